@@ -1,0 +1,79 @@
+# make run     build, start a throwaway PostgreSQL and Floodwall in front of it; ^C stops both
+# make test    every test, with live servers that the tests start themselves
+# make lint    formatting, clippy, documentation
+# make bench   Floodwall beside direct connections, haproxy and PgBouncer
+# make regress PostgreSQL's regression suite, directly and through Floodwall
+# make instructions  instructions of one statement, beside the recorded ones
+# make soak    all of it in its long form: a 1 GiB dump, long fuzzing
+#
+# Each installs what it needs and is missing (Debian packages; as root or with sudo).
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-tools lint regress dump instructions fuzz soak clean-cache
+
+# Each fuzz target runs for a second, with the same seeds each time; in CI for ten, with new ones.
+ifdef CI
+export FLOODWALL_FUZZ_SECONDS ?= 10
+endif
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+run:
+	@tests/support/run
+
+test: test-tools
+	cargo fmt --check
+	cargo check --locked --lib --no-default-features
+	cargo test --locked --no-fail-fast
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+# PostgreSQL's own regression suite and libpq's pipeline test, directly and through Floodwall: the same result.
+# Exit 77 is a skip that has said why.
+regress:
+	@tests/support/install build server regress
+	cargo build --locked
+	@tests/regress/run || [ $$? = 77 ]
+
+# pg_dump and pg_restore of 1 GiB.
+dump:
+	cargo build --release --locked
+	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_DUMP_MB=1024 cargo test --locked --test live -- dump::
+
+# Builds with release settings, which takes minutes; counting takes one.
+instructions:
+	@tests/support/install build instructions
+	@benches/instructions-gate
+
+# Ten minutes of each fuzz target.
+fuzz:
+	FLOODWALL_FUZZ_SECONDS=600 cargo test --locked --release --test fuzz -- --nocapture
+
+soak: test regress dump fuzz
+
+clean-cache:
+	rm -rf target/regress target/venv target/node target/tmp
+
+test-tools: target/venv/ready target/node/ready
+	@tests/support/install build server drivers
+
+# Client libraries of the driver tests, at pinned versions.
+target/venv/ready: tests/drivers/requirements.txt
+	@tests/support/install drivers
+	@echo "installing Python drivers into target/venv"
+	@rm -rf target/venv && python3 -m venv target/venv
+	@target/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+target/node/ready: tests/drivers/node/package.json tests/drivers/node/package-lock.json
+	@tests/support/install drivers
+	@echo "installing Node drivers into target/node"
+	@rm -rf target/node && mkdir -p target/node && cp $^ target/node
+	@cd target/node && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+-include benches/*.mk

@@ -1,0 +1,39 @@
+# Comparison with haproxy and PgBouncer, and the storm; options in the environment: BENCH_ROUNDS, BENCH_SECONDS,
+# BENCH_CLIENTS, BENCH_PROTOCOLS, BENCH_PEERS, BENCH_IDLE, BENCH_SID (a folder with a newer distribution).
+
+COMPARE := python3 benches/compare
+
+.PHONY: bench bench-quick bench-bars bench-idle bench-storm bench-tools bench-sid bench-release bench-criterion
+
+# The full comparison (about a quarter of an hour), then the criterion benches.
+bench: bench-tools bench-release
+	$(COMPARE)/compare.py
+	$(MAKE) bench-criterion
+
+# A first look in under two minutes.
+bench-quick: bench-tools bench-release
+	$(COMPARE)/compare.py --quick
+
+# The bars: 64 clients for 20 s in each protocol against haproxy, memory of 1,000 idle clients, a storm of 10,000.
+bench-bars: bench-tools bench-release
+	$(COMPARE)/compare.py --check --what bars --peers direct,haproxy,floodwall --clients 64 --seconds 20
+	$(COMPARE)/storm.py
+
+bench-idle: bench-tools bench-release
+	$(COMPARE)/idle.py
+
+bench-storm: bench-tools bench-release
+	$(COMPARE)/storm.py
+
+bench-release:
+	cargo build --release --locked
+
+bench-criterion:
+	cargo bench --locked
+
+# A newer PgBouncer as one more peer: a folder with Debian sid; needs root and about a minute.
+bench-sid:
+	@benches/compare/install-sid
+
+bench-tools:
+	@benches/compare/install-peers

@@ -1,0 +1,136 @@
+"""From samples to figures: medians, ratios within a round, tables, files."""
+
+import datetime
+import json
+import statistics
+from pathlib import Path
+
+from machine import ROOT
+
+RESULTS = ROOT / "benches" / "results"
+
+
+def median(values):
+    """The median of what is there; None of nothing."""
+    there = [value for value in values if value is not None]
+    return statistics.median(there) if there else None
+
+
+def ratio(samples, peer: str, base: str, figure: str):
+    """Median of the peer's figure over the base's, round by round: drift of the machine cancels out."""
+    pairs = zip(samples.get(peer, []), samples.get(base, []))
+    return median(
+        getattr(one, figure) / getattr(other, figure)
+        for one, other in pairs
+        if getattr(one, figure) and getattr(other, figure))
+
+
+def row(load, samples, peer: str) -> dict:
+    """One line of the table. `samples`: peer to its samples of this load, one a round."""
+    own = samples[peer]
+    return {
+        "protocol": load.protocol,
+        "clients": load.clients,
+        "peer": peer,
+        "tps": median(sample.tps for sample in own),
+        "to_direct": ratio(samples, peer, "direct", "tps"),
+        "to_haproxy": ratio(samples, peer, "haproxy", "tps"),
+        "mean_ms": median(sample.mean_ms for sample in own),
+        "p99_ms": median(sample.p99_ms for sample in own),
+        "processor_us": median(sample.processor_us for sample in own),
+        "processor_to_haproxy": ratio(samples, peer, "haproxy", "processor_us"),
+        "errors": sum(len(sample.errors) for sample in own),
+    }
+
+
+COLUMNS = (
+    ("protocol", "protocol", "{}"),
+    ("clients", "clients", "{}"),
+    ("peer", "peer", "{}"),
+    ("tps", "tps", "{:,.0f}"),
+    ("to_direct", "/direct", "{:.2f}"),
+    ("to_haproxy", "/haproxy", "{:.2f}"),
+    ("mean_ms", "mean ms", "{:.3f}"),
+    ("p99_ms", "p99 ms", "{:.3f}"),
+    ("processor_us", "cpu us/tx", "{:.2f}"),
+    ("processor_to_haproxy", "cpu/haproxy", "{:.2f}"),
+    ("errors", "errors", "{}"),
+)
+
+IDLE_COLUMNS = (
+    ("peer", "peer", "{}"),
+    ("clients", "clients", "{}"),
+    ("sockets", "sockets", "{}"),
+    ("empty_kib", "empty KiB", "{:,.0f}"),
+    ("growth_kib", "growth KiB", "{:,.0f}"),
+    ("bytes_each", "bytes each", "{:,}"),
+)
+
+
+def table(rows: list, columns) -> str:
+    """An aligned Markdown table: readable as text, too."""
+    cells = [[title for _, title, _ in columns]]
+    cells += [["-" if line.get(key) is None else form.format(line[key]) for key, _, form in columns] for line in rows]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
+    drawn = ["| " + " | ".join(cell.rjust(width) for cell, width in zip(line, widths)) + " |" for line in cells]
+    drawn.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    return "\n".join(drawn)
+
+
+def idle_row(peer: str, found: dict) -> dict:
+    """One line of the table of idle connections."""
+    return {**found, "peer": peer, "empty_kib": found["empty_bytes"] / 1024, "growth_kib": found["growth_bytes"] / 1024}
+
+
+def bars(rows: list, idle_rows: list) -> list:
+    """What Floodwall is measured by, as (passed, sentence)."""
+    judged = []
+    for line in rows:
+        if line["peer"] != "floodwall" or line["clients"] < 64 or line["to_haproxy"] is None:
+            continue
+        where = f"{line['protocol']} {line['clients']}"
+        cost = line["processor_to_haproxy"]
+        judged.append((line["errors"] == 0, f"{where}: {line['errors']} errors (0)"))
+        judged.append((line["to_haproxy"] >= 0.95, f"{where}: throughput {line['to_haproxy']:.2f} of haproxy (at least 0.95)"))
+        judged.append((cost is not None and cost <= 1.15, f"{where}: processor time {cost or 0:.2f} of haproxy (at most 1.15)"))
+    for line in idle_rows:
+        if line["peer"] == "floodwall":
+            limit = 8.192 * line["clients"]
+            judged.append((line["growth_kib"] <= limit, f"idle: {line['growth_kib']:.0f} KiB for {line['clients']} clients (at most {limit:.0f})"))
+    return judged
+
+
+def markdown(run: dict) -> str:
+    """The whole report."""
+    parts = [f"# {run['what']}, {run['date']}", ""]
+    parts += [f"- {name}: {value}" for name, value in {**run["machine"], **run["versions"]}.items()]
+    parts += ["", f"pgbench -S, scale {run['scale']}, {run['rounds']} interleaved rounds of {run['seconds']} s; medians; "
+              "ratios are medians of the ratios within each round. The client, the proxy and the server share the machine.", ""]
+    if run["rows"]:
+        parts += [table(run["rows"], COLUMNS), ""]
+    if run["idle"]:
+        parts += ["Resident memory of idle connections, one statement run on each, 10 s after the last login:", "",
+                  table(run["idle"], IDLE_COLUMNS), ""]
+    if run["bars"]:
+        parts += ["Bars:", ""] + [f"- {'pass' if passed else 'FAIL'}: {text}" for passed, text in run["bars"]] + [""]
+    if run["errors"]:
+        parts += ["Errors:", ""] + [f"- {error}" for error in run["errors"]] + [""]
+    return "\n".join(parts)
+
+
+def save(run: dict) -> Path:
+    """Writes both files and returns the Markdown one; an older run of the same day keeps its name."""
+    RESULTS.mkdir(exist_ok=True)
+    stem, number = f"{run['date']}-{run['what']}", 1
+    while (RESULTS / f"{stem}.md").exists():
+        number += 1
+        stem = f"{run['date']}-{run['what']}-{number}"
+    path = RESULTS / f"{stem}.md"
+    path.write_text(markdown(run))
+    path.with_suffix(".json").write_text(json.dumps(run, indent=1) + "\n")
+    return path
+
+
+def today() -> str:
+    """The date of the run."""
+    return datetime.date.today().isoformat()

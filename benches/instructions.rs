@@ -1,0 +1,17 @@
+//! Runs so many statements and ends: `instructions floodwall|copy SCENARIO COUNT`. `benches/instructions` counts what that takes.
+
+#![allow(clippy::unwrap_used, reason = "a bench may fail")]
+
+mod pipes;
+
+use pipes::traffic::Scenario;
+use pipes::{Between, Worker};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    // Run by `cargo bench`, it has nothing to say.
+    let [between, scenario, count] = &arguments[..] else { return };
+    let between = if between == "copy" { Between::Copy } else { Between::Floodwall };
+    let scenario = Scenario::ALL.into_iter().find(|known| known.name() == scenario).unwrap();
+    Worker::start().run(between, scenario, count.parse().unwrap());
+}

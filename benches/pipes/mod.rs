@@ -1,0 +1,168 @@
+//! A client and a server over in-memory pipes, and what stands between them: a whole session with every rule on, or a plain copy.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use floodwall::catalog::Catalog;
+use floodwall::client::admission::Admission;
+use floodwall::clock;
+use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
+use floodwall::control::Control;
+use floodwall::roster::{Identity, Newcomer, Roster};
+use floodwall::session::cancel::Keys;
+use floodwall::session::house::{Common, Current, House, Settings};
+use floodwall::session::ledger::Ledger;
+use floodwall::session::local::Local;
+use floodwall::session::memory::Budget;
+use floodwall::session::policy::Policies;
+use floodwall::session::relay::Relay;
+use floodwall::session::welcome::{Permits, Stay};
+use floodwall::telemetry::shapes::Shapes;
+use floodwall::telemetry::{Gate, Metrics};
+use floodwall::wire::pg::Pg;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
+use tokio::task::LocalSet;
+
+pub(crate) mod traffic;
+
+use traffic::Scenario;
+
+/// Bytes that a pipe holds: as much as a socket would.
+const PIPE: usize = 64 * 1024;
+const CACHES: usize = 16 << 20;
+
+/// What stands between the two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Between {
+    /// A session after its login.
+    Floodwall,
+    /// Bytes are copied and nothing is looked at.
+    Copy,
+}
+
+/// One worker's things, kept from run to run as in a real worker.
+pub(crate) struct Worker {
+    runtime: tokio::runtime::Runtime,
+    house: Arc<House>,
+    local: Rc<Local>,
+}
+
+struct Machine;
+
+impl Surroundings for Machine {
+    fn variable(&self, _name: &str) -> Option<String> {
+        Some("/tmp".to_owned())
+    }
+
+    fn secret(&self, _source: &SecretSource) -> Result<Secret, String> {
+        Err("there is none".to_owned())
+    }
+
+    fn is_root(&self) -> bool {
+        true
+    }
+
+    fn cores(&self) -> usize {
+        1
+    }
+}
+
+fn any_rules(_: RulesTable<'_>) -> Vec<SettingError> {
+    Vec::new()
+}
+
+impl Worker {
+    /// A worker with the default configuration.
+    pub(crate) fn start() -> Self {
+        let config = config::read("[[listener]]\n", &Machine, &any_rules).unwrap().config;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let house = house(&config);
+        let common = &house.common;
+        let local = Local::start(CACHES, common.metrics.worker(0), Arc::clone(&common.shapes)).unwrap();
+        Self { runtime, house, local: Rc::new(local) }
+    }
+
+    /// Lets a client run so many statements.
+    pub(crate) fn run(&self, between: Between, scenario: Scenario, statements: usize) {
+        let (client, client_far) = duplex(PIPE);
+        let (server, server_far) = duplex(PIPE);
+        let ends =
+            async { tokio::join!(traffic::client(client, scenario, statements), traffic::server(server, scenario)) };
+        self.runtime.block_on(LocalSet::new().run_until(async {
+            match between {
+                Between::Floodwall => drop(tokio::join!(self.session(client_far, server_far), ends)),
+                Between::Copy => drop(tokio::join!(copy(client_far, server_far), ends)),
+            }
+        }));
+    }
+
+    async fn session(&self, client: DuplexStream, server: DuplexStream) {
+        let ledger = Ledger::new(Arc::clone(&self.house), Rc::clone(&self.local), self.stay().await);
+        let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&self.local.lent), ledger);
+        drop(relay.run().await);
+    }
+
+    async fn stay(&self) -> Stay {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let identity = Identity {
+            listener: Arc::clone(&self.house.name),
+            user: "app".to_owned(),
+            database: "shop".to_owned(),
+            application_name: String::new(),
+            address,
+        };
+        let deadline = clock::now() + Duration::from_secs(60);
+        let admission = &self.house.admission;
+        let house = admission.enter(address, deadline).await.unwrap();
+        let login = admission.claim(&identity, deadline).await.unwrap();
+        let server = admission.server(deadline).await.unwrap();
+        let client = admission.prove(login, deadline).await.unwrap();
+        let common = &self.house.common;
+        let label = Arc::clone(client.label());
+        let newcomer = Newcomer { identity, client: label, peer: (address, 1).into(), server: (address, 5432).into() };
+        Stay {
+            seat: common.roster.join(newcomer),
+            key: None,
+            gauges: [common.metrics.client_connected("main"), common.metrics.server_connected("main")],
+            permits: Permits { client, house, server },
+        }
+    }
+}
+
+fn house(config: &Config) -> Arc<House> {
+    let listener = &config.listeners[0];
+    let common = Common {
+        roster: Arc::new(Roster::default()),
+        keys: Arc::new(Keys::default()),
+        control: Arc::new(Control::default()),
+        metrics: Metrics::new(1),
+        shapes: Arc::new(Shapes::default()),
+        memory: Budget::new(512 << 20),
+        gate: Gate::default(),
+    };
+    let current =
+        Current { listener: listener.clone(), caps: config.caps.clone(), policies: Policies::new(config).unwrap() };
+    Arc::new(House {
+        name: listener.name.as_str().into(),
+        admission: Admission::new(config, &listener.name),
+        catalog: Catalog::start(listener),
+        settings: Settings::new(current),
+        common: Arc::new(common),
+    })
+}
+
+async fn copy(mut client: DuplexStream, mut server: DuplexStream) {
+    drop(copy_bidirectional(&mut client, &mut server).await);
+}
+
+/// Reads so many bytes; false at the end of the stream.
+async fn read(stream: &mut DuplexStream, buf: &mut Vec<u8>, count: usize) -> bool {
+    buf.resize(count, 0);
+    stream.read_exact(buf).await.is_ok()
+}
+
+async fn write(stream: &mut DuplexStream, bytes: &[u8]) {
+    stream.write_all(bytes).await.unwrap();
+}

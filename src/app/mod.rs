@@ -1,0 +1,221 @@
+//! Builds everything from a configuration and runs it until it is told to stop: the only module that knows everyone.
+//!
+//! Three kinds of threads: the main one accepts, reads signals and ticks; the workers carry sessions; the console has one of
+//! its own, so that it answers while the data path is at its limit.
+
+mod descriptors;
+mod failed;
+mod listeners;
+mod operator;
+mod reload;
+
+use std::future::pending;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures::future::join_all;
+use tokio::time::{sleep, timeout};
+
+use self::listeners::Open;
+use self::reload::Reloader;
+use crate::client::listener::{Arrival, accept};
+use crate::clock;
+use crate::config::{Config, LogFormat};
+use crate::console::Accounts;
+use crate::control::{Control, Shutdown};
+use crate::roster::{Roster, Signal};
+use crate::session::cancel::Keys;
+use crate::session::house::{Common, House};
+use crate::session::local::Local;
+use crate::session::memory::Budget;
+use crate::session::serve::serve;
+use crate::shutdown;
+use crate::telemetry::log::{self, Format, Log, LogError};
+use crate::telemetry::shapes::Shapes;
+use crate::telemetry::{Gate, Metrics, VERSION};
+use crate::worker::{LocalTask, Workers};
+
+pub use self::failed::Failed;
+pub use self::reload::check_rules;
+
+/// How often the surge signal looks at the connections.
+const TICK: Duration = Duration::from_millis(250);
+/// How long sessions have to say goodbye once the time of the drain is over.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How often a drain looks whether everybody has left.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// Of `[limits] memory`, the part that the caches of all workers may take: one in this many.
+const CACHES_SHARE: usize = 8;
+/// More than this helps no worker.
+const CACHES_MAX: usize = 64 << 20;
+
+/// What to run.
+#[derive(Debug)]
+pub struct Start {
+    /// The file, for RELOAD.
+    pub config_path: PathBuf,
+    /// What it said.
+    pub config: Config,
+}
+
+/// What a worker is given: a client and the listener it came to.
+type Job = (Arc<House>, Arrival);
+
+/// The running proxy.
+#[derive(Debug)]
+struct App {
+    common: Arc<Common>,
+    open: Vec<Open>,
+    workers: Workers<Job>,
+    reloader: Arc<Reloader>,
+}
+
+/// Runs until a signal or SHUTDOWN, then drains.
+///
+/// # Errors
+/// It could not start. Once started, it ends well.
+pub fn run(mut start: Start) -> Result<(), Failed> {
+    let log = Arc::new(start_log(&start.config)?);
+    descriptors::raise();
+    descriptors::clamp(&mut start.config);
+    let socket = start.config.console_socket();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let app = App::build(start, Arc::clone(&log))?;
+        tracing::info!(version = VERSION, "started");
+        app.run().await;
+        Ok::<_, Failed>(())
+    })?;
+    // The console answers to the last moment, so nobody else puts its socket away.
+    drop(socket.map(std::fs::remove_file));
+    tracing::info!("stopped");
+    log.flush();
+    Ok(())
+}
+
+fn start_log(config: &Config) -> Result<Log, LogError> {
+    let format = match config.log.format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    log::start(format, &config.log.level)
+}
+
+impl App {
+    fn build(start: Start, log: Arc<Log>) -> Result<Self, Failed> {
+        let Start { config_path, config } = start;
+        let common = Arc::new(Common {
+            roster: Arc::new(Roster::default()),
+            keys: Arc::new(Keys::default()),
+            control: Arc::new(Control::default()),
+            metrics: Metrics::new(config.workers),
+            shapes: Arc::new(Shapes::default()),
+            memory: Budget::new(usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX)),
+            gate: Gate::default(),
+        });
+        let open = listeners::open(&config, &common)?;
+        let workers = start_workers(&config, &common)?;
+        let config = Arc::new(config);
+        let reloader = Arc::new(Reloader {
+            path: config_path,
+            houses: open.iter().map(|open| Arc::clone(&open.house)).collect(),
+            accounts: Accounts::open(&config.admin.users, &config.state_dir)?,
+            metrics: Arc::clone(&common.metrics),
+            started: Arc::clone(&config),
+            config: ArcSwap::new(config),
+            log,
+            turn: Mutex::default(),
+        });
+        operator::start(&common, &reloader)?;
+        Ok(Self { common, open, workers, reloader })
+    }
+
+    async fn run(self) {
+        self.common.control.started();
+        let mut shutdowns = self.common.control.shutdowns();
+        tokio::select! {
+            () = self.serve() => {}
+            _ = shutdowns.wait_for(|how| *how != Shutdown::No) => {}
+        }
+        self.drain().await;
+    }
+
+    /// Everything that runs as long as newcomers are welcome.
+    async fn serve(&self) {
+        let accepting = join_all(self.open.iter().map(|open| self.accept(open)));
+        let catalogues = join_all(self.open.iter().map(|open| Arc::clone(&open.house.catalog).run(pending())));
+        let reload = || drop(self.reloader.reload("SIGHUP"));
+        tokio::join!(
+            accepting,
+            catalogues,
+            self.tick(),
+            self.wake_after_pauses(),
+            shutdown::watch(&self.common.control),
+            shutdown::watch_hangups(reload),
+        );
+    }
+
+    async fn accept(&self, open: &Open) {
+        accept(&open.socket, &open.house.admission, &self.common.gate, |arrival| {
+            self.workers.give((Arc::clone(&open.house), arrival))
+        })
+        .await;
+    }
+
+    async fn tick(&self) {
+        loop {
+            sleep(TICK).await;
+            for Open { house, .. } in &self.open {
+                house.admission.set_learnt_server_limit(house.catalog.max_server_connections());
+                house.admission.tick(clock::now());
+            }
+        }
+    }
+
+    async fn wake_after_pauses(&self) {
+        let wake = || self.common.roster.list().iter().for_each(|entry| entry.wake());
+        self.common.control.watch_pauses(wake).await;
+    }
+
+    /// Takes nobody in any more and waits for sessions to reach the end of their transactions; then ends the rest.
+    async fn drain(self) {
+        let Self { common, open, workers, reloader } = self;
+        drop(open);
+        let patience = reloader.config.load().drain_timeout;
+        let mut shutdowns = common.control.shutdowns();
+        tracing::info!(sessions = common.roster.len(), timeout = ?patience, "draining");
+        tokio::select! {
+            () = emptied(&workers, &common, Signal::Drain) => {}
+            () = sleep(patience) => {}
+            _ = shutdowns.wait_for(|how| *how == Shutdown::Now) => {}
+            () = shutdown::watch(&common.control) => {}
+        }
+        if timeout(FAREWELL, emptied(&workers, &common, Signal::Shutdown)).await.is_err() {
+            tracing::warn!(sessions = common.roster.len(), "sessions were cut off");
+        }
+    }
+}
+
+/// Signals every session, also those that were only just logging in, until none is left.
+async fn emptied(workers: &Workers<Job>, common: &Common, signal: Signal) {
+    while workers.load() > 0 {
+        common.roster.list().iter().for_each(|entry| entry.signal(signal));
+        sleep(DRAIN_LOOK).await;
+    }
+}
+
+fn start_workers(config: &Config, common: &Arc<Common>) -> io::Result<Workers<Job>> {
+    let common = Arc::clone(common);
+    let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
+    let cache_bytes = (memory / CACHES_SHARE / config.workers.max(1)).min(CACHES_MAX);
+    Workers::start(config.workers, move |number| {
+        let local = Local::start(cache_bytes, common.metrics.worker(number), Arc::clone(&common.shapes))?;
+        let local = Rc::new(local);
+        Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
+    })
+}

@@ -1,0 +1,100 @@
+//! RELOAD and SIGHUP: a whole new configuration, or none.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::descriptors;
+use super::listeners::current;
+use crate::config::{self, Config, Loaded, Process, RulesTable, SettingError};
+use crate::console::Accounts;
+use crate::guard::{self, Guard};
+use crate::session::house::{Current, House};
+use crate::telemetry::Metrics;
+use crate::telemetry::log::Log;
+
+/// The configuration in force, and everything that a new one changes.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    pub(super) path: PathBuf,
+    pub(super) config: ArcSwap<Config>,
+    /// What the process was started with: what a reload cannot change is still so.
+    pub(super) started: Arc<Config>,
+    pub(super) houses: Vec<Arc<House>>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) log: Arc<Log>,
+    /// One reload at a time.
+    pub(super) turn: Mutex<()>,
+}
+
+impl Reloader {
+    /// Reads the file again and puts it in force, whole. A file with an error changes nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the file, each error with its key and line.
+    pub(super) fn reload(&self, who: &str) -> Result<String, String> {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = self.read_and_swap();
+        drop(turn);
+        match &told {
+            Ok(told) => tracing::warn!(who, "audit: reloaded: {told}"),
+            Err(why) => {
+                let why = why.lines().collect::<Vec<_>>().join("; ");
+                tracing::error!(who, "audit: not reloaded, nothing changed: {why}");
+            }
+        }
+        told
+    }
+
+    fn read_and_swap(&self) -> Result<String, String> {
+        let loaded = config::load(&self.path, &Process::WithSecrets, &check_rules);
+        let Loaded { mut config, warnings } = loaded.map_err(|problems| problems.to_string())?;
+        descriptors::clamp(&mut config);
+        let houses = self.houses.iter().filter_map(|house| prepare(house, &config).transpose());
+        let houses: Vec<_> = houses.collect::<Result<_, String>>()?;
+        self.log.set_level(&config.log.level).map_err(|error| error.to_string())?;
+        for (house, current) in houses {
+            house.admission.reload(&config);
+            house.catalog.reload(&current.listener);
+            house.settings.swap(current);
+        }
+        self.accounts.replace(&config.admin.users);
+        self.metrics.name_clients(config.clients.iter().map(|client| client.name.as_str()));
+        let later = Config::needs_restart(&self.started, &config);
+        self.config.store(Arc::new(config));
+        Ok(summary(&later, &warnings.list.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    }
+}
+
+/// The new settings of a listener; `None` where the file no longer names it: it keeps the old ones until a restart.
+fn prepare<'h>(house: &'h Arc<House>, config: &Config) -> Result<Option<(&'h Arc<House>, Current)>, String> {
+    let Some(listener) = config.listeners.iter().find(|listener| *listener.name == *house.name) else {
+        return Ok(None);
+    };
+    current(config, listener).map(|current| Some((house, current))).map_err(|error| error.to_string())
+}
+
+fn summary(later: &[String], warnings: &[String]) -> String {
+    let mut told = "the configuration is in force".to_owned();
+    if !later.is_empty() {
+        told.push_str(&format!("; these need a restart: {}", later.join(", ")));
+    }
+    for warning in warnings {
+        told.push_str(&format!("; warning: {warning}"));
+    }
+    told
+}
+
+/// What the registry of rules says to a table of rules: the check behind `floodwall check`, the start and each reload.
+pub fn check_rules(table: RulesTable<'_>) -> Vec<SettingError> {
+    let checked = match table {
+        RulesTable::Base(table) => Guard::build(table).map(drop),
+        RulesTable::Override(table) => {
+            Guard::build(&toml::Table::new()).and_then(|guard| guard.with_overrides(table)).map(drop)
+        }
+    };
+    let error = |guard::SettingError { path, message }| SettingError { path, message };
+    checked.err().unwrap_or_default().into_iter().map(error).collect()
+}

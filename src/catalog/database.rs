@@ -1,0 +1,184 @@
+//! One database: what is known of it, and when it is to be read next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+
+use crate::sql::schema::Schema;
+
+use super::tables::{TableRow, differ, schema_of};
+
+/// One database. Sessions read it, the reader writes it; all of it without a lock.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) name: Box<str>,
+    schema: ArcSwapOption<Schema>,
+    rows: ArcSwapOption<Vec<TableRow>>,
+    /// When a session last asked for it.
+    seen_ms: AtomicU64,
+    touched_ms: AtomicU64,
+    /// Reads that are due to the last touch.
+    owed: AtomicU8,
+    /// When it was read last, or tried; 0: never.
+    tried_ms: AtomicU64,
+    /// Failures in a row.
+    failures: AtomicU32,
+}
+
+impl Database {
+    pub(super) fn new(name: &str, now_ms: u64) -> Self {
+        Self {
+            name: name.into(),
+            schema: ArcSwapOption::empty(),
+            rows: ArcSwapOption::empty(),
+            seen_ms: AtomicU64::new(now_ms),
+            touched_ms: AtomicU64::new(0),
+            owed: AtomicU8::new(0),
+            tried_ms: AtomicU64::new(0),
+            failures: AtomicU32::new(0),
+        }
+    }
+
+    pub(super) fn schema(&self, now_ms: u64) -> Option<Arc<Schema>> {
+        self.seen_ms.store(now_ms, Ordering::Relaxed);
+        self.schema.load_full()
+    }
+
+    pub(super) fn seen_ms(&self) -> u64 {
+        self.seen_ms.load(Ordering::Relaxed)
+    }
+
+    /// Asks for two reads: one soon, and one a second later, since the change may not be committed yet. True where
+    /// nobody had asked already.
+    pub(super) fn touch(&self, now_ms: u64) -> bool {
+        let first = self.owed.swap(READS_OWED, Ordering::AcqRel) == 0;
+        if first {
+            // Only the first: touches that never cease must not put the read off for ever.
+            self.touched_ms.store(now_ms, Ordering::Relaxed);
+        }
+        first
+    }
+
+    /// When it is to be read next.
+    pub(super) fn due_ms(&self) -> u64 {
+        let tried = self.tried_ms.load(Ordering::Relaxed);
+        let failures = self.failures.load(Ordering::Relaxed);
+        if tried == 0 {
+            return 0;
+        }
+        if failures > 0 {
+            let pause = PAUSE_MIN_MS.saturating_mul(1_u64.checked_shl(failures.min(16)).unwrap_or(u64::MAX) / 2);
+            return tried.saturating_add(pause.min(PAUSE_MAX_MS));
+        }
+        if self.owed.load(Ordering::Acquire) > 0 {
+            let settled = self.touched_ms.load(Ordering::Relaxed).saturating_add(SETTLE_MS);
+            return settled.max(tried.saturating_add(TOUCH_PAUSE_MS));
+        }
+        let wanted = self.seen_ms().saturating_add(WANTED_MS) > tried;
+        tried.saturating_add(if wanted { REFRESH_MS } else { REFRESH_UNWANTED_MS })
+    }
+
+    /// Was it read so long ago that whoever asks for it now should have it read again?
+    pub(super) fn is_stale(&self, now_ms: u64) -> bool {
+        let tried = self.tried_ms.load(Ordering::Relaxed);
+        tried > 0 && self.failures.load(Ordering::Relaxed) == 0 && tried.saturating_add(REFRESH_MS * 2) < now_ms
+    }
+
+    /// Notes that it is being read now.
+    pub(super) fn begin(&self, now_ms: u64) {
+        // Before the read, so that a touch during it is not lost.
+        let paid = |owed: u8| owed.checked_sub(1);
+        self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, paid).ok();
+        self.tried_ms.store(now_ms.max(1), Ordering::Relaxed);
+    }
+
+    /// Notes what was read; true where it differs from what was known by more than noise.
+    pub(super) fn succeed(&self, rows: Vec<TableRow>) -> bool {
+        self.failures.store(0, Ordering::Relaxed);
+        if self.rows.load().as_ref().is_some_and(|known| !differ(known, &rows)) {
+            return false;
+        }
+        self.schema.store(Some(Arc::new(schema_of(&rows))));
+        self.rows.store(Some(Arc::new(rows)));
+        true
+    }
+
+    /// Notes a failure; what was known stays.
+    pub(super) fn fail(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Between two reads of a database that nobody touched.
+const REFRESH_MS: u64 = 10_000;
+/// How long a database counts as wanted after a session asked for it.
+const WANTED_MS: u64 = 60_000;
+/// Between two reads of a database that nobody wants at the moment.
+const REFRESH_UNWANTED_MS: u64 = 60_000;
+/// Between two reads of a database that is touched all the time.
+const TOUCH_PAUSE_MS: u64 = 1_000;
+/// From a touch to the read: the statement that caused it is still running.
+const SETTLE_MS: u64 = 200;
+/// Reads that a touch asks for.
+const READS_OWED: u8 = 2;
+/// Pauses after failures: doubled each time.
+const PAUSE_MIN_MS: u64 = 1_000;
+const PAUSE_MAX_MS: u64 = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_due_at_once_then_every_ten_seconds() {
+        let database = Database::new("shop", 5);
+        assert_eq!(database.due_ms(), 0);
+        database.begin(100);
+        assert!(database.succeed(Vec::new()));
+        assert_eq!(database.due_ms(), 10_100);
+    }
+
+    #[test]
+    fn a_touch_brings_two_reads_a_second_apart() {
+        let database = Database::new("shop", 5);
+        database.begin(100);
+        database.succeed(Vec::new());
+        assert!(database.touch(5_000));
+        assert!(!database.touch(5_050), "one wish is enough");
+        assert_eq!(database.due_ms(), 5_200);
+        database.begin(5_200);
+        assert_eq!(database.due_ms(), 6_200);
+        database.begin(6_200);
+        assert_eq!(database.due_ms(), 16_200);
+    }
+
+    #[test]
+    fn touches_all_the_time_bring_one_read_a_second() {
+        let database = Database::new("shop", 5);
+        let mut reads = 0;
+        for now in (1_000..11_000).step_by(10) {
+            database.touch(now);
+            if database.due_ms() <= now {
+                database.begin(now);
+                database.succeed(Vec::new());
+                reads += 1;
+            }
+        }
+        assert!((9..=11).contains(&reads), "{reads}");
+    }
+
+    #[test]
+    fn failures_space_the_tries_out_to_a_minute() {
+        let database = Database::new("shop", 5);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            database.begin(1_000);
+            database.fail();
+            pauses.push((database.due_ms() - 1_000) / 1_000);
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        database.succeed(Vec::new());
+        assert_eq!(database.due_ms(), 11_000);
+    }
+}

@@ -1,0 +1,256 @@
+//! The monitor: opens its connections, reads what is due, says what to do where it can't.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::clock;
+use crate::config::{Listener, Monitor};
+use crate::telemetry::{Gate, Pass};
+
+use super::database::Database;
+use super::tables::TableRow;
+use super::{Catalog, DATABASES_MAX, limit, read};
+
+/// How to reach the server, and as whom.
+#[derive(Debug)]
+pub(super) struct Reader {
+    listener: String,
+    monitor: Monitor,
+    host: String,
+    port: u16,
+    gate: Gate,
+}
+
+/// An open connection and the database it is in.
+struct Session {
+    database: Box<str>,
+    client: Client,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Why a database could not be read.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{}", describe(.0))]
+    Server(#[from] tokio_postgres::Error),
+    #[error("no answer within {} s", READ_TIMEOUT.as_secs())]
+    Timeout,
+}
+
+impl PartialEq for Reader {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same_server(other) && self.monitor == other.monitor
+    }
+}
+
+impl Reader {
+    pub(super) fn new(listener: &Listener) -> Option<Self> {
+        let monitor = listener.monitor.clone()?;
+        let (host, port) = address(listener.servers.first()?);
+        Some(Self { listener: listener.name.clone(), monitor, host, port, gate: Gate::default() })
+    }
+
+    /// True where what the other one has read holds for this one too.
+    pub(super) fn is_same_server(&self, other: &Self) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+
+    /// Reads what is due, for ever.
+    pub(super) async fn run(&self, catalog: &Catalog) {
+        // Stays known without a session asking, since it is where the server's limit is read from.
+        let home = Arc::new(Database::new(&self.monitor.database, clock::uptime_ms()));
+        let mut kept: Option<Session> = None;
+        let mut slots_due_ms = 0;
+        loop {
+            let now_ms = clock::uptime_ms();
+            if slots_due_ms <= now_ms && home.due_ms() <= now_ms {
+                home.begin(now_ms);
+                let learnt = self.learn(catalog, &mut kept).await;
+                slots_due_ms = now_ms.saturating_add(if learnt.is_ok() { SLOTS_MS } else { 0 });
+                self.settle(&home, learnt.map(|()| Vec::new()));
+            }
+            let due: Vec<Arc<Database>> = due(catalog, clock::uptime_ms());
+            for database in due {
+                database.begin(clock::uptime_ms());
+                let rows = self.read(&database, &mut kept).await;
+                if self.settle(&database, rows) {
+                    catalog.generation.fetch_add(1, Ordering::AcqRel);
+                }
+            }
+            let next_ms = next(catalog).min(slots_due_ms.max(home.due_ms()));
+            let pause = Duration::from_millis(next_ms.saturating_sub(clock::uptime_ms()).max(PAUSE_MIN_MS));
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = catalog.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Asks how many connections the server has room for, and which databases there are, through whatever connection there is:
+    /// so the first statement of a database finds its tables known.
+    async fn learn(&self, catalog: &Catalog, kept: &mut Option<Session>) -> Result<(), Failure> {
+        let usable = kept.take_if(|session| !session.client.is_closed());
+        let session = match usable {
+            Some(session) => session,
+            None => self.connect(&self.monitor.database).await?,
+        };
+        let slots = bounded(read::slots(&session.client)).await?;
+        let databases = bounded(read::databases(&session.client, DATABASES_MAX as i64)).await?;
+        *kept = Some(session);
+        databases.iter().for_each(|name| catalog.expect(name));
+        let limit = limit::learnt(slots);
+        if catalog.server_limit.swap(limit, Ordering::Relaxed) != limit {
+            tracing::info!(listener = self.listener, max_server_connections = limit, "learnt from the server");
+        }
+        Ok(())
+    }
+
+    /// Reads one database. Only a connection to the monitor's own database is kept: one to any other would stand in the way of
+    /// whoever drops or renames that database, or copies it.
+    async fn read(&self, database: &Database, kept: &mut Option<Session>) -> Result<Vec<TableRow>, Failure> {
+        let open = |session: &mut Session| session.database == database.name && !session.client.is_closed();
+        let session = match kept.take_if(open) {
+            Some(session) => session,
+            None => self.connect(&database.name).await?,
+        };
+        let rows = bounded(read::tables(&session.client)).await?;
+        if *session.database == *self.monitor.database {
+            *kept = Some(session);
+        }
+        Ok(rows)
+    }
+
+    /// Notes how a read went; true where something has changed.
+    fn settle(&self, database: &Database, outcome: Result<Vec<TableRow>, Failure>) -> bool {
+        match outcome {
+            Ok(rows) => database.succeed(rows),
+            Err(failure) => {
+                database.fail();
+                self.warn(&database.name, &failure);
+                false
+            }
+        }
+    }
+
+    fn warn(&self, database: &str, failure: &Failure) {
+        let Pass::Write { suppressed } = self.gate.pass(database) else { return };
+        let (user, server) = (&self.monitor.user, format_args!("{}:{}", self.host, self.port));
+        let remedy = match failure {
+            Failure::Server(error) if error.as_db_error().is_some() => format!(
+                "What it needs, as a superuser: CREATE ROLE {user} LOGIN PASSWORD '…'; GRANT CONNECT ON DATABASE \
+                 {database:?} TO {user}; a line for it in pg_hba.conf; and the password in `monitor` of the listener"
+            ),
+            Failure::Server(_) | Failure::Timeout => format!("See that the server {server} runs and can be reached"),
+        };
+        tracing::warn!(
+            listener = self.listener,
+            database,
+            suppressed,
+            "the monitor can't read the catalogue, so tables count as unknown: {failure}. {remedy}"
+        );
+    }
+
+    async fn connect(&self, database: &str) -> Result<Session, Failure> {
+        let mut config = Config::new();
+        config
+            .host(&self.host)
+            .port(self.port)
+            .user(&self.monitor.user)
+            .dbname(database)
+            .application_name(APPLICATION_NAME)
+            .ssl_mode(SslMode::Disable)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .options(OPTIONS);
+        if let Some(password) = &self.monitor.password {
+            config.password(password.reveal());
+        }
+        let (client, connection) = bounded(config.connect(NoTls)).await?;
+        // Ends with the client; its errors reach the client's calls.
+        let driver = tokio::spawn(async move {
+            connection.await.ok();
+        });
+        Ok(Session { database: database.into(), client, driver })
+    }
+}
+
+/// Nothing the monitor does takes longer than this, whatever the server is up to.
+async fn bounded<T>(work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {
+    match timeout(READ_TIMEOUT, work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Failure::Timeout),
+    }
+}
+
+fn due(catalog: &Catalog, now_ms: u64) -> Vec<Arc<Database>> {
+    let databases = catalog.databases.load();
+    let mut due: Vec<_> = databases.values().filter(|database| database.due_ms() <= now_ms).cloned().collect();
+    due.sort_by_key(|database| database.due_ms());
+    due
+}
+
+fn next(catalog: &Catalog) -> u64 {
+    catalog.databases.load().values().map(|database| database.due_ms()).min().unwrap_or(u64::MAX)
+}
+
+/// `host:port`, `[v6]:port`, or a host alone.
+fn address(server: &str) -> (String, u16) {
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()),
+        _ => (server, None),
+    };
+    (host.trim_matches(['[', ']']).to_owned(), port.unwrap_or(5432))
+}
+
+/// The server's own words, which the error's text leaves out.
+fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None => match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        },
+    }
+}
+
+/// So that an operator sees at once whose connection it is.
+const APPLICATION_NAME: &str = "floodwall-monitor";
+/// The monitor changes nothing, waits for nobody, and trusts no other schema's functions.
+const OPTIONS: &str = "-c statement_timeout=2000 -c lock_timeout=200 -c default_transaction_read_only=on \
+                       -c search_path=pg_catalog";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two looks at the server's limit.
+const SLOTS_MS: u64 = 60_000;
+/// The loop never spins.
+const PAUSE_MIN_MS: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_host_and_port() {
+        let table = [
+            ("db.example:5433", "db.example", 5433),
+            ("10.0.0.1:5432", "10.0.0.1", 5432),
+            ("[::1]:5499", "::1", 5499),
+            ("::1", "::1", 5432),
+            ("db.example", "db.example", 5432),
+        ];
+        for (server, host, port) in table {
+            assert_eq!(address(server), (host.to_owned(), port), "{server}");
+        }
+    }
+}

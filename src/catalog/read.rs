@@ -1,0 +1,185 @@
+//! The SQL of the catalogue. Every role may read what it asks for, so the monitor's role needs no privilege but to
+//! connect.
+
+use std::collections::HashMap;
+use std::pin::pin;
+
+use futures::TryStreamExt;
+use tokio_postgres::{Client, Error, Row};
+
+use super::limit::Slots;
+use super::tables::{TableKind, TableRow};
+
+/// Reads how many connections the server has room for.
+pub(super) async fn slots(client: &Client) -> Result<Slots, Error> {
+    let row = client.query_one(SLOTS, &[]).await?;
+    let slot = |at: usize| row.try_get::<_, i32>(at).map(|n| usize::try_from(n).unwrap_or(0));
+    Ok(Slots { all: slot(0)?, superuser: slot(1)?, reserved: slot(2)? })
+}
+
+/// Reads the names of the databases that may be connected to, up to a number.
+pub(super) async fn databases(client: &Client, most: i64) -> Result<Vec<String>, Error> {
+    let rows = client.query(DATABASES, &[&most]).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// Reads the tables and views of the connected database, up to a bound in number and bytes: beyond it the smallest
+/// are left out.
+pub(super) async fn tables(client: &Client) -> Result<Vec<TableRow>, Error> {
+    let mut relations = Relations::default();
+    let mut rows = pin!(client.query_raw(TABLES, std::iter::empty::<&str>()).await?);
+    while let Some(row) = rows.try_next().await? {
+        relations.add(&row)?;
+    }
+    // A table without statistics is most often a new one. Its size says if it is empty, but asking takes a lock, so it
+    // may fail while the table is being altered: then it stays unknown.
+    if relations.any_unknown()
+        && let Ok(empty) = client.query(EMPTY, &[]).await
+    {
+        relations.empty(&empty)?;
+    }
+    Ok(relations.sum())
+}
+
+/// Relations by their oid, with their parents.
+#[derive(Default)]
+struct Relations {
+    tables: HashMap<u32, Relation>,
+    /// In the order read: the largest first.
+    order: Vec<u32>,
+    bytes: usize,
+}
+
+struct Relation {
+    row: TableRow,
+    parents: Vec<u32>,
+    /// A partitioned table holds nothing itself.
+    own: Option<u64>,
+}
+
+impl Relations {
+    fn add(&mut self, row: &Row) -> Result<(), Error> {
+        let oid: u32 = row.try_get(0)?;
+        let parent: Option<u32> = row.try_get(5)?;
+        if let Some(known) = self.tables.get_mut(&oid) {
+            // One row for each parent.
+            known.parents.extend(parent);
+            return Ok(());
+        }
+        let (schema, name, kind): (String, String, String) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        let bytes = schema.len().saturating_add(name.len()).saturating_add(ROW_BYTES);
+        if self.bytes.saturating_add(bytes) > BYTES_MAX {
+            return Ok(());
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        let own = row.try_get::<_, Option<i64>>(4)?.and_then(|rows| u64::try_from(rows).ok());
+        let row = TableRow { schema, name, kind: kind_of(&kind), rows: own };
+        self.tables.insert(oid, Relation { row, parents: parent.into_iter().collect(), own });
+        self.order.push(oid);
+        Ok(())
+    }
+
+    fn any_unknown(&self) -> bool {
+        self.tables.values().any(|table| table.own.is_none() && table.row.kind == TableKind::Table)
+    }
+
+    fn empty(&mut self, oids: &[Row]) -> Result<(), Error> {
+        for row in oids {
+            if let Some(table) = self.tables.get_mut(&row.try_get::<_, u32>(0)?) {
+                (table.own, table.row.rows) = (Some(0), Some(0));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of partitions and children to all above them: that is what a SELECT of a parent reads. Where
+    /// something is known of some parts only, that much is known of the whole; where nothing is, it is unknown.
+    fn sum(mut self) -> Vec<TableRow> {
+        let parts: Vec<(Option<u64>, Vec<u32>)> =
+            self.tables.values().map(|table| (table.own, table.parents.clone())).collect();
+        let mut unknown: Vec<u32> = Vec::new();
+        for (own, parents) in parts {
+            self.add_above(own, parents, &mut unknown);
+        }
+        for oid in unknown {
+            if let Some(table) = self.tables.get_mut(&oid)
+                && table.row.rows == Some(0)
+            {
+                table.row.rows = None;
+            }
+        }
+        let order = std::mem::take(&mut self.order);
+        order.into_iter().filter_map(|oid| self.tables.remove(&oid)).map(|table| table.row).collect()
+    }
+
+    fn add_above(&mut self, own: Option<u64>, mut above: Vec<u32>, unknown: &mut Vec<u32>) {
+        for _ in 0..DEPTH_MAX {
+            let mut next = Vec::new();
+            for oid in above {
+                let Some(table) = self.tables.get_mut(&oid) else { continue };
+                match own {
+                    Some(rows) => table.row.rows = Some(table.row.rows.unwrap_or(0).saturating_add(rows)),
+                    None => unknown.push(oid),
+                }
+                next.extend(table.parents.iter().copied());
+            }
+            if next.is_empty() {
+                return;
+            }
+            above = next;
+        }
+    }
+}
+
+fn kind_of(relkind: &str) -> TableKind {
+    match relkind {
+        "v" => TableKind::View,
+        "f" => TableKind::Foreign,
+        _ => TableKind::Table,
+    }
+}
+
+/// What one row costs beside its names.
+const ROW_BYTES: usize = 96;
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Levels of partitions that are followed.
+const DEPTH_MAX: usize = 16;
+
+const SLOTS: &str = "
+SELECT current_setting('max_connections')::int,
+       current_setting('superuser_reserved_connections')::int,
+       coalesce(current_setting('reserved_connections', true)::int, 0)";
+
+/// No function here locks a relation, so it works while tables are altered. A partitioned table counts 0 of its own.
+/// `reltuples` is -1 where the table was never analysed; with no live rows counted either, nothing is known.
+const TABLES: &str = "
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
+       CASE WHEN c.relkind = 'p' THEN 0
+            WHEN c.relkind = 'v' THEN NULL
+            WHEN c.reltuples < 0 AND l.live = 0 THEN NULL
+            ELSE greatest(c.reltuples::int8, l.live) END,
+       i.inhparent
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+CROSS JOIN LATERAL (SELECT coalesce(pg_catalog.pg_stat_get_live_tuples(c.oid), 0) AS live) l
+WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f')
+  AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+ORDER BY greatest(c.reltuples::int8, l.live) DESC
+LIMIT 100000";
+
+const EMPTY: &str = "
+SELECT c.oid
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND c.reltuples < 0
+  AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+  AND coalesce(pg_catalog.pg_stat_get_live_tuples(c.oid), 0) = 0
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l
+                  WHERE l.relation = c.oid AND l.mode = 'AccessExclusiveLock')
+  AND pg_catalog.pg_relation_size(c.oid) = 0
+LIMIT 10000";
+
+const DATABASES: &str = "SELECT datname::text FROM pg_database \
+                         WHERE datallowconn AND NOT datistemplate AND has_database_privilege(oid, 'CONNECT') \
+                         ORDER BY oid LIMIT $1";

@@ -1,0 +1,457 @@
+//! What is held at one listener, and whether one more fits. Plain data behind the listener's mutex: no waiting here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::config::{Config, Over};
+use crate::guard::caps::{self, Cap};
+use crate::roster::Identity;
+
+use super::LobbyLimits;
+use super::address::{AddressKey, Addresses};
+use super::identify::{Identities, RecordKey};
+use super::proven::Proven;
+use super::queue::{Line, Queue};
+use super::records::{Known, Login, RecordId, Records};
+
+/// The limits of one listener.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub(super) max_clients: usize,
+    pub(super) address_max: usize,
+    pub(super) max_logins: usize,
+    pub(super) logins_per_address: usize,
+    pub(super) over: Over,
+    pub(super) queue_length: usize,
+    pub(super) server: Option<usize>,
+    pub(super) identities: Identities,
+}
+
+impl Limits {
+    pub(super) fn new(config: &Config, listener: &str) -> Self {
+        let caps = &config.caps;
+        Self {
+            max_clients: caps.max_clients,
+            address_max: caps.address_max_connections,
+            max_logins: caps.max_logins,
+            logins_per_address: caps.max_logins_per_address,
+            over: caps.over,
+            queue_length: caps.queue_length,
+            server: config.listeners.iter().find(|it| it.name == listener).and_then(|it| it.max_server_connections),
+            identities: Identities::new(config),
+        }
+    }
+}
+
+/// What a newcomer wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// A place at the listener.
+    House(AddressKey),
+    /// A login, of the claim of that number.
+    Login(u64),
+    /// The places of a proven client.
+    Client(u64),
+    /// A server connection.
+    Server,
+}
+
+/// What a permit holds, exactly as it is to be given back.
+#[derive(Debug)]
+pub(super) enum Held {
+    Lobby(AddressKey),
+    House(AddressKey),
+    Login { claim: u64, address: AddressKey },
+    Client(Vec<RecordId>),
+    Server,
+}
+
+/// Whose cap is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Listener,
+    Address,
+    Client(RecordId),
+}
+
+/// Why somebody doesn't fit now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block {
+    pub(super) over: caps::Over,
+    pub(super) scope: Scope,
+    /// When to look again, where time alone makes room.
+    pub(super) again: Option<Instant>,
+}
+
+impl Block {
+    /// Whether to wait for it. `over` is about connections and rates; logins are short and take turns in any case.
+    pub(super) fn may_wait(&self, over: Over) -> bool {
+        over == Over::Queue || self.over.rule == caps::MAX_LOGINS
+    }
+
+    fn at(scope: Scope) -> impl Fn(caps::Over) -> Self {
+        move |over| Self { over, scope, again: None }
+    }
+}
+
+/// An identity that somebody claims: from `claim` until the login is proven or given up.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) identity: Identity,
+    pub(super) label: Arc<str>,
+    pub(super) base: RecordKey,
+    pub(super) address: AddressKey,
+    pub(super) known: Known,
+    parts: Vec<ClaimPart>,
+    login_since: Option<Instant>,
+}
+
+/// One cap of a claim.
+#[derive(Debug, Clone, Copy)]
+struct ClaimPart {
+    record: RecordId,
+    max_connections: Option<usize>,
+    rated: bool,
+}
+
+/// Everything behind the mutex.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) limits: Limits,
+    pub(super) lobby_limits: LobbyLimits,
+    pub(super) learnt_server_limit: Option<usize>,
+    pub(super) lobby: usize,
+    pub(super) clients: usize,
+    pub(super) logins: usize,
+    pub(super) servers: usize,
+    pub(super) addresses: Addresses,
+    pub(super) records: Records,
+    pub(super) claims: HashMap<u64, Claim>,
+    pub(super) proven: Proven,
+    pub(super) queue: Queue,
+    /// Refusals by cap, in the order of `caps::ALL`.
+    pub(super) refused: [u64; caps::ALL.len()],
+    /// When newcomers last had the queue walked along.
+    pub(super) served_at: Option<Instant>,
+    next_claim: u64,
+}
+
+impl State {
+    pub(super) fn new(limits: Limits, lobby_limits: LobbyLimits) -> Self {
+        Self {
+            limits,
+            lobby_limits,
+            learnt_server_limit: None,
+            lobby: 0,
+            clients: 0,
+            logins: 0,
+            servers: 0,
+            addresses: Addresses::default(),
+            records: Records::default(),
+            claims: HashMap::new(),
+            proven: Proven::default(),
+            queue: Queue::default(),
+            refused: [0; caps::ALL.len()],
+            served_at: None,
+            next_claim: 0,
+        }
+    }
+
+    pub(super) fn server_limit(&self) -> Option<usize> {
+        self.limits.server.or(self.learnt_server_limit)
+    }
+
+    /// Takes a place in the lobby, where there is one.
+    pub(super) fn take_lobby(&mut self, address: AddressKey) -> Option<Held> {
+        let LobbyLimits { all, per_address } = self.lobby_limits;
+        let fits = self.lobby < all && self.addresses.holding(address).lobby < per_address;
+        fits.then(|| {
+            self.lobby = self.lobby.saturating_add(1);
+            self.addresses.change(address, |holding| holding.lobby = holding.lobby.saturating_add(1));
+            Held::Lobby(address)
+        })
+    }
+
+    /// Takes what is wanted, all of it or nothing.
+    pub(super) fn take(&mut self, want: Want, now: Instant) -> Result<Held, Block> {
+        self.fits(want, now)?;
+        Ok(match want {
+            Want::House(address) => {
+                self.clients = self.clients.saturating_add(1);
+                self.addresses.change(address, |holding| holding.clients = holding.clients.saturating_add(1));
+                Held::House(address)
+            }
+            Want::Login(claim) => self.begin_login(claim, now),
+            Want::Client(claim) => self.open_client(claim, now),
+            Want::Server => {
+                self.servers = self.servers.saturating_add(1);
+                Held::Server
+            }
+        })
+    }
+
+    /// Gives back what a permit held.
+    pub(super) fn give_back(&mut self, held: Held) {
+        match held {
+            Held::Lobby(address) => {
+                self.lobby = self.lobby.saturating_sub(1);
+                self.addresses.change(address, |holding| holding.lobby = holding.lobby.saturating_sub(1));
+            }
+            Held::House(address) => {
+                self.clients = self.clients.saturating_sub(1);
+                self.addresses.change(address, |holding| holding.clients = holding.clients.saturating_sub(1));
+            }
+            Held::Login { claim, address } => {
+                self.logins = self.logins.saturating_sub(1);
+                self.addresses.change(address, |holding| holding.logins = holding.logins.saturating_sub(1));
+                self.end_login(claim);
+            }
+            Held::Client(records) => {
+                for id in records {
+                    self.records.change(id, |record| record.open = record.open.saturating_sub(1));
+                    self.records.sweep(id);
+                }
+            }
+            Held::Server => self.servers = self.servers.saturating_sub(1),
+        }
+    }
+
+    /// Whether what is wanted is there now.
+    pub(super) fn fits(&self, want: Want, now: Instant) -> Result<(), Block> {
+        match want {
+            Want::House(address) => self.house_fits(address),
+            Want::Login(claim) => self.login_fits(claim, now),
+            Want::Client(claim) => self.client_fits(claim, now),
+            Want::Server => self.server_fits(0),
+        }
+    }
+
+    fn house_fits(&self, address: AddressKey) -> Result<(), Block> {
+        let holding = self.addresses.holding(address).clients;
+        let by_address = Cap::new(caps::ADDRESS_MAX_CONNECTIONS, Some(self.limits.address_max));
+        by_address.admit(holding).map_err(Block::at(Scope::Address))?;
+        Cap::new(caps::MAX_CLIENTS, Some(self.limits.max_clients))
+            .admit(self.clients)
+            .map_err(Block::at(Scope::Listener))
+    }
+
+    pub(super) fn server_has_room(&self, ahead: usize) -> bool {
+        self.server_fits(ahead).is_ok()
+    }
+
+    fn server_fits(&self, ahead: usize) -> Result<(), Block> {
+        Cap::new(caps::MAX_SERVER_CONNECTIONS, self.server_limit())
+            .admit(self.servers.saturating_add(ahead))
+            .map_err(Block::at(Scope::Listener))
+    }
+
+    /// A login starts where its client has a place, the server has one, and the login budget has one, looked at in this
+    /// order so that a refusal names the cause and not what follows from it.
+    fn login_fits(&self, claim: u64, now: Instant) -> Result<(), Block> {
+        let Some(claim) = self.claims.get(&claim) else { return Ok(()) };
+        for part in &claim.parts {
+            self.place_is_likely(part, claim.known, now)?;
+        }
+        // Who waits for a server connection is served first.
+        self.server_fits(self.queue.waiting(Line::Server))?;
+        let logins = |scope| (Block::at(scope), caps::MAX_LOGINS);
+        let (block, rule) = logins(Scope::Listener);
+        Cap::new(rule, Some(self.limits.max_logins)).admit(self.logins).map_err(block)?;
+        let (block, rule) = logins(Scope::Address);
+        let holding = self.addresses.holding(claim.address).logins;
+        Cap::new(rule, Some(self.limits.logins_per_address)).admit(holding).map_err(block)
+    }
+
+    /// Whether a login would find a place once it is proven. Nothing is reserved for it.
+    ///
+    /// Only proven connections count for good. Logins of the last [`LIKELY`] count for that moment, so that one free place
+    /// doesn't send every waiter to the server at once; then they don't, so that nobody keeps a client out by
+    /// naming it and going silent.
+    fn place_is_likely(&self, part: &ClaimPart, known: Known, now: Instant) -> Result<(), Block> {
+        let Some(record) = self.records.find(part.record) else { return Ok(()) };
+        let block = Block::at(Scope::Client(part.record));
+        let cap = Cap::new(caps::CLIENT_MAX_CONNECTIONS, part.max_connections);
+        cap.admit(record.open).map_err(&block)?;
+        let ahead = match (self.limits.over, now.checked_sub(LIKELY)) {
+            (Over::Queue, Some(since)) => record.fresh_logins(since, known).saturating_add(record.proving),
+            _ => 0,
+        };
+        let open = record.open;
+        cap.admit(open.saturating_add(ahead)).map_err(|over| Block {
+            again: Some(now + STAGGER.saturating_mul(turn(record.waiting))),
+            ..block(caps::Over { current: open, ..over })
+        })?;
+        let wanted = u32::try_from(ahead).unwrap_or(u32::MAX).saturating_add(1);
+        self.rate_fits(part, wanted, now)
+    }
+
+    fn client_fits(&self, claim: u64, now: Instant) -> Result<(), Block> {
+        let Some(claim) = self.claims.get(&claim) else { return Ok(()) };
+        for part in &claim.parts {
+            let open = self.records.find(part.record).map_or(0, |record| record.open);
+            let cap = Cap::new(caps::CLIENT_MAX_CONNECTIONS, part.max_connections);
+            cap.admit(open).map_err(Block::at(Scope::Client(part.record)))?;
+            self.rate_fits(part, 1, now)?;
+        }
+        Ok(())
+    }
+
+    fn rate_fits(&self, part: &ClaimPart, wanted: u32, now: Instant) -> Result<(), Block> {
+        let Some(record) = self.records.find(part.record).filter(|_| part.rated) else { return Ok(()) };
+        let Some(rate) = &record.rate else { return Ok(()) };
+        let Some(due) = rate.wait(wanted, now) else { return Ok(()) };
+        let limit = usize::try_from(rate.per_second()).unwrap_or(usize::MAX);
+        // The n-th waiter looks again when the n-th place is due, not all of them at each.
+        let behind = rate.wait(turn(record.waiting), now).unwrap_or(due);
+        Err(Block {
+            over: caps::Over { rule: caps::NEW_CONNECTIONS_PER_SECOND, current: limit, limit },
+            scope: Scope::Client(part.record),
+            again: Some(due.max(behind)),
+        })
+    }
+}
+
+// Claims: who says to be whom, before it is proven.
+impl State {
+    /// Notes a claimed identity; [`Self::drop_claim`] undoes it.
+    pub(super) fn add_claim(&mut self, identity: Identity, now: Instant) -> u64 {
+        let number = self.next_claim;
+        self.next_claim = number.wrapping_add(1);
+        let claim = self.resolve(identity, now);
+        self.claims.insert(number, claim);
+        number
+    }
+
+    pub(super) fn drop_claim(&mut self, number: u64) {
+        if let Some(claim) = self.claims.remove(&number) {
+            // A waiter may go at the moment when its turn comes: then its login comes back after its claim.
+            self.unlist_login(number, &claim.parts);
+            self.unpin(&claim.parts);
+        }
+    }
+
+    /// Remembers that the address of a claim has proven to be that client.
+    pub(super) fn note_proof(&mut self, number: u64) {
+        let Some(claim) = self.claims.get_mut(&number) else { return };
+        claim.known = Known::Yes;
+        self.proven.note(&claim.base, claim.address);
+        for part in &claim.parts {
+            self.records.change(part.record, |record| record.proven = true);
+        }
+    }
+
+    /// Works out anew what applies to everybody who isn't in yet: the configuration has changed.
+    pub(super) fn resolve_again(&mut self, now: Instant) {
+        let numbers: Vec<u64> = self.claims.keys().copied().collect();
+        for number in numbers {
+            let Some(old) = self.claims.remove(&number) else { continue };
+            let mut claim = self.resolve(old.identity.clone(), now);
+            claim.login_since = old.login_since;
+            self.unlist_login(number, &old.parts);
+            self.unpin(&old.parts);
+            self.list_login(number, &claim);
+            self.claims.insert(number, claim);
+        }
+        for record in self.records.iter_mut() {
+            (record.waiting, record.proving) = (0, 0);
+        }
+        let waiting: Vec<Want> = self.queue.wants().collect();
+        for want in waiting {
+            self.count_waiter(want, |count| count.saturating_add(1));
+        }
+    }
+
+    /// Counts somebody in or out who waits for the places of a client.
+    pub(super) fn count_waiter(&mut self, want: Want, count: impl Fn(usize) -> usize) {
+        let (Want::Login(claim) | Want::Client(claim)) = want else { return };
+        let Some(claim) = self.claims.get(&claim) else { return };
+        for part in &claim.parts {
+            self.records.change(part.record, |record| {
+                record.waiting = count(record.waiting);
+                if matches!(want, Want::Client(_)) {
+                    record.proving = count(record.proving);
+                }
+            });
+        }
+    }
+
+    fn resolve(&mut self, identity: Identity, now: Instant) -> Claim {
+        let resolved = self.limits.identities.resolve(&identity);
+        let address = AddressKey::new(identity.address);
+        let known = if self.proven.knows(&resolved.base, address) { Known::Yes } else { Known::No };
+        let pinned = resolved.parts.iter().map(|part| ClaimPart {
+            record: self.records.pin(part, now),
+            max_connections: part.max_connections,
+            rated: part.per_second.is_some(),
+        });
+        let parts = pinned.collect();
+        Claim { identity, label: resolved.label, base: resolved.base, address, known, parts, login_since: None }
+    }
+
+    fn unpin(&mut self, parts: &[ClaimPart]) {
+        for part in parts {
+            self.records.unpin(part.record);
+        }
+    }
+
+    fn begin_login(&mut self, number: u64, now: Instant) -> Held {
+        self.logins = self.logins.saturating_add(1);
+        let Some(mut claim) = self.claims.remove(&number) else {
+            // A claim outlives its login; were it not so, the count would still come back.
+            return Held::Login { claim: number, address: AddressKey::new(std::net::IpAddr::from([0, 0, 0, 0])) };
+        };
+        let address = claim.address;
+        self.addresses.change(address, |holding| holding.logins = holding.logins.saturating_add(1));
+        claim.login_since = Some(now);
+        self.list_login(number, &claim);
+        self.claims.insert(number, claim);
+        Held::Login { claim: number, address }
+    }
+
+    fn end_login(&mut self, number: u64) {
+        let Some(claim) = self.claims.get_mut(&number) else { return };
+        claim.login_since = None;
+        let parts = claim.parts.clone();
+        self.unlist_login(number, &parts);
+    }
+
+    fn list_login(&mut self, number: u64, claim: &Claim) {
+        let Some(since) = claim.login_since else { return };
+        let login = Login { claim: number, since, known: claim.known == Known::Yes };
+        for part in &claim.parts {
+            self.records.change(part.record, |record| record.logins.push_back(login));
+        }
+    }
+
+    fn unlist_login(&mut self, number: u64, parts: &[ClaimPart]) {
+        for part in parts {
+            self.records.change(part.record, |record| record.logins.retain(|login| login.claim != number));
+        }
+    }
+
+    fn open_client(&mut self, number: u64, now: Instant) -> Held {
+        let parts = self.claims.get(&number).map(|claim| claim.parts.clone()).unwrap_or_default();
+        for part in &parts {
+            self.records.change(part.record, |record| {
+                record.open = record.open.saturating_add(1);
+                if let Some(rate) = record.rate.as_mut().filter(|_| part.rated) {
+                    rate.charge(now);
+                }
+            });
+        }
+        Held::Client(parts.iter().map(|part| part.record).collect())
+    }
+}
+
+/// The turn of a waiter with so many waiting, counted from 1 and bounded: nobody sleeps for minutes on a guess.
+fn turn(waiting: usize) -> u32 {
+    u32::try_from(waiting.clamp(1, 500)).unwrap_or(1)
+}
+
+/// How long a login in progress is likely to take a place: a genuine one is proven by then.
+const LIKELY: Duration = Duration::from_millis(200);
+
+/// What lies between the looks of two waiters.
+const STAGGER: Duration = Duration::from_millis(20);

@@ -1,0 +1,7 @@
+//! The front: who comes in, and what those read who do not.
+
+pub mod admission;
+pub mod listener;
+pub mod matching;
+pub mod refuse;
+pub mod startup;

@@ -1,0 +1,220 @@
+//! The only words that clients read.
+//!
+//! Every text starts with `FLOODWALL[rule=NAME]` and says what to do instead. SQLSTATEs: 54000 for what will never pass,
+//! 53300 for what may pass later (`guards.md` 1.4: libraries retry the classes 08, 40, 53 and 57).
+
+use std::borrow::Cow;
+
+use super::admission::{Denied, Disclose, Reason};
+use crate::guard::Breach;
+use crate::wire::{Malformed, Refusal, Severity};
+
+/// Will never pass, however often it is tried.
+const PERMANENT: &str = "54000";
+/// May pass later: too many connections.
+const LATER: &str = "53300";
+/// Out of memory.
+const MEMORY: &str = "53200";
+/// The protocol was broken.
+const PROTOCOL: &str = "08P01";
+/// The connection to the server broke.
+const CONNECTION: &str = "08006";
+/// No connection to the server could be made.
+const UNREACHABLE: &str = "08001";
+/// An operator ended the connection.
+const SHUTDOWN: &str = "57P01";
+/// Cannot connect now.
+const NOT_NOW: &str = "57P03";
+/// The login is not accepted.
+const AUTHORIZATION: &str = "28000";
+/// A thing that this version does not do.
+const UNSUPPORTED: &str = "0A000";
+
+/// The client sent what is no message.
+pub fn malformed(why: Malformed) -> Refusal {
+    fatal(PROTOCOL, "protocol", &format!("the client broke the protocol: {why}"), "")
+}
+
+/// A client that speaks a protocol of another major version.
+pub fn unsupported_protocol() -> Refusal {
+    fatal(
+        UNSUPPORTED,
+        "protocol",
+        "only version 3 of the protocol is supported",
+        "Use a client that speaks protocol 3.",
+    )
+}
+
+/// A start-up packet that names no user.
+pub fn no_user() -> Refusal {
+    fatal(AUTHORIZATION, "protocol", &Malformed::NoUser.to_string(), "Name a user in the connection string.")
+}
+
+/// The server's connection broke.
+pub fn server_gone() -> Refusal {
+    fatal(
+        CONNECTION,
+        "server",
+        "the server closed the connection",
+        "Connect again; if that fails, look at the server's log.",
+    )
+}
+
+/// The server sent what is no message.
+pub fn server_malformed(why: Malformed) -> Refusal {
+    fatal(PROTOCOL, "server", &format!("the server broke the protocol: {why}"), "Look at the server's log.")
+}
+
+/// No connection to the server could be made.
+pub fn server_unreachable(server: &str, why: &str) -> Refusal {
+    let message = format!("no connection to the server {server}: {why}");
+    fatal(UNREACHABLE, "server", &message, "See that the server runs and that `servers` names it.")
+}
+
+/// No place under a cap. Counts only where the client has proven who it is, or its address has before.
+pub fn denied(denied: &Denied) -> Refusal {
+    let whose = match denied.scope.as_str() {
+        "listener" => "this listener".to_owned(),
+        "address" => "this address".to_owned(),
+        client => format!("client \"{client}\""),
+    };
+    let what = match denied.reason {
+        Reason::Full => format!("{whose} has all its places in use"),
+        Reason::QueueFull => format!("{whose} has all its places in use and too many wait for one"),
+        Reason::WaitedTooLong => format!("{whose} had no place free within {:.1} s", denied.waited.as_secs_f64()),
+        Reason::Rate => format!("{whose} opens connections too fast"),
+    };
+    let counts = match denied.disclose {
+        Disclose::Counts => format!(": {} of {}", denied.current, denied.limit),
+        Disclose::NameOnly => String::new(),
+    };
+    let mut refusal = fatal(LATER, denied.rule, &format!("{what}{counts}"), cap_hint(denied.rule));
+    if let (Some(behind), Disclose::Counts) = (&denied.behind, denied.disclose) {
+        refusal.detail =
+            format!("They wait for {} of {}: {} of {}.", behind.rule, behind.scope, behind.current, behind.limit);
+    }
+    refusal
+}
+
+fn cap_hint(rule: &str) -> &'static str {
+    match rule {
+        "max_server_connections" => {
+            "The server's connections are all in use: close idle ones, or raise `max_server_connections`."
+        }
+        "new_connections_per_second" => {
+            "Keep connections open and use them again, or raise `new_connections_per_second`."
+        }
+        "max_logins" | "max_logins_per_address" => "Many logins are in progress: try again shortly.",
+        _ => {
+            "Close connections that are not in use, use a connection pool of bounded size, or raise the cap. SHOW CAPS on the console tells all caps."
+        }
+    }
+}
+
+/// A statement that a rule refuses.
+pub fn breach(breach: &Breach) -> Refusal {
+    let statement = match breach.statement {
+        0 => String::new(),
+        index => format!(" (statement {} of the text)", index.saturating_add(1)),
+    };
+    let limit = match breach.limit {
+        0 => "allowed: none".to_owned(),
+        limit => format!("limit: {limit}"),
+    };
+    Refusal {
+        severity: Severity::Error,
+        sqlstate: PERMANENT,
+        rule: Cow::Borrowed(breach.rule),
+        message: prefixed(breach.rule, &format!("{}{statement}", breach.message)),
+        detail: format!("Measured: {}; {limit}.", breach.measured),
+        hint: breach.hint.clone(),
+    }
+}
+
+/// Too many connections that have not said what they want.
+pub fn crowded() -> Refusal {
+    let what = "too many connections have not sent their first message yet";
+    fatal(
+        LATER,
+        "lobby",
+        what,
+        "Try again later. If nobody dials in numbers, look for clients that connect and stay silent.",
+    )
+}
+
+/// PAUSE held a login back for too long.
+pub fn paused() -> Refusal {
+    fatal(NOT_NOW, "pause", "an operator has paused this listener", "Connect again later.")
+}
+
+/// An operator ended the session.
+pub fn killed() -> Refusal {
+    fatal(SHUTDOWN, "operator", "an operator ended this session (KILL CLIENT)", "Connect again.")
+}
+
+/// Floodwall is going down.
+pub fn draining() -> Refusal {
+    fatal(SHUTDOWN, "shutdown", "Floodwall is shutting down", "Connect again.")
+}
+
+/// Floodwall is going down and takes nobody in.
+pub fn closing() -> Refusal {
+    fatal(NOT_NOW, "shutdown", "Floodwall is shutting down and takes no new clients", "Connect again later.")
+}
+
+/// The login took too long.
+pub fn login_timeout(seconds: f64) -> Refusal {
+    fatal(
+        AUTHORIZATION,
+        "login_timeout",
+        &format!("the login was not finished within {seconds} s"),
+        "Look for a slow network, a slow server or a client that waits; `login_timeout` sets the limit.",
+    )
+}
+
+/// The server asked Floodwall for no password on behalf of a client of another host.
+pub fn trusted() -> Refusal {
+    fatal(
+        AUTHORIZATION,
+        "allow_trust",
+        "the server asked for no password, and this client is not on the same host as Floodwall",
+        "Ask for a password in pg_hba.conf for Floodwall's address, or set `allow_trust = true` on the listener.",
+    )
+}
+
+/// A replication connection that no `[[client]]` allows.
+pub fn replication() -> Refusal {
+    fatal(
+        AUTHORIZATION,
+        "replication",
+        "replication connections are not allowed for this client",
+        "Set `replication = true` on a [[client]] that matches this user and address.",
+    )
+}
+
+/// A frame that would not fit the common memory budget.
+pub fn memory(bytes: usize) -> Refusal {
+    Refusal {
+        severity: Severity::Error,
+        sqlstate: MEMORY,
+        rule: "memory".into(),
+        message: prefixed("memory", &format!("no room for {bytes} bytes of a statement")),
+        detail: String::new(),
+        hint: "Try again later, send smaller statements, or raise `[limits] memory`.".to_owned(),
+    }
+}
+
+fn fatal(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
+    Refusal {
+        severity: Severity::Fatal,
+        sqlstate,
+        rule: Cow::Borrowed(rule),
+        message: prefixed(rule, message),
+        detail: String::new(),
+        hint: hint.to_owned(),
+    }
+}
+
+fn prefixed(rule: &str, message: &str) -> String {
+    format!("FLOODWALL[rule={rule}] {message}")
+}

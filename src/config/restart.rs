@@ -1,0 +1,34 @@
+//! What a reload cannot change in a running process.
+
+use super::Config;
+
+impl Config {
+    /// The keys that differ and that only a restart applies; everything else takes effect with the swap.
+    pub fn needs_restart(old: &Self, new: &Self) -> Vec<String> {
+        let fixed = [
+            ("state_dir", old.state_dir != new.state_dir),
+            ("workers", old.workers != new.workers),
+            ("log.format", old.log.format != new.log.format),
+            ("limits.memory", old.limits != new.limits),
+            ("admin.http", old.admin.http != new.admin.http),
+            ("admin.console", old.admin.console != new.admin.console),
+        ];
+        let changed = fixed.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned());
+        changed.chain(listener_changes(old, new)).collect()
+    }
+}
+
+/// Listeners are told apart by name. A bound socket stays where it is, and none is opened or closed by a reload.
+fn listener_changes(old: &Config, new: &Config) -> Vec<String> {
+    let mut changes = Vec::new();
+    for listener in &old.listeners {
+        match new.listeners.iter().find(|other| other.name == listener.name) {
+            None => changes.push(format!("listener.{} (removed)", listener.name)),
+            Some(other) if other.bind != listener.bind => changes.push(format!("listener.{}.bind", listener.name)),
+            Some(_) => {}
+        }
+    }
+    let added = new.listeners.iter().filter(|other| !old.listeners.iter().any(|listener| listener.name == other.name));
+    changes.extend(added.map(|listener| format!("listener.{} (added)", listener.name)));
+    changes
+}

@@ -1,0 +1,28 @@
+//! SHOW RULES: rules as they run, with what they met.
+
+use super::{Asked, Def};
+use crate::config::Role;
+use crate::console::answer::{Answer, Failure, count, text};
+
+pub(super) const DEF: Def = Def {
+    name: "SHOW RULES",
+    syntax: "SHOW RULES",
+    summary: "rules, their modes and settings, what they refused and warned of",
+    role: Role::Read,
+    columns: &[text("rule"), text("mode"), text("settings"), count("enforced_total"), count("warned_total")],
+    run,
+};
+
+fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
+    asked.nothing_more(&DEF)?;
+    let rows = (asked.sources.rules)().into_iter().map(|rule| {
+        vec![
+            rule.rule.into(),
+            rule.mode.into(),
+            rule.settings.into(),
+            rule.enforced_total.into(),
+            rule.warned_total.into(),
+        ]
+    });
+    Ok(Answer::rows(rows))
+}

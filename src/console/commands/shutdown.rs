@@ -1,0 +1,29 @@
+//! SHUTDOWN: drains, or ends at once.
+
+use super::{Asked, Def};
+use crate::config::Role;
+use crate::console::answer::{Answer, Failure};
+use crate::control::Shutdown;
+
+pub(super) const DEF: Def = Def {
+    name: "SHUTDOWN",
+    syntax: "SHUTDOWN [NOW]",
+    summary: "let sessions end, then stop; NOW: stop at once",
+    role: Role::Admin,
+    columns: &[],
+    run,
+};
+
+fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
+    let how = match asked.args[..] {
+        [] => Shutdown::Drain,
+        [now] if now.eq_ignore_ascii_case("now") => Shutdown::Now,
+        _ => return Err(DEF.misused()),
+    };
+    let changed = asked.sources.control.shut_down(how, &asked.operator.name);
+    Ok(Answer::done(match (how, changed) {
+        (_, false) => "already shutting down",
+        (Shutdown::Now, true) => "stopping",
+        (Shutdown::Drain | Shutdown::No, true) => "draining",
+    }))
+}

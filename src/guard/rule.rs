@@ -1,0 +1,45 @@
+//! What a rule is.
+
+use std::fmt;
+
+use super::intake::Entry;
+use super::settings::Section;
+use super::verdict::{Breach, Mode};
+
+/// One kind of harm, looked for in one statement at a time. No clock, no counters, no text for the wire.
+pub(super) trait Rule: fmt::Debug + Send + Sync {
+    /// What is wrong with a statement. The mode is not the rule's business.
+    fn check(&self, entry: &Entry<'_>) -> Option<Finding>;
+
+    /// The largest text that the rule must see whole.
+    fn hold_bytes(&self) -> usize {
+        // A statement beyond this is data, and its filter may stand at its end; only rules about size look further.
+        1 << 20
+    }
+
+    /// How the rule reads a statement, for people; `None` where the rule is not about such statements.
+    fn trace(&self, entry: &Entry<'_>) -> Option<String>;
+}
+
+/// What a rule found.
+#[derive(Debug)]
+pub(super) enum Finding {
+    /// Refused in `enforce`.
+    Breach(Breach),
+    /// Only ever warned about: something is not known.
+    Doubt(Breach),
+}
+
+/// A rule's line in the registry.
+#[derive(Debug)]
+pub struct RuleDef {
+    /// Its name in configuration, metrics and refusals.
+    pub name: &'static str,
+    /// What it is about, in one line.
+    pub summary: &'static str,
+    /// Its mode where the configuration gives none.
+    pub mode: Mode,
+    /// Its settings beside `mode`, each with its default as TOML.
+    pub settings: &'static [(&'static str, &'static str)],
+    pub(super) build: fn(&mut Section<'_>) -> Box<dyn Rule>,
+}

@@ -1,0 +1,112 @@
+//! Refuses a write that carries too many rows, or too much text.
+
+use crate::guard::intake::Entry;
+use crate::guard::rule::{Finding, Rule, RuleDef};
+use crate::guard::settings::Section;
+use crate::guard::verdict::{Breach, Mode};
+use crate::sql::lexer::Counts;
+use crate::units::ByteSize;
+
+pub(super) const DEF: RuleDef = RuleDef {
+    name: "bulk_write",
+    summary: "a write whose own text carries too many rows or bytes",
+    mode: Mode::Enforce,
+    settings: &[("max_rows", "5000"), ("max_bytes", "\"16MiB\"")],
+    build: |section| Box::new(BulkWrite::new(section)),
+};
+
+#[derive(Debug)]
+struct BulkWrite {
+    max_rows: u64,
+    max_bytes: ByteSize,
+}
+
+impl BulkWrite {
+    fn new(section: &mut Section<'_>) -> Self {
+        Self {
+            max_rows: section.count("max_rows", 5000),
+            max_bytes: section.size("max_bytes", ByteSize(16 << 20)),
+        }
+    }
+
+    fn too_many_rows(&self, entry: &Entry<'_>) -> Option<Breach> {
+        let counts = entry.piece.counts;
+        let rows = u64::from(counts.largest());
+        if rows <= self.max_rows {
+            return None;
+        }
+        let (what, hint) = carried(counts);
+        let max = self.max_rows;
+        Some(Breach {
+            rule: DEF.name,
+            statement: entry.index,
+            measured: rows.to_string(),
+            limit: max,
+            message: format!("one statement carries {rows} rows as {what}; at most {max} are allowed"),
+            hint: format!("Write at most {max} rows with one statement{hint}"),
+        })
+    }
+
+    fn too_many_bytes(&self, entry: &Entry<'_>) -> Option<Breach> {
+        let bytes = entry.bytes();
+        if bytes <= self.max_bytes.0 {
+            return None;
+        }
+        let max = self.max_bytes;
+        Some(Breach {
+            rule: DEF.name,
+            statement: entry.index,
+            measured: bytes.to_string(),
+            limit: max.0,
+            message: format!("one write is {bytes} bytes of SQL text; at most {max} are allowed"),
+            hint: "Send values as parameters, in smaller statements, or with COPY … FROM STDIN".to_owned(),
+        })
+    }
+}
+
+/// What makes up the largest count, and what helps against it.
+fn carried(counts: Counts) -> (&'static str, &'static str) {
+    let largest = counts.largest();
+    if counts.case_arms == largest {
+        let hint = ": Django's bulk_update takes batch_size; UPDATE … FROM unnest($1::bigint[], $2::text[]) AS v(id, x) \
+                    takes whole arrays at a fraction of the server's memory";
+        ("arms of a CASE", hint)
+    } else if counts.tuples == largest {
+        (
+            "tuples of VALUES",
+            ": bulk_create takes batch_size, insert_all and executemany a smaller slice; COPY … FROM STDIN is for loads",
+        )
+    } else if counts.in_items == largest {
+        ("items of an IN list", ": work through the list in slices, each committed on its own")
+    } else {
+        ("elements of an array", ": work through the array in slices, each committed on its own")
+    }
+}
+
+impl Rule for BulkWrite {
+    fn check(&self, entry: &Entry<'_>) -> Option<Finding> {
+        if !entry.piece.writes() {
+            return None;
+        }
+        self.too_many_rows(entry).or_else(|| self.too_many_bytes(entry)).map(Finding::Breach)
+    }
+
+    fn hold_bytes(&self) -> usize {
+        usize::try_from(self.max_bytes.0).unwrap_or(usize::MAX)
+    }
+
+    fn trace(&self, entry: &Entry<'_>) -> Option<String> {
+        if !entry.piece.writes() {
+            return None;
+        }
+        let Counts { tuples, in_items, case_arms, array_elements } = entry.piece.counts;
+        let counts = [
+            (tuples, "tuples"),
+            (in_items, "IN items"),
+            (case_arms, "CASE arms"),
+            (array_elements, "array elements"),
+        ];
+        let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}, "));
+        Some(format!("{}{} bytes", counts.collect::<String>(), entry.bytes()))
+    }
+}

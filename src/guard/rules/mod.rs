@@ -1,0 +1,14 @@
+//! The registry of rules: one line each.
+
+use super::rule::RuleDef;
+
+macro_rules! rules {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name;)+
+
+        /// Every rule, in the order in which breaches of one statement are reported.
+        pub static ALL: &[RuleDef] = &[$($name::DEF),+];
+    };
+}
+
+rules! { unfiltered_write, bulk_write, unbounded_select }

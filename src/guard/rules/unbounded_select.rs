@@ -1,0 +1,144 @@
+//! Refuses a query that sends more rows than a client can mean to read.
+//!
+//! A query is bounded, unbounded, or nobody can tell. Only the second is refused: nothing in it limits the rows and a
+//! table it reads is known to be large, or its own LIMIT says more than is allowed.
+
+use crate::guard::bound::{self, Bound, Inputs, Size};
+use crate::guard::intake::{Entry, Whole};
+use crate::guard::rule::{Finding, Rule, RuleDef};
+use crate::guard::settings::Section;
+use crate::guard::verdict::{Breach, Mode};
+use crate::sql::lexer::{Limit, Wrap};
+use crate::sql::{Estimate, TableName};
+
+pub(super) const DEF: RuleDef = RuleDef {
+    name: "unbounded_select",
+    summary: "a SELECT that sends all of a large table, or whose LIMIT is too large",
+    mode: Mode::Enforce,
+    settings: &[("max_rows", "10000"), ("small_tables", "[]"), ("unknown_table", "\"warn\"")],
+    build: |section| Box::new(UnboundedSelect::new(section)),
+};
+
+/// What becomes of a query that sends all of a table whose size is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnknownTable {
+    Allow,
+    Warn,
+    Refuse,
+}
+
+#[derive(Debug)]
+struct UnboundedSelect {
+    max_rows: u64,
+    small_tables: Vec<TableName>,
+    unknown_table: UnknownTable,
+}
+
+impl UnboundedSelect {
+    fn new(section: &mut Section<'_>) -> Self {
+        let choices =
+            [("allow", UnknownTable::Allow), ("warn", UnknownTable::Warn), ("refuse", UnknownTable::Refuse)];
+        Self {
+            max_rows: section.count("max_rows", 10_000),
+            small_tables: section.names("small_tables").iter().map(|name| TableName::parse(name)).collect(),
+            unknown_table: section.choice("unknown_table", &choices, UnknownTable::Warn),
+        }
+    }
+
+    fn bound(&self, entry: &Entry<'_>) -> Bound {
+        // A cursor and a COPY are read in portions; what EXPLAIN ANALYZE runs keeps its rows.
+        let sends = matches!(entry.piece.wrap, Wrap::None | Wrap::Prepare) && entry.piece.inner.queries();
+        match entry.cut {
+            Whole::Whole if sends => bound::bound(&entry.facts.reach, &Known { rule: self, entry }),
+            Whole::Whole => Bound::AtMost(0),
+            Whole::PrefixOnly => Bound::Unknown,
+        }
+    }
+
+    fn breach(&self, entry: &Entry<'_>, measured: String, message: String, table: Option<&TableName>) -> Breach {
+        let table = table.map_or_else(|| "…".to_owned(), ToString::to_string);
+        let page = self.max_rows.min(1000);
+        Breach {
+            rule: DEF.name,
+            statement: entry.index,
+            measured,
+            limit: self.max_rows,
+            message,
+            hint: format!(
+                "Read in pages: SELECT … FROM {table} WHERE id > $last ORDER BY id LIMIT {page}; \
+                 for all of it use a cursor or COPY"
+            ),
+        }
+    }
+}
+
+/// What a formula is worked out with.
+struct Known<'a, 'b> {
+    rule: &'a UnboundedSelect,
+    entry: &'a Entry<'b>,
+}
+
+impl Inputs for Known<'_, '_> {
+    fn max_rows(&self) -> u64 {
+        self.rule.max_rows
+    }
+
+    fn size(&self, table: u16) -> Size {
+        let Some(name) = self.entry.facts.tables.get(usize::from(table)) else { return Size::Unknowable };
+        if name.is_catalogue() || self.rule.small_tables.iter().any(|small| name.matches(small)) {
+            return Size::Rows(0);
+        }
+        match self.entry.intake.schema.map_or(Estimate::Unknown, |schema| schema.rows(name)) {
+            Estimate::Known(rows) => Size::Rows(rows),
+            Estimate::NotATable => Size::Unknowable,
+            Estimate::Unknown => Size::Unknown,
+        }
+    }
+
+    fn limit(&self, index: u16) -> Limit {
+        self.entry.intake.reading.limit(self.entry.piece, index)
+    }
+}
+
+impl Rule for UnboundedSelect {
+    fn check(&self, entry: &Entry<'_>) -> Option<Finding> {
+        let max = self.max_rows;
+        match self.bound(entry) {
+            Bound::AtMost(_) | Bound::Unknown => None,
+            Bound::Table(table, rows) => {
+                let table = entry.facts.tables.get(usize::from(table))?;
+                let message = format!("the query sends all of \"{table}\", about {rows} rows; at most {max} are allowed");
+                Some(Finding::Breach(self.breach(entry, rows.to_string(), message, Some(table))))
+            }
+            Bound::Limit(limit) => {
+                let message = format!("the query's LIMIT is {limit} rows; at most {max} are allowed");
+                Some(Finding::Breach(self.breach(entry, limit.to_string(), message, entry.facts.tables.first())))
+            }
+            Bound::Whole(table) => {
+                let table = entry.facts.tables.get(usize::from(table))?;
+                let message = format!("the query sends all of \"{table}\", a table of unknown size");
+                let breach = || self.breach(entry, "unbounded".to_owned(), message, Some(table));
+                match self.unknown_table {
+                    UnknownTable::Allow => None,
+                    UnknownTable::Warn => Some(Finding::Doubt(breach())),
+                    UnknownTable::Refuse => Some(Finding::Breach(breach())),
+                }
+            }
+        }
+    }
+
+    fn trace(&self, entry: &Entry<'_>) -> Option<String> {
+        let name = |table: u16| {
+            entry.facts.tables.get(usize::from(table)).map_or_else(|| "a table".to_owned(), ToString::to_string)
+        };
+        let saw = match self.bound(entry) {
+            Bound::AtMost(0) => return None,
+            Bound::AtMost(rows) => format!("bounded: at most {rows} rows"),
+            Bound::Unknown => "unknown: a filter, a parameter or a function decides".to_owned(),
+            Bound::Whole(table) => format!("unbounded: all of {}, of unknown size", name(table)),
+            Bound::Table(table, rows) => format!("unbounded: all of {}, about {rows} rows", name(table)),
+            Bound::Limit(limit) => format!("its LIMIT is {limit}"),
+        };
+        Some(saw)
+    }
+}

@@ -1,0 +1,92 @@
+//! Floodwall: a proxy that stands in front of PostgreSQL and keeps one bad deploy from taking the database down.
+//!
+//! This page is the project's picture of itself. `tests/pure/layers.rs` holds the code to its import table.
+//!
+//! # A client's way
+//!
+//! ```text
+//!  client ──► client::listener ──► client::admission ──► session::welcome ──► session::serve ──► server
+//!              accept, lobby        caps, queues, rates   start-up, login      Relay, Ledger
+//!                                                                                 │
+//!                         sql (text ► shape ► facts) ◄── session::reader ◄──── session::judge ──► guard (facts ► verdict)
+//!                                                                                 │
+//!                                                              catalog (rows of tables, read beside the data path)
+//! ```
+//!
+//! 1. [`client`] accepts a socket and reads its first packet in the *lobby*. A cancel request leaves by its own lane; anybody else
+//!    needs a place under every cap that applies ([`client::admission`]).
+//! 2. [`session::welcome`] dials the server and lets the two agree on a login ([`session::login`]): Floodwall keeps no secrets.
+//!    An identity counts as proven when the server says AuthenticationOk.
+//! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
+//!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
+//!    refusal.
+//! 4. [`session::judge`] gets the facts of a text from the worker's caches ([`session::reader`]), or waits for its analyst, and asks the
+//!    [`guard`]. Verdicts are values; the words are in [`client::refuse`] alone.
+//!
+//! [`app`] builds all of this, [`console`] and [`admin`] show it and steer it through [`roster`], [`control`] and closures. They run on a thread
+//! of their own and know nothing of sessions.
+//!
+//! # Threads
+//!
+//! The main thread accepts, reads signals and ticks. Each [`worker`] carries its sessions on a current-thread runtime, so nothing on a
+//! session's path is locked; each has an *analyst* thread with a large stack for parsing. The operator's thread serves console and HTTP.
+//!
+//! # Invariants
+//!
+//! - `units`, `wire`, `sql` and `guard` do no I/O and know no clock: `cargo check --lib --no-default-features` builds only them.
+//! - `wire` and `sql` do not know that policy exists; `guard` does not know that bytes exist; `console` and `admin` do not know sessions.
+//! - Bytes are forwarded as received. The exceptions: the secret in BackendKeyData, a refused message (and the error that takes its place),
+//!   notices of rules in `warn`.
+//! - Inside a transaction or pipeline a refusal makes the *server* fail, so that savepoints, pipelines and COMMIT are what the client
+//!   believes ([`wire::pg::phase`]).
+//! - A session owns no buffer while it is idle. Every queue, cache and held frame has a bound; frames beyond 64 KiB count against
+//!   `[limits] memory`.
+//! - Every permit, gauge and cancel key gives back on drop.
+//! - No parser runs on a worker, none on raw text, and none on a shape that was read before.
+//! - A client's name for itself (`application_name`) tightens and never loosens.
+//! - A line of the log that a client can trigger has a rate, and no line holds a literal or a secret.
+//!
+//! # Seams for what comes next
+//!
+//! MySQL is another [`wire::Protocol`]; TLS another stream for the relay, which takes any `AsyncRead + AsyncWrite`; pooling takes the place of
+//! `session::serve`'s one server for each client; own logins that of `session::login`.
+
+pub mod guard;
+pub mod sql;
+pub mod units;
+pub mod wire;
+
+#[cfg(feature = "proxy")]
+pub mod admin;
+#[cfg(feature = "proxy")]
+pub mod app;
+#[cfg(feature = "proxy")]
+pub mod catalog;
+#[cfg(feature = "proxy")]
+pub mod client;
+#[cfg(feature = "proxy")]
+pub mod clock;
+#[cfg(feature = "proxy")]
+pub mod config;
+#[cfg(feature = "proxy")]
+pub mod console;
+#[cfg(feature = "proxy")]
+pub mod control;
+#[cfg(feature = "proxy")]
+pub mod ctl;
+#[cfg(feature = "proxy")]
+pub mod linter;
+#[cfg(feature = "proxy")]
+pub mod net;
+#[cfg(feature = "proxy")]
+pub mod roster;
+#[cfg(feature = "proxy")]
+pub mod server;
+#[cfg(feature = "proxy")]
+pub mod session;
+#[cfg(feature = "proxy")]
+pub mod shutdown;
+#[cfg(feature = "proxy")]
+pub mod telemetry;
+#[cfg(feature = "proxy")]
+pub mod worker;

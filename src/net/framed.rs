@@ -1,0 +1,105 @@
+//! Whole frames on a stream: for logins, where frames are few and small. The data path has its own loop.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::wire::{Head, Malformed};
+
+/// The most bytes that one frame of a login may have.
+pub const FRAME_MAX: usize = 64 * 1024;
+
+/// Why no frame came.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The peer closed between two frames or inside one.
+    #[error("the connection was closed")]
+    Closed,
+    /// The stream failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The bytes are no frame.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// A stream with the bytes that were read from it and not taken.
+#[derive(Debug)]
+pub struct Framed<S> {
+    stream: S,
+    buf: BytesMut,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
+    /// Wraps a stream of which nothing has been read.
+    pub fn new(stream: S) -> Self {
+        Self { stream, buf: BytesMut::new() }
+    }
+
+    /// The bytes at hand.
+    pub fn peek(&self) -> &[u8] {
+        &self.buf
+    }
+
+    /// Reads more. Cancel-safe: no byte is lost.
+    ///
+    /// # Errors
+    /// The peer closed, the stream failed, or more lies here than any login needs.
+    pub async fn fill(&mut self) -> Result<(), Broken> {
+        if self.buf.len() > FRAME_MAX {
+            return Err(Malformed::TooLong.into());
+        }
+        self.buf.reserve(1024);
+        match self.stream.read_buf(&mut self.buf).await? {
+            0 => Err(Broken::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns when the peer has closed. What it sends meanwhile is kept, up to [`FRAME_MAX`]; beyond that nothing is noticed.
+    /// Cancel-safe.
+    pub async fn closed(&mut self) {
+        while self.buf.len() < FRAME_MAX {
+            if self.fill().await.is_err() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Takes `count` bytes that are at hand; fewer where there are fewer.
+    pub fn take(&mut self, count: usize) -> Bytes {
+        let count = count.min(self.buf.len());
+        self.buf.split_to(count).freeze()
+    }
+
+    /// Takes the next frame if all of it is at hand.
+    ///
+    /// # Errors
+    /// The bytes are no frame, or it is longer than [`FRAME_MAX`].
+    pub fn frame(
+        &mut self,
+        cut: impl Fn(&[u8]) -> Result<Option<Head>, Malformed>,
+    ) -> Result<Option<(Head, Bytes)>, Malformed> {
+        let Some(head) = cut(&self.buf)? else { return Ok(None) };
+        let size = usize::try_from(head.size).map_err(|_| Malformed::TooLong)?;
+        if size > FRAME_MAX {
+            return Err(Malformed::TooLong);
+        }
+        Ok((self.buf.len() >= size).then(|| (head, self.take(size))))
+    }
+
+    /// Writes all of `bytes`. Not cancel-safe: part of them may be written.
+    ///
+    /// # Errors
+    /// The stream failed.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// The stream and what was read from it and not taken.
+    pub fn into_parts(self) -> (S, BytesMut) {
+        (self.stream, self.buf)
+    }
+}

@@ -1,0 +1,4 @@
+//! Sockets and whole frames on them. Knows bytes and the protocols' heads, nothing of policy.
+
+pub mod framed;
+pub mod socket;

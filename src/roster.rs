@@ -1,0 +1,266 @@
+//! Live sessions: who is connected, behind which server process, doing what.
+//!
+//! The data path writes, console, metrics and watchers read. One entry is a handful of atomics that its session owns;
+//! nothing here is ever locked for a statement.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+
+use crate::clock;
+
+/// Who a client is: as named in the start-up packet, fixed for the life of the session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Name of the `[[listener]]`.
+    pub listener: Arc<str>,
+    /// User of the start-up packet.
+    pub user: String,
+    /// Database of the start-up packet; the user's name where it gives none.
+    pub database: String,
+    /// `application_name` of the start-up packet; empty where it gives none.
+    pub application_name: String,
+    /// Peer address.
+    pub address: IpAddr,
+}
+
+/// What a session is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Activity {
+    /// Logging in.
+    Login = 0,
+    /// Waiting for the client, outside a transaction.
+    Idle = 1,
+    /// A statement is running.
+    Active = 2,
+    /// Waiting for the client, inside a transaction.
+    IdleInTransaction = 3,
+    /// Inside a transaction that has failed.
+    FailedTransaction = 4,
+    /// Held back by PAUSE.
+    Paused = 5,
+}
+
+impl Activity {
+    /// The word that the console and the metrics use.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Idle => "idle",
+            Self::Active => "active",
+            Self::IdleInTransaction => "idle in transaction",
+            Self::FailedTransaction => "failed transaction",
+            Self::Paused => "paused",
+        }
+    }
+
+    const fn from_u8(value: u8) -> Self {
+        match value {
+            1 => Self::Idle,
+            2 => Self::Active,
+            3 => Self::IdleInTransaction,
+            4 => Self::FailedTransaction,
+            5 => Self::Paused,
+            _ => Self::Login,
+        }
+    }
+}
+
+/// What somebody else asks of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Signal {
+    /// Nothing.
+    None = 0,
+    /// End at the next moment with no statement and no transaction.
+    Drain = 1,
+    /// End now, with a FATAL that names the operator.
+    Kill = 2,
+    /// End now: the time of the drain is over.
+    Shutdown = 3,
+}
+
+/// One live session.
+#[derive(Debug)]
+pub struct Entry {
+    /// Number for `KILL CLIENT`, unique in the life of the process.
+    pub number: u64,
+    /// Who it is.
+    pub identity: Identity,
+    /// Label of the client (`[[client]]` name or the key): bounded, so fit for a metric.
+    pub client: Arc<str>,
+    /// Peer socket, with the port.
+    pub peer: SocketAddr,
+    /// The server that it uses.
+    pub server: SocketAddr,
+    /// `clock::uptime_ms` at the login.
+    pub since_ms: u64,
+    server_pid: AtomicI32,
+    activity: AtomicU8,
+    activity_since_ms: AtomicU64,
+    statements: AtomicU64,
+    signal: AtomicU8,
+    /// The task's waker, which stays the same for its life.
+    waker: OnceLock<Waker>,
+}
+
+impl Entry {
+    /// Process id of the server connection; 0 until the server has told it.
+    pub fn server_pid(&self) -> i32 {
+        self.server_pid.load(Ordering::Relaxed)
+    }
+
+    /// Notes the server's process id.
+    pub fn set_server_pid(&self, pid: i32) {
+        self.server_pid.store(pid, Ordering::Relaxed);
+    }
+
+    /// What the session is doing.
+    pub fn activity(&self) -> Activity {
+        Activity::from_u8(self.activity.load(Ordering::Relaxed))
+    }
+
+    /// `clock::uptime_ms` when it began to do so.
+    pub fn activity_since_ms(&self) -> u64 {
+        self.activity_since_ms.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the session does now; cheap where it did the same before.
+    pub fn set_activity(&self, activity: Activity, now_ms: u64) {
+        if self.activity.load(Ordering::Relaxed) != activity as u8 {
+            self.activity.store(activity as u8, Ordering::Relaxed);
+            self.activity_since_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Statements so far.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Counts a statement. Only the owning session calls it, so no read-modify-write is needed.
+    pub fn count_statement(&self) {
+        self.statements.store(self.statements.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Asks something of the session and wakes it. A weaker signal never replaces a stronger one.
+    pub fn signal(&self, signal: Signal) {
+        self.signal.fetch_max(signal as u8, Ordering::AcqRel);
+        self.wake();
+    }
+
+    /// Wakes the session without asking anything: its surroundings changed (RESUME).
+    pub fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The strongest signal so far.
+    pub fn signalled(&self) -> Signal {
+        match self.signal.load(Ordering::Acquire) {
+            0 => Signal::None,
+            1 => Signal::Drain,
+            2 => Signal::Kill,
+            _ => Signal::Shutdown,
+        }
+    }
+
+    /// The session's task registers itself here, before it first looks at its signals. Only the first call counts.
+    pub fn register(&self, waker: &Waker) {
+        drop(self.waker.set(waker.clone()));
+    }
+}
+
+/// All live sessions.
+#[derive(Debug, Default)]
+pub struct Roster {
+    next: AtomicU64,
+    entries: Mutex<HashMap<u64, Arc<Entry>>>,
+}
+
+/// What a session tells when it joins.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// Who it is.
+    pub identity: Identity,
+    /// Its bounded label.
+    pub client: Arc<str>,
+    /// Peer socket.
+    pub peer: SocketAddr,
+    /// The server it uses.
+    pub server: SocketAddr,
+}
+
+impl Roster {
+    /// Adds a session; it leaves when the seat is dropped.
+    pub fn join(self: &Arc<Self>, newcomer: Newcomer) -> Seat {
+        let now_ms = clock::uptime_ms();
+        let entry = Arc::new(Entry {
+            number: self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
+            identity: newcomer.identity,
+            client: newcomer.client,
+            peer: newcomer.peer,
+            server: newcomer.server,
+            since_ms: now_ms,
+            server_pid: AtomicI32::new(0),
+            activity: AtomicU8::new(Activity::Login as u8),
+            activity_since_ms: AtomicU64::new(now_ms),
+            statements: AtomicU64::new(0),
+            signal: AtomicU8::new(Signal::None as u8),
+            waker: OnceLock::new(),
+        });
+        self.lock().insert(entry.number, Arc::clone(&entry));
+        Seat { roster: Arc::clone(self), entry }
+    }
+
+    /// The session of that number.
+    pub fn find(&self, number: u64) -> Option<Arc<Entry>> {
+        self.lock().get(&number).cloned()
+    }
+
+    /// All sessions, oldest first.
+    pub fn list(&self) -> Vec<Arc<Entry>> {
+        let mut all: Vec<_> = self.lock().values().cloned().collect();
+        all.sort_unstable_by_key(|entry| entry.number);
+        all
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// True where nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session's place in the roster: given back on drop.
+#[derive(Debug)]
+pub struct Seat {
+    roster: Arc<Roster>,
+    entry: Arc<Entry>,
+}
+
+impl std::ops::Deref for Seat {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.roster.lock().remove(&self.entry.number);
+    }
+}

@@ -1,0 +1,3 @@
+//! The back: connections to the database.
+
+pub mod connect;

@@ -1,0 +1,50 @@
+//! Why a session ended, and whose doing it was.
+
+use crate::client::refuse;
+use crate::wire::{Malformed, Refusal};
+
+/// The end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The client said goodbye.
+    ClientQuit,
+    /// The client's connection closed or broke without a goodbye.
+    ClientGone,
+    /// The client sent what is no message.
+    ClientMalformed(Malformed),
+    /// The server's connection closed or broke.
+    ServerGone,
+    /// The server sent what is no message.
+    ServerMalformed(Malformed),
+    /// An operator ended it.
+    Killed,
+    /// Floodwall is going down.
+    Drained,
+}
+
+impl End {
+    /// Metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ClientQuit => "client_quit",
+            Self::ClientGone => "client_gone",
+            Self::ClientMalformed(_) => "client_malformed",
+            Self::ServerGone => "server_gone",
+            Self::ServerMalformed(_) => "server_malformed",
+            Self::Killed => "killed",
+            Self::Drained => "drained",
+        }
+    }
+
+    /// What the client is told, where it is still there to hear it.
+    pub fn farewell(self) -> Option<Refusal> {
+        match self {
+            Self::ClientQuit | Self::ClientGone => None,
+            Self::ClientMalformed(why) => Some(refuse::malformed(why)),
+            Self::ServerGone => Some(refuse::server_gone()),
+            Self::ServerMalformed(why) => Some(refuse::server_malformed(why)),
+            Self::Killed => Some(refuse::killed()),
+            Self::Drained => Some(refuse::draining()),
+        }
+    }
+}

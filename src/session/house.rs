@@ -1,0 +1,93 @@
+//! What all sessions of a listener share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::cancel::Keys;
+use super::memory::Budget;
+use super::policy::Policies;
+use crate::catalog::Catalog;
+use crate::client::admission::Admission;
+use crate::config::{Caps, Listener};
+use crate::control::Control;
+use crate::roster::Roster;
+use crate::telemetry::Gate;
+use crate::telemetry::Metrics;
+use crate::telemetry::shapes::Shapes;
+
+/// One listener with everything its sessions use.
+#[derive(Debug)]
+pub struct House {
+    /// Name of the listener.
+    pub name: Arc<str>,
+    /// Who may come in.
+    pub admission: Arc<Admission>,
+    /// What is known of the server's tables.
+    pub catalog: Arc<Catalog>,
+    /// What the configuration says; swapped whole on reload.
+    pub settings: Settings,
+    /// Common to all listeners.
+    pub common: Arc<Common>,
+}
+
+/// What all listeners share.
+#[derive(Debug)]
+pub struct Common {
+    /// Live sessions.
+    pub roster: Arc<Roster>,
+    /// Their cancel keys.
+    pub keys: Arc<Keys>,
+    /// What operators changed.
+    pub control: Arc<Control>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// What each shape cost.
+    pub shapes: Arc<Shapes>,
+    /// Bytes that sessions hold.
+    pub memory: Arc<Budget>,
+    /// Rate of the log lines that clients can trigger.
+    pub gate: Gate,
+}
+
+/// The settings of one listener, with a number that changes when they do.
+#[derive(Debug)]
+pub struct Settings {
+    current: ArcSwap<Current>,
+    generation: AtomicU64,
+}
+
+/// One version of the settings.
+#[derive(Debug)]
+pub struct Current {
+    /// The `[[listener]]`.
+    pub listener: Listener,
+    /// `[caps]`.
+    pub caps: Caps,
+    /// Rules, by client.
+    pub policies: Policies,
+}
+
+impl Settings {
+    /// The first version.
+    pub fn new(current: Current) -> Self {
+        Self { current: ArcSwap::from_pointee(current), generation: AtomicU64::new(0) }
+    }
+
+    /// The version in force.
+    pub fn load(&self) -> Arc<Current> {
+        self.current.load_full()
+    }
+
+    /// Changes when the version does: one relaxed load.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Puts a new version in force. Sessions take it up with their next statement.
+    pub fn swap(&self, current: Current) {
+        self.current.store(Arc::new(current));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}

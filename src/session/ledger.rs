@@ -1,0 +1,161 @@
+//! What a session's relay asks and tells: the books of one session.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::end::End;
+use super::house::House;
+use super::judge::Judge;
+use super::local::Local;
+use super::memory::Share;
+use super::overseer::{Opinion, Overseer, Owes, Rest, Way};
+use super::welcome::Stay;
+use crate::client::refuse;
+use crate::clock::{self, Instant};
+use crate::roster::{Activity, Signal};
+use crate::telemetry::shapes::Outcome;
+use crate::telemetry::{Direction, StatementKind};
+use crate::wire::{Failure, Refusal, Request, Setting, Transaction};
+
+/// The books of one session.
+#[derive(Debug)]
+pub struct Ledger {
+    house: Arc<House>,
+    local: Rc<Local>,
+    /// What the session holds.
+    pub stay: Stay,
+    share: Share,
+    judge: Judge,
+    /// How the statement that the server works on goes.
+    outcome: Outcome,
+    /// When the request began that the server is working on.
+    began: Option<Instant>,
+}
+
+impl Ledger {
+    /// Opens the books.
+    pub fn new(house: Arc<House>, local: Rc<Local>, stay: Stay) -> Self {
+        let share = Share::of(&house.common.memory);
+        let judge = Judge::new(Arc::clone(&house), Rc::clone(&local), &stay.seat);
+        Self { house, local, stay, share, judge, outcome: Outcome::Completed, began: None }
+    }
+
+    /// Takes in what the server reported during the login.
+    pub fn take_in(&mut self, settings: &[Setting]) {
+        for &setting in settings {
+            self.setting(setting);
+        }
+        self.stay.seat.set_activity(Activity::Idle, clock::uptime_ms());
+    }
+
+    /// Closes the books; what the session holds is left.
+    pub fn into_stay(self) -> Stay {
+        self.stay
+    }
+
+    /// The server is done with what it worked on.
+    fn settle(&mut self, us: u64) {
+        self.local.metrics.latency_us(us);
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::Completed);
+        if let Some(text) = self.judge.current() {
+            text.shape.stat.record(us, outcome);
+        }
+        self.judge.completed(&self.stay.seat);
+    }
+
+    fn begin(&mut self) {
+        if self.began.is_none() {
+            let now = clock::now();
+            self.began = Some(now);
+            self.stay.seat.set_activity(Activity::Active, clock::uptime_ms_at(now));
+        }
+    }
+}
+
+impl Overseer for Ledger {
+    fn hold(&self) -> u64 {
+        self.judge.hold()
+    }
+
+    fn reserve(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if self.share.resize(bytes) { Ok(()) } else { Err(refuse::memory(bytes)) }
+    }
+
+    fn release(&mut self) {
+        self.share.resize(0);
+    }
+
+    fn opinion(&mut self, request: Request<'_>, size: u64) -> Opinion {
+        self.judge.opinion(request, size, &self.stay.seat)
+    }
+
+    fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion> {
+        self.judge.poll_opinion(cx, &self.stay.seat)
+    }
+
+    fn forwarded(&mut self, request: Request<'_>) {
+        self.judge.forwarded(request);
+        if let Request::Run { .. } | Request::Bind { .. } = request {
+            let kind = self.judge.current().map_or(StatementKind::Other, |text| text.shape.kind);
+            self.local.metrics.statement(kind);
+            self.stay.seat.count_statement();
+        }
+        self.begin();
+    }
+
+    fn boundary(&mut self, transaction: Transaction, owes: Owes) {
+        let now = clock::now();
+        if let Some(began) = self.began.take() {
+            let us = u64::try_from(now.saturating_duration_since(began).as_micros()).unwrap_or(u64::MAX);
+            self.settle(us);
+        }
+        if owes == Owes::Nothing {
+            self.judge.settled();
+        }
+        let activity = match (owes, transaction) {
+            (Owes::More, _) => {
+                self.began = Some(now);
+                return;
+            }
+            (Owes::Nothing, Transaction::None) => Activity::Idle,
+            (Owes::Nothing, Transaction::Open) => Activity::IdleInTransaction,
+            (Owes::Nothing, Transaction::Failed) => Activity::FailedTransaction,
+        };
+        self.stay.seat.set_activity(activity, clock::uptime_ms_at(now));
+    }
+
+    fn failed(&mut self, _failure: Failure) {
+        self.outcome = Outcome::Failed;
+    }
+
+    fn setting(&mut self, setting: Setting) {
+        self.judge.setting(setting);
+    }
+
+    fn moved(&mut self, way: Way, bytes: usize) {
+        let direction = match way {
+            Way::FromClient => Direction::FromClient,
+            Way::ToServer => Direction::ToServer,
+            Way::FromServer => Direction::FromServer,
+            Way::ToClient => Direction::ToClient,
+        };
+        self.local.metrics.bytes(direction, bytes as u64);
+    }
+
+    fn paused(&mut self, _cx: &mut Context<'_>) -> bool {
+        let paused = self.house.common.control.paused();
+        if paused {
+            self.stay.seat.set_activity(Activity::Paused, clock::uptime_ms());
+        }
+        paused
+    }
+
+    fn ending(&mut self, at: Rest) -> Option<End> {
+        match (self.stay.seat.signalled(), at) {
+            (Signal::Kill, _) => Some(End::Killed),
+            (Signal::Drain, Rest::Idle) | (Signal::Shutdown, _) => Some(End::Drained),
+            (Signal::Drain, Rest::Working) | (Signal::None, _) => None,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What the sessions of one worker share: no lock, since they all run on its thread.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+
+use super::reader::Reader;
+use super::relay::{Lent, lent};
+use crate::telemetry::WorkerMetrics;
+use crate::telemetry::shapes::Shapes;
+
+/// One worker's own things.
+#[derive(Debug)]
+pub struct Local {
+    /// The read buffer.
+    pub lent: Lent,
+    /// Its counters.
+    pub metrics: Arc<WorkerMetrics>,
+    /// What it knows of statement texts.
+    pub reader: RefCell<Reader>,
+}
+
+impl Local {
+    /// Sets a worker up; its caches take at most `cache_bytes`.
+    ///
+    /// # Errors
+    /// The thread of its analyst could not be made.
+    pub fn start(cache_bytes: usize, metrics: Arc<WorkerMetrics>, shapes: Arc<Shapes>) -> io::Result<Self> {
+        let reader = Reader::start(cache_bytes, shapes, Arc::clone(&metrics))?;
+        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader) })
+    }
+}

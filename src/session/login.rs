@@ -1,0 +1,212 @@
+//! `login = "relay"`: the server checks the password, we carry the messages.
+//!
+//! Floodwall keeps no secrets here. It reads only what the server decides (AuthenticationOk, BackendKeyData, ReadyForQuery), and
+//! changes one thing: the client is given a cancel secret of our own.
+//!
+//! The danger of a relay is a server that asks for no password because it trusts Floodwall's host: then whoever reaches Floodwall
+//! would be let in. Such logins are refused unless the client is on the same host or `allow_trust` says otherwise.
+
+use std::net::IpAddr;
+
+use bytes::{Bytes, BytesMut};
+use tokio::net::TcpStream;
+
+use crate::client::refuse;
+use crate::net::framed::{Broken, FRAME_MAX, Framed};
+use crate::wire::pg::auth::{Authentication, authentication, backend_key};
+use crate::wire::pg::code::{client, server};
+use crate::wire::pg::{frame, reply};
+use crate::wire::{Failure, Head, Malformed, Refusal, Setting};
+
+/// How a login failed.
+#[derive(Debug)]
+pub enum Failed {
+    /// The server said no, and the client has read it.
+    Rejected(Failure),
+    /// We said no.
+    Refused(Box<Refusal>),
+    /// The client left.
+    ClientGone,
+}
+
+impl Failed {
+    /// We said no.
+    pub fn refused(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// What a login decides, by whoever runs it.
+pub trait Host {
+    /// The server let the client in: take the permits of its identity now. Awaited while the client waits.
+    fn proven(&mut self) -> impl Future<Output = Result<(), Box<Refusal>>>;
+    /// The server told its process id and secret: the same message for the client, with a secret of our own.
+    ///
+    /// # Errors
+    /// No secret could be made.
+    fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>>;
+    /// The server reported a setting that changes how SQL is read.
+    fn setting(&mut self, setting: Setting);
+}
+
+/// Whether a login without any password exchange is acceptable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The client is on this host, or the operator allows it.
+    Accepted,
+    /// It would open the database to everybody who can reach Floodwall.
+    Refused,
+}
+
+impl Trust {
+    /// Clients on this host would have reached the server as we do.
+    pub fn of(peer: IpAddr, local: IpAddr) -> Self {
+        if peer.to_canonical().is_loopback() || peer == local { Self::Accepted } else { Self::Refused }
+    }
+}
+
+/// The two ends of a login.
+#[derive(Debug)]
+pub struct Relayed<'a> {
+    /// The client's end.
+    pub client: &'a mut Framed<TcpStream>,
+    /// The server's end.
+    pub server: Framed<TcpStream>,
+}
+
+/// Where a login stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The server has asked for nothing yet.
+    Unasked,
+    /// The server has asked for proof at least once.
+    Asked,
+    /// The server is content.
+    Proven,
+}
+
+impl Relayed<'_> {
+    /// Carries the login from the start-up packet to the first ReadyForQuery. Not cancel-safe: drop both ends after a time-out.
+    ///
+    /// # Errors
+    /// See [`Failed`].
+    pub async fn run(&mut self, startup: &[u8], trust: Trust, host: &mut impl Host) -> Result<(), Failed> {
+        self.server.send(startup).await.map_err(|_| server_gone())?;
+        let mut stage = Stage::Unasked;
+        let mut out = BytesMut::new();
+        loop {
+            let Some((head, message)) = self.server.frame(frame::server_head).map_err(server_malformed)? else {
+                self.flush(&mut out).await?;
+                self.listen(stage).await?;
+                continue;
+            };
+            match head.code {
+                server::AUTHENTICATION => {
+                    stage = self.authentication(&message, stage, trust, host).await?;
+                    out.extend_from_slice(&message);
+                }
+                server::BACKEND_KEY_DATA => {
+                    let (pid, secret) = backend_key(&message).map_err(server_malformed)?;
+                    out.extend_from_slice(&host.key(pid, secret).map_err(Failed::Refused)?);
+                }
+                server::PARAMETER_STATUS => {
+                    if let Some(setting) = reply::setting(&message) {
+                        host.setting(setting);
+                    }
+                    out.extend_from_slice(&message);
+                }
+                server::ERROR => {
+                    out.extend_from_slice(&message);
+                    self.flush(&mut out).await?;
+                    return Err(Failed::Rejected(reply::failure(&message)));
+                }
+                server::READY => {
+                    out.extend_from_slice(&message);
+                    self.flush(&mut out).await?;
+                    return if stage == Stage::Proven { Ok(()) } else { Err(server_malformed(Malformed::Content)) };
+                }
+                _ => out.extend_from_slice(&message),
+            }
+        }
+    }
+
+    async fn authentication(
+        &mut self,
+        message: &[u8],
+        stage: Stage,
+        trust: Trust,
+        host: &mut impl Host,
+    ) -> Result<Stage, Failed> {
+        match authentication(message).map_err(server_malformed)? {
+            Authentication::Ok if stage == Stage::Unasked && trust == Trust::Refused => {
+                Err(Failed::Refused(Box::new(refuse::trusted())))
+            }
+            Authentication::Ok => {
+                // A client that leaves while it waits for a place gives its turn to the next.
+                tokio::select! {
+                    proven = host.proven() => proven.map_err(Failed::Refused)?,
+                    () = self.client.closed() => return Err(Failed::ClientGone),
+                }
+                Ok(Stage::Proven)
+            }
+            Authentication::Challenge | Authentication::Continue | Authentication::Final => Ok(Stage::Asked),
+        }
+    }
+
+    /// Waits for whichever end speaks next. A client that leaves is noticed at once, so that its place is free again.
+    async fn listen(&mut self, stage: Stage) -> Result<(), Failed> {
+        if stage == Stage::Asked {
+            self.answer().await?;
+        }
+        let room = self.client.peek().len() < FRAME_MAX;
+        tokio::select! {
+            filled = self.server.fill() => filled.map_err(|broken| match broken {
+                Broken::Malformed(why) => server_malformed(why),
+                Broken::Closed | Broken::Io(_) => server_gone(),
+            }),
+            filled = self.client.fill(), if room => filled.map_err(client_broken),
+        }
+    }
+
+    /// Carries the client's answers to the server.
+    async fn answer(&mut self) -> Result<(), Failed> {
+        while let Some((_, message)) = self.client.frame(password_head).map_err(client_malformed)? {
+            self.server.send(&message).await.map_err(|_| server_gone())?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self, out: &mut BytesMut) -> Result<(), Failed> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        self.client.send(&out.split()).await.map_err(|_| Failed::ClientGone)
+    }
+}
+
+/// During a login a client may only answer what it was asked.
+fn password_head(buf: &[u8]) -> Result<Option<Head>, Malformed> {
+    match frame::client_head(buf)? {
+        Some(head) if head.code != client::PASSWORD => Err(Malformed::Code),
+        head => Ok(head),
+    }
+}
+
+fn client_broken(broken: Broken) -> Failed {
+    match broken {
+        Broken::Malformed(why) => client_malformed(why),
+        Broken::Closed | Broken::Io(_) => Failed::ClientGone,
+    }
+}
+
+fn client_malformed(why: Malformed) -> Failed {
+    Failed::Refused(Box::new(refuse::malformed(why)))
+}
+
+fn server_malformed(why: Malformed) -> Failed {
+    Failed::Refused(Box::new(refuse::server_malformed(why)))
+}
+
+fn server_gone() -> Failed {
+    Failed::Refused(Box::new(refuse::server_gone()))
+}

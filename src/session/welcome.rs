@@ -1,0 +1,404 @@
+//! From an accepted socket to a session: what the client wants, whether there is a place, the server, the login.
+//!
+//! Everything here runs once for each client and is dropped before the session begins, so that an idle session carries none of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::cancel::Key;
+use super::house::{Current, House};
+use super::login::{Failed, Host, Relayed, Trust};
+use crate::client::admission::{ClientPermit, Denied, HousePermit, LoginPermit, ServerPermit, Waited};
+use crate::client::listener::Arrival;
+use crate::client::refuse;
+use crate::client::startup::{self, Opening};
+use crate::clock;
+use crate::guard::caps;
+use crate::net::framed::{Broken, Framed};
+use crate::net::socket::close;
+use crate::roster::{Identity, Newcomer, Seat};
+use crate::server::connect::connect;
+use crate::telemetry::GaugeGuard;
+use crate::telemetry::Pass;
+use crate::units::display_bytes;
+use crate::wire::pg::code::server::BACKEND_KEY_DATA;
+use crate::wire::pg::refusal as pg_refusal;
+use crate::wire::pg::startup::{Cancel, Purpose, Startup};
+use crate::wire::{Malformed, Refusal, Setting};
+
+/// Names of PostgreSQL are cut at 63 bytes (`NAMEDATALEN` less one), so a longer name is the same name.
+const NAME_MAX: usize = 63;
+/// How long a refused client may take to read why.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long a server may take to close after a login that came to nothing.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// A client that is logged in, with its server and everything it holds.
+#[derive(Debug)]
+pub struct Guest {
+    /// The client's socket.
+    pub client: TcpStream,
+    /// The server's socket.
+    pub server: TcpStream,
+    /// Read from the client after its login.
+    pub from_client: BytesMut,
+    /// Read from the server after its first ReadyForQuery.
+    pub from_server: BytesMut,
+    /// Settings that change how SQL is read.
+    pub settings: Vec<Setting>,
+    /// Its place in the roster and its permits.
+    pub stay: Stay,
+}
+
+/// What a session holds for as long as it lasts.
+#[derive(Debug)]
+pub struct Stay {
+    /// Its place in the roster.
+    pub seat: Seat,
+    /// Its cancel key; a server may give none.
+    pub key: Option<Key>,
+    /// Its part of the gauges.
+    pub gauges: [GaugeGuard; 2],
+    /// Its places under the caps.
+    pub permits: Permits,
+}
+
+/// Places under the caps.
+#[derive(Debug)]
+pub struct Permits {
+    /// Of its identity.
+    pub client: ClientPermit,
+    /// Of the listener and of its address.
+    pub house: HousePermit,
+    /// Of the server.
+    pub server: ServerPermit,
+}
+
+/// Takes a client in, or tells it why not. `None`: it is gone.
+pub async fn welcome(house: &Arc<House>, arrival: Arrival) -> Option<Guest> {
+    let settings = house.settings.load();
+    let deadline = arrival.accepted + settings.caps.login_timeout;
+    let mut client = Framed::new(TcpStream::from_std(arrival.stream).ok()?);
+    let opening = timeout_at(deadline, startup::receive(&mut client)).await;
+    let visitor = Visitor { house, settings: &settings, deadline, peer: arrival.peer, local: arrival.local };
+    let failed = match opening {
+        Ok(Ok(Opening::Session(startup))) => {
+            drop(arrival.lobby);
+            match visitor.enter(&mut client, &startup).await {
+                Ok(entered) => return Some(entered.guest(client)),
+                Err(Turned { failed, server }) => {
+                    visitor.report(&visitor.identity(&startup), &failed);
+                    tokio::join!(visitor.turn_away(client, failed), Turned::leave(server));
+                    return None;
+                }
+            }
+        }
+        Ok(Ok(Opening::Cancel(request))) => return cancel(house, &request).await,
+        Ok(Ok(Opening::DirectTls)) => return visitor.direct_tls(),
+        Ok(Err(Broken::Malformed(Malformed::Cancel))) => Failed::ClientGone,
+        Ok(Err(Broken::Malformed(Malformed::NoUser))) => Failed::refused(refuse::no_user()),
+        Ok(Err(Broken::Malformed(Malformed::Version))) => Failed::refused(refuse::unsupported_protocol()),
+        Ok(Err(Broken::Malformed(why))) => Failed::refused(refuse::malformed(why)),
+        Ok(Err(Broken::Closed | Broken::Io(_))) => Failed::ClientGone,
+        Err(_) => Failed::refused(visitor.late()),
+    };
+    visitor.turn_away(client, failed).await;
+    None
+}
+
+/// Cancels need no place and no login, so that they get through a full house.
+async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
+    let outcome = match house.common.keys.find(request) {
+        None => "unknown_key",
+        Some(target) => {
+            let lane = house.admission.cancel().await;
+            let sent = target.cancel().await;
+            drop(lane);
+            if sent { "forwarded" } else { "server_unreachable" }
+        }
+    };
+    house.common.metrics.cancel(outcome);
+    None
+}
+
+/// A client on its way in.
+struct Visitor<'a> {
+    house: &'a Arc<House>,
+    settings: &'a Current,
+    deadline: Instant,
+    peer: SocketAddr,
+    local: IpAddr,
+}
+
+impl Visitor<'_> {
+    /// Finds a place under every cap, then a server, then lets the two agree on a login.
+    async fn enter(&self, client: &mut Framed<TcpStream>, startup: &Startup) -> Result<Entered, Turned> {
+        let identity = self.identity(startup);
+        if self.house.common.control.draining() {
+            return Err(Failed::refused(refuse::closing()).into());
+        }
+        if startup.purpose == Purpose::Replication && !self.settings.policies.may_replicate(&identity) {
+            return Err(Failed::refused(refuse::replication()).into());
+        }
+        // A client that leaves while it waits gives its turn to the next.
+        let (house, login, server_permit) = tokio::select! {
+            permits = self.permits(&identity) => permits?,
+            () = client.closed() => return Err(Failed::ClientGone.into()),
+        };
+        let name = self.settings.listener.servers.first().map(String::as_str).unwrap_or_default();
+        let (server, address) = connect(name, self.deadline)
+            .await
+            .map_err(|unreachable| Failed::refused(refuse::server_unreachable(name, &unreachable.why)))?;
+        let mut desk = Desk::new(self, login, address);
+        let mut relayed = Relayed { client, server: Framed::new(server) };
+        let run = relayed.run(&startup.packet, self.trust(), &mut desk);
+        let ran = timeout_at(self.deadline, run).await.unwrap_or_else(|_| Err(Failed::refused(self.late())));
+        let server = relayed.server;
+        let client_permit = match ran.and_then(|()| desk.client.take().ok_or_else(unproven)) {
+            Ok(permit) => permit,
+            Err(failed) => return Err(Turned { failed, server: Some((server, server_permit)) }),
+        };
+        let permits = Permits { client: client_permit, house, server: server_permit };
+        Ok(self.seat(identity, server, permits, desk))
+    }
+
+    fn identity(&self, startup: &Startup) -> Identity {
+        let name = |bytes: &[u8]| display_bytes(bytes.get(..NAME_MAX).unwrap_or(bytes));
+        Identity {
+            listener: Arc::clone(&self.house.name),
+            user: name(&startup.user),
+            database: name(&startup.database),
+            application_name: name(&startup.application_name),
+            address: self.peer.ip().to_canonical(),
+        }
+    }
+
+    fn trust(&self) -> Trust {
+        if self.settings.listener.allow_trust { Trust::Accepted } else { Trust::of(self.peer.ip(), self.local) }
+    }
+
+    async fn permits(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit, ServerPermit), Failed> {
+        let admission = &self.house.admission;
+        let until = self.wait_until();
+        timeout_at(until, self.house.common.control.resumed()).await.map_err(|_| Failed::refused(refuse::paused()))?;
+        let house = self
+            .queued("max_clients", admission.enter(identity.address, until))
+            .await
+            .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
+        self.waited(house.waited());
+        let login = self
+            .queued("client_max_connections", admission.claim(identity, until))
+            .await
+            .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
+        self.waited(login.waited());
+        let server = self
+            .queued("max_server_connections", admission.server(until))
+            .await
+            .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
+        self.waited(server.waited());
+        Ok((house, login, server))
+    }
+
+    /// Counts who does not get a place at once.
+    async fn queued<T>(&self, cap: &'static str, place: impl Future<Output = T>) -> T {
+        let mut place = pin!(place);
+        if let Poll::Ready(place) = futures::poll!(place.as_mut()) {
+            return place;
+        }
+        let waiting = self.house.common.metrics.waiting(cap);
+        let place = place.await;
+        drop(waiting);
+        place
+    }
+
+    fn wait_until(&self) -> Instant {
+        self.deadline.min(clock::now() + self.settings.caps.queue_wait)
+    }
+
+    fn waited(&self, waited: Option<Waited>) {
+        if let Some(waited) = waited {
+            self.house.common.metrics.waited(waited.rule, waited.time);
+        }
+    }
+
+    fn denied(&self, denied: &Denied) -> Box<Refusal> {
+        let common = &self.house.common;
+        common.metrics.refused(denied.rule, &denied.scope);
+        if let Pass::Write { suppressed } = common.gate.pass(denied.rule) {
+            let Denied { rule, scope, current, limit, .. } = denied;
+            tracing::warn!(rule, scope, current, limit, peer = %self.peer, suppressed, "a client was not let in");
+        }
+        Box::new(refuse::denied(denied))
+    }
+
+    /// Logs why a client that has said who it is was not let in. The server's own log knows only Floodwall's address.
+    fn report(&self, identity: &Identity, failed: &Failed) {
+        let gate = &self.house.common.gate;
+        let Identity { user, database, .. } = identity;
+        let peer = self.peer;
+        match failed {
+            Failed::Rejected(failure) => {
+                if let Pass::Write { suppressed } = gate.pass(&format!("rejected {}", identity.address)) {
+                    let sqlstate = display_bytes(&failure.sqlstate);
+                    tracing::info!(user, database, %peer, sqlstate, suppressed, "the server rejected a login");
+                }
+            }
+            // Caps have said so themselves, with counts.
+            Failed::Refused(refusal) if caps::ALL.contains(&&*refusal.rule) => {}
+            Failed::Refused(refusal) => {
+                if let Pass::Write { suppressed } = gate.pass(&format!("login {}", refusal.rule)) {
+                    let why = &refusal.message;
+                    tracing::warn!(user, database, %peer, why, suppressed, "a login was refused");
+                }
+            }
+            Failed::ClientGone => {}
+        }
+    }
+
+    fn late(&self) -> Refusal {
+        refuse::login_timeout(self.settings.caps.login_timeout.as_secs_f64())
+    }
+
+    fn direct_tls(&self) -> Option<Guest> {
+        self.house.common.metrics.login("direct_tls");
+        if let Pass::Write { suppressed } = self.house.common.gate.pass("direct_tls") {
+            tracing::warn!(peer = %self.peer, suppressed, "a client spoke TLS from the first byte; this listener has no TLS");
+        }
+        None
+    }
+
+    fn seat(&self, identity: Identity, server: Framed<TcpStream>, permits: Permits, desk: Desk<'_>) -> Entered {
+        let common = &self.house.common;
+        let newcomer =
+            Newcomer { identity, client: Arc::clone(permits.client.label()), peer: self.peer, server: desk.server };
+        let seat = common.roster.join(newcomer);
+        if let Some(key) = &desk.key {
+            seat.set_server_pid(key.pid());
+        }
+        common.metrics.login("accepted");
+        let gauges =
+            [common.metrics.client_connected(&self.house.name), common.metrics.server_connected(&self.house.name)];
+        Entered { server, settings: desk.settings, stay: Stay { seat, key: desk.key, gauges, permits } }
+    }
+
+    /// Says why, where there is somebody to hear it, and counts it.
+    async fn turn_away(&self, client: Framed<TcpStream>, failed: Failed) {
+        let common = &self.house.common;
+        match failed {
+            Failed::Rejected(_) => common.metrics.login("rejected"),
+            Failed::ClientGone => common.metrics.login("client_gone"),
+            Failed::Refused(refusal) => {
+                common.metrics.login("refused");
+                let mut bytes = BytesMut::new();
+                pg_refusal::error(&refusal, &mut bytes);
+                drop(timeout(FAREWELL, say_goodbye(client, &bytes)).await);
+                return;
+            }
+        }
+        drop(timeout(FAREWELL, say_goodbye(client, &[])).await);
+    }
+}
+
+fn unproven() -> Failed {
+    Failed::refused(refuse::server_malformed(Malformed::Content))
+}
+
+/// Sends the last words and waits until the client has closed: a socket that is closed while bytes of the client lie
+/// unread would reset the connection and take the words along.
+async fn say_goodbye(mut client: Framed<TcpStream>, words: &[u8]) {
+    if client.send(words).await.is_ok() {
+        let (client, _unread) = client.into_parts();
+        close(client).await;
+    }
+}
+
+/// A login that came to nothing.
+struct Turned {
+    failed: Failed,
+    /// The server's connection, where there is one, with its place: free only when the server has closed, since it counts the
+    /// connection until then.
+    server: Option<(Framed<TcpStream>, ServerPermit)>,
+}
+
+impl From<Failed> for Turned {
+    fn from(failed: Failed) -> Self {
+        Self { failed, server: None }
+    }
+}
+
+impl Turned {
+    async fn leave(server: Option<(Framed<TcpStream>, ServerPermit)>) {
+        if let Some((server, permit)) = server {
+            drop(timeout(CLOSING, say_goodbye(server, &[])).await);
+            drop(permit);
+        }
+    }
+}
+
+/// A login that went well.
+struct Entered {
+    server: Framed<TcpStream>,
+    settings: Vec<Setting>,
+    stay: Stay,
+}
+
+impl Entered {
+    fn guest(self, client: Framed<TcpStream>) -> Guest {
+        let (client, from_client) = client.into_parts();
+        let (server, from_server) = self.server.into_parts();
+        Guest { client, server, from_client, from_server, settings: self.settings, stay: self.stay }
+    }
+}
+
+/// What the login decides on the way: see [`Host`].
+struct Desk<'a> {
+    visitor: &'a Visitor<'a>,
+    login: Option<LoginPermit>,
+    client: Option<ClientPermit>,
+    server: SocketAddr,
+    key: Option<Key>,
+    settings: Vec<Setting>,
+}
+
+impl<'a> Desk<'a> {
+    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: SocketAddr) -> Self {
+        Self { visitor, login: Some(login), client: None, server, key: None, settings: Vec::new() }
+    }
+}
+
+impl Host for Desk<'_> {
+    async fn proven(&mut self) -> Result<(), Box<Refusal>> {
+        // A server that says AuthenticationOk twice proves nothing new.
+        let Some(login) = self.login.take() else { return Ok(()) };
+        let proven = self.visitor.house.admission.prove(login, self.visitor.wait_until());
+        let proven = self.visitor.queued("client_max_connections", proven).await;
+        let permit = proven.map_err(|denied| self.visitor.denied(&denied))?;
+        self.visitor.waited(permit.waited());
+        self.client = Some(permit);
+        Ok(())
+    }
+
+    fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
+        let keys = &self.visitor.house.common.keys;
+        let key = keys.issue(self.server, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
+        message.put_u8(BACKEND_KEY_DATA);
+        message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));
+        message.put_i32(pid);
+        message.put_slice(key.secret());
+        self.key = Some(key);
+        Ok(message.freeze())
+    }
+
+    fn setting(&mut self, setting: Setting) {
+        self.settings.push(setting);
+    }
+}

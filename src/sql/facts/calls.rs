@@ -1,0 +1,279 @@
+//! Which kinds of function a select list calls.
+
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart, SelectItem,
+};
+
+/// What was found in a select list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Calls(u8);
+
+impl Calls {
+    /// An aggregate: without GROUP BY there is one row.
+    pub(super) const AGGREGATE: u8 = 1;
+    /// A function that returns rows.
+    pub(super) const ROWS: u8 = 2;
+    /// A function nobody knows here: it may be an aggregate.
+    pub(super) const UNKNOWN: u8 = 4;
+    /// A column outside of such functions.
+    pub(super) const COLUMN: u8 = 8;
+
+    pub(super) const fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
+
+    /// Looks through a select list. Expressions may be thousands of terms long, so they wait on a list of their own.
+    pub(super) fn of(items: &[SelectItem]) -> Self {
+        let mut found = Self::default();
+        let mut waiting = Vec::new();
+        for item in items {
+            match item {
+                SelectItem::UnnamedExpr(expr)
+                | SelectItem::ExprWithAlias { expr, .. }
+                | SelectItem::ExprWithAliases { expr, .. } => waiting.push((expr, Inside::Nothing)),
+                SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => found.0 |= Self::COLUMN,
+            }
+        }
+        while let Some((expr, inside)) = waiting.pop() {
+            found.look(expr, inside, &mut waiting);
+        }
+        found
+    }
+
+    fn look<'a>(&mut self, expr: &'a Expr, inside: Inside, waiting: &mut Vec<(&'a Expr, Inside)>) {
+        match expr {
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::QualifiedWildcard(..) => {
+                if inside == Inside::Nothing {
+                    self.0 |= Self::COLUMN;
+                }
+            }
+            Expr::Function(function) => self.call(function, inside, waiting),
+            other => children(other, |child| waiting.push((child, inside))),
+        }
+    }
+
+    fn call<'a>(&mut self, function: &'a Function, inside: Inside, waiting: &mut Vec<(&'a Expr, Inside)>) {
+        let name = last_name(&function.name).unwrap_or("");
+        let mut within = inside;
+        if function.over.is_some() || SCALARS.contains(&name) {
+            // Neither changes the number of rows; an aggregate may stand in its arguments.
+        } else if AGGREGATES.contains(&name) {
+            self.0 |= Self::AGGREGATE;
+        } else if ROW_FUNCTIONS.contains(&name) {
+            self.0 |= Self::ROWS;
+        } else {
+            self.0 |= Self::UNKNOWN;
+            within = Inside::Unknown;
+        }
+        if let FunctionArguments::List(list) = &function.args {
+            for arg in &list.args {
+                let (FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg)) =
+                    arg;
+                if let FunctionArgExpr::Expr(expr) = arg {
+                    waiting.push((expr, within));
+                }
+            }
+        }
+    }
+}
+
+/// Where an expression stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    Nothing,
+    Unknown,
+}
+
+/// Hands on the expressions directly below one, as far as a select list has them. Subqueries are left alone.
+fn children<'a>(expr: &'a Expr, mut push: impl FnMut(&'a Expr)) {
+    match expr {
+        Expr::BinaryOp { left, right, .. }
+        | Expr::AnyOp { left, right, .. }
+        | Expr::AllOp { left, right, .. }
+        | Expr::IsDistinctFrom(left, right)
+        | Expr::IsNotDistinctFrom(left, right) => {
+            push(left);
+            push(right);
+        }
+        Expr::Nested(inner)
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::Cast { expr: inner, .. }
+        | Expr::IsTrue(inner)
+        | Expr::IsNotTrue(inner)
+        | Expr::IsFalse(inner)
+        | Expr::IsNotFalse(inner)
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::Extract { expr: inner, .. }
+        | Expr::Ceil { expr: inner, .. }
+        | Expr::Floor { expr: inner, .. }
+        | Expr::Substring { expr: inner, .. }
+        | Expr::Trim { expr: inner, .. }
+        | Expr::Collate { expr: inner, .. }
+        | Expr::AtTimeZone { timestamp: inner, .. }
+        | Expr::CompoundFieldAccess { root: inner, .. }
+        | Expr::JsonAccess { value: inner, .. }
+        | Expr::Named { expr: inner, .. }
+        | Expr::InSubquery { expr: inner, .. } => push(inner),
+        Expr::Between { expr, low, high, .. } => [expr, low, high].into_iter().for_each(|child| push(child)),
+        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
+            push(expr);
+            push(pattern);
+        }
+        Expr::InList { expr, list, .. } => {
+            push(expr);
+            list.iter().for_each(push);
+        }
+        Expr::Tuple(list) => list.iter().for_each(push),
+        Expr::Array(array) => array.elem.iter().for_each(push),
+        Expr::Interval(interval) => push(&interval.value),
+        Expr::Case { operand, conditions, else_result, .. } => {
+            conditions.iter().for_each(|arm| {
+                push(&arm.condition);
+                push(&arm.result);
+            });
+            operand.iter().chain(else_result).for_each(|child| push(child));
+        }
+        _ => {}
+    }
+}
+
+/// The last part of a name.
+pub(super) fn last_name(name: &ObjectName) -> Option<&str> {
+    match name.0.last() {
+        Some(ObjectNamePart::Identifier(ident)) => Some(&ident.value),
+        _ => None,
+    }
+}
+
+/// The aggregates of the server, and of common extensions.
+pub(super) const AGGREGATES: &[&str] = &[
+    "any_value",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar_pop",
+    "covar_samp",
+    "cume_dist",
+    "every",
+    "json_agg",
+    "json_agg_strict",
+    "json_arrayagg",
+    "json_object_agg",
+    "json_objectagg",
+    "jsonb_agg",
+    "jsonb_object_agg",
+    "max",
+    "min",
+    "mode",
+    "percentile_cont",
+    "percentile_disc",
+    "range_agg",
+    "range_intersect_agg",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_count",
+    "regr_intercept",
+    "regr_r2",
+    "regr_slope",
+    "regr_sxx",
+    "regr_sxy",
+    "regr_syy",
+    "st_collect",
+    "st_extent",
+    "st_union",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var_pop",
+    "var_samp",
+    "variance",
+    "xmlagg",
+];
+
+/// Functions that return rows.
+const ROW_FUNCTIONS: &[&str] = &[
+    "generate_series",
+    "generate_subscripts",
+    "json_array_elements",
+    "json_array_elements_text",
+    "json_each",
+    "json_each_text",
+    "json_object_keys",
+    "json_populate_recordset",
+    "json_to_recordset",
+    "jsonb_array_elements",
+    "jsonb_array_elements_text",
+    "jsonb_each",
+    "jsonb_each_text",
+    "jsonb_object_keys",
+    "jsonb_path_query",
+    "jsonb_populate_recordset",
+    "jsonb_to_recordset",
+    "regexp_matches",
+    "regexp_split_to_table",
+    "string_to_table",
+    "ts_stat",
+    "unnest",
+    "pg_ls_dir",
+];
+
+/// Ordinary functions that make one value of one row. What is missing here only makes a verdict milder.
+const SCALARS: &[&str] = &[
+    "abs",
+    "age",
+    "array_length",
+    "array_to_string",
+    "btrim",
+    "ceil",
+    "ceiling",
+    "char_length",
+    "coalesce",
+    "concat",
+    "concat_ws",
+    "date",
+    "date_part",
+    "date_trunc",
+    "decode",
+    "encode",
+    "floor",
+    "format",
+    "greatest",
+    "initcap",
+    "json_build_object",
+    "jsonb_build_object",
+    "least",
+    "left",
+    "length",
+    "lower",
+    "lpad",
+    "ltrim",
+    "md5",
+    "now",
+    "nullif",
+    "replace",
+    "right",
+    "round",
+    "row_to_json",
+    "rpad",
+    "rtrim",
+    "split_part",
+    "substr",
+    "substring",
+    "to_char",
+    "to_date",
+    "to_json",
+    "to_jsonb",
+    "to_timestamp",
+    "trim",
+    "trunc",
+    "upper",
+];

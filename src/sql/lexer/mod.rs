@@ -1,0 +1,183 @@
+//! One pass over the bytes of a text: its statements, what each does and how much it carries, and the text's shape.
+//!
+//! The shape is the text without what varies from call to call: comments and white space are gone, unquoted words are
+//! in lower case, each literal and parameter is `$1`, a list keeps its first item and `VALUES` its first tuple. What
+//! was left out is counted, and the values that a verdict needs ([`Limit`]) stand beside the shape. Table names stay.
+//!
+//! Three kinds of literal keep a trace in the shape, since a verdict depends on them: `$2` stands for the value of a
+//! `LIMIT` or `FETCH FIRST`; a comparison of two literals becomes one of `1` and `2` with the same outcome; and a `0`
+//! or `1` that is compared with a column named `id` or `pk` stays.
+//!
+//! The lexer takes any bytes, never fails, allocates nothing for a token, and its time is linear in the text.
+
+mod head;
+mod keyword;
+mod nest;
+mod scan;
+mod token;
+mod value;
+
+use std::ops::Range;
+
+use super::dialect::Flags;
+use super::verb::Verb;
+use token::Lexer;
+
+/// What stands around the statement that a text names first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Wrap {
+    /// Nothing: the statement itself runs.
+    #[default]
+    None,
+    /// `EXPLAIN`: nothing runs.
+    Explain,
+    /// `EXPLAIN ANALYZE`: it runs, its rows stay on the server.
+    ExplainAnalyze,
+    /// `PREPARE name AS`: it runs when executed.
+    Prepare,
+    /// `DECLARE … CURSOR FOR`: its rows are fetched in portions.
+    Cursor,
+    /// `COPY (…) TO`: its rows are streamed.
+    CopyOut,
+}
+
+/// A value that stands as `LIMIT` or `FETCH FIRST`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// A literal; what does not fit is the largest value.
+    Rows(u64),
+    /// A parameter, known only when bound.
+    Parameter,
+    /// A literal that is no number of rows.
+    Other,
+}
+
+/// How many rows a statement carries in its own text: the largest of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Counts {
+    /// Tuples of one `VALUES`.
+    pub tuples: u32,
+    /// Items of one `IN (…)`.
+    pub in_items: u32,
+    /// Arms of one `CASE`.
+    pub case_arms: u32,
+    /// Elements of one array in `ANY (…)`, `ALL (…)` or `unnest(…)`.
+    pub array_elements: u32,
+}
+
+impl Counts {
+    /// The largest of all.
+    pub fn largest(self) -> u32 {
+        self.tuples.max(self.in_items).max(self.case_arms).max(self.array_elements)
+    }
+}
+
+/// What the lexer noticed about a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Marks(u8);
+
+impl Marks {
+    /// It has `$n` parameters.
+    pub const PARAMETERS: Self = Self(1);
+    /// A quote, a comment or a parenthesis is never closed.
+    pub const UNTERMINATED: Self = Self(2);
+    /// A `WITH` query inserts, updates, deletes or merges.
+    pub const CTE_WRITES: Self = Self(4);
+    /// `COPY … FROM STDIN`.
+    pub const COPY_IN: Self = Self(8);
+
+    /// True where all of `other` is set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    fn set(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// One statement of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Piece {
+    /// What it is by its first keyword; `WITH` is resolved to its main statement.
+    pub verb: Verb,
+    /// What runs in the end: the statement that `EXPLAIN`, `PREPARE`, `DECLARE` or `COPY` names, else `verb`.
+    pub inner: Verb,
+    /// What stands around `inner`.
+    pub wrap: Wrap,
+    /// What else was noticed.
+    pub marks: Marks,
+    /// Where it is in the text, without surrounding white space and `;`.
+    pub text: Range<usize>,
+    /// Where it is in the shape.
+    pub shape: Range<usize>,
+    /// Where the statement of `inner` begins in the shape.
+    pub body: usize,
+    /// Rows that its text carries.
+    pub counts: Counts,
+    /// Its values in [`Lexed::limits`]: the n-th belongs to the n-th `$2` of its shape.
+    pub limits: Range<usize>,
+}
+
+impl Piece {
+    /// True where it inserts, updates, deletes or merges now, or once executed; a plain `EXPLAIN` does not.
+    pub fn writes(&self) -> bool {
+        self.wrap != Wrap::Explain && (self.inner.writes() || self.marks.has(Marks::CTE_WRITES))
+    }
+}
+
+/// A limit with its place in the shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitAt {
+    /// Offset of its `$2`.
+    pub at: usize,
+    /// The value.
+    pub limit: Limit,
+}
+
+/// A text that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lexed {
+    /// The text without what varies; statements are separated by `"; "`.
+    pub shape: Vec<u8>,
+    /// Its statements; a text without any has one of [`Verb::Empty`].
+    pub pieces: Vec<Piece>,
+    /// Values of `LIMIT` and `FETCH FIRST`, in the order of the text.
+    pub limits: Vec<LimitAt>,
+}
+
+/// Reads a text.
+pub fn lex(flags: Flags, text: &[u8]) -> Lexed {
+    let mut out = Lexed::default();
+    lex_into(flags, text, &mut out);
+    out
+}
+
+/// Reads a text into buffers that are used again.
+pub fn lex_into(flags: Flags, text: &[u8], out: &mut Lexed) {
+    out.shape.clear();
+    out.pieces.clear();
+    out.limits.clear();
+    let mut lexer = Lexer::new(flags, text, out);
+    while lexer.statement() {}
+    if out.pieces.is_empty() {
+        out.pieces.push(Piece::default());
+    }
+}
+
+/// The first statement of a text, and where the next one may begin; `None` where there is none.
+///
+/// For files: what follows `COPY … FROM STDIN` is data, so a file cannot be read in one go.
+pub fn first_statement(flags: Flags, text: &[u8], out: &mut Lexed) -> Option<usize> {
+    out.shape.clear();
+    out.pieces.clear();
+    out.limits.clear();
+    let mut lexer = Lexer::new(flags, text, out);
+    while lexer.statement() {
+        if lexer.has_pieces() {
+            return Some(lexer.position());
+        }
+    }
+    let end = lexer.position();
+    lexer.has_pieces().then_some(end)
+}

@@ -1,0 +1,279 @@
+//! Parentheses, brackets and CASE: lists are counted here and keep only their first item.
+
+use super::keyword::Word;
+use super::token::{Last, Lexer};
+use super::value::Pair;
+
+/// What is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FrameKind {
+    /// The statement itself, or parentheses that mean nothing special.
+    Group,
+    /// The items of `IN (…)`.
+    List,
+    /// The argument of `ANY`, `ALL`, `SOME` or `unnest`: an array in it stands for rows.
+    Rows,
+    /// One tuple of `VALUES`.
+    Tuple,
+    /// The size of a type: `numeric(10, 2)`.
+    Size,
+    /// `ARRAY[…]`.
+    Array,
+    /// `ARRAY[…]` in `Rows`.
+    RowArray,
+    /// A subscript.
+    Index,
+    /// `CASE … END`.
+    Case,
+}
+
+/// What a literal at the beginning of a frame would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A condition of its own.
+    Truth,
+    /// Anything else.
+    Other,
+}
+
+/// Whether tuples of `VALUES` may follow in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tuples {
+    No,
+    /// `VALUES` was read.
+    Expected,
+    /// A tuple was read; another follows only after a comma.
+    Read,
+}
+
+/// Something open. Offsets are into the shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) kind: FrameKind,
+    pub(super) place: Place,
+    /// Commas of a list; arms of a CASE.
+    pub(super) items: u32,
+    /// List: where its first item ends. CASE: where the arm being read begins, or `NONE`.
+    pub(super) keep: usize,
+    /// CASE: where the arm before that begins, or `NONE`.
+    pub(super) mark: usize,
+    pub(super) tuples: Tuples,
+    pub(super) tuple_count: u32,
+    /// Where the first tuple ends.
+    pub(super) tuple_keep: usize,
+}
+
+const NONE: usize = usize::MAX;
+
+impl Frame {
+    pub(super) const STATEMENT: Self = Self::new(FrameKind::Group, Place::Other);
+
+    const fn new(kind: FrameKind, place: Place) -> Self {
+        Self { kind, place, items: 0, keep: NONE, mark: NONE, tuples: Tuples::No, tuple_count: 0, tuple_keep: 0 }
+    }
+}
+
+impl Lexer<'_> {
+    /// The innermost frame. There always is one while a statement is read.
+    pub(super) fn top(&self) -> &Frame {
+        self.frames.last().unwrap_or(&Frame::STATEMENT)
+    }
+
+    /// What a literal would be after the last token.
+    pub(super) fn place(&self) -> Place {
+        let before = if self.last == Last::Word(Word::Cast) { self.before_last } else { self.last };
+        match before {
+            Last::Word(Word::Where | Word::And | Word::Or | Word::Not) => Place::Truth,
+            Last::Open => self.top().place,
+            _ => Place::Other,
+        }
+    }
+
+    pub(super) fn open_paren(&mut self) {
+        let kind = self.paren_kind();
+        let place = self.place();
+        match self.last {
+            Last::Word(Word::Plain | Word::Key | Word::Type | Word::Unnest | Word::Cast) | Last::Name => {}
+            _ => self.gap(),
+        }
+        self.put(b"(");
+        self.at += 1;
+        self.head_paren();
+        self.frames.push(Frame::new(kind, place));
+        self.token(Last::Open);
+        self.pair = self.pair.opened();
+    }
+
+    fn paren_kind(&self) -> FrameKind {
+        let top = self.top();
+        match self.last {
+            Last::Word(Word::In) => FrameKind::List,
+            Last::Word(Word::Any | Word::All | Word::Unnest) => FrameKind::Rows,
+            Last::Open if top.kind == FrameKind::Rows => FrameKind::Rows,
+            Last::Word(Word::Type) => FrameKind::Size,
+            Last::Word(Word::Values) if top.tuples == Tuples::Expected => FrameKind::Tuple,
+            Last::Comma if top.tuples == Tuples::Read => FrameKind::Tuple,
+            _ => FrameKind::Group,
+        }
+    }
+
+    pub(super) fn close_paren(&mut self) {
+        while self.frames.len() > 1 && self.top().kind == FrameKind::Case {
+            self.frames.pop();
+        }
+        let frame = if self.frames.len() > 1 { self.frames.pop() } else { None };
+        // What stands alone in parentheses is compared like without them.
+        if !matches!(self.last, Last::Value | Last::Text | Last::Close | Last::Name | Last::Word(Word::Key)) {
+            self.pair = Pair::None;
+        }
+        if let Some(frame) = frame {
+            self.close_list(&frame);
+        }
+        self.put(b")");
+        self.at += 1;
+        self.token(Last::Close);
+        self.limit_next = false;
+        if frame.is_some_and(|frame| frame.kind == FrameKind::Tuple) {
+            self.close_tuple();
+        }
+    }
+
+    fn close_list(&mut self, frame: &Frame) {
+        let items = frame.items.saturating_add(1);
+        let counts = &mut self.piece.counts;
+        match frame.kind {
+            FrameKind::List => counts.in_items = counts.in_items.max(items),
+            FrameKind::RowArray => counts.array_elements = counts.array_elements.max(items),
+            FrameKind::Array => {}
+            _ => return,
+        }
+        if frame.items > 0 {
+            self.cut(frame.keep);
+        }
+    }
+
+    fn close_tuple(&mut self) {
+        let end = self.out.shape.len();
+        let Some(parent) = self.frames.last_mut() else { return };
+        parent.tuples = Tuples::Read;
+        parent.tuple_count = parent.tuple_count.saturating_add(1);
+        let (count, keep) = (parent.tuple_count, parent.tuple_keep);
+        if count == 1 {
+            parent.tuple_keep = end;
+        } else {
+            self.cut(keep);
+        }
+        self.piece.counts.tuples = self.piece.counts.tuples.max(count);
+    }
+
+    pub(super) fn open_bracket(&mut self) {
+        let top = self.top().kind;
+        let nested = matches!(top, FrameKind::Array | FrameKind::RowArray);
+        let kind = match self.last {
+            Last::Word(Word::Array) if top == FrameKind::Rows => FrameKind::RowArray,
+            Last::Word(Word::Array) => FrameKind::Array,
+            Last::OpenBracket | Last::Comma if nested => FrameKind::Array,
+            _ => FrameKind::Index,
+        };
+        if matches!(self.last, Last::Comma | Last::Operator | Last::Compare) {
+            self.gap();
+        }
+        self.put(b"[");
+        self.at += 1;
+        self.frames.push(Frame::new(kind, Place::Other));
+        self.token(Last::OpenBracket);
+        self.pair = Pair::None;
+        self.limit_next = false;
+    }
+
+    pub(super) fn close_bracket(&mut self) {
+        let bracket = matches!(self.top().kind, FrameKind::Array | FrameKind::RowArray | FrameKind::Index)
+            && self.frames.len() > 1;
+        if bracket && let Some(frame) = self.frames.pop() {
+            self.close_list(&frame);
+        }
+        self.put(b"]");
+        self.at += 1;
+        self.token(Last::CloseBracket);
+        self.pair = Pair::None;
+        self.limit_next = false;
+    }
+
+    pub(super) fn comma(&mut self) {
+        let end = self.out.shape.len();
+        if let Some(top) = self.frames.last_mut()
+            && matches!(top.kind, FrameKind::List | FrameKind::Array | FrameKind::RowArray)
+        {
+            top.items = top.items.saturating_add(1);
+            if top.items == 1 {
+                top.keep = end;
+            } else {
+                let keep = top.keep;
+                self.cut(keep);
+            }
+        }
+        self.put(b",");
+        self.at += 1;
+        self.token(Last::Comma);
+        self.pair = Pair::None;
+        self.limit_next = false;
+    }
+
+    pub(super) fn open_case(&mut self) {
+        self.frames.push(Frame::new(FrameKind::Case, Place::Other));
+    }
+
+    /// An arm of the innermost CASE begins with the word at `word` in the shape.
+    pub(super) fn case_arm(&mut self, word: usize) {
+        if self.top().kind != FrameKind::Case {
+            return;
+        }
+        let begins = self.close_arm(word);
+        if let Some(top) = self.frames.last_mut() {
+            top.keep = begins;
+            top.items = top.items.saturating_add(1);
+            self.piece.counts.case_arms = self.piece.counts.case_arms.max(top.items);
+        }
+    }
+
+    /// ELSE ends the arms of the innermost CASE.
+    pub(super) fn case_else(&mut self, word: usize) {
+        if self.top().kind != FrameKind::Case {
+            return;
+        }
+        self.close_arm(word);
+        if let Some(top) = self.frames.last_mut() {
+            top.keep = NONE;
+        }
+    }
+
+    /// END closes the innermost CASE, or else a body of `BEGIN ATOMIC`.
+    pub(super) fn case_end(&mut self, word: usize) {
+        if self.top().kind == FrameKind::Case {
+            self.close_arm(word);
+            self.frames.pop();
+        } else {
+            self.atomic = self.atomic.saturating_sub(1);
+        }
+    }
+
+    /// Ends the arm being read before the word at `word`, drops it where it is like the one before, and tells where
+    /// the word stands then.
+    fn close_arm(&mut self, word: usize) -> usize {
+        let Some(top) = self.frames.last_mut() else { return word };
+        let (mark, keep) = (top.mark, top.keep);
+        if keep == NONE {
+            return word;
+        }
+        let shape = &mut self.out.shape;
+        if mark == NONE || shape.get(mark..keep) != shape.get(keep..word) {
+            top.mark = keep;
+            return word;
+        }
+        shape.drain(keep..word);
+        while self.out.limits.last().is_some_and(|limit| limit.at >= keep) {
+            self.out.limits.pop();
+        }
+        keep
+    }
+}

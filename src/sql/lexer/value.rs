@@ -1,0 +1,288 @@
+//! Literals and parameters: what stands for them in the shape.
+
+use std::cmp::Ordering;
+
+use super::keyword::Word;
+use super::nest::{FrameKind, Place};
+use super::token::{Last, Lexer};
+use super::{Limit, LimitAt};
+
+/// What kind of value a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Parameter,
+}
+
+/// A literal or a parameter in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scalar {
+    pub(super) kind: Kind,
+    pub(super) start: usize,
+    /// Where its content begins, after prefix and quote.
+    pub(super) content: usize,
+    pub(super) end: usize,
+    /// A minus sign before it belongs to it.
+    pub(super) negative: bool,
+}
+
+impl Scalar {
+    fn content(self, text: &[u8]) -> &[u8] {
+        let end = match self.kind {
+            Kind::Text => self.end.saturating_sub(1).max(self.content),
+            Kind::Number | Kind::Parameter => self.end,
+        };
+        text.get(self.content..end).unwrap_or_default()
+    }
+
+    /// Its value as a number, also where it is written as a string.
+    fn number(self, text: &[u8]) -> Option<f64> {
+        let content = match self.kind {
+            Kind::Parameter => return None,
+            Kind::Text | Kind::Number => self.content(text).trim_ascii(),
+        };
+        // Nothing longer is a number that people write, and parsing must not cost more than reading.
+        let content = if content.len() > 64 { return None } else { std::str::from_utf8(content).ok()? };
+        let value: f64 = content.parse().ok().filter(|value: &f64| value.is_finite())?;
+        Some(if self.negative { -value } else { value })
+    }
+
+    fn limit(self, text: &[u8]) -> Limit {
+        if self.kind == Kind::Parameter {
+            return Limit::Parameter;
+        }
+        match self.number(text) {
+            // A float that does not fit becomes the largest value, which is what a limit of that size means.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "saturates, and is not negative"
+            )]
+            Some(rows) if rows >= 0.0 => Limit::Rows(rows.round() as u64),
+            Some(_) => Limit::Other,
+            // More digits than any table has rows.
+            None if self.kind == Kind::Number => Limit::Rows(u64::MAX),
+            None => Limit::Other,
+        }
+    }
+}
+
+/// How two literals compare; `None` where that takes more than their texts.
+fn compare(text: &[u8], left: Scalar, right: Scalar) -> Option<Ordering> {
+    match (left.kind, right.kind) {
+        (Kind::Parameter, _) | (_, Kind::Parameter) => None,
+        (Kind::Text, Kind::Text) => Some(left.content(text).cmp(right.content(text))),
+        _ => left.number(text)?.partial_cmp(&right.number(text)?),
+    }
+}
+
+/// One side of a comparison that may turn out to be always true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// A column named `id` or `pk`.
+    Key,
+    /// A literal, with the place of its two bytes in the shape.
+    Literal(Scalar, usize),
+}
+
+/// A comparison as far as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pair {
+    None,
+    Left(Side),
+    Compared(Side),
+}
+
+impl Pair {
+    pub(super) fn compared(self) -> Self {
+        match self {
+            Self::Left(side) => Self::Compared(side),
+            Self::None | Self::Compared(_) => Self::None,
+        }
+    }
+
+    /// A parenthesis opens: the second side may stand in it.
+    pub(super) fn opened(self) -> Self {
+        self.signed()
+    }
+
+    /// The shape is cut off at `to`.
+    pub(super) fn cut(self, to: usize) -> Self {
+        match self {
+            Self::Left(Side::Literal(_, at)) | Self::Compared(Side::Literal(_, at)) if at >= to => Self::None,
+            other => other,
+        }
+    }
+
+    /// A sign was read: it may belong to the second side.
+    pub(super) fn signed(self) -> Self {
+        match self {
+            Self::Compared(side) => Self::Compared(side),
+            Self::None | Self::Left(_) => Self::None,
+        }
+    }
+}
+
+impl Lexer<'_> {
+    /// Puts what stands for a literal or a parameter that begins at the cursor.
+    pub(super) fn value(&mut self, mut scalar: Scalar) {
+        if self.last == Last::Text && scalar.kind == Kind::Text {
+            // Adjacent strings are one literal.
+            self.at = scalar.end;
+            self.piece.text.end = self.at;
+            self.pair = Pair::None;
+            return;
+        }
+        self.note_explain_option(scalar);
+        if self.last == Last::Sign && !self.operand_before_sign() {
+            scalar.negative = self.out.shape.last() == Some(&b'-');
+            self.cut(self.sign_at);
+            self.last = self.before_last;
+        }
+        self.gap();
+        let at = self.out.shape.len();
+        self.at = scalar.end;
+        if self.limit_next {
+            self.out.limits.push(LimitAt { at, limit: scalar.limit(self.text) });
+            self.out.shape.extend_from_slice(b"$2");
+            self.pair = Pair::None;
+        } else if let Some(verbatim) = self.verbatim(scalar) {
+            self.out.shape.extend_from_slice(verbatim);
+            self.pair = Pair::None;
+        } else {
+            let digits = self.placeholder(scalar);
+            self.out.shape.extend_from_slice(digits);
+            self.pair = Pair::Left(Side::Literal(scalar, at));
+        }
+        self.count_array(scalar);
+        self.limit_next = false;
+        self.token(if scalar.kind == Kind::Text { Last::Text } else { Last::Value });
+    }
+
+    fn operand_before_sign(&self) -> bool {
+        match self.before_last {
+            Last::Value | Last::Text | Last::Name | Last::Close | Last::CloseBracket => true,
+            Last::Word(word) => !word.precedes_value(),
+            Last::Start | Last::Open | Last::OpenBracket | Last::Comma | Last::Dot => false,
+            Last::Cast | Last::Compare | Last::Sign | Last::Operator => false,
+        }
+    }
+
+    /// What must stand as it is for the shape to be SQL.
+    fn verbatim(&self, scalar: Scalar) -> Option<&'static [u8]> {
+        let content = scalar.content(self.text);
+        match (scalar.kind, self.last) {
+            // A typed literal takes a string, not a placeholder.
+            (Kind::Text, Last::Word(Word::Type)) => Some(b"''"),
+            (Kind::Text, Last::Word(Word::Like)) if !content.is_empty() && content.iter().all(|&b| b == b'%') => {
+                Some(b"'%'")
+            }
+            // The size of a type takes a number; which one means nothing here.
+            (Kind::Number, _) if self.top().kind == FrameKind::Size => Some(b"9"),
+            _ => None,
+        }
+    }
+
+    fn placeholder(&mut self, scalar: Scalar) -> &'static [u8] {
+        match self.pair {
+            Pair::Compared(Side::Literal(left, at)) => match compare(self.text, left, scalar) {
+                Some(Ordering::Equal) => self.patch(at, b" 1", b" 1"),
+                Some(Ordering::Less) => self.patch(at, b" 1", b" 2"),
+                Some(Ordering::Greater) => self.patch(at, b" 2", b" 1"),
+                None => b"$1",
+            },
+            Pair::Compared(Side::Key) => self.small(scalar),
+            Pair::None | Pair::Left(_) if self.truth_place() => self.truth(scalar),
+            Pair::None | Pair::Left(_) => b"$1",
+        }
+    }
+
+    fn patch(&mut self, at: usize, left: &[u8; 2], right: &'static [u8; 2]) -> &'static [u8] {
+        if let Some(place) = self.out.shape.get_mut(at..at + 2) {
+            place.copy_from_slice(left);
+        }
+        right
+    }
+
+    /// What stands for a literal that is compared with a key: 0 and what is below stays, so does 1.
+    fn small(&self, scalar: Scalar) -> &'static [u8] {
+        match scalar.number(self.text) {
+            Some(value) if value <= 0.0 => b" 0",
+            Some(value) if value <= 1.0 => b" 1",
+            _ => b"$1",
+        }
+    }
+
+    /// A key was read after a literal and a comparison.
+    pub(super) fn compare_with_key(&mut self, left: Scalar, at: usize) {
+        let digits = self.small(left);
+        if let Some(place) = self.out.shape.get_mut(at..at + 2) {
+            place.copy_from_slice(digits);
+        }
+    }
+
+    /// A literal here is a truth value, such as `WHERE 't'`.
+    fn truth_place(&self) -> bool {
+        self.place() == Place::Truth
+    }
+
+    fn truth(&self, scalar: Scalar) -> &'static [u8] {
+        let content = scalar.content(self.text).trim_ascii();
+        if scalar.kind == Kind::Parameter || content.is_empty() || content.len() > 5 {
+            return b"$1";
+        }
+        let is = |words: &[&[u8]]| words.iter().any(|word| content.eq_ignore_ascii_case(word));
+        if is(&[b"t", b"tr", b"tru", b"true", b"y", b"ye", b"yes", b"on", b"1"]) {
+            b" 1"
+        } else if is(&[b"f", b"fa", b"fal", b"fals", b"false", b"n", b"no", b"of", b"off", b"0"]) {
+            b" 0"
+        } else {
+            b"$1"
+        }
+    }
+
+    /// Counts the elements of an array that is written as a string: `ANY ('{1,2}')`.
+    fn count_array(&mut self, scalar: Scalar) {
+        if scalar.kind != Kind::Text || self.top().kind != FrameKind::Rows {
+            return;
+        }
+        let content = scalar.content(self.text);
+        if content.trim_ascii_start().first() != Some(&b'{') {
+            return;
+        }
+        let mut quoted = false;
+        let mut commas = 0_u32;
+        for &byte in content {
+            quoted ^= byte == b'"';
+            commas = commas.saturating_add(u32::from(byte == b',' && !quoted));
+        }
+        self.piece.counts.array_elements = self.piece.counts.array_elements.max(commas.saturating_add(1));
+    }
+}
+
+/// Appends the content of `U&"…"` with its escapes resolved, by the default escape character.
+pub(super) fn unescape(mut content: &[u8], out: &mut Vec<u8>) {
+    while let Some((&byte, rest)) = content.split_first() {
+        let digits = match (byte, rest.first()) {
+            (b'\\', Some(b'+')) => rest.get(1..7),
+            (b'\\', Some(_)) => rest.get(..4),
+            _ => None,
+        };
+        let decoded = digits.and_then(|digits| code_point(digits).map(|c| (c, digits.len() + digits.len() / 6)));
+        content = rest;
+        match decoded {
+            Some((c, skip)) => {
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                content = rest.get(skip..).unwrap_or_default();
+            }
+            None => out.push(byte),
+        }
+    }
+}
+
+fn code_point(digits: &[u8]) -> Option<char> {
+    let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    // A quote would end the name early: it stays escaped, and the name stays unknown.
+    u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).filter(|c| *c != '"')
+}

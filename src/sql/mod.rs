@@ -1,0 +1,22 @@
+//! SQL texts and what is known of them: pure functions over bytes.
+//!
+//! [`lexer`] reads a text in one pass: its statements, their verbs, what they carry, and the shape. [`facts`] reads a
+//! shape with a parser, once, away from the data path. [`cache`] remembers both. [`schema`] is what is known of the
+//! server's tables. Nothing here knows that there are rules.
+
+pub mod cache;
+pub mod dialect;
+pub mod encoding;
+pub mod facts;
+pub mod lexer;
+pub mod reading;
+pub mod schema;
+pub mod verb;
+
+pub use dialect::{Dialect, Flags, Strings};
+pub use encoding::Encoding;
+pub use facts::Facts;
+pub use lexer::{Lexed, Piece};
+pub use reading::Reading;
+pub use schema::{Estimate, Schema, TableName};
+pub use verb::Verb;

@@ -1,0 +1,109 @@
+//! What a statement does, named by its first keyword.
+
+/// The kind of a statement. `WITH` is resolved to its main statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Verb {
+    /// No statement at all: only white space and comments.
+    #[default]
+    Empty,
+    /// `SELECT`, also in parentheses or after `WITH`.
+    Select,
+    /// `VALUES` as a statement.
+    Values,
+    /// `TABLE name`.
+    Table,
+    /// `INSERT`.
+    Insert,
+    /// `UPDATE`.
+    Update,
+    /// `DELETE`.
+    Delete,
+    /// `MERGE`.
+    Merge,
+    /// `COPY`.
+    Copy,
+    /// `BEGIN`, `START TRANSACTION`.
+    Begin,
+    /// `COMMIT`, `END`.
+    Commit,
+    /// `ROLLBACK`, `ABORT`.
+    Rollback,
+    /// `SAVEPOINT`, `RELEASE`.
+    Savepoint,
+    /// `SET`, `RESET`, `SHOW`, `DISCARD`.
+    Set,
+    /// `PREPARE`, also of a transaction.
+    Prepare,
+    /// `EXECUTE`.
+    Execute,
+    /// `DEALLOCATE`.
+    Deallocate,
+    /// `DECLARE … CURSOR`.
+    Declare,
+    /// `FETCH`, `MOVE`.
+    Fetch,
+    /// `CLOSE`.
+    Close,
+    /// `CREATE`, `ALTER`, `DROP`, `COMMENT`, `GRANT`, `REVOKE`, `REFRESH`, `REINDEX`, `CLUSTER`, ….
+    Schema,
+    /// `TRUNCATE`.
+    Truncate,
+    /// `LOCK`.
+    Lock,
+    /// `VACUUM`, `ANALYZE`, `CHECKPOINT`.
+    Maintain,
+    /// `CALL`, `DO`.
+    Call,
+    /// `EXPLAIN`.
+    Explain,
+    /// `LISTEN`, `NOTIFY`, `UNLISTEN`.
+    Notify,
+    /// Anything else.
+    Other,
+}
+
+impl Verb {
+    /// A word for logs and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Select => "select",
+            Self::Values => "values",
+            Self::Table => "table",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Merge => "merge",
+            Self::Copy => "copy",
+            Self::Begin => "begin",
+            Self::Commit => "commit",
+            Self::Rollback => "rollback",
+            Self::Savepoint => "savepoint",
+            Self::Set => "set",
+            Self::Prepare => "prepare",
+            Self::Execute => "execute",
+            Self::Deallocate => "deallocate",
+            Self::Declare => "declare",
+            Self::Fetch => "fetch",
+            Self::Close => "close",
+            Self::Schema => "schema",
+            Self::Truncate => "truncate",
+            Self::Lock => "lock",
+            Self::Maintain => "maintain",
+            Self::Call => "call",
+            Self::Explain => "explain",
+            Self::Notify => "notify",
+            Self::Other => "other",
+        }
+    }
+
+    /// True for INSERT, UPDATE, DELETE and MERGE.
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::Insert | Self::Update | Self::Delete | Self::Merge)
+    }
+
+    /// True for SELECT, VALUES and TABLE.
+    pub const fn queries(self) -> bool {
+        matches!(self, Self::Select | Self::Values | Self::Table)
+    }
+}

@@ -1,0 +1,172 @@
+//! The log: text or JSON on standard error, never in the way of anything.
+//!
+//! What is logged carries no literals of statements and no secrets; whoever logs sees to that. Lines that a client can
+//! trigger go through a [`Gate`](super::Gate).
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use tracing::Subscriber;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry, fmt as lines, reload};
+
+use super::writer::Writer;
+
+/// What a line looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The running log. Dropping it waits a moment for the last lines.
+pub struct Log {
+    writer: Writer,
+    level: reload::Handle<Targets, Registry>,
+}
+
+/// Why the log did not start or did not change.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level is no level.
+    #[error("\"{0}\" is no log level: write error, warn, info, debug or trace, or target=level pairs with commas")]
+    Level(String),
+    /// Somebody else has set a log for the process.
+    #[error("the log of this process is already set")]
+    Taken,
+    /// The writing thread did not start.
+    #[error("the log thread did not start: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Starts the log of the process on standard error. Call it once, before anything else runs.
+pub fn start(format: Format, level: &str) -> Result<Log, LogError> {
+    let (log, subscriber) = build(format, level, io::stderr())?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Taken)?;
+    Ok(log)
+}
+
+type Built = (Log, Box<dyn Subscriber + Send + Sync>);
+
+fn build(format: Format, level: &str, sink: impl io::Write + Send + 'static) -> Result<Built, LogError> {
+    let (filter, handle) = reload::Layer::new(targets(level)?);
+    let writer = Writer::start(sink)?;
+    let text = lines::layer().with_writer(writer.clone()).with_ansi(false);
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        Format::Text => text.with_filter(filter).boxed(),
+        Format::Json => text.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed(),
+    };
+    Ok((Log { writer, level: handle }, Box::new(Registry::default().with(layer))))
+}
+
+impl Log {
+    /// Changes the level while running.
+    pub fn set_level(&self, level: &str) -> Result<(), LogError> {
+        let targets = targets(level)?;
+        self.level.reload(targets).map_err(|_| LogError::Taken)
+    }
+}
+
+impl Log {
+    /// Waits a moment until what was logged so far is written.
+    pub fn flush(&self) {
+        self.writer.flush();
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("writer", &self.writer).finish_non_exhaustive()
+    }
+}
+
+/// `info`, or `info,floodwall::session=debug`. A misspelt level would else be read as the name of a target.
+fn targets(level: &str) -> Result<Targets, LogError> {
+    let bad = || LogError::Level(level.to_owned());
+    let is_level = |word: &str| !word.is_empty() && tracing::metadata::LevelFilter::from_str(word).is_ok();
+    let known = level.split(',').all(|part| is_level(part.rsplit('=').next().unwrap_or(part).trim()));
+    if !known {
+        return Err(bad());
+    }
+    Targets::from_str(level).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: Format, level: &str, lines: impl FnOnce(&Log)) -> String {
+        let sink = Sink::default();
+        let (log, subscriber) = build(format, level, sink.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || lines(&log));
+        drop(log);
+        String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn json_is_one_object_a_line() {
+        let text = logged(Format::Json, "info", |_| {
+            tracing::info!(client = "web\n\"x\"", "refused");
+            tracing::debug!("not shown");
+        });
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["message"], "refused");
+        assert_eq!(lines[0]["client"], "web\n\"x\"");
+        assert_eq!(lines[0]["level"], "INFO");
+    }
+
+    #[test]
+    fn text_shows_level_and_fields() {
+        let text = logged(Format::Text, "warn", |_| {
+            tracing::warn!(rule = "bulk_write", "refused");
+            tracing::info!("not shown");
+        });
+        assert_eq!(text.lines().count(), 1);
+        assert!(text.contains("WARN") && text.contains("refused") && text.contains("bulk_write"), "{text}");
+    }
+
+    #[test]
+    fn the_level_can_change() {
+        let text = logged(Format::Text, "error", |log| {
+            tracing::info!("before");
+            log.set_level("info,other=debug").unwrap();
+            tracing::info!("after");
+        });
+        assert!(!text.contains("before") && text.contains("after"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_level_says_what_to_write() {
+        for level in ["loud", "", "info,x=loud"] {
+            let error = targets(level).unwrap_err().to_string();
+            assert!(error.contains("debug"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Rows that the data path's side fills and the console shows. Neither imports the other.
+
+/// One cap with what is in use of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapRow {
+    /// Name of the cap, as in the configuration: `max_clients`.
+    pub cap: &'static str,
+    /// Whom it counts: a listener, a client, an address, or `all`. Fit for a metric label only where `label` says so.
+    pub scope: String,
+    /// In use now.
+    pub current: u64,
+    /// Where it refuses; `None`: not known yet.
+    pub limit: Option<u64>,
+    /// Newcomers waiting for it.
+    pub waiting: u64,
+    /// Newcomers that it refused so far.
+    pub refused_total: u64,
+    /// Whether `scope` may be a metric label.
+    pub label: Label,
+}
+
+/// Whether a name comes from the configuration or from the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Configured, so there are few: may be a metric label.
+    Bounded,
+    /// Chosen by a client: shown in the console, never a metric label.
+    Free,
+}
+
+/// How fast a client's connections grow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SurgeRow {
+    /// Name of the client.
+    pub client: String,
+    /// Open connections now.
+    pub connections: u64,
+    /// Moving average over 5 seconds.
+    pub fast_average: f64,
+    /// Moving average over 5 minutes.
+    pub slow_average: f64,
+    /// Connections a second that are added.
+    pub slope_per_second: f64,
+    /// Until the cap is reached at this slope; `None`: it does not grow, or has no cap.
+    pub seconds_to_full: Option<f64>,
+    /// `calm`, `step`, `creep` and the like.
+    pub state: &'static str,
+    /// Whether `client` may be a metric label.
+    pub label: Label,
+}
+
+/// One rule as it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleRow {
+    /// Name of the rule.
+    pub rule: &'static str,
+    /// `enforce`, `warn` or `off`.
+    pub mode: &'static str,
+    /// Its settings on one line.
+    pub settings: String,
+    /// Breaches refused so far.
+    pub enforced_total: u64,
+    /// Breaches let through with a warning so far.
+    pub warned_total: u64,
+}
+
+/// One setting as resolved. Secrets are left out by whoever fills it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigRow {
+    /// Dotted path in `config.toml`.
+    pub key: String,
+    /// The value as it would be written there.
+    pub value: String,
+}

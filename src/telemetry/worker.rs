@@ -1,0 +1,149 @@
+//! What one worker counts for each statement: its own atomics, summed at scrape.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::histogram::{Histogram, bump};
+
+macro_rules! labelled {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $label:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word that metrics and the console use.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label),* }
+            }
+        }
+    };
+}
+
+labelled! {
+    /// What a statement is, as far as its verb tells.
+    StatementKind {
+        /// SELECT, VALUES, TABLE, SHOW.
+        Select = "select",
+        /// INSERT.
+        Insert = "insert",
+        /// UPDATE.
+        Update = "update",
+        /// DELETE and TRUNCATE.
+        Delete = "delete",
+        /// MERGE.
+        Merge = "merge",
+        /// COPY, either way.
+        Copy = "copy",
+        /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT and the like.
+        Transaction = "transaction",
+        /// SET, RESET, DISCARD, LISTEN and the like.
+        Session = "session",
+        /// CREATE, ALTER, DROP and the like.
+        Schema = "schema",
+        /// EXECUTE of a prepared statement, CALL, FunctionCall.
+        Call = "call",
+        /// Everything else, unreadable text included.
+        Other = "other",
+    }
+}
+
+labelled! {
+    /// Which way bytes went.
+    Direction {
+        /// Read from clients.
+        FromClient = "from_client",
+        /// Written to servers.
+        ToServer = "to_server",
+        /// Read from servers.
+        FromServer = "from_server",
+        /// Written to clients.
+        ToClient = "to_client",
+    }
+}
+
+labelled! {
+    /// Which statement cache.
+    CacheKind {
+        /// Raw statement texts.
+        Text = "text",
+        /// Statement shapes.
+        Shape = "shape",
+    }
+}
+
+/// The counters of one worker.
+///
+/// Only the worker's own thread may write: each method is a plain load and store, so a second writer would lose counts
+/// (nothing worse). Any thread may read.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerMetrics {
+    pub(super) statements: [AtomicU64; StatementKind::ALL.len()],
+    pub(super) latency: Histogram,
+    pub(super) bytes: [AtomicU64; Direction::ALL.len()],
+    pub(super) caches: [CacheCounters; CacheKind::ALL.len()],
+}
+
+/// What is counted of one cache.
+#[derive(Debug, Default)]
+pub(super) struct CacheCounters {
+    pub(super) bytes: AtomicU64,
+    pub(super) entries: AtomicU64,
+    pub(super) hits: AtomicU64,
+    pub(super) misses: AtomicU64,
+}
+
+impl WorkerMetrics {
+    /// Counts a statement.
+    pub fn statement(&self, kind: StatementKind) {
+        bump(&self.statements[kind as usize], 1);
+    }
+
+    /// Counts how long a statement took, to the end of its reply.
+    pub fn latency_us(&self, us: u64) {
+        self.latency.observe_alone(us);
+    }
+
+    /// Counts bytes moved.
+    pub fn bytes(&self, direction: Direction, count: u64) {
+        bump(&self.bytes[direction as usize], count);
+    }
+
+    /// Notes how large one of this worker's caches is.
+    pub fn cache(&self, cache: CacheKind, bytes: u64, entries: u64) {
+        let counters = &self.caches[cache as usize];
+        counters.bytes.store(bytes, Ordering::Relaxed);
+        counters.entries.store(entries, Ordering::Relaxed);
+    }
+
+    /// Counts a look-up that a cache answered.
+    pub fn cache_hit(&self, cache: CacheKind) {
+        bump(&self.caches[cache as usize].hits, 1);
+    }
+
+    /// Counts a look-up that a cache did not answer.
+    pub fn cache_miss(&self, cache: CacheKind) {
+        bump(&self.caches[cache as usize].misses, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_unique() {
+        let labels: std::collections::HashSet<_> = StatementKind::ALL.iter().map(|kind| kind.label()).collect();
+        assert_eq!(labels.len(), StatementKind::ALL.len());
+    }
+
+    #[test]
+    fn the_index_of_a_value_is_its_place() {
+        for (place, kind) in StatementKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, place);
+        }
+    }
+}

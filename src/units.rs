@@ -1,0 +1,232 @@
+//! Sizes, times and bytes as people write and read them.
+//!
+//! Every quantity of `config.toml` carries its unit, so that nobody has to guess whether `15` means seconds. What is
+//! printed here parses back to the same value.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A number of bytes, written `512MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteSize(pub u64);
+
+/// Why a text is no quantity: a sentence that says what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadQuantity(String);
+
+impl FromStr for ByteSize {
+    type Err = BadQuantity;
+
+    /// Reads a whole number and one of `B`, `KiB`, `MiB`, `GiB`, `TiB`.
+    fn from_str(text: &str) -> Result<Self, BadQuantity> {
+        let (number, unit) = split_number(text).ok_or_else(|| bad_size(text))?;
+        let factor = BYTE_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+        let Some(factor) = factor else { return Err(unknown_byte_unit(text, number, unit)) };
+        number.checked_mul(factor).map(Self).ok_or_else(|| BadQuantity(format!("\"{text}\" is too large")))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    /// The largest unit that divides the size exactly, so that nothing is rounded.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exact = BYTE_UNITS.iter().rev().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor));
+        let (name, factor) = exact.copied().unwrap_or(("B", 1));
+        write!(f, "{}{name}", self.0 / factor)
+    }
+}
+
+/// Reads a duration such as `15s`, `2ms`, `5m`, `1h` or a sum of falling units such as `1h30m`.
+pub fn parse_duration(text: &str) -> Result<Duration, BadQuantity> {
+    let bad = || {
+        BadQuantity(format!("\"{text}\" is no duration: write a whole number and us, ms, s, m, h or d, as in \"15s\""))
+    };
+    let mut total: u64 = 0;
+    let mut rest = text;
+    let mut largest = u64::MAX;
+    while !rest.is_empty() || largest == u64::MAX {
+        let (number, tail) = leading_number(rest).ok_or_else(bad)?;
+        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at_checked(unit_end).ok_or_else(bad)?;
+        let (_, factor) = TIME_UNITS.iter().find(|(name, _)| *name == unit).copied().ok_or_else(bad)?;
+        if factor >= largest {
+            return Err(bad());
+        }
+        let part = number.checked_mul(factor).and_then(|part| total.checked_add(part));
+        total = part.ok_or_else(|| BadQuantity(format!("\"{text}\" is too long a time")))?;
+        largest = factor;
+        rest = tail;
+    }
+    Ok(Duration::from_micros(total))
+}
+
+/// Prints a duration so that `parse_duration` reads it back; below a microsecond is cut off.
+pub fn display_duration(duration: Duration) -> String {
+    let mut rest = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    if rest == 0 {
+        return "0s".to_owned();
+    }
+    let mut out = String::new();
+    for (name, factor) in TIME_UNITS.iter().rev() {
+        let count = rest / factor;
+        rest %= factor;
+        if count != 0 {
+            // Writing to a `String` cannot fail.
+            let _ = write!(out, "{count}{name}");
+        }
+    }
+    out
+}
+
+/// Bytes of unknown encoding as text for a log line or a table: control characters and what is no UTF-8 are escaped,
+/// and at most [`DISPLAY_BYTES_MAX`] bytes are shown. For display only: nothing may be decided on it.
+pub fn display_bytes(bytes: &[u8]) -> String {
+    let shown = bytes.get(..DISPLAY_BYTES_MAX).unwrap_or(bytes);
+    let mut out = String::with_capacity(shown.len());
+    for chunk in shown.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| push_visible(&mut out, c));
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    if shown.len() < bytes.len() {
+        out.push('…');
+    }
+    out
+}
+
+/// How many bytes [`display_bytes`] shows.
+pub const DISPLAY_BYTES_MAX: usize = 1024;
+
+/// Control characters, and the marks that turn the direction of text, could forge or hide a log line.
+fn push_visible(out: &mut String, c: char) {
+    let turns_text = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if c.is_control() || turns_text {
+        out.extend(c.escape_default());
+    } else {
+        out.push(c);
+    }
+}
+
+const BYTE_UNITS: [(&str, u64); 5] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+
+/// In microseconds, smallest first.
+const TIME_UNITS: [(&str, u64); 6] =
+    [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
+
+/// A number with its unit; one blank between the two is fine.
+fn split_number(text: &str) -> Option<(u64, &str)> {
+    let (number, rest) = leading_number(text)?;
+    Some((number, rest.strip_prefix(' ').unwrap_or(rest)))
+}
+
+fn leading_number(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end)?;
+    Some((digits.parse().ok()?, rest))
+}
+
+fn bad_size(text: &str) -> BadQuantity {
+    BadQuantity(format!("\"{text}\" is no size: write a whole number and B, KiB, MiB, GiB or TiB, as in \"512MiB\""))
+}
+
+/// `MB` means a power of ten to some and of two to others: nothing is guessed.
+fn unknown_byte_unit(text: &str, number: u64, unit: &str) -> BadQuantity {
+    let meant = BYTE_UNITS.iter().find(|(name, _)| {
+        let (first, unit_first) = (name.chars().next(), unit.chars().next());
+        first.map(|c| c.to_ascii_lowercase()) == unit_first.map(|c| c.to_ascii_lowercase())
+    });
+    match meant {
+        Some((name, _)) => BadQuantity(format!("\"{text}\" has no known unit: write \"{number}{name}\"")),
+        None => bad_size(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        for (text, bytes) in [("0B", 0), ("512MiB", 512 << 20), ("1 GiB", 1 << 30), ("3KiB", 3072), ("2TiB", 2 << 40)] {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_sizes_say_what_to_write() {
+        for (text, advice) in [
+            ("512", "as in \"512MiB\""),
+            ("512MB", "write \"512MiB\""),
+            ("4k", "write \"4KiB\""),
+            ("1.5GiB", "as in \"512MiB\""),
+            ("-1B", "is no size"),
+            ("", "is no size"),
+            ("99999999999TiB", "too large"),
+            ("99999999999999999999999B", "is no size"),
+        ] {
+            let error = text.parse::<ByteSize>().unwrap_err().to_string();
+            assert!(error.contains(advice), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_with_their_unit() {
+        for (text, ms) in
+            [("15s", 15_000), ("2ms", 2), ("5m", 300_000), ("1h", 3_600_000), ("1h30m", 5_400_000), ("0s", 0)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_durations_are_refused() {
+        for text in ["", "15", "s", "1.5s", "-1s", "15 s", "30m1h", "1s1s", "15sec", "1h ", "9999999999999d", "１s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn control_characters_and_broken_text_are_escaped() {
+        assert_eq!(display_bytes(b"a\nb\x1b[31m"), "a\\nb\\u{1b}[31m");
+        assert_eq!(display_bytes(b"a\xffb"), "a\\xffb");
+        assert_eq!(display_bytes("é\u{202e}x".as_bytes()), "é\\u{202e}x");
+    }
+
+    #[test]
+    fn long_text_is_cut_with_a_mark() {
+        let shown = display_bytes(&vec![b'x'; DISPLAY_BYTES_MAX + 1]);
+        assert_eq!(shown.chars().count(), DISPLAY_BYTES_MAX + 1);
+        assert!(shown.ends_with('…'));
+    }
+
+    proptest! {
+        #[test]
+        fn printed_sizes_read_back(bytes in any::<u64>()) {
+            prop_assert_eq!(ByteSize(bytes).to_string().parse(), Ok(ByteSize(bytes)));
+        }
+
+        #[test]
+        fn printed_durations_read_back(us in any::<u64>()) {
+            let duration = Duration::from_micros(us);
+            prop_assert_eq!(parse_duration(&display_duration(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn any_text_is_read_without_a_panic(text in ".{0,40}") {
+            let _ = text.parse::<ByteSize>();
+            let _ = parse_duration(&text);
+        }
+
+        #[test]
+        fn displayed_bytes_hold_no_control_character(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+            let shown = display_bytes(&bytes);
+            prop_assert!(!shown.chars().any(char::is_control));
+            prop_assert!(shown.len() <= DISPLAY_BYTES_MAX * 10 + 3);
+        }
+    }
+}

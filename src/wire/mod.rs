@@ -1,0 +1,224 @@
+//! Bytes to meaning and back, with no socket, no task and no policy.
+//!
+//! A protocol cuts frames out of a buffer, says what a frame asks or answers, keeps the phase of the conversation and
+//! turns a refusal into bytes that are legal in that phase. The relay is generic over [`Protocol`] and knows no message.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions))]
+
+pub mod malformed;
+pub mod pg;
+pub mod reader;
+
+use std::borrow::Cow;
+
+use bytes::BytesMut;
+
+pub use malformed::Malformed;
+
+/// The head of one frame: its code and how many bytes follow the head's own `size`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Message code.
+    pub code: u8,
+    /// Bytes of the whole frame, head included.
+    pub size: u64,
+}
+
+/// How much of a frame must be at hand before it can be decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The head is enough: the body may stream.
+    Head,
+    /// This many bytes from the start of the frame, or all of it where it is shorter.
+    Prefix(u64),
+}
+
+/// What a client's frame asks, as far as anyone but the server needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// Run this text.
+    Run {
+        /// SQL as sent; cut short where the frame was larger than what was held.
+        text: &'a [u8],
+    },
+    /// Prepare this text under a name.
+    Prepare {
+        /// Name of the statement; empty for the unnamed one.
+        name: &'a [u8],
+        /// SQL as sent; cut short as above.
+        text: &'a [u8],
+    },
+    /// Give a prepared statement its values.
+    Bind {
+        /// Name of the statement.
+        statement: &'a [u8],
+    },
+    /// Forget a prepared statement.
+    Forget {
+        /// Name of the statement.
+        statement: &'a [u8],
+    },
+    /// Leave.
+    Quit,
+    /// Anything else: the server alone understands it.
+    Other,
+}
+
+/// What to do with a client's frame that no rule refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passage {
+    /// It goes to the server as received.
+    Forward,
+    /// It belongs to a pipeline that was refused: nobody sees it.
+    Drop,
+    /// It ends such a pipeline: dropped, and the protocol's "ready" is due from us.
+    Conclude,
+}
+
+/// The state of the session's transaction as the server last told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transaction {
+    /// None is open.
+    #[default]
+    None,
+    /// One is open.
+    Open,
+    /// One is open and has failed.
+    Failed,
+}
+
+/// What a server's frame means to the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Passes on untouched.
+    Other,
+    /// The server is done with one request and says how its transaction stands.
+    Boundary(Transaction),
+    /// An error or a fatal end; passes on untouched.
+    Failed(Failure),
+    /// The error that a refusal provoked at the server: these bytes take its place.
+    Substitute(Vec<u8>),
+    /// A setting that changes how SQL is read; passes on untouched.
+    Setting(Setting),
+}
+
+/// What the relay must know of a server's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// SQLSTATE; zeros where the server gave none.
+    pub sqlstate: [u8; 5],
+    /// The server ends the connection after it.
+    pub fatal: Severity,
+}
+
+/// Settings of a session that change how its SQL is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// `standard_conforming_strings` is on.
+    PlainStrings,
+    /// `standard_conforming_strings` is off: a backslash escapes.
+    EscapedStrings,
+    /// `client_encoding` is now one whose ASCII bytes are always ASCII.
+    SafeEncoding,
+    /// `client_encoding` is now one in which the second byte of a pair may look like ASCII.
+    PairEncoding,
+    /// The same, with some high bytes that stand alone.
+    ShiftJisEncoding,
+}
+
+/// How bad a refusal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The statement fails, the session goes on.
+    Error,
+    /// The session ends.
+    Fatal,
+}
+
+/// A refusal in words, before it has the form of a protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whether the session survives it.
+    pub severity: Severity,
+    /// SQLSTATE for PostgreSQL.
+    pub sqlstate: &'static str,
+    /// Name of the rule or cap.
+    pub rule: Cow<'static, str>,
+    /// One sentence that starts with `FLOODWALL[rule=NAME]`.
+    pub message: String,
+    /// More facts; empty where there are none.
+    pub detail: String,
+    /// What to do instead; empty where there is nothing to say.
+    pub hint: String,
+}
+
+/// Bytes that the phase owes to either side.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    /// To the client, at the next frame border of what the server sends.
+    pub client: BytesMut,
+    /// To the server, in place of the frame at hand.
+    pub server: BytesMut,
+}
+
+/// One wire protocol, free of I/O.
+pub trait Protocol: 'static {
+    /// State of one conversation.
+    type Phase: Default + std::fmt::Debug;
+
+    /// Cuts the head of a client's frame. `None`: not enough bytes yet.
+    ///
+    /// # Errors
+    /// The bytes can't be a frame of this protocol.
+    fn client_head(buf: &[u8]) -> Result<Option<Head>, Malformed>;
+
+    /// Cuts the head of a server's frame.
+    ///
+    /// # Errors
+    /// As above.
+    fn server_head(buf: &[u8]) -> Result<Option<Head>, Malformed>;
+
+    /// What a client's frame needs before [`Protocol::request`]; SQL is wanted up to `hold` bytes.
+    fn client_needs(head: Head, hold: u64) -> Needs;
+
+    /// What a server's frame needs before [`Protocol::server`].
+    fn server_needs(phase: &Self::Phase, head: Head) -> Needs;
+
+    /// What a client's frame asks; `frame` starts at the head and holds at least what it needs.
+    ///
+    /// # Errors
+    /// A body that no server would accept.
+    fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed>;
+
+    /// True where the next frames of the client are dropped anyway, so that nothing in them is judged.
+    fn skipping(phase: &Self::Phase) -> bool;
+
+    /// Advances the phase by a client's frame and says where the frame goes.
+    fn client(phase: &mut Self::Phase, head: Head) -> Passage;
+
+    /// Advances the phase by a server's frame.
+    fn server(phase: &mut Self::Phase, head: Head, frame: &[u8]) -> Reply;
+
+    /// Refuses the client's frame at hand: advances the phase and writes what each side must get.
+    fn refuse(phase: &mut Self::Phase, head: Head, frame: &[u8], refusal: &Refusal, out: &mut Outgoing);
+
+    /// Writes what ends a pipeline that was refused without the server.
+    fn conclude(phase: &Self::Phase, out: &mut BytesMut);
+
+    /// Writes a refusal that ends the connection, or a mere warning, whatever the phase.
+    fn announce(notice: Announcement<'_>, out: &mut BytesMut);
+
+    /// True where the server owes nothing and no pipeline is open.
+    fn ready(phase: &Self::Phase) -> bool;
+
+    /// How the transaction stood at the last boundary.
+    fn transaction(phase: &Self::Phase) -> Transaction;
+}
+
+/// Something said out of turn.
+#[derive(Debug, Clone, Copy)]
+pub enum Announcement<'a> {
+    /// Ends the connection.
+    Farewell(&'a Refusal),
+    /// The statement goes on; a rule in `warn` would have refused it.
+    Warning(&'a Refusal),
+}

@@ -1,0 +1,59 @@
+//! Message codes, one set for each direction, since the same letter means different things in each.
+//!
+//! Source: PostgreSQL manual, "Frontend/Backend Protocol", section "Message Formats".
+
+/// Codes that a client sends.
+pub mod client {
+    /// Bind.
+    pub const BIND: u8 = b'B';
+    /// Close.
+    pub const CLOSE: u8 = b'C';
+    /// CopyData.
+    pub const COPY_DATA: u8 = b'd';
+    /// CopyDone.
+    pub const COPY_DONE: u8 = b'c';
+    /// CopyFail.
+    pub const COPY_FAIL: u8 = b'f';
+    /// Describe.
+    pub const DESCRIBE: u8 = b'D';
+    /// Execute.
+    pub const EXECUTE: u8 = b'E';
+    /// Flush.
+    pub const FLUSH: u8 = b'H';
+    /// FunctionCall.
+    pub const FUNCTION_CALL: u8 = b'F';
+    /// Parse.
+    pub const PARSE: u8 = b'P';
+    /// PasswordMessage, SASLInitialResponse, SASLResponse, GSSResponse.
+    pub const PASSWORD: u8 = b'p';
+    /// Query.
+    pub const QUERY: u8 = b'Q';
+    /// Sync.
+    pub const SYNC: u8 = b'S';
+    /// Terminate.
+    pub const TERMINATE: u8 = b'X';
+}
+
+/// Codes that a server sends; those that Floodwall reads. All others pass untouched.
+pub mod server {
+    /// Authentication*.
+    pub const AUTHENTICATION: u8 = b'R';
+    /// BackendKeyData.
+    pub const BACKEND_KEY_DATA: u8 = b'K';
+    /// CommandComplete.
+    pub const COMMAND_COMPLETE: u8 = b'C';
+    /// CopyBothResponse.
+    pub const COPY_BOTH: u8 = b'W';
+    /// CopyInResponse.
+    pub const COPY_IN: u8 = b'G';
+    /// ErrorResponse.
+    pub const ERROR: u8 = b'E';
+    /// NegotiateProtocolVersion.
+    pub const NEGOTIATE: u8 = b'v';
+    /// NoticeResponse.
+    pub const NOTICE: u8 = b'N';
+    /// ParameterStatus.
+    pub const PARAMETER_STATUS: u8 = b'S';
+    /// ReadyForQuery.
+    pub const READY: u8 = b'Z';
+}

@@ -1,0 +1,188 @@
+//! PostgreSQL's protocol, version 3.
+//!
+//! Source: PostgreSQL manual, chapter "Frontend/Backend Protocol".
+
+pub mod auth;
+pub mod code;
+pub mod frame;
+pub mod phase;
+pub mod refusal;
+pub mod reply;
+pub mod request;
+pub mod startup;
+pub mod steps;
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use self::phase::{Phase, Place};
+use super::{Announcement, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request, Transaction};
+
+/// Refusals that may wait for the server's error. A pipeline that has failed already raises none of those behind the failure, so
+/// more of them would pile up as long as the client sends; whoever reads none of that many answers misses the words of the oldest.
+const PROVOKED_MAX: usize = 256;
+
+/// The protocol of PostgreSQL.
+#[derive(Debug)]
+pub enum Pg {}
+
+/// A conversation: its phase, and the refusals that the server has yet to fail on.
+#[derive(Debug, Default)]
+pub struct Conversation {
+    phase: Phase,
+    /// In the order of the stream. `None` while there is none, since that is nearly always.
+    refusals: Option<Box<Pending>>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    queue: VecDeque<Provoked>,
+    sent: u64,
+}
+
+/// A refusal whose error the server is going to raise.
+#[derive(Debug)]
+struct Provoked {
+    /// The word that the server fails on, which its message repeats.
+    word: String,
+    /// The ErrorResponse that goes to the client instead.
+    error: Vec<u8>,
+}
+
+impl Protocol for Pg {
+    type Phase = Conversation;
+
+    fn client_head(buf: &[u8]) -> Result<Option<Head>, Malformed> {
+        frame::client_head(buf)
+    }
+
+    fn server_head(buf: &[u8]) -> Result<Option<Head>, Malformed> {
+        frame::server_head(buf)
+    }
+
+    fn client_needs(head: Head, hold: u64) -> Needs {
+        request::needs(head, hold)
+    }
+
+    fn server_needs(_phase: &Conversation, head: Head) -> Needs {
+        reply::needs(head)
+    }
+
+    fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
+        request::request(head, frame)
+    }
+
+    fn skipping(conversation: &Conversation) -> bool {
+        conversation.phase == Phase::Skipping
+    }
+
+    fn client(conversation: &mut Conversation, head: Head) -> Passage {
+        conversation.phase.client(head.code)
+    }
+
+    fn server(conversation: &mut Conversation, head: Head, frame: &[u8]) -> Reply {
+        let status = if head.code == code::server::READY { reply::status(frame) } else { None };
+        conversation.phase.server(head.code, status);
+        match (head.code, status) {
+            (code::server::READY, Some(transaction)) => {
+                if conversation.phase.is_ready() {
+                    conversation.refusals = None;
+                }
+                Reply::Boundary(transaction)
+            }
+            (code::server::ERROR, _) => conversation.failed(frame),
+            (code::server::PARAMETER_STATUS, _) => reply::setting(frame).map_or(Reply::Other, Reply::Setting),
+            _ => Reply::Other,
+        }
+    }
+
+    fn refuse(conversation: &mut Conversation, head: Head, frame: &[u8], refusal: &Refusal, out: &mut Outgoing) {
+        match conversation.phase.refuse(head.code) {
+            Place::Here => {
+                refusal::error(refusal, &mut out.client);
+                if head.code == code::client::QUERY {
+                    refusal::ready(Transaction::None, &mut out.client);
+                }
+            }
+            Place::Server => conversation.provoke(head, frame, refusal, &mut out.server),
+        }
+    }
+
+    fn conclude(_conversation: &Conversation, out: &mut BytesMut) {
+        refusal::ready(Transaction::None, out);
+    }
+
+    fn announce(notice: Announcement<'_>, out: &mut BytesMut) {
+        match notice {
+            Announcement::Farewell(refusal) => refusal::error(refusal, out),
+            Announcement::Warning(refusal) => refusal::warning(refusal, out),
+        }
+    }
+
+    fn ready(conversation: &Conversation) -> bool {
+        conversation.phase.is_ready()
+    }
+
+    fn transaction(conversation: &Conversation) -> Transaction {
+        conversation.phase.transaction()
+    }
+}
+
+impl Conversation {
+    /// Makes the server fail where the refused message stood, and keeps the text for the client.
+    fn provoke(&mut self, head: Head, frame: &[u8], refusal: &Refusal, out: &mut BytesMut) {
+        let pending = self.refusals.get_or_insert_default();
+        pending.sent = pending.sent.saturating_add(1);
+        // Identifiers are cut at 63 bytes, so rule names stay well below 40.
+        let word = format!("floodwall_refused_{}_{}", refusal.rule, pending.sent);
+        match (head.code, request::request(head, frame)) {
+            (code::client::QUERY, _) => refusal::failing_query(&word, out),
+            (_, Ok(Request::Prepare { name, .. })) => refusal::failing_parse(name, &word, out),
+            // Part of a pipeline as well: a Query there would end it early. A name of our own, since a Parse without one would
+            // take the client's unnamed statement away.
+            _ => refusal::failing_parse(word.as_bytes(), &word, out),
+        }
+        let mut error = BytesMut::new();
+        refusal::error(refusal, &mut error);
+        if pending.queue.len() >= PROVOKED_MAX {
+            pending.queue.pop_front();
+        }
+        pending.queue.push_back(Provoked { word, error: error.to_vec() });
+    }
+
+    /// An error of the server: its own, or the one that a refusal provoked. An earlier error of the same pipeline skips
+    /// what follows up to Sync, so older refusals may never be raised; they go when a younger one is.
+    fn failed(&mut self, frame: &[u8]) -> Reply {
+        let failure = reply::failure(frame);
+        if let Some(pending) = &mut self.refusals
+            && failure.sqlstate == *b"42601"
+            && let Some(at) = pending.queue.iter().position(|provoked| names(frame, &provoked.word))
+            && let Some(provoked) = pending.queue.drain(..=at).next_back()
+        {
+            return Reply::Substitute(provoked.error);
+        }
+        Reply::Failed(failure)
+    }
+}
+
+/// The server repeats the word that it stumbled over, in the quotes of its language. The borders keep `_1` and `_11` apart.
+fn names(frame: &[u8], word: &str) -> bool {
+    let of_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let mut rest = reply::message(frame);
+    let mut before = None;
+    while let Some(at) = rest.windows(word.len()).position(|window| window == word.as_bytes()) {
+        let (start, after) = rest.split_at_checked(at).unwrap_or_default();
+        let after = after.get(word.len()..).unwrap_or_default();
+        let standing_alone = |byte: Option<&u8>| !byte.is_some_and(of_word);
+        if standing_alone(start.last().or(before)) && standing_alone(after.first()) {
+            return true;
+        }
+        before = word.as_bytes().last();
+        rest = after;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,338 @@
+//! Where a conversation stands: who owes what to whom.
+//!
+//! ```text
+//!            refused outside a transaction          Sync
+//!     +---------------------------------> Skipping ------+
+//!     |                                                  |
+//!   Ready <----------------------------------------------+
+//!    |  ^
+//!    |  | last ReadyForQuery that is owed
+//!    v  |              CopyInResponse
+//!   Busy  <--------------------------------> CopyIn
+//!     |        CopyDone, CopyFail, error
+//!     |
+//!     +<-------> CopyBoth (replication: both ways until the client's CopyDone, or an error)
+//!        CopyBothResponse
+//! ```
+//!
+//! Every message of the client that ends in ReadyForQuery is one [`Step`] that the server owes. A pipeline without its
+//! Sync is `open`. In COPY IN the server swallows Sync and Flush (`CopyGetData` in PostgreSQL's `copyfromparse.c`), so
+//! a Sync that was sent before the COPY ended is no longer owed.
+//!
+//! Where the two sides race (an error ends a COPY while a Sync is on its way) nobody can tell what is owed, and the
+//! conversation counts as busy from then on. That errs to the safe side: a phase that is never `Ready` is refused at the server, which is right at any time, and never answered
+//! out of turn.
+
+use super::code::{client, server};
+use super::steps::{Step, Steps};
+use crate::wire::{Passage, Transaction};
+
+/// State of one conversation after the login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The server owes nothing and no pipeline is open.
+    Ready(Transaction),
+    /// The server owes replies, or a pipeline waits for its Sync.
+    Busy(Owed),
+    /// The server takes COPY data.
+    CopyIn(Owed),
+    /// Replication: data in both directions.
+    CopyBoth(Owed),
+    /// A pipeline was refused before the server saw any of it: its rest is dropped up to Sync.
+    Skipping,
+}
+
+/// What is owed while busy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owed {
+    /// Transaction state at the last ReadyForQuery.
+    pub transaction: Transaction,
+    steps: Steps,
+    pipeline: Pipeline,
+    /// Syncs that came between COPY data: swallowed, unless an error ends the COPY before them.
+    doubtful: u32,
+    /// COPY data came before the server asked for it.
+    eager: bool,
+    track: Track,
+}
+
+/// Whether extended-protocol messages wait for their Sync.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Pipeline {
+    #[default]
+    Closed,
+    Open,
+}
+
+/// Whether the count of what is owed is exact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Track {
+    #[default]
+    Sure,
+    /// A Query stands in an open pipeline: the server skips it if the pipeline fails.
+    Mixed,
+    /// Nobody can tell any more what was skipped or swallowed, so the conversation counts as busy for good.
+    Lost,
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self::Ready(Transaction::None)
+    }
+}
+
+/// Where a refusal must take effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing is open at the server: we answer.
+    Here,
+    /// The server must fail at this point of the stream, so that transaction and pipeline are what the client believes.
+    Server,
+}
+
+impl Phase {
+    /// Advances by a message that the client sent.
+    pub fn client(&mut self, code: u8) -> Passage {
+        match self {
+            Self::Skipping => Self::client_skipping(self, code),
+            Self::CopyIn(owed) | Self::CopyBoth(owed) => {
+                if owed.ends_copy(code) {
+                    self.map_owed(Self::Busy);
+                }
+                Passage::Forward
+            }
+            Self::Ready(transaction) => {
+                let mut owed = Owed { transaction: *transaction, ..Owed::default() };
+                if owed.client(code) {
+                    *self = Self::Busy(owed);
+                }
+                Passage::Forward
+            }
+            Self::Busy(owed) => {
+                owed.client(code);
+                Passage::Forward
+            }
+        }
+    }
+
+    fn client_skipping(&mut self, code: u8) -> Passage {
+        match code {
+            client::SYNC => {
+                *self = Self::default();
+                Passage::Conclude
+            }
+            client::TERMINATE => Passage::Forward,
+            _ => Passage::Drop,
+        }
+    }
+
+    /// Advances by a message that the server sent; `status` is the letter of a ReadyForQuery.
+    pub fn server(&mut self, code: u8, status: Option<Transaction>) {
+        match (code, status) {
+            (server::READY, Some(transaction)) => self.ready(transaction),
+            (server::COPY_IN, _) => self.copy(Self::CopyIn),
+            (server::COPY_BOTH, _) => self.copy(Self::CopyBoth),
+            (server::ERROR, _) => self.failed(),
+            (server::COMMAND_COMPLETE, _) => self.completed(),
+            _ => {}
+        }
+    }
+
+    /// Says where a refusal of a message with this code takes effect and advances accordingly. At the server, the caller
+    /// puts a message in its place that the server must fail on.
+    pub fn refuse(&mut self, code: u8) -> Place {
+        if *self == Self::Ready(Transaction::None) {
+            if code != client::QUERY {
+                *self = Self::Skipping;
+            }
+            return Place::Here;
+        }
+        self.client(code);
+        Place::Server
+    }
+
+    /// True where the server owes nothing and no pipeline is open.
+    pub const fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready(_))
+    }
+
+    /// Transaction state at the last ReadyForQuery.
+    pub const fn transaction(&self) -> Transaction {
+        match self {
+            Self::Ready(transaction) => *transaction,
+            Self::Busy(owed) | Self::CopyIn(owed) | Self::CopyBoth(owed) => owed.transaction,
+            Self::Skipping => Transaction::None,
+        }
+    }
+
+    fn ready(&mut self, transaction: Transaction) {
+        match self {
+            Self::Busy(owed) | Self::CopyIn(owed) | Self::CopyBoth(owed) => {
+                owed.transaction = transaction;
+                owed.settle();
+                if owed.is_settled() {
+                    *self = Self::Ready(transaction);
+                } else {
+                    self.map_owed(Self::Busy);
+                }
+            }
+            Self::Ready(_) => *self = Self::Ready(transaction),
+            // The server owed nothing when the skipping began; what it says of its own accord changes nothing.
+            Self::Skipping => {}
+        }
+    }
+
+    fn copy(&mut self, into: fn(Owed) -> Self) {
+        if let Self::Busy(owed) = self {
+            if owed.swallow() {
+                return;
+            }
+            if owed.steps.iter().any(|step| step == Step::CopyEnd) {
+                // The end of one COPY, perhaps of this one, is on its way behind other statements.
+                owed.track = Track::Lost;
+            }
+            self.map_owed(into);
+        }
+    }
+
+    /// An error ends a COPY, and each Sync that was on its way then is answered.
+    fn failed(&mut self) {
+        if let Self::Busy(owed) | Self::CopyIn(owed) | Self::CopyBoth(owed) = self {
+            owed.failed();
+            self.map_owed(Self::Busy);
+        }
+    }
+
+    /// A COPY that the client has ended has swallowed what came between its data.
+    fn completed(&mut self) {
+        if let Self::Busy(owed) = self {
+            owed.doubtful = 0;
+        } else {
+            // Its end was sent before it began, so nothing was swallowed since.
+            self.failed();
+        }
+    }
+
+    fn map_owed(&mut self, into: fn(Owed) -> Self) {
+        if let Self::Busy(owed) | Self::CopyIn(owed) | Self::CopyBoth(owed) = self {
+            *self = into(std::mem::take(owed));
+        }
+    }
+}
+
+impl Owed {
+    /// Notes a message of the client; true where it leaves something open.
+    fn client(&mut self, code: u8) -> bool {
+        match code {
+            client::QUERY => self.push(Step::Query),
+            client::FUNCTION_CALL => self.push(Step::Call),
+            client::SYNC => {
+                self.steps.push(Step::Sync);
+                self.pipeline = Pipeline::Closed;
+            }
+            client::PARSE | client::BIND | client::DESCRIBE | client::EXECUTE | client::CLOSE => {
+                self.pipeline = Pipeline::Open;
+            }
+            client::COPY_DONE | client::COPY_FAIL => {
+                if self.is_settled() {
+                    return false;
+                }
+                self.steps.push(Step::CopyEnd);
+            }
+            client::COPY_DATA => {
+                self.eager = !self.is_settled();
+                return self.eager;
+            }
+            _ => return !self.is_settled(),
+        }
+        true
+    }
+
+    fn push(&mut self, step: Step) {
+        if self.pipeline == Pipeline::Open && self.track == Track::Sure {
+            self.track = Track::Mixed;
+        }
+        self.steps.push(step);
+    }
+
+    /// A ReadyForQuery came: the oldest step that ends in one is done.
+    fn settle(&mut self) {
+        while let Some(step) = self.steps.pop() {
+            if step != Step::CopyEnd {
+                break;
+            }
+        }
+        // What is left has been read by the server, unless a statement before it may still begin a COPY.
+        if self.pipeline == Pipeline::Closed && self.steps.iter().all(|step| step == Step::CopyEnd) {
+            self.steps = Steps::default();
+        }
+    }
+
+    /// COPY IN begins: what the client had sent after its statement is read as COPY traffic, up to the end of the data.
+    /// True where that end was already sent.
+    fn swallow(&mut self) -> bool {
+        let head = match self.steps.front() {
+            Some(Step::Query) => self.steps.pop(),
+            _ => None,
+        };
+        let ended = self.drop_syncs();
+        if let Some(head) = head {
+            let mut steps = Steps::default();
+            steps.push(head);
+            while let Some(step) = self.steps.pop() {
+                steps.push(step);
+            }
+            self.steps = steps;
+        } else if !ended {
+            // The Sync that would have closed the pipeline is gone: only the next one does.
+            self.pipeline = Pipeline::Open;
+        }
+        ended
+    }
+
+    fn drop_syncs(&mut self) -> bool {
+        while let Some(step) = self.steps.front() {
+            match step {
+                Step::Sync => {
+                    self.steps.pop();
+                    self.doubtful = self.doubtful.saturating_add(u32::from(self.eager));
+                }
+                Step::CopyEnd => {
+                    self.steps.pop();
+                    return true;
+                }
+                Step::Query | Step::Call => return false,
+            }
+        }
+        false
+    }
+
+    /// While COPY data flows, data and Sync change nothing and anything else ends it: done, failed, or not allowed. What is
+    /// not allowed is owed for all that, since the server may have ended the COPY by an error that is still on its way.
+    fn ends_copy(&mut self, code: u8) -> bool {
+        match code {
+            client::SYNC => {
+                self.doubtful = self.doubtful.saturating_add(1);
+                return false;
+            }
+            client::COPY_DATA | client::FLUSH | client::TERMINATE => return false,
+            client::COPY_DONE | client::COPY_FAIL => {}
+            _ => {
+                self.failed();
+                self.client(code);
+            }
+        }
+        true
+    }
+
+    /// An error: from here to Sync the server skips what it has not read.
+    fn failed(&mut self) {
+        if self.doubtful > 0 || self.track == Track::Mixed {
+            self.track = Track::Lost;
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.steps.is_empty() && self.pipeline == Pipeline::Closed && self.track != Track::Lost
+    }
+}

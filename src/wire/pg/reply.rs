@@ -1,0 +1,81 @@
+//! What a server's message means to the relay.
+
+use super::code::server;
+use super::frame::HEAD;
+use crate::wire::reader::Reader;
+use crate::wire::{Failure, Head, Needs, Setting, Severity, Transaction};
+
+/// The longest ErrorResponse or ParameterStatus that is read; longer ones pass unread.
+const READ_MAX: u64 = 64 * 1024;
+
+/// How much of a message must be at hand.
+pub const fn needs(head: Head) -> Needs {
+    match head.code {
+        server::READY | server::ERROR | server::PARAMETER_STATUS if head.size <= READ_MAX => Needs::Prefix(head.size),
+        _ => Needs::Head,
+    }
+}
+
+/// The letter of a ReadyForQuery.
+pub fn status(frame: &[u8]) -> Option<Transaction> {
+    match frame.get(HEAD) {
+        Some(b'I') => Some(Transaction::None),
+        Some(b'T') => Some(Transaction::Open),
+        Some(b'E') => Some(Transaction::Failed),
+        _ => None,
+    }
+}
+
+/// The fields of an ErrorResponse that matter here.
+pub fn failure(frame: &[u8]) -> Failure {
+    let mut failure = Failure { sqlstate: *b"00000", fatal: Severity::Error };
+    for (kind, value) in fields(frame) {
+        match kind {
+            // `V` is never translated, `S` is; servers before 9.6 have only `S`.
+            b'V' | b'S' if value == b"FATAL" || value == b"PANIC" => failure.fatal = Severity::Fatal,
+            b'C' => {
+                if let Ok(code) = value.try_into() {
+                    failure.sqlstate = code;
+                }
+            }
+            _ => {}
+        }
+    }
+    failure
+}
+
+/// The primary message of an ErrorResponse.
+pub fn message(frame: &[u8]) -> &[u8] {
+    fields(frame).find_map(|(kind, value)| (kind == b'M').then_some(value)).unwrap_or_default()
+}
+
+/// The setting that a ParameterStatus reports, where it changes how SQL is read.
+pub fn setting(frame: &[u8]) -> Option<Setting> {
+    let mut reader = Reader::new(frame.get(HEAD..)?);
+    let name = reader.cstr().ok()?;
+    let value = reader.cstr().ok()?;
+    match name {
+        b"standard_conforming_strings" if value == b"off" => Some(Setting::EscapedStrings),
+        b"standard_conforming_strings" => Some(Setting::PlainStrings),
+        b"client_encoding" => Some(encoding(value)),
+        _ => None,
+    }
+}
+
+/// Client encodings in which a byte below 0x80 may be the second half of a character.
+/// Source: PostgreSQL manual, "Character Set Support": those that are not allowed on the server.
+fn encoding(name: &[u8]) -> Setting {
+    match name {
+        b"SJIS" | b"SHIFT_JIS_2004" => Setting::ShiftJisEncoding,
+        b"BIG5" | b"GBK" | b"UHC" | b"GB18030" | b"JOHAB" => Setting::PairEncoding,
+        _ => Setting::SafeEncoding,
+    }
+}
+
+fn fields(frame: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut reader = Reader::new(frame.get(HEAD..).unwrap_or_default());
+    std::iter::from_fn(move || {
+        let kind = reader.u8().ok().filter(|&kind| kind != 0)?;
+        Some((kind, reader.cstr().ok()?))
+    })
+}

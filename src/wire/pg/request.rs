@@ -1,0 +1,77 @@
+//! What a client's message asks.
+
+use super::code::client;
+use super::frame::HEAD;
+use crate::wire::reader::Reader;
+use crate::wire::{Head, Malformed, Needs, Request};
+
+/// Bytes of a Bind or Parse that are looked at in any case: the names stand in front.
+pub const NAME_PREFIX: u64 = 512;
+
+/// How much of a message must be at hand. Only Query and Parse carry SQL; all other bodies may stream.
+pub const fn needs(head: Head, hold: u64) -> Needs {
+    match head.code {
+        client::QUERY => Needs::Prefix(hold),
+        client::PARSE if hold > NAME_PREFIX => Needs::Prefix(hold),
+        client::PARSE => Needs::Prefix(NAME_PREFIX),
+        client::BIND => Needs::Prefix(NAME_PREFIX),
+        client::CLOSE => Needs::Prefix(head.size),
+        _ => Needs::Head,
+    }
+}
+
+/// Reads a message whose needed part is at hand.
+///
+/// # Errors
+/// A body that the server would not accept either. Only whole messages are checked to the end.
+pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
+    let body = frame.get(HEAD..).unwrap_or_default();
+    let whole = u64::try_from(frame.len()).is_ok_and(|size| size >= head.size);
+    let mut reader = Reader::new(body);
+    match head.code {
+        client::QUERY if whole => Ok(Request::Run { text: text(reader, Tail::Nothing)? }),
+        client::QUERY => Ok(Request::Run { text: cut_text(reader) }),
+        client::PARSE => {
+            let name = reader.cstr()?;
+            let text = if whole { text(reader, Tail::Types)? } else { cut_text(reader) };
+            Ok(Request::Prepare { name, text })
+        }
+        client::BIND => Ok(bind(reader)),
+        client::CLOSE => close(reader),
+        client::TERMINATE => Ok(Request::Quit),
+        _ => Ok(Request::Other),
+    }
+}
+
+enum Tail {
+    Nothing,
+    Types,
+}
+
+fn text(mut reader: Reader<'_>, tail: Tail) -> Result<&[u8], Malformed> {
+    let text = reader.cstr()?;
+    if matches!(tail, Tail::Types) {
+        let count = usize::from(reader.u16()?);
+        reader.bytes(count.saturating_mul(4))?;
+    }
+    reader.end()?;
+    Ok(text)
+}
+
+/// The text of a message that is larger than what was held.
+fn cut_text(reader: Reader<'_>) -> &[u8] {
+    reader.rest().split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// A Bind whose names do not fit the prefix is none of our business: the statement stays unknown.
+fn bind(mut reader: Reader<'_>) -> Request<'_> {
+    let names = reader.cstr().and_then(|_portal| reader.cstr());
+    names.map_or(Request::Other, |statement| Request::Bind { statement })
+}
+
+fn close(mut reader: Reader<'_>) -> Result<Request<'_>, Malformed> {
+    let kind = reader.u8()?;
+    let name = reader.cstr()?;
+    reader.end()?;
+    Ok(if kind == b'S' { Request::Forget { statement: name } } else { Request::Other })
+}

@@ -1,0 +1,232 @@
+use super::*;
+use crate::wire::Severity;
+
+/// Feeds a conversation with `>Q` (client sends Query) and `<Z:I` (server sends ReadyForQuery, idle) and returns it.
+fn after(script: &str) -> Conversation {
+    let mut conversation = Conversation::default();
+    play(&mut conversation, script);
+    conversation
+}
+
+fn play(conversation: &mut Conversation, script: &str) {
+    for event in script.split_whitespace() {
+        let bytes = event.as_bytes();
+        let code = bytes[1];
+        if bytes[0] == b'>' {
+            conversation.phase.client(code);
+            continue;
+        }
+        let body: &[u8] = if bytes.len() > 3 { &bytes[3..4] } else { b"" };
+        let frame = framed(code, body);
+        Pg::server(conversation, Head { code, size: frame.len() as u64 }, &frame);
+    }
+}
+
+fn framed(code: u8, body: &[u8]) -> Vec<u8> {
+    let mut frame = vec![code];
+    frame.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+    frame.extend_from_slice(body);
+    frame
+}
+
+fn refusal() -> Refusal {
+    Refusal {
+        severity: Severity::Error,
+        sqlstate: "54000",
+        rule: "bulk_write".into(),
+        message: "FLOODWALL[rule=bulk_write] too many rows".to_owned(),
+        detail: String::new(),
+        hint: "use smaller batches".to_owned(),
+    }
+}
+
+#[test]
+fn ready_only_when_nothing_is_owed() {
+    for (script, ready) in [
+        ("", true),
+        (">Q", false),
+        (">Q <T <D <C <Z:I", true),
+        (">Q >Q <Z:I", false),
+        (">Q >Q <Z:I <Z:I", true),
+        (">P >B >D >E", false),
+        (">P >B >D >E >S <1 <2 <T <C", false),
+        (">P >B >E >S <1 <2 <C <Z:I", true),
+        (">P >B >E >S >P >B >E >S <Z:I", false),
+        (">P >B >E >S >P >B >E >S <Z:I <Z:I", true),
+        (">P >H <1", false),
+        (">F <V <Z:I", true),
+        (">H", true),
+        // COPY IN by simple query.
+        (">Q <G >d >c <C <Z:I", true),
+        (">Q <G >d >f <E <Z:I", true),
+        // COPY IN where the client did not wait for the response.
+        (">Q >d >c <G <C <Z:I", true),
+        // COPY IN by extended query: the Sync sent before the data is swallowed.
+        (">P >B >E >S <1 <2 <G >d >c >S <C <Z:I", true),
+        (">P >B >E >S <1 <2 <G >d >c <C", false),
+        (">P >B >E <1 <2 <G >d >S >S >c >S <C <Z:I", true),
+        (">P >B >E >S >d >c >S <1 <2 <G <C <Z:I", true),
+        // COPY that fails at once, with the data already on its way.
+        (">Q >d >c <E <Z:I", true),
+        (">Q <G >d <E >c <Z:I", true),
+        // COPY OUT needs nothing special.
+        (">Q <H <d <d <c <C <Z:I", true),
+        // Replication.
+        (">Q <W >d <d >c <c <C <Z:I", true),
+    ] {
+        assert_eq!(Pg::ready(&after(script)), ready, "{script}");
+    }
+}
+
+#[test]
+fn transaction_state_is_what_the_server_last_said() {
+    for (script, expected) in [
+        ("", Transaction::None),
+        (">Q <C <Z:T", Transaction::Open),
+        (">Q <C <Z:T >Q", Transaction::Open),
+        (">Q <C <Z:T >Q <E <Z:E", Transaction::Failed),
+        (">Q <C <Z:T >Q <E <Z:E >Q <C <Z:I", Transaction::None),
+    ] {
+        assert_eq!(Pg::transaction(&after(script)), expected, "{script}");
+    }
+}
+
+#[test]
+fn a_query_outside_a_transaction_is_answered_here() {
+    let mut conversation = Conversation::default();
+    let mut out = Outgoing::default();
+    let frame = framed(b'Q', b"SELECT 1\0");
+    Pg::refuse(&mut conversation, Head { code: b'Q', size: frame.len() as u64 }, &frame, &refusal(), &mut out);
+    assert!(out.server.is_empty());
+    assert_eq!(out.client[0], b'E');
+    assert!(out.client.ends_with(b"Z\0\0\0\x05I"));
+    assert!(Pg::ready(&conversation));
+}
+
+#[test]
+fn a_parse_outside_a_transaction_drops_its_pipeline_up_to_sync() {
+    let mut conversation = Conversation::default();
+    let mut out = Outgoing::default();
+    let frame = framed(b'P', b"s\0SELECT 1\0\0\0");
+    Pg::refuse(&mut conversation, Head { code: b'P', size: frame.len() as u64 }, &frame, &refusal(), &mut out);
+    assert!(out.server.is_empty());
+    assert!(Pg::skipping(&conversation));
+    let passage = |conversation: &mut Conversation, code| Pg::client(conversation, Head { code, size: 5 });
+    for code in [b'B', b'E', b'H', b'Q', b'd', b'P'] {
+        assert_eq!(passage(&mut conversation, code), Passage::Drop, "{}", char::from(code));
+    }
+    assert_eq!(passage(&mut conversation, b'S'), Passage::Conclude);
+    assert!(Pg::ready(&conversation));
+    assert_eq!(passage(&mut conversation, b'Q'), Passage::Forward);
+}
+
+#[test]
+fn inside_a_transaction_the_server_fails_and_the_text_is_ours() {
+    for (script, code, body) in [
+        (">Q <C <Z:T", b'Q', &b"DELETE FROM t\0"[..]),
+        (">P >B >E", b'P', b"name\0DELETE FROM t\0\0\0"),
+        (">Q", b'Q', b"DELETE FROM t\0"),
+    ] {
+        let mut conversation = after(script);
+        let mut out = Outgoing::default();
+        let frame = framed(code, body);
+        Pg::refuse(&mut conversation, Head { code, size: frame.len() as u64 }, &frame, &refusal(), &mut out);
+        assert!(out.client.is_empty(), "{script}");
+        assert_eq!(out.server[0], code);
+        assert!(!out.server.windows(6).any(|part| part == b"DELETE"), "{script}");
+        let error = framed(b'E', b"SERROR\0C42601\0Msyntax error at or near \"floodwall_refused_bulk_write_1\"\0\0");
+        let head = Head { code: b'E', size: error.len() as u64 };
+        let Reply::Substitute(bytes) = Pg::server(&mut conversation, head, &error) else { panic!("{script}") };
+        assert!(bytes.windows(21).any(|part| part == b"FLOODWALL[rule=bulk_w"), "{script}");
+    }
+}
+
+#[test]
+fn an_earlier_error_of_the_pipeline_is_left_alone() {
+    let mut conversation = after(">P >B >E");
+    let mut out = Outgoing::default();
+    let frame = framed(b'P', b"\0DELETE FROM t\0\0\0");
+    Pg::refuse(&mut conversation, Head { code: b'P', size: frame.len() as u64 }, &frame, &refusal(), &mut out);
+    play(&mut conversation, ">S");
+    let error = framed(b'E', b"SERROR\0C23505\0Mduplicate key\0\0");
+    let head = Head { code: b'E', size: error.len() as u64 };
+    assert_eq!(
+        Pg::server(&mut conversation, head, &error),
+        Reply::Failed(Failure { sqlstate: *b"23505", fatal: Severity::Error })
+    );
+    play(&mut conversation, "<Z:I");
+    assert!(Pg::ready(&conversation));
+    assert!(conversation.refusals.is_none());
+}
+
+use crate::wire::Failure;
+
+#[test]
+fn refusal_numbers_are_not_confused_by_their_prefix() {
+    assert!(names(&framed(b'E', b"Mat \"floodwall_refused_x_1\"\0\0"), "floodwall_refused_x_1"));
+    assert!(!names(&framed(b'E', b"Mat \"floodwall_refused_x_11\"\0\0"), "floodwall_refused_x_1"));
+    assert!(!names(&framed(b'E', b"Mat \"a_floodwall_refused_x_1\"\0\0"), "floodwall_refused_x_1"));
+    assert!(!names(&framed(b'E', b"Mat floodwall_refused_x_11 floodwall_refused_x\0\0"), "floodwall_refused_x_1"));
+}
+
+#[test]
+fn requests_are_read_and_malformed_ones_named() {
+    let read = |code: u8, body: &[u8]| {
+        let frame = framed(code, body);
+        let head = Head { code, size: frame.len() as u64 };
+        request::request(head, &frame).map(|request| format!("{request:?}"))
+    };
+    assert!(read(b'Q', b"SELECT 1\0").unwrap().contains("Run"));
+    assert_eq!(read(b'Q', b"SELECT 1").unwrap_err(), Malformed::Unterminated);
+    assert_eq!(read(b'Q', b"SELECT 1\0x").unwrap_err(), Malformed::Trailing);
+    assert!(read(b'P', b"\0SELECT $1\0\0\x01\0\0\0\x17").unwrap().contains("Prepare"));
+    assert_eq!(read(b'P', b"\0SELECT $1\0\0\x02\0\0\0\x17").unwrap_err(), Malformed::Short);
+    assert_eq!(read(b'P', b"\0SELECT").unwrap_err(), Malformed::Unterminated);
+    assert!(read(b'B', b"\0name\0\0\0\0\0\0\0").unwrap().contains("Bind"));
+    assert!(read(b'C', b"Sname\0").unwrap().contains("Forget"));
+    assert_eq!(read(b'C', b"S").unwrap_err(), Malformed::Unterminated);
+}
+
+#[test]
+fn our_errors_are_read_by_an_independent_decoder() {
+    use pgwire::messages::{DecodeContext, Message, ProtocolVersion, response::ErrorResponse};
+    let mut bytes = BytesMut::new();
+    refusal::error(&refusal(), &mut bytes);
+    let decoded = ErrorResponse::decode(&mut bytes, &DecodeContext::new(ProtocolVersion::PROTOCOL3_0));
+    let fields = decoded.unwrap().unwrap().fields;
+    assert!(fields.contains(&(b'C', "54000".to_owned())), "{fields:?}");
+    assert!(fields.contains(&(b'H', "use smaller batches".to_owned())), "{fields:?}");
+    assert!(bytes.is_empty());
+}
+
+#[test]
+fn errors_are_known_in_every_language_of_the_server() {
+    for message in [
+        "syntax error at or near \"floodwall_refused_x_1\"",
+        "Syntaxfehler bei »floodwall_refused_x_1«",
+        "erreur de syntaxe sur ou près de « floodwall_refused_x_1 »",
+        "\"floodwall_refused_x_1\"またはその近辺で構文エラー",
+        "語法錯誤 在「floodwall_refused_x_1」附近",
+    ] {
+        let frame = framed(b'E', format!("SERROR\0C42601\0M{message}\0\0").as_bytes());
+        assert!(names(&frame, "floodwall_refused_x_1"), "{message}");
+    }
+}
+
+#[test]
+fn refusals_that_the_server_skips_do_not_pile_up() {
+    let mut conversation = after(">P <E");
+    let mut out = Outgoing::default();
+    let frame = framed(b'P', b"\0DELETE FROM t\0\0\0");
+    for _ in 0..10_000 {
+        Pg::refuse(&mut conversation, Head { code: b'P', size: frame.len() as u64 }, &frame, &refusal(), &mut out);
+    }
+    assert!(conversation.refusals.unwrap().queue.len() <= 256);
+}
+
+#[test]
+fn the_name_of_a_statement_is_wanted_even_where_its_text_is_not() {
+    let frame = framed(b'P', b"name\0SELECT 1\0\0\0");
+    let head = Head { code: b'P', size: frame.len() as u64 };
+    assert_eq!(request::needs(head, 0), Needs::Prefix(request::NAME_PREFIX));
+}

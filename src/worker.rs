@@ -1,0 +1,146 @@
+//! Threads of the data path: one current-thread runtime each, with the sessions that were handed to it.
+//!
+//! A session never moves, so nothing on its path needs a lock or an atomic read-modify-write. Sockets go to the worker with the
+//! fewest live tasks: few long-lived connections would land unevenly if the kernel spread them by hash.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+
+/// Tasks that wait to be taken by a busy worker; more make the acceptor wait.
+const QUEUE: usize = 1024;
+
+/// A task of a worker.
+pub type LocalTask = Pin<Box<dyn Future<Output = ()>>>;
+
+/// All workers.
+#[derive(Debug)]
+pub struct Workers<J> {
+    workers: Vec<Worker<J>>,
+}
+
+#[derive(Debug)]
+struct Worker<J> {
+    load: Arc<AtomicUsize>,
+    jobs: mpsc::Sender<Job<J>>,
+}
+
+#[derive(Debug)]
+struct Job<J> {
+    what: J,
+    load: Load,
+}
+
+/// One task of a worker's load: given back on drop.
+#[derive(Debug)]
+struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    fn on(load: &Arc<AtomicUsize>) -> Self {
+        load.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(load))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<J: Send + 'static> Workers<J> {
+    /// Starts `count` threads. Each calls `settle` once with its number, on its own thread; what that returns turns every job
+    /// into a task.
+    ///
+    /// # Errors
+    /// A thread or a runtime could not be made.
+    pub fn start<S, R>(count: usize, settle: S) -> io::Result<Self>
+    where
+        S: Fn(usize) -> io::Result<R> + Clone + Send + 'static,
+        R: Fn(J) -> LocalTask + 'static,
+    {
+        let start = |number| {
+            let (jobs, queue) = mpsc::channel(QUEUE);
+            let (tell, told) = std::sync::mpsc::sync_channel(1);
+            let settle = settle.clone();
+            let body = move || run(queue, &tell, || settle(number));
+            thread::Builder::new().name(format!("worker-{number}")).spawn(body)?;
+            told.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
+            Ok(Worker { load: Arc::default(), jobs })
+        };
+        Ok(Self { workers: (0..count.max(1)).map(start).collect::<io::Result<_>>()? })
+    }
+
+    /// Gives a job to the least-loaded worker; waits while its queue is full.
+    ///
+    /// Cancel-safe in the sense that a job that was not given is dropped.
+    pub async fn give(&self, what: J) {
+        let Some(worker) = self.workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed)) else { return };
+        let load = Load::on(&worker.load);
+        // A worker's queue closes only when its thread is gone; the job is dropped with everything it holds.
+        drop(worker.jobs.send(Job { what, load }).await);
+    }
+
+    /// Live tasks and jobs of all workers.
+    pub fn load(&self) -> usize {
+        self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// A runtime of this kind can't leave the thread that made it, so the thread tells how that went.
+fn run<J, R>(
+    mut queue: mpsc::Receiver<Job<J>>,
+    tell: &SyncSender<io::Result<()>>,
+    settle: impl FnOnce() -> io::Result<R>,
+) where
+    J: 'static,
+    R: Fn(J) -> LocalTask + 'static,
+{
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let (runtime, task) = match runtime.and_then(|runtime| Ok((runtime, settle()?))) {
+        Ok(made) => made,
+        Err(error) => return drop(tell.send(Err(error))),
+    };
+    drop(tell.send(Ok(())));
+    runtime.block_on(async move {
+        while let Some(Job { what, load }) = queue.recv().await {
+            let task = task(what);
+            spawn_local(async move {
+                task.await;
+                drop(load);
+            });
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_alone_and_its_load_comes_back() {
+        let workers = Workers::start(2, |_| {
+            let fails = |job: usize| async move { assert!(job != 1, "this one fails") };
+            Ok(move |job: usize| -> LocalTask { Box::pin(fails(job)) })
+        })
+        .unwrap();
+        for job in 0..10 {
+            workers.give(job).await;
+        }
+        for _ in 0..200 {
+            if workers.load() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{} tasks are left", workers.load());
+    }
+}

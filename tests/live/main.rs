@@ -1,0 +1,26 @@
+//! Floodwall between real clients and a real server. Each test starts what it needs on free ports.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "live tests run on the machine's clock")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cancel;
+mod caps;
+mod catalog;
+mod copy;
+mod drivers;
+mod dump;
+mod ends;
+mod extended;
+mod harness;
+mod notify;
+mod operate;
+mod pgbench;
+mod psql;
+mod replication;
+mod rules;
+mod startup;
+mod transactions;
+mod trust;

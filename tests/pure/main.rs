@@ -1,0 +1,22 @@
+//! Tests without sockets and without time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may fail"
+)]
+
+#[cfg(feature = "proxy")]
+mod cli;
+#[cfg(feature = "proxy")]
+mod config;
+#[cfg(feature = "proxy")]
+mod docs;
+mod guard;
+mod layers;
+#[cfg(feature = "proxy")]
+mod linter;
+mod source;
+mod sql;

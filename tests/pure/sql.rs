@@ -1,0 +1,571 @@
+//! The lexer, the caches and the schema.
+
+use std::time::{Duration, Instant};
+
+use floodwall::sql::cache::ByteCache;
+use floodwall::sql::facts::{self, Filter, Source};
+use floodwall::sql::lexer::{self, Counts, Lexed, Limit, Marks, Wrap, lex};
+use floodwall::sql::{Estimate, Flags, Schema, Strings, TableName, Verb};
+
+fn shape(sql: &str) -> String {
+    String::from_utf8(lex(Flags::POSTGRES, sql.as_bytes()).shape).unwrap()
+}
+
+fn counts(sql: &str) -> Counts {
+    lex(Flags::POSTGRES, sql.as_bytes()).pieces[0].counts
+}
+
+fn limits(sql: &str) -> Vec<Limit> {
+    lex(Flags::POSTGRES, sql.as_bytes()).limits.iter().map(|at| at.limit).collect()
+}
+
+#[test]
+fn shapes_are_what_stays_the_same_from_call_to_call() {
+    let cases = [
+        (
+            "SELECT  abalance\tFROM pgbench_accounts\nWHERE aid = 52345;",
+            "select abalance from pgbench_accounts where aid = $1",
+        ),
+        ("select * from T where a='x' -- c\n and b=$3", "select * from t where a = $1 and b = $1"),
+        ("SELECT * FROM \"T\".\"a b\"", "select * from \"T\".\"a b\""),
+        ("SELECT/**/1/* /* */ */+2", "select $1 + $1"),
+        ("INSERT INTO t VALUES (1,'a'),(2,NULL),(3,DEFAULT)", "insert into t values ($1, $1)"),
+        ("INSERT INTO t VALUES (-1, +2.5e-3)", "insert into t values ($1, $1)"),
+        ("SELECT * FROM t WHERE a IN (1,2,3) AND b IN ('x')", "select * from t where a in ($1) and b in ($1)"),
+        ("SELECT * FROM t WHERE (a,b) IN ((1,2),(3,4))", "select * from t where (a, b) in (($1, $1))"),
+        ("SELECT * FROM t WHERE a IN (SELECT b, c FROM u)", "select * from t where a in (select b, c from u)"),
+        ("SELECT ARRAY[1,2,3], ARRAY[[1,2],[3,4]]", "select array[$1], array[[$1]]"),
+        ("SELECT a[1], a[1:2]", "select a[$1], a[$1: $1]"),
+        (
+            "SELECT CASE WHEN a=1 THEN 'x' WHEN a=2 THEN NULL ELSE 'z' END",
+            "select case when a = $1 then $1 else $1 end",
+        ),
+        ("SELECT CASE a WHEN 1 THEN b WHEN 2 THEN c END", "select case a when $1 then b when $1 then c end"),
+        ("SELECT * FROM t LIMIT 10 OFFSET 5", "select * from t limit $2 offset $1"),
+        ("SELECT * FROM t LIMIT $1", "select * from t limit $2"),
+        ("SELECT * FROM t FETCH FIRST 5 ROWS ONLY", "select * from t fetch first $2 rows only"),
+        ("SELECT 'a'\n'b' 'c'", "select $1"),
+        ("SELECT E'a\\'b', B'01', X'1f', N'x', U&'\\0061', $$x$$, $a$ $$ $a$", "select $1, $1, $1, $1, $1, $1, $1"),
+        ("SELECT date '2020-01-01', interval '1 day'", "select date '', interval ''"),
+        ("SELECT '5'::int, 5::varchar(20), x::numeric(10,2)", "select $1::int, $1::varchar(9), x::numeric(9, 9)"),
+        ("SELECT a->>'b', a@>'{}', a||b, a<=-1, a<-1", "select a ->> $1, a @> $1, a || b, a <= $1, a < $1"),
+        ("SELECT count(*), f(1), t.*", "select count(*), f($1), t.*"),
+        ("SELECT a - 1, a -1, -1", "select a - $1, a - $1, $1"),
+        ("SELECT 1e5, .5, 5., 0x1F, 1_000", "select $1, $1, $1, $1, $1"),
+        ("SELECT 1; SELECT 2;", "select $1; select $1"),
+        ("SELECT * FROM t WHERE 1=1", "select * from t where  1 =  1"),
+        ("SELECT * FROM t WHERE 7=8", "select * from t where  1 =  2"),
+        ("SELECT * FROM t WHERE 'b'='a'", "select * from t where  2 =  1"),
+        ("SELECT * FROM t WHERE $1=$2", "select * from t where $1 = $1"),
+        ("SELECT * FROM t WHERE id > 0", "select * from t where id >  0"),
+        ("SELECT * FROM t WHERE id > 17", "select * from t where id > $1"),
+        ("SELECT * FROM t WHERE x > 0", "select * from t where x > $1"),
+        ("", ""),
+        ("  -- nothing", ""),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(shape(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn texts_that_differ_in_values_only_share_a_shape() {
+    let same = [
+        ("SELECT * FROM t WHERE a = 1", "select * from T where a='it''s' -- x"),
+        ("SELECT * FROM t WHERE a = $1", "SELECT * FROM t WHERE a = -5"),
+        ("INSERT INTO t VALUES (1, NULL)", "INSERT INTO t VALUES (NULL, 'x'), (2, $9), (DEFAULT, true)"),
+        ("DELETE FROM t WHERE id IN (1)", "DELETE FROM t WHERE id IN (1, $2, -3, '4'::int, NULL)"),
+        ("SELECT * FROM t LIMIT 5", "SELECT * FROM t LIMIT 5000000"),
+    ];
+    for (left, right) in same {
+        assert_eq!(shape(left), shape(right));
+    }
+}
+
+#[test]
+fn texts_that_differ_in_meaning_do_not() {
+    let different = [
+        ("SELECT * FROM big", "SELECT * FROM small"),
+        ("SELECT * FROM a.t", "SELECT * FROM b.t"),
+        ("SELECT * FROM \"T\"", "SELECT * FROM t"),
+        ("SELECT * FROM t2024_01", "SELECT * FROM t2024_02"),
+        ("SELECT * FROM t LIMIT 5", "SELECT * FROM t LIMIT ALL"),
+        ("SELECT * FROM t LIMIT 5", "SELECT * FROM t LIMIT NULL"),
+        ("DELETE FROM t WHERE 1=1", "DELETE FROM t WHERE a=1"),
+        ("DELETE FROM t WHERE 1=1", "DELETE FROM t WHERE 1=2"),
+        ("DELETE FROM t WHERE true", "DELETE FROM t WHERE false"),
+        ("DELETE FROM t WHERE 't'", "DELETE FROM t WHERE 'f'"),
+    ];
+    for (left, right) in different {
+        assert_ne!(shape(left), shape(right));
+    }
+}
+
+#[test]
+fn verbs_are_known_behind_what_stands_around_them() {
+    let cases = [
+        ("SELECT 1", Verb::Select, Verb::Select, Wrap::None),
+        ("(((SELECT 1)))", Verb::Select, Verb::Select, Wrap::None),
+        ("VALUES (1)", Verb::Values, Verb::Values, Wrap::None),
+        ("TABLE t", Verb::Table, Verb::Table, Wrap::None),
+        ("WITH a AS (SELECT 1) UPDATE t SET x = 1", Verb::Update, Verb::Update, Wrap::None),
+        ("WITH a AS (DELETE FROM t) SELECT 1", Verb::Select, Verb::Select, Wrap::None),
+        ("WITH a AS (SELECT 1) (SELECT 2)", Verb::Select, Verb::Select, Wrap::None),
+        ("(WITH a AS (SELECT 1) SELECT 2)", Verb::Select, Verb::Select, Wrap::None),
+        ("WITH a (x, y) AS MATERIALIZED (SELECT 1) INSERT INTO t SELECT 2", Verb::Insert, Verb::Insert, Wrap::None),
+        ("EXPLAIN DELETE FROM t", Verb::Explain, Verb::Delete, Wrap::Explain),
+        ("EXPLAIN ANALYZE DELETE FROM t", Verb::Explain, Verb::Delete, Wrap::ExplainAnalyze),
+        ("EXPLAIN (ANALYZE, TIMING off) DELETE FROM t", Verb::Explain, Verb::Delete, Wrap::ExplainAnalyze),
+        ("EXPLAIN (TIMING off) WITH a AS (SELECT 1) DELETE FROM t", Verb::Explain, Verb::Delete, Wrap::Explain),
+        ("PREPARE x AS DELETE FROM t", Verb::Prepare, Verb::Delete, Wrap::Prepare),
+        ("PREPARE x (int, text) AS SELECT 1", Verb::Prepare, Verb::Select, Wrap::Prepare),
+        ("PREPARE TRANSACTION 'x'", Verb::Prepare, Verb::Prepare, Wrap::None),
+        ("DECLARE c CURSOR FOR SELECT 1", Verb::Declare, Verb::Select, Wrap::Cursor),
+        ("COPY (SELECT 1) TO STDOUT", Verb::Copy, Verb::Select, Wrap::CopyOut),
+        ("COPY t FROM STDIN", Verb::Copy, Verb::Copy, Wrap::None),
+        ("START TRANSACTION", Verb::Begin, Verb::Begin, Wrap::None),
+        ("END", Verb::Commit, Verb::Commit, Wrap::None),
+        ("ABORT", Verb::Rollback, Verb::Rollback, Wrap::None),
+        ("RELEASE a", Verb::Savepoint, Verb::Savepoint, Wrap::None),
+        ("SHOW x", Verb::Set, Verb::Set, Wrap::None),
+        ("CREATE TABLE a AS SELECT 1", Verb::Schema, Verb::Schema, Wrap::None),
+        ("TRUNCATE t", Verb::Truncate, Verb::Truncate, Wrap::None),
+        ("DO $$x$$", Verb::Call, Verb::Call, Wrap::None),
+        ("MOVE 1 IN c", Verb::Fetch, Verb::Fetch, Wrap::None),
+        ("ANALYZE t", Verb::Maintain, Verb::Maintain, Wrap::None),
+        ("UNLISTEN *", Verb::Notify, Verb::Notify, Wrap::None),
+        ("EXECUTE x", Verb::Execute, Verb::Execute, Wrap::None),
+        ("frobnicate", Verb::Other, Verb::Other, Wrap::None),
+        ("", Verb::Empty, Verb::Empty, Wrap::None),
+        (";;", Verb::Empty, Verb::Empty, Wrap::None),
+    ];
+    for (sql, verb, inner, wrap) in cases {
+        let lexed = lex(Flags::POSTGRES, sql.as_bytes());
+        let piece = &lexed.pieces[0];
+        assert_eq!((piece.verb, piece.inner, piece.wrap), (verb, inner, wrap), "{sql}");
+    }
+}
+
+#[test]
+fn texts_are_split_where_the_server_splits_them() {
+    let cases = [
+        ("SELECT 1; SELECT 2", vec!["SELECT 1", "SELECT 2"]),
+        (" ;; SELECT 1 ;; -- x\n ; SELECT 2 /* ; */ ;", vec!["SELECT 1", "SELECT 2"]),
+        ("SELECT ';', \";\", $$;$$, E'\\';' ; SELECT 2", vec!["SELECT ';', \";\", $$;$$, E'\\';'", "SELECT 2"]),
+        (
+            "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2); X",
+            vec!["CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)", "X"],
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END; X",
+            vec!["CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END", "X"],
+        ),
+        ("BEGIN; COMMIT", vec!["BEGIN", "COMMIT"]),
+        ("END; SELECT 1", vec!["END", "SELECT 1"]),
+    ];
+    for (sql, expected) in cases {
+        let lexed = lex(Flags::POSTGRES, sql.as_bytes());
+        let pieces: Vec<_> = lexed.pieces.iter().map(|piece| &sql[piece.text.clone()]).collect();
+        assert_eq!(pieces, expected);
+        for piece in &lexed.pieces {
+            assert!(lexed.shape.get(piece.shape.clone()).is_some_and(|shape| !shape.is_empty()));
+        }
+    }
+}
+
+#[test]
+fn what_a_statement_carries_is_counted() {
+    let zero = Counts::default();
+    let cases = [
+        ("INSERT INTO t VALUES (1), (2), (f(3, 4))", Counts { tuples: 3, ..zero }),
+        ("INSERT INTO t VALUES ((1)), ((2, 3))", Counts { tuples: 2, ..zero }),
+        ("INSERT INTO t VALUES (1) RETURNING (a), (b)", Counts { tuples: 1, ..zero }),
+        ("INSERT INTO t DEFAULT VALUES", zero),
+        ("SELECT * FROM (VALUES (1), (2)) a, (VALUES (1), (2), (3)) b", Counts { tuples: 3, ..zero }),
+        ("SELECT 1 WHERE a IN (1, 2) OR b NOT IN (1, 2, 3)", Counts { in_items: 3, ..zero }),
+        ("SELECT 1 WHERE a IN ((1, 2), (3, 4))", Counts { in_items: 2, ..zero }),
+        ("SELECT 1 WHERE a IN (SELECT x, y FROM t)", zero),
+        ("SELECT 1 WHERE a IN (VALUES (1), (2))", Counts { tuples: 2, ..zero }),
+        ("SELECT 1 WHERE a = ANY (ARRAY[1, 2, 3])", Counts { array_elements: 3, ..zero }),
+        ("SELECT 1 WHERE a = ANY ((ARRAY[1, 2, 3])::int[])", Counts { array_elements: 3, ..zero }),
+        ("SELECT 1 WHERE a = ANY ('{1,2,3,4}')", Counts { array_elements: 4, ..zero }),
+        ("SELECT 1 WHERE a = ANY ('{\"x,y\",2}')", Counts { array_elements: 2, ..zero }),
+        ("SELECT * FROM unnest('{1,2}'::int[], ARRAY[1, 2, 3])", Counts { array_elements: 3, ..zero }),
+        ("SELECT ARRAY[1, 2, 3], '{1,2,3}'", zero),
+        ("SELECT CASE WHEN a THEN 1 WHEN b THEN 2 END, CASE WHEN c THEN 1 END", Counts { case_arms: 2, ..zero }),
+        (
+            "SELECT CASE WHEN a THEN CASE WHEN b THEN 1 WHEN c THEN 2 WHEN d THEN 3 END END",
+            Counts { case_arms: 3, ..zero },
+        ),
+        ("SELECT t.case, t.when, 1 AS case, 2 AS end", zero),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(counts(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn limits_are_read_as_values() {
+    let cases = [
+        ("SELECT * FROM t LIMIT 10", vec![Limit::Rows(10)]),
+        ("SELECT * FROM t LIMIT $1 OFFSET 5", vec![Limit::Parameter]),
+        ("SELECT * FROM t LIMIT ALL", vec![]),
+        ("SELECT * FROM t LIMIT NULL", vec![]),
+        ("SELECT * FROM t LIMIT (10)", vec![Limit::Rows(10)]),
+        ("SELECT * FROM t LIMIT 1e3", vec![Limit::Rows(1000)]),
+        ("SELECT * FROM t LIMIT '25'", vec![Limit::Rows(25)]),
+        ("SELECT * FROM t LIMIT 'x'", vec![Limit::Other]),
+        ("SELECT * FROM t LIMIT -1", vec![Limit::Other]),
+        ("SELECT * FROM t LIMIT 99999999999999999999999", vec![Limit::Rows(u64::MAX)]),
+        ("SELECT * FROM t FETCH FIRST 7 ROWS ONLY", vec![Limit::Rows(7)]),
+        ("SELECT * FROM t FETCH NEXT $2 ROWS ONLY", vec![Limit::Parameter]),
+        ("SELECT * FROM (SELECT * FROM u LIMIT 1) x LIMIT 2", vec![Limit::Rows(1), Limit::Rows(2)]),
+        ("SELECT 1 AS limit, t.limit, \"limit\" FROM t", vec![]),
+        ("SELECT a IN (1, (SELECT b FROM t LIMIT 3)) FROM t LIMIT 4", vec![Limit::Rows(4)]),
+        ("INSERT INTO t VALUES (1), ((SELECT a FROM b LIMIT 3))", vec![]),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(limits(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn marks_tell_what_was_noticed() {
+    let marked = |sql: &str, mark| lex(Flags::POSTGRES, sql.as_bytes()).pieces[0].marks.has(mark);
+    assert!(marked("SELECT $1", Marks::PARAMETERS) && !marked("SELECT 1", Marks::PARAMETERS));
+    for sql in ["SELECT 'x", "SELECT \"x", "SELECT $$x", "SELECT (1", "SELECT 1 /* x"] {
+        assert!(marked(sql, Marks::UNTERMINATED), "{sql}");
+    }
+    assert!(marked("WITH a AS (INSERT INTO t VALUES (1)) SELECT 1", Marks::CTE_WRITES));
+    assert!(!marked("WITH a AS (SELECT 1) INSERT INTO t VALUES (1)", Marks::CTE_WRITES));
+    assert!(!marked("SELECT * FROM t FOR UPDATE", Marks::CTE_WRITES));
+    assert!(marked("COPY t (a) FROM STDIN WITH (FORMAT csv)", Marks::COPY_IN));
+    assert!(!marked("COPY t TO STDOUT", Marks::COPY_IN));
+}
+
+#[test]
+fn a_backslash_is_read_as_the_session_says() {
+    let text = br"SELECT '\', 1, '";
+    assert!(lex(Flags::POSTGRES, text).pieces[0].marks.has(Marks::UNTERMINATED));
+    let off = Flags::POSTGRES.with_strings(Strings::Escapes);
+    assert_eq!(lex(off, text).shape, b"select $1");
+    assert_eq!(lex(off, br"SELECT U&'\'").shape, b"select $1");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_read_all_the_same() {
+    for text in
+        [&b"\xff\xfe"[..], b"SELECT \xe9t\xe9 FROM t\x80", b"SELECT '\xff' \0 \x01", b"$\xff$ $\xff$", b"\\ { } ~"]
+    {
+        let lexed = lex(Flags::POSTGRES, text);
+        assert_eq!(facts::parse(&lexed).statements.len(), lexed.pieces.len());
+    }
+}
+
+#[test]
+fn time_grows_with_the_text_and_no_faster() {
+    let patterns = [
+        "(",
+        "'",
+        "\"",
+        "$",
+        "$a",
+        "$a$",
+        "/*",
+        "/",
+        "-",
+        "CASE ",
+        "CASE WHEN ",
+        "IN (1,",
+        "VALUES (1),",
+        "[",
+        "a.",
+        "'a' ",
+        "1=1 OR ",
+        ",",
+    ];
+    for pattern in patterns {
+        let text = pattern.repeat((1 << 20) / pattern.len());
+        let start = now();
+        lex(Flags::POSTGRES, text.as_bytes());
+        assert!(start.elapsed() < Duration::from_secs(5), "{pattern}");
+    }
+}
+
+#[test]
+fn a_file_is_read_one_statement_at_a_time() {
+    let text = b"SELECT 1; COPY t FROM STDIN;\n1\tx\n\\.\nSELECT 2";
+    let mut lexed = Lexed::default();
+    let first = lexer::first_statement(Flags::POSTGRES, text, &mut lexed).unwrap();
+    assert_eq!((&text[lexed.pieces[0].text.clone()], first), (&b"SELECT 1"[..], 9));
+    lexer::first_statement(Flags::POSTGRES, &text[first..], &mut lexed).unwrap();
+    assert!(lexed.pieces[0].marks.has(Marks::COPY_IN));
+    assert_eq!(lexer::first_statement(Flags::POSTGRES, b" -- nothing", &mut lexed), None);
+}
+
+#[test]
+fn facts_say_how_they_were_read() {
+    let source = |sql: &str| facts::parse(&lex(Flags::POSTGRES, sql.as_bytes())).statements[0].source;
+    assert_eq!(source("SELECT 1"), Source::Parsed);
+    assert_eq!(source("VACUUM t"), Source::Verb);
+    assert!(matches!(source("SELECT a BETWEEN SYMMETRIC 1 AND 2"), Source::Scanned(_)));
+    let weight = facts::parse(&lex(Flags::POSTGRES, b"SELECT * FROM a, b LIMIT 5")).weight_bytes();
+    assert!((100..2_000).contains(&weight), "{weight}");
+}
+
+#[test]
+fn the_parser_reads_what_clients_write() {
+    let ordinary = include_str!("corpus/ordinary.txt").lines().filter(|line| !line.starts_with('#'));
+    let unread: Vec<_> =
+        ordinary.filter(|sql| facts::parse(&lex(Flags::POSTGRES, sql.as_bytes())).unreadable().is_some()).collect();
+    assert!(unread.is_empty(), "{unread:#?}");
+}
+
+#[test]
+fn filters_are_told_from_none() {
+    let filter = |sql: &str| facts::parse(&lex(Flags::POSTGRES, sql.as_bytes())).statements[0].writes[0].filter;
+    assert_eq!(filter("DELETE FROM t"), Filter::None);
+    assert_eq!(filter("DELETE FROM t WHERE true"), Filter::ConstantTrue);
+    assert_eq!(filter("DELETE FROM t WHERE a"), Filter::Real);
+}
+
+#[test]
+fn a_cache_stays_within_its_bytes() {
+    let mut cache = ByteCache::new(64 << 10);
+    for n in 0..10_000_u32 {
+        let text = format!("SELECT {n}");
+        cache.insert(Flags::POSTGRES, text.as_bytes(), n, 16);
+        assert!(cache.bytes() <= 64 << 10);
+        assert_eq!(cache.find(Flags::POSTGRES, text.as_bytes()), Some(&n));
+    }
+    assert!(cache.len() > 100);
+    cache.clear();
+    assert_eq!((cache.bytes(), cache.len(), cache.is_empty()), (0, 0, true));
+}
+
+#[test]
+fn a_cache_keeps_what_is_asked_for() {
+    let mut cache = ByteCache::new(64 << 10);
+    cache.insert(Flags::POSTGRES, b"hot", 0, 0);
+    for n in 1..10_000 {
+        cache.insert(Flags::POSTGRES, format!("cold {n}").as_bytes(), n, 16);
+        assert_eq!(cache.find(Flags::POSTGRES, b"hot"), Some(&0), "{n}");
+    }
+}
+
+#[test]
+fn a_cache_tells_flags_apart_and_keeps_no_giant() {
+    let mut cache = ByteCache::new(64 << 10);
+    let off = Flags::POSTGRES.with_strings(Strings::Escapes);
+    cache.insert(Flags::POSTGRES, b"x", 1, 0);
+    assert_eq!(cache.find(off, b"x"), None);
+    cache.insert(off, b"x", 2, 0);
+    cache.insert(Flags::POSTGRES, b"x", 3, 0);
+    assert_eq!((cache.find(Flags::POSTGRES, b"x").copied(), cache.len()), (Some(3), 2));
+    cache.insert(Flags::POSTGRES, &[b'x'; 10_000], 4, 0);
+    assert_eq!((cache.find(Flags::POSTGRES, &[b'x'; 10_000]).copied(), cache.len()), (None, 2));
+}
+
+#[test]
+fn a_schema_answers_by_name() {
+    let schema = Schema::builder()
+        .table("public", "a", Estimate::Known(5))
+        .table("other", "a", Estimate::Known(9))
+        .table("public", "v", Estimate::NotATable)
+        .table("public", "a", Estimate::Known(7))
+        .table("other", "v", Estimate::Known(1))
+        .build();
+    let rows = |name: &str| schema.rows(&TableName::parse(name));
+    assert_eq!(rows("a"), Estimate::Known(7));
+    assert_eq!(rows("other.a"), Estimate::Known(9));
+    assert_eq!(rows("third.a"), Estimate::Unknown);
+    assert_eq!(rows("v"), Estimate::NotATable);
+    assert_eq!(rows("b"), Estimate::Unknown);
+    assert_eq!(rows("pg_class"), Estimate::Known(0));
+    assert_eq!(rows("information_schema.tables"), Estimate::Known(0));
+    assert_eq!((schema.len(), schema.is_empty()), (4, false));
+    let long = "x".repeat(80);
+    assert_eq!(TableName::new(&long).name().len(), 63, "the server cuts names");
+}
+
+/// Bytes and statements put together at random.
+#[test]
+fn fuzz_lexer() {
+    fuzz(Duration::from_secs(1), 1, |text, flags| {
+        let lexed = lex(flags, text);
+        assert!(!lexed.pieces.is_empty());
+        let mut end = 0;
+        for piece in &lexed.pieces {
+            assert!(piece.text.start <= piece.text.end && piece.text.end <= text.len());
+            assert!(piece.text.start >= end);
+            assert!(piece.shape.start <= piece.body && piece.body <= piece.shape.end, "{piece:?}");
+            assert!(piece.shape.end <= lexed.shape.len() && piece.limits.end <= lexed.limits.len());
+            end = piece.text.end;
+            for limit in &lexed.limits[piece.limits.clone()] {
+                assert_eq!(lexed.shape.get(limit.at..limit.at + 2), Some(&b"$2"[..]));
+            }
+        }
+        assert!(lexed.shape.len() <= 4 * text.len() + 16, "a shape grows by no more than its spaces");
+    });
+}
+
+/// A shape is its own shape as far as its statements go: nothing is read differently the second time.
+#[test]
+fn fuzz_shapes_settle() {
+    fuzz(Duration::from_secs(1), 2, |text, flags| {
+        let first = lex(flags, text);
+        if first.pieces.iter().any(|piece| piece.marks.has(Marks::UNTERMINATED)) {
+            return;
+        }
+        let second = lex(Flags::POSTGRES, &first.shape);
+        assert_eq!(first.pieces.len(), second.pieces.len(), "{}", String::from_utf8_lossy(&first.shape));
+        let verbs = |lexed: &Lexed| lexed.pieces.iter().map(|piece| (piece.verb, piece.inner)).collect::<Vec<_>>();
+        assert_eq!(verbs(&first), verbs(&second), "{}", String::from_utf8_lossy(&first.shape));
+    });
+}
+
+#[test]
+fn fuzz_facts() {
+    fuzz(Duration::from_secs(1), 3, |text, flags| {
+        let lexed = lex(flags, text);
+        let facts = facts::parse(&lexed);
+        assert_eq!(facts.statements.len(), lexed.pieces.len());
+        assert!(facts.statements.iter().all(|statement| statement.reach.weight() <= 20_000));
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "a budget of real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Runs `check` on random texts until the time is up, FLOODWALL_FUZZ_SECONDS where set. The same seed gives the same
+/// texts, so what fails is printed and can be run again.
+pub(crate) fn fuzz(budget: Duration, seed: u64, check: impl FnMut(&[u8], Flags) + Send + 'static) {
+    let seconds = std::env::var("FLOODWALL_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let budget = seconds.map_or(budget, Duration::from_secs);
+    let thread = std::thread::Builder::new().stack_size(facts::STACK_BYTES);
+    thread.spawn(move || run_fuzz(budget, seed, check)).unwrap().join().unwrap();
+}
+
+fn run_fuzz(budget: Duration, seed: u64, mut check: impl FnMut(&[u8], Flags)) {
+    let mut texts = Texts::new(seed);
+    let start = now();
+    while start.elapsed() < budget {
+        for _ in 0..50 {
+            let (text, flags) = texts.next();
+            let shown = Shown(&text);
+            check(&text, flags);
+            std::mem::forget(shown);
+        }
+    }
+}
+
+/// Prints the text that was being checked when a check failed.
+struct Shown<'a>(&'a [u8]);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        eprintln!("the text: {:?}", String::from_utf8_lossy(self.0));
+    }
+}
+
+/// Random texts: statements of the corpus with tokens dropped, doubled, swapped and spliced, runs of fragments that
+/// lexers stumble over, and plain bytes.
+struct Texts {
+    state: u64,
+    corpus: Vec<Vec<&'static str>>,
+}
+
+const FRAGMENTS: &[&str] = &[
+    "SELECT", "*", "FROM", "big", "WHERE", "1", "=", "1", "'a'", "E'\\'", "'", "\"", "\"a\"", "$1", "$$", "$a$", "(",
+    ")", "[", "]", ",", ";", "--", "\n", "/*", "*/", "LIMIT", "10", "IN", "VALUES", "(1)", "CASE", "WHEN", "THEN",
+    "ELSE", "END", "WITH", "AS", "x", "DELETE", "UPDATE", "SET", "INSERT", "INTO", "EXPLAIN", "ANALYZE", "PREPARE",
+    "COPY", "DECLARE", "FOR", "UNION", "ALL", "AND", "OR", "NOT", "NULL", "true", "::", "int", "ARRAY", "ANY",
+    "unnest", "id", ">", "0", "-", "+", ".", "FETCH", "FIRST", "GROUP", "BY", "JOIN", "ON", "U&\"", "interval",
+    "BEGIN", "ATOMIC", "CREATE", "\\", "\u{e9}", "{", "TRUNCATE",
+];
+
+impl Texts {
+    fn new(seed: u64) -> Self {
+        let all = [
+            include_str!("corpus/refused.txt"),
+            include_str!("corpus/passes.txt"),
+            include_str!("corpus/ordinary.txt"),
+        ];
+        let lines = all.into_iter().flat_map(str::lines).filter(|line| !line.starts_with('#'));
+        let corpus = lines.map(|line| line.split_inclusive([' ', ',', '(', ')', '\'']).collect()).collect();
+        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15, corpus }
+    }
+
+    /// splitmix64.
+    fn random(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.random() % bound.max(1) as u64).unwrap()
+    }
+
+    fn next(&mut self) -> (Vec<u8>, Flags) {
+        let strings = if self.below(8) == 0 { Strings::Escapes } else { Strings::Standard };
+        let text = match self.below(10) {
+            0 => (0..self.below(200)).map(|_| self.random() as u8).collect(),
+            1..=3 => self.fragments().into_bytes(),
+            _ => self.spliced().into_bytes(),
+        };
+        (self.scarred(text), Flags::POSTGRES.with_strings(strings))
+    }
+
+    fn fragments(&mut self) -> String {
+        let mut text = String::new();
+        for _ in 0..self.below(60) {
+            text.push_str(FRAGMENTS[self.below(FRAGMENTS.len())]);
+            if self.below(3) > 0 {
+                text.push(' ');
+            }
+        }
+        text
+    }
+
+    fn spliced(&mut self) -> String {
+        let pick = self.below(self.corpus.len());
+        let mut tokens = self.corpus[pick].clone();
+        for _ in 0..self.below(4) {
+            let at = self.below(tokens.len());
+            match self.below(5) {
+                0 if !tokens.is_empty() => drop(tokens.remove(at)),
+                1 if !tokens.is_empty() => tokens.insert(at, tokens[at]),
+                2 => tokens.insert(at, FRAGMENTS[self.below(FRAGMENTS.len())]),
+                3 => {
+                    let other = self.below(self.corpus.len());
+                    let from = self.below(self.corpus[other].len());
+                    let tail: Vec<_> = self.corpus[other][from..].to_vec();
+                    tokens.splice(at.., tail);
+                }
+                _ => {
+                    let other = self.below(tokens.len());
+                    if !tokens.is_empty() {
+                        tokens.swap(at, other);
+                    }
+                }
+            }
+        }
+        tokens.join(if self.below(4) == 0 { " " } else { "" })
+    }
+
+    fn scarred(&mut self, mut text: Vec<u8>) -> Vec<u8> {
+        if self.below(10) == 0 && !text.is_empty() {
+            let at = self.below(text.len());
+            text[at] = self.random() as u8;
+        }
+        if self.below(10) == 0 {
+            text.truncate(self.below(text.len() + 1));
+        }
+        text
+    }
+}

@@ -1,7 +1,9 @@
 //! How many rows a query sends at most, as far as anybody can tell.
 
+use super::intake::Entry;
 use crate::sql::facts::Reach;
 use crate::sql::lexer::Limit;
+use crate::sql::{Estimate, TableName};
 
 /// What is known of a table's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,39 @@ pub(super) trait Inputs {
     fn size(&self, table: u16) -> Size;
     /// A limit of the text.
     fn limit(&self, index: u16) -> Limit;
+}
+
+/// What a formula of one statement is worked out with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Rows that are allowed.
+    pub(super) max_rows: u64,
+    /// Tables that count as small.
+    pub(super) small_tables: &'a [TableName],
+    /// The statement.
+    pub(super) entry: &'a Entry<'a>,
+}
+
+impl Inputs for Known<'_> {
+    fn max_rows(&self) -> u64 {
+        self.max_rows
+    }
+
+    fn size(&self, table: u16) -> Size {
+        let Some(name) = self.entry.facts.tables.get(usize::from(table)) else { return Size::Unknowable };
+        if name.is_catalogue() || self.small_tables.iter().any(|small| name.matches(small)) {
+            return Size::Rows(0);
+        }
+        match self.entry.intake.schema.map_or(Estimate::Unknown, |schema| schema.rows(name)) {
+            Estimate::Known(rows) => Size::Rows(rows),
+            Estimate::NotATable => Size::Unknowable,
+            Estimate::Unknown => Size::Unknown,
+        }
+    }
+
+    fn limit(&self, index: u16) -> Limit {
+        self.entry.intake.reading.limit(self.entry.piece, index)
+    }
 }
 
 /// Works a formula out. It is as deep as the query was nested, which the parser bounds.

@@ -5,20 +5,24 @@
 mod bound;
 pub mod caps;
 mod intake;
+pub mod limits;
+pub mod plan;
 mod rule;
 pub mod rules;
 mod settings;
+mod unreadable;
 mod verdict;
 
 use toml::{Table, Value};
 
-use crate::sql::facts::Source;
 pub use intake::{Intake, Whole};
+pub use limits::Limits;
+pub use plan::Plan;
 pub use rule::RuleDef;
 pub use settings::SettingError;
+pub use unreadable::UNREADABLE;
 pub use verdict::{Breach, Judgement, Mode, Verdict};
 
-use intake::Entry;
 use rule::{Finding, Rule};
 use settings::Section;
 
@@ -45,6 +49,7 @@ pub enum Notice {
 pub struct Guard {
     table: Table,
     rules: Vec<Active>,
+    limits: Limits,
     notice: Notice,
     on_unreadable: OnUnreadable,
 }
@@ -78,8 +83,15 @@ impl Guard {
         let on_unreadable = top.choice("on_unreadable", &choices, OnUnreadable::Allow);
         top.also_known(rules::ALL.iter().map(|def| def.name));
         top.finish();
-        let rules = rules::ALL.iter().map(|def| Active::build(def, table, all, &mut errors)).collect();
-        if errors.is_empty() { Ok(Self { table: table.clone(), rules, notice, on_unreadable }) } else { Err(errors) }
+        let rules: Vec<Active> = rules::ALL.iter().map(|def| Active::build(def, table, all, &mut errors)).collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut limits = Limits::default();
+        for active in rules.iter().filter(|active| active.mode != Mode::Off) {
+            active.rule.limit(active.mode, &mut limits);
+        }
+        Ok(Self { table: table.clone(), rules, limits, notice, on_unreadable })
     }
 
     /// The same rules with some settings changed, as `[[client]].rules` does. A `mode` for all rules replaces the mode
@@ -109,6 +121,16 @@ impl Guard {
     /// The largest text that any rule must see whole. Of a longer one the first so many bytes are enough.
     pub fn hold_bytes(&self) -> usize {
         self.active().map(|active| active.rule.hold_bytes()).max().unwrap_or(0)
+    }
+
+    /// What is measured while a statement runs.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// See [`Plan`].
+    pub fn plan(&self, intake: &Intake<'_>) -> Plan {
+        plan::of(intake, &self.limits)
     }
 
     /// Whether warnings go to the client as well.
@@ -148,7 +170,7 @@ impl Guard {
                 }
             }
             if self.on_unreadable == OnUnreadable::Refuse
-                && let Some(breach) = unreadable(&entry)
+                && let Some(breach) = unreadable::breach(&entry)
             {
                 judgement.refuse(breach);
             }
@@ -159,10 +181,8 @@ impl Guard {
     /// How each rule that is not off, and is about such statements, reads one statement of a text.
     pub fn trace(&self, intake: &Intake<'_>, statement: usize) -> Vec<Trace> {
         let Some(entry) = intake.entries().nth(statement) else { return Vec::new() };
-        let trace = |active: &Active| {
-            let saw = active.rule.trace(&entry)?;
-            Some(Trace { rule: active.def.name, mode: active.mode, saw })
-        };
+        let trace =
+            |active: &Active| Some(Trace { rule: active.def.name, mode: active.mode, saw: active.rule.trace(&entry)? });
         self.active().filter_map(trace).collect()
     }
 
@@ -199,23 +219,4 @@ impl Judgement {
             self.verdict = Verdict::Refuse(breach);
         }
     }
-}
-
-/// Name of what `on_unreadable` refuses: it has no settings of its own.
-pub const UNREADABLE: &str = "unreadable";
-
-fn unreadable(entry: &Entry<'_>) -> Option<Breach> {
-    let reason = match (entry.facts.source, entry.cut) {
-        (Source::Scanned(reason), _) => reason.label(),
-        (_, Whole::PrefixOnly) => "too long",
-        (Source::Verb | Source::Parsed, Whole::Whole) => return None,
-    };
-    Some(Breach {
-        rule: UNREADABLE,
-        statement: entry.index,
-        measured: reason.to_owned(),
-        limit: 0,
-        message: format!("the statement could not be read: {reason}"),
-        hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
-    })
 }

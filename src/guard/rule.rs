@@ -3,13 +3,22 @@
 use std::fmt;
 
 use super::intake::Entry;
+use super::limits::Limits;
 use super::settings::Section;
 use super::verdict::{Breach, Mode};
 
 /// One kind of harm, looked for in one statement at a time. No clock, no counters, no text for the wire.
 pub(super) trait Rule: fmt::Debug + Send + Sync {
     /// What is wrong with a statement. The mode is not the rule's business.
-    fn check(&self, entry: &Entry<'_>) -> Option<Finding>;
+    fn check(&self, entry: &Entry<'_>) -> Option<Finding> {
+        let _ = entry;
+        None
+    }
+
+    /// What the rule measures while a statement runs, for those who count: it says so in its own field.
+    fn limit(&self, mode: Mode, limits: &mut Limits) {
+        let _ = (mode, limits);
+    }
 
     /// The largest text that the rule must see whole.
     fn hold_bytes(&self) -> usize {
@@ -18,7 +27,10 @@ pub(super) trait Rule: fmt::Debug + Send + Sync {
     }
 
     /// How the rule reads a statement, for people; `None` where the rule is not about such statements.
-    fn trace(&self, entry: &Entry<'_>) -> Option<String>;
+    fn trace(&self, entry: &Entry<'_>) -> Option<String> {
+        let _ = entry;
+        None
+    }
 }
 
 /// What a rule found.

@@ -1,9 +1,11 @@
 //! Reading `[rules]`: every error at once, each with the path of its key.
 
+use std::time::Duration;
+
 use toml::{Table, Value};
 
 use super::verdict::Mode;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, display_duration, parse_duration};
 
 /// A setting that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,22 @@ impl<'a> Section<'a> {
         match parsed {
             Ok(size) if size.0 > 0 => return size,
             Ok(_) => self.error(key, format!("is 0: write a size such as \"{default}\"")),
+            Err(message) => self.error(key, message),
+        }
+        default
+    }
+
+    /// A duration with its unit.
+    pub(super) fn duration(&mut self, key: &'static str, default: Duration) -> Duration {
+        let Some(value) = self.value(key) else { return default };
+        let shown_default = display_duration(default);
+        let parsed = match value.as_str() {
+            Some(text) => parse_duration(text).map_err(|bad| bad.to_string()),
+            None => Err(format!("is {}: write a duration with its unit, such as \"{shown_default}\"", shown(value))),
+        };
+        match parsed {
+            Ok(duration) if !duration.is_zero() => return duration,
+            Ok(_) => self.error(key, format!("is 0: write a duration such as \"{shown_default}\"")),
             Err(message) => self.error(key, message),
         }
         default

@@ -114,8 +114,13 @@ impl Judge {
     pub fn opinion(&mut self, request: Request<'_>, size: u64, who: &Entry) -> Opinion {
         match request {
             Request::Run { text } | Request::Prepare { text, .. } => self.read(text, size, who),
-            Request::Bind { statement } => self.again(statement, who),
-            Request::Forget { .. } | Request::Quit | Request::Other => Opinion::Allow,
+            Request::Bind { statement, .. } => self.again(statement, who),
+            Request::Execute { .. }
+            | Request::Sync
+            | Request::Data
+            | Request::Forget { .. }
+            | Request::Quit
+            | Request::Other => Opinion::Allow,
         }
     }
 
@@ -153,7 +158,7 @@ impl Judge {
                 None => self.prepared.forget(name),
             },
             Request::Forget { statement } => self.prepared.forget(statement),
-            Request::Run { .. } | Request::Bind { .. } | Request::Quit | Request::Other => {}
+            _ => {}
         }
     }
 

@@ -7,12 +7,16 @@
 pub mod malformed;
 pub mod pg;
 pub mod reader;
+pub mod reply;
+pub mod request;
 
 use std::borrow::Cow;
 
 use bytes::BytesMut;
 
 pub use malformed::Malformed;
+pub use reply::{Failure, Reply, Setting, Transaction};
+pub use request::Request;
 
 /// The head of one frame: its code and how many bytes follow the head's own `size`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,37 +36,6 @@ pub enum Needs {
     Prefix(u64),
 }
 
-/// What a client's frame asks, as far as anyone but the server needs to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request<'a> {
-    /// Run this text.
-    Run {
-        /// SQL as sent; cut short where the frame was larger than what was held.
-        text: &'a [u8],
-    },
-    /// Prepare this text under a name.
-    Prepare {
-        /// Name of the statement; empty for the unnamed one.
-        name: &'a [u8],
-        /// SQL as sent; cut short as above.
-        text: &'a [u8],
-    },
-    /// Give a prepared statement its values.
-    Bind {
-        /// Name of the statement.
-        statement: &'a [u8],
-    },
-    /// Forget a prepared statement.
-    Forget {
-        /// Name of the statement.
-        statement: &'a [u8],
-    },
-    /// Leave.
-    Quit,
-    /// Anything else: the server alone understands it.
-    Other,
-}
-
 /// What to do with a client's frame that no rule refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
@@ -72,57 +45,6 @@ pub enum Passage {
     Drop,
     /// It ends such a pipeline: dropped, and the protocol's "ready" is due from us.
     Conclude,
-}
-
-/// The state of the session's transaction as the server last told it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Transaction {
-    /// None is open.
-    #[default]
-    None,
-    /// One is open.
-    Open,
-    /// One is open and has failed.
-    Failed,
-}
-
-/// What a server's frame means to the relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// Passes on untouched.
-    Other,
-    /// The server is done with one request and says how its transaction stands.
-    Boundary(Transaction),
-    /// An error or a fatal end; passes on untouched.
-    Failed(Failure),
-    /// The error that a refusal provoked at the server: these bytes take its place.
-    Substitute(Vec<u8>),
-    /// A setting that changes how SQL is read; passes on untouched.
-    Setting(Setting),
-}
-
-/// What the relay must know of a server's error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// SQLSTATE; zeros where the server gave none.
-    pub sqlstate: [u8; 5],
-    /// The server ends the connection after it.
-    pub fatal: Severity,
-}
-
-/// Settings of a session that change how its SQL is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setting {
-    /// `standard_conforming_strings` is on.
-    PlainStrings,
-    /// `standard_conforming_strings` is off: a backslash escapes.
-    EscapedStrings,
-    /// `client_encoding` is now one whose ASCII bytes are always ASCII.
-    SafeEncoding,
-    /// `client_encoding` is now one in which the second byte of a pair may look like ASCII.
-    PairEncoding,
-    /// The same, with some high bytes that stand alone.
-    ShiftJisEncoding,
 }
 
 /// How bad a refusal is.

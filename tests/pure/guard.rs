@@ -326,8 +326,12 @@ fn the_registry_names_every_setting_and_its_default() {
         assert!(!def.summary.is_empty());
     }
     let names: Vec<_> = rules::ALL.iter().map(|def| def.name).collect();
-    assert_eq!(names, ["unfiltered_write", "bulk_write", "unbounded_select"]);
-    assert!(rules::ALL.iter().all(|def| def.mode == Mode::Enforce));
+    let judged = ["unfiltered_write", "bulk_write", "unbounded_select"];
+    let measured = ["result_budget", "write_budget", "pipeline_write", "stream_write"];
+    let timed = ["statement_timeout", "transaction_timeout", "idle_transaction_timeout"];
+    assert_eq!(names, [&judged[..], &measured, &timed].concat());
+    let enforced = rules::ALL.iter().filter(|def| def.mode == Mode::Enforce).map(|def| def.name);
+    assert!(enforced.eq(judged.into_iter().chain(["result_budget"])));
 }
 
 #[test]

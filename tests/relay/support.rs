@@ -62,7 +62,7 @@ impl Overseer for Puppet {
     /// Texts and names of statements say themselves what becomes of them: `refuse`, `warn`, `wait …`.
     fn opinion(&mut self, request: Request<'_>, _size: u64) -> Opinion {
         match request {
-            Request::Run { text } | Request::Prepare { text, .. } | Request::Bind { statement: text } => {
+            Request::Run { text } | Request::Prepare { text, .. } | Request::Bind { statement: text, .. } => {
                 opinion(text, &mut self.0.borrow_mut())
             }
             _ => Opinion::Allow,

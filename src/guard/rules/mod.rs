@@ -11,4 +11,8 @@ macro_rules! rules {
     };
 }
 
-rules! { unfiltered_write, bulk_write, unbounded_select }
+rules! {
+    unfiltered_write, bulk_write, unbounded_select,
+    result_budget, write_budget, pipeline_write, stream_write,
+    statement_timeout, transaction_timeout, idle_transaction_timeout,
+}

@@ -3,13 +3,13 @@
 //! A query is bounded, unbounded, or nobody can tell. Only the second is refused: nothing in it limits the rows and a
 //! table it reads is known to be large, or its own LIMIT says more than is allowed.
 
-use crate::guard::bound::{self, Bound, Inputs, Size};
+use crate::guard::bound::{self, Bound, Known};
 use crate::guard::intake::{Entry, Whole};
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
-use crate::sql::lexer::{Limit, Wrap};
-use crate::sql::{Estimate, TableName};
+use crate::sql::TableName;
+use crate::sql::lexer::Wrap;
 
 pub(super) const DEF: RuleDef = RuleDef {
     name: "unbounded_select",
@@ -49,10 +49,14 @@ impl UnboundedSelect {
         // A cursor and a COPY are read in portions; what EXPLAIN ANALYZE runs keeps its rows.
         let sends = matches!(entry.piece.wrap, Wrap::None | Wrap::Prepare) && entry.piece.inner.queries();
         match entry.cut {
-            Whole::Whole if sends => bound::bound(&entry.facts.reach, &Known { rule: self, entry }),
+            Whole::Whole if sends => bound::bound(&entry.facts.reach, &self.known(entry)),
             Whole::Whole => Bound::AtMost(0),
             Whole::PrefixOnly => Bound::Unknown,
         }
+    }
+
+    fn known<'a>(&'a self, entry: &'a Entry<'a>) -> Known<'a> {
+        Known { max_rows: self.max_rows, small_tables: &self.small_tables, entry }
     }
 
     fn breach(&self, entry: &Entry<'_>, measured: String, message: String, table: Option<&TableName>) -> Breach {
@@ -69,34 +73,6 @@ impl UnboundedSelect {
                  for all of it use a cursor or COPY"
             ),
         }
-    }
-}
-
-/// What a formula is worked out with.
-struct Known<'a, 'b> {
-    rule: &'a UnboundedSelect,
-    entry: &'a Entry<'b>,
-}
-
-impl Inputs for Known<'_, '_> {
-    fn max_rows(&self) -> u64 {
-        self.rule.max_rows
-    }
-
-    fn size(&self, table: u16) -> Size {
-        let Some(name) = self.entry.facts.tables.get(usize::from(table)) else { return Size::Unknowable };
-        if name.is_catalogue() || self.rule.small_tables.iter().any(|small| name.matches(small)) {
-            return Size::Rows(0);
-        }
-        match self.entry.intake.schema.map_or(Estimate::Unknown, |schema| schema.rows(name)) {
-            Estimate::Known(rows) => Size::Rows(rows),
-            Estimate::NotATable => Size::Unknowable,
-            Estimate::Unknown => Size::Unknown,
-        }
-    }
-
-    fn limit(&self, index: u16) -> Limit {
-        self.entry.intake.reading.limit(self.entry.piece, index)
     }
 }
 

@@ -14,7 +14,7 @@ pub const fn needs(head: Head, hold: u64) -> Needs {
         client::QUERY => Needs::Prefix(hold),
         client::PARSE if hold > NAME_PREFIX => Needs::Prefix(hold),
         client::PARSE => Needs::Prefix(NAME_PREFIX),
-        client::BIND => Needs::Prefix(NAME_PREFIX),
+        client::BIND | client::EXECUTE => Needs::Prefix(NAME_PREFIX),
         client::CLOSE => Needs::Prefix(head.size),
         _ => Needs::Head,
     }
@@ -36,11 +36,21 @@ pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
             let text = if whole { text(reader, Tail::Types)? } else { cut_text(reader) };
             Ok(Request::Prepare { name, text })
         }
-        client::BIND => Ok(bind(reader)),
+        client::BIND => Ok(bind(reader, if whole { Body::Whole } else { Body::Cut })),
+        client::EXECUTE => Ok(execute(reader)),
+        client::SYNC => Ok(Request::Sync),
+        client::COPY_DATA => Ok(Request::Data),
         client::CLOSE => close(reader),
         client::TERMINATE => Ok(Request::Quit),
         _ => Ok(Request::Other),
     }
+}
+
+/// Whether all of a message is at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Whole,
+    Cut,
 }
 
 enum Tail {
@@ -64,9 +74,19 @@ fn cut_text(reader: Reader<'_>) -> &[u8] {
 }
 
 /// A Bind whose names do not fit the prefix is none of our business: the statement stays unknown.
-fn bind(mut reader: Reader<'_>) -> Request<'_> {
-    let names = reader.cstr().and_then(|_portal| reader.cstr());
-    names.map_or(Request::Other, |statement| Request::Bind { statement })
+fn bind(mut reader: Reader<'_>, body: Body) -> Request<'_> {
+    let Ok(portal) = reader.cstr() else { return Request::Other };
+    let Ok(statement) = reader.cstr() else { return Request::Other };
+    let values = if body == Body::Whole { reader.rest() } else { &[] };
+    Request::Bind { portal, statement, values }
+}
+
+/// An Execute that the server would not take either is left to it.
+fn execute(mut reader: Reader<'_>) -> Request<'_> {
+    let Ok(portal) = reader.cstr() else { return Request::Other };
+    let Ok(rows) = reader.i32() else { return Request::Other };
+    // Zero and less mean all, as in the server.
+    Request::Execute { portal, rows: u32::try_from(rows).ok().filter(|&rows| rows > 0) }
 }
 
 fn close(mut reader: Reader<'_>) -> Result<Request<'_>, Malformed> {

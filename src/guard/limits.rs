@@ -1,0 +1,186 @@
+//! What is measured while a statement runs: rows, bytes and time, with the words for each excess.
+//!
+//! A rule that cannot tell from the text fills in one field here; whoever forwards the statement counts, and asks for the
+//! [`Breach`] when a limit is reached. Numbers only: no clock and no counter is kept here.
+
+use std::time::Duration;
+
+use super::verdict::{Breach, Mode};
+use crate::units::{ByteSize, display_duration};
+
+/// Everything that is measured; `None` where a rule is off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// `result_budget`: of one reply.
+    pub result: Option<ResultLimit>,
+    /// `write_budget`: rows that one write changes.
+    pub write: Option<WriteLimit>,
+    /// `pipeline_write`: writes of one pipeline.
+    pub pipeline: Option<PipelineLimit>,
+    /// `stream_write`: of one COPY FROM STDIN.
+    pub stream: Option<StreamLimit>,
+    /// `statement_timeout`: of one statement.
+    pub statement: Option<TimeLimit>,
+    /// `transaction_timeout`: of one transaction.
+    pub transaction: Option<TimeLimit>,
+    /// `idle_transaction_timeout`: between two statements of a transaction.
+    pub idle_transaction: Option<TimeLimit>,
+}
+
+/// Rows and bytes of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResultLimit {
+    /// What happens beyond it.
+    pub mode: Mode,
+    /// Rows of one reply: of one fetch, where a cursor or portal is read in portions.
+    pub max_rows: u64,
+    /// Bytes of these rows.
+    pub max_bytes: ByteSize,
+    /// Whether `COPY … TO STDOUT` is counted.
+    pub copy: CopyOut,
+}
+
+/// Whether a stream of `COPY … TO STDOUT` counts as a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyOut {
+    /// Its rows are counted.
+    Counted,
+    /// It may send whatever it likes.
+    Free,
+}
+
+/// Rows that a write changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteLimit {
+    /// What happens beyond it.
+    pub mode: Mode,
+    /// Rows of one statement, as the server counts them.
+    pub max_rows: u64,
+}
+
+/// Writes of a pipeline: between two Syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipelineLimit {
+    /// What happens beyond it.
+    pub mode: Mode,
+    /// Executes of statements that write.
+    pub max_writes: u64,
+}
+
+/// Data of `COPY … FROM STDIN`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamLimit {
+    /// What happens beyond it.
+    pub mode: Mode,
+    /// Rows.
+    pub max_rows: u64,
+    /// Bytes.
+    pub max_bytes: ByteSize,
+}
+
+/// A limit of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimit {
+    /// What happens beyond it.
+    pub mode: Mode,
+    /// Name of the rule.
+    pub rule: &'static str,
+    /// How long it may take.
+    pub limit: Duration,
+    pub(super) what: &'static str,
+    pub(super) hint: &'static str,
+}
+
+/// Name of the rule behind [`ResultLimit`].
+pub const RESULT_BUDGET: &str = "result_budget";
+/// Name of the rule behind [`WriteLimit`].
+pub const WRITE_BUDGET: &str = "write_budget";
+/// Name of the rule behind [`PipelineLimit`].
+pub const PIPELINE_WRITE: &str = "pipeline_write";
+/// Name of the rule behind [`StreamLimit`].
+pub const STREAM_WRITE: &str = "stream_write";
+
+impl ResultLimit {
+    /// The reply has more rows than this.
+    pub fn too_many_rows(&self) -> Breach {
+        let max = self.max_rows;
+        let message = format!("the reply has more than {max} rows and was cut there");
+        Self::breach(max, format!("over {max} rows"), message)
+    }
+
+    /// The reply has more bytes than this; `rows` of it fit.
+    pub fn too_many_bytes(&self, rows: u64) -> Breach {
+        let max = self.max_bytes;
+        let message = format!("the reply has more than {max} and was cut after {rows} rows");
+        Self::breach(max.0, format!("over {max} in {rows} rows"), message)
+    }
+
+    fn breach(limit: u64, measured: String, message: String) -> Breach {
+        let hint = "Read in pages by a key (WHERE id > $last ORDER BY id LIMIT 1000), through a cursor, or with COPY … TO STDOUT";
+        Breach { rule: RESULT_BUDGET, statement: 0, measured, limit, message, hint: hint.to_owned() }
+    }
+}
+
+impl WriteLimit {
+    /// A write changed `rows` rows and was taken back.
+    pub fn too_many_rows(&self, rows: u64) -> Breach {
+        let max = self.max_rows;
+        Breach {
+            rule: WRITE_BUDGET,
+            statement: 0,
+            measured: rows.to_string(),
+            limit: max,
+            message: format!("the statement changed {rows} rows and was rolled back; at most {max} are allowed"),
+            hint: "Change the rows slice by slice, by ranges of a key, each committed on its own".to_owned(),
+        }
+    }
+}
+
+impl PipelineLimit {
+    /// A pipeline holds more writes than this.
+    pub fn too_many_writes(&self, writes: u64) -> Breach {
+        let max = self.max_writes;
+        Breach {
+            rule: PIPELINE_WRITE,
+            statement: 0,
+            measured: writes.to_string(),
+            limit: max,
+            message: format!("one pipeline holds more than {max} writes"),
+            hint: "Send a Sync (commit) after each slice, or load with COPY … FROM STDIN".to_owned(),
+        }
+    }
+}
+
+impl StreamLimit {
+    /// A COPY FROM STDIN sent more rows than this.
+    pub fn too_many_rows(&self, rows: u64) -> Breach {
+        let max = self.max_rows;
+        Self::breach(max, rows.to_string(), format!("COPY FROM STDIN sent more than {max} rows"))
+    }
+
+    /// A COPY FROM STDIN sent more bytes than this.
+    pub fn too_many_bytes(&self, bytes: u64) -> Breach {
+        let max = self.max_bytes;
+        Self::breach(max.0, bytes.to_string(), format!("COPY FROM STDIN sent more than {max}"))
+    }
+
+    fn breach(limit: u64, measured: String, message: String) -> Breach {
+        let hint = "Load in smaller files, each committed on its own, or let a [[client]] for loads pass".to_owned();
+        Breach { rule: STREAM_WRITE, statement: 0, measured, limit, message, hint }
+    }
+}
+
+impl TimeLimit {
+    /// It took longer than this.
+    pub fn too_long(&self) -> Breach {
+        let limit = display_duration(self.limit);
+        Breach {
+            rule: self.rule,
+            statement: 0,
+            measured: format!("over {limit}"),
+            limit: u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX),
+            message: format!("{} longer than {limit}", self.what),
+            hint: self.hint.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Ends a COPY FROM STDIN that sends too many rows or bytes.
+
+use crate::guard::limits::{Limits, STREAM_WRITE, StreamLimit};
+use crate::guard::rule::{Rule, RuleDef};
+use crate::guard::settings::Section;
+use crate::guard::verdict::Mode;
+use crate::units::ByteSize;
+
+pub(super) const DEF: RuleDef = RuleDef {
+    name: STREAM_WRITE,
+    summary: "a COPY FROM STDIN of too many rows or bytes",
+    mode: Mode::Warn,
+    settings: &[("max_rows", "1000000"), ("max_bytes", "\"1GiB\"")],
+    build: |section| Box::new(StreamWrite::new(section)),
+};
+
+#[derive(Debug)]
+struct StreamWrite {
+    max_rows: u64,
+    max_bytes: ByteSize,
+}
+
+impl StreamWrite {
+    fn new(section: &mut Section<'_>) -> Self {
+        Self {
+            max_rows: section.count("max_rows", 1_000_000),
+            max_bytes: section.size("max_bytes", ByteSize(1 << 30)),
+        }
+    }
+}
+
+impl Rule for StreamWrite {
+    fn limit(&self, mode: Mode, limits: &mut Limits) {
+        let Self { max_rows, max_bytes } = *self;
+        limits.stream = Some(StreamLimit { mode, max_rows, max_bytes });
+    }
+}

@@ -1,0 +1,54 @@
+//! What a server answers, in the words of any protocol.
+
+use super::Severity;
+
+/// The state of the session's transaction as the server last told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transaction {
+    /// None is open.
+    #[default]
+    None,
+    /// One is open.
+    Open,
+    /// One is open and has failed.
+    Failed,
+}
+
+/// What a server's frame means to the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Passes on untouched.
+    Other,
+    /// The server is done with one request and says how its transaction stands.
+    Boundary(Transaction),
+    /// An error or a fatal end; passes on untouched.
+    Failed(Failure),
+    /// The error that a refusal provoked at the server: these bytes take its place.
+    Substitute(Vec<u8>),
+    /// A setting that changes how SQL is read; passes on untouched.
+    Setting(Setting),
+}
+
+/// What the relay must know of a server's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// SQLSTATE; zeros where the server gave none.
+    pub sqlstate: [u8; 5],
+    /// The server ends the connection after it.
+    pub fatal: Severity,
+}
+
+/// Settings of a session that change how its SQL is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// `standard_conforming_strings` is on.
+    PlainStrings,
+    /// `standard_conforming_strings` is off: a backslash escapes.
+    EscapedStrings,
+    /// `client_encoding` is now one whose ASCII bytes are always ASCII.
+    SafeEncoding,
+    /// `client_encoding` is now one in which the second byte of a pair may look like ASCII.
+    PairEncoding,
+    /// The same, with some high bytes that stand alone.
+    ShiftJisEncoding,
+}

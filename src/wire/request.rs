@@ -1,0 +1,47 @@
+//! What a client asks, in the words of any protocol.
+
+/// What a client's frame asks, as far as anyone but the server needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// Run this text.
+    Run {
+        /// SQL as sent; cut short where the frame was larger than what was held.
+        text: &'a [u8],
+    },
+    /// Prepare this text under a name.
+    Prepare {
+        /// Name of the statement; empty for the unnamed one.
+        name: &'a [u8],
+        /// SQL as sent; cut short as above.
+        text: &'a [u8],
+    },
+    /// Give a prepared statement its values.
+    Bind {
+        /// Name of the portal that it makes; empty for the unnamed one.
+        portal: &'a [u8],
+        /// Name of the statement.
+        statement: &'a [u8],
+        /// Its values as sent: empty where not all of them were held.
+        values: &'a [u8],
+    },
+    /// Run a portal.
+    Execute {
+        /// Name of the portal; empty for the unnamed one.
+        portal: &'a [u8],
+        /// Rows that it may send before it pauses; `None`: all.
+        rows: Option<u32>,
+    },
+    /// End a pipeline: what it did is committed unless a transaction is open.
+    Sync,
+    /// Data of a COPY IN.
+    Data,
+    /// Forget a prepared statement.
+    Forget {
+        /// Name of the statement.
+        statement: &'a [u8],
+    },
+    /// Leave.
+    Quit,
+    /// Anything else: the server alone understands it.
+    Other,
+}

@@ -50,6 +50,19 @@ impl Plan {
         Self { rows: Extent::Unknown, changes: Extent::Unknown, effect: Effect::Other, statements: 2 };
 }
 
+impl Plan {
+    /// The worst of two plans for one text that is read in two ways.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            rows: self.rows.max(other.rows),
+            changes: self.changes.max(other.changes),
+            effect: self.effect.max(other.effect),
+            statements: self.statements.max(other.statements),
+        }
+    }
+}
+
 /// The plan of a text: the worst of its statements.
 pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
     let mut plan = Plan::default();

@@ -16,6 +16,8 @@ pub enum End {
     ServerGone,
     /// The server sent what is no message.
     ServerMalformed(Malformed),
+    /// A reply was larger than allowed where nobody could tell what else a cancel would hit.
+    Overrun,
     /// An operator ended it.
     Killed,
     /// Floodwall is going down.
@@ -31,6 +33,7 @@ impl End {
             Self::ClientMalformed(_) => "client_malformed",
             Self::ServerGone => "server_gone",
             Self::ServerMalformed(_) => "server_malformed",
+            Self::Overrun => "overrun",
             Self::Killed => "killed",
             Self::Drained => "drained",
         }
@@ -43,6 +46,7 @@ impl End {
             Self::ClientMalformed(why) => Some(refuse::malformed(why)),
             Self::ServerGone => Some(refuse::server_gone()),
             Self::ServerMalformed(why) => Some(refuse::server_malformed(why)),
+            Self::Overrun => Some(refuse::overrun()),
             Self::Killed => Some(refuse::killed()),
             Self::Drained => Some(refuse::draining()),
         }

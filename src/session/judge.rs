@@ -4,20 +4,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::budget;
 use super::house::House;
 use super::local::Local;
 use super::manner::{Doubt, Manner};
 use super::memo::Memo;
 use super::overseer::Opinion;
 use super::policy::Policy;
+use super::portals::Portals;
 use super::prepared::Prepared;
 use super::reader::{ChangesSchema, Found, Pending, Text};
+use super::report::{Fate, report};
+use super::watch::{Excess, Reach, Ruling, Watch};
 use crate::client::refuse;
-use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, Verdict, Whole};
+use crate::guard::{Breach, Intake, Judgement, Mode, Notice, OnUnreadable, Plan, Verdict, Whole};
 use crate::roster::Entry;
 use crate::sql::{Encoding, Schema, Strings};
-use crate::telemetry::Pass;
-use crate::units::display_bytes;
 use crate::wire::{Refusal, Request, Setting};
 
 /// Text that is looked at even where no rule needs it: for statistics.
@@ -38,7 +40,10 @@ pub struct Judge {
     catalogue: u64,
     /// The statement that the client speaks of.
     current: Option<Rc<Text>>,
+    /// What is known of it before it runs, in every manner in which it may be read.
+    plan: Plan,
     prepared: Prepared,
+    portals: Portals,
     pending: Option<Unread>,
 }
 
@@ -72,6 +77,7 @@ impl Judge {
         let settings = house.settings.generation();
         let policy = house.settings.load().policies.of(&who.identity);
         let prepared = Prepared::new(&house.common.memory);
+        let portals = Portals::new(&house.common.memory);
         let catalogue = house.catalog.generation();
         let schema = house.catalog.schema(&who.identity.database);
         Self {
@@ -84,7 +90,9 @@ impl Judge {
             schema,
             catalogue,
             current: None,
+            plan: Plan::UNREAD,
             prepared,
+            portals,
             pending: None,
         }
     }
@@ -113,11 +121,15 @@ impl Judge {
     /// Judges a request; `size` is that of its frame.
     pub fn opinion(&mut self, request: Request<'_>, size: u64, who: &Entry) -> Opinion {
         match request {
-            Request::Run { text } | Request::Prepare { text, .. } => self.read(text, size, who),
+            Request::Run { text } | Request::Prepare { text, .. } => {
+                self.plan = Plan::default();
+                self.read(text, size, who)
+            }
             Request::Bind { statement, .. } => self.again(statement, who),
             Request::Execute { .. }
             | Request::Sync
             | Request::Data
+            | Request::BindUnread
             | Request::Forget { .. }
             | Request::Quit
             | Request::Other => Opinion::Allow,
@@ -158,6 +170,8 @@ impl Judge {
                 None => self.prepared.forget(name),
             },
             Request::Forget { statement } => self.prepared.forget(statement),
+            Request::Bind { portal, .. } => self.portals.remember(portal, self.plan),
+            Request::BindUnread => self.portals.forget(),
             _ => {}
         }
     }
@@ -210,8 +224,10 @@ impl Judge {
     fn again(&mut self, statement: &[u8], who: &Entry) -> Opinion {
         let Some(known) = self.prepared.find(statement).map(Rc::clone) else {
             self.current = None;
+            self.plan = Plan::UNREAD;
             return Opinion::Allow;
         };
+        self.plan = Plan::default();
         let size = Size { bytes: 0, whole: Whole::Whole };
         self.judge(known, size, who)
     }
@@ -219,7 +235,10 @@ impl Judge {
     fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
         self.refresh(who);
         let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
-        if settled && size.whole == Whole::Whole {
+        if let Some(plan) = settled
+            && size.whole == Whole::Whole
+        {
+            self.plan = self.plan.or(plan);
             self.current = Some(text);
             return Opinion::Allow;
         }
@@ -230,9 +249,11 @@ impl Judge {
             whole: size.whole,
         };
         let judgement = self.policy.guard.judge(&intake);
+        let plan = self.policy.guard.plan(&intake);
+        self.plan = self.plan.or(plan);
         if judgement.allows() && judgement.warned.is_empty() {
             if size.whole == Whole::Whole {
-                *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref());
+                *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), plan);
             }
             self.current = Some(text);
             return Opinion::Allow;
@@ -243,17 +264,12 @@ impl Judge {
     /// Counts and logs what the rules found, and puts it in words.
     fn report(&mut self, judgement: Judgement, text: Rc<Text>, who: &Entry) -> Opinion {
         let Judgement { verdict, warned } = judgement;
-        let metrics = &self.house.common.metrics;
         for breach in &warned {
-            metrics.verdict(breach.rule, "warn", 1);
-            self.log(breach, "warn", &text, who);
+            report(&self.house, who, Some(&text), breach, Fate::Warned);
         }
         match verdict {
             Verdict::Refuse(breach) => {
-                metrics.verdict(breach.rule, "enforce", 1);
-                metrics.refused(breach.rule, &who.client);
-                text.shape.stat.refused();
-                self.log(&breach, "enforce", &text, who);
+                report(&self.house, who, Some(&text), &breach, Fate::Refused);
                 Opinion::Refuse(refuse::breach(&breach))
             }
             Verdict::Allow => {
@@ -266,21 +282,38 @@ impl Judge {
         }
     }
 
-    fn log(&self, breach: &Breach, mode: &'static str, text: &Text, who: &Entry) {
-        // One client's lines must not crowd out another's.
-        let key = format!("{} {}", breach.rule, who.client);
-        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
-            let Breach { rule, measured, limit, .. } = breach;
-            let (client, number, peer) = (&who.client, who.number, who.peer);
-            let shape = display_bytes(&text.shape.text);
-            let said = if mode == "enforce" { "a statement was refused" } else { "a statement passed with a warning" };
-            tracing::warn!(rule, mode, %client, number, %peer, measured, limit, shape, suppressed, "{said}");
+    /// What is to be watched of a request that passes.
+    pub fn watch(&self, request: Request<'_>) -> Watch {
+        let limits = self.policy.guard.limits();
+        match request {
+            Request::Execute { portal, rows } => {
+                budget::watch(limits, budget::portion(limits, self.portals.find(portal), rows))
+            }
+            _ => budget::watch(limits, self.plan),
+        }
+    }
+
+    /// What is done where a statement sent or changed more than it may.
+    pub fn excess(&self, excess: Excess, reach: Reach, who: &Entry) -> Ruling {
+        let guard = &self.policy.guard;
+        let Some((breach, mode)) = budget::breach(guard.limits(), excess, reach) else { return Ruling::Pass };
+        let fate = match (mode, reach) {
+            (Mode::Enforce, Reach::Whole) => Fate::Failed,
+            (Mode::Enforce, Reach::Late) => Fate::TooLate,
+            (Mode::Warn | Mode::Off, _) => Fate::Warned,
+        };
+        report(&self.house, who, self.current.as_deref(), &breach, fate);
+        match (fate, guard.notice()) {
+            (Fate::Failed, _) => Ruling::Fail(refuse::breach(&breach)),
+            (_, Notice::Send) => Ruling::Warn(refuse::breach(&breach)),
+            (_, Notice::Silent) => Ruling::Pass,
         }
     }
 
     /// The parser itself failed: the stated choice for unreadable SQL applies.
     fn unreadable(&mut self) -> Opinion {
         self.current = None;
+        self.plan = Plan::UNREAD;
         match self.policy.guard.on_unreadable() {
             OnUnreadable::Allow => Opinion::Allow,
             OnUnreadable::Refuse => Opinion::Refuse(unread()),

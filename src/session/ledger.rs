@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::end::End;
 use super::house::House;
@@ -10,6 +10,8 @@ use super::judge::Judge;
 use super::local::Local;
 use super::memory::Share;
 use super::overseer::{Opinion, Overseer, Owes, Rest, Way};
+use super::stopper::Stopper;
+use super::watch::{Excess, Reach, Ruling, Watch, Work};
 use super::welcome::Stay;
 use crate::client::refuse;
 use crate::clock::{self, Instant};
@@ -27,6 +29,7 @@ pub struct Ledger {
     pub stay: Stay,
     share: Share,
     judge: Judge,
+    stopper: Option<Stopper>,
     /// How the statement that the server works on goes.
     outcome: Outcome,
     /// When the request began that the server is working on.
@@ -38,7 +41,7 @@ impl Ledger {
     pub fn new(house: Arc<House>, local: Rc<Local>, stay: Stay) -> Self {
         let share = Share::of(&house.common.memory);
         let judge = Judge::new(Arc::clone(&house), Rc::clone(&local), &stay.seat);
-        Self { house, local, stay, share, judge, outcome: Outcome::Completed, began: None }
+        Self { house, local, stay, share, judge, stopper: None, outcome: Outcome::Completed, began: None }
     }
 
     /// Takes in what the server reported during the login.
@@ -92,6 +95,32 @@ impl Overseer for Ledger {
 
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion> {
         self.judge.poll_opinion(cx, &self.stay.seat)
+    }
+
+    fn watch(&mut self, request: Request<'_>) -> Watch {
+        self.judge.watch(request)
+    }
+
+    fn excess(&mut self, excess: Excess, reach: Reach) -> Ruling {
+        let ruling = self.judge.excess(excess, reach, &self.stay.seat);
+        if let Ruling::Fail(_) = ruling {
+            self.outcome = Outcome::Failed;
+        }
+        ruling
+    }
+
+    fn stop(&mut self) {
+        // A server that gave no key cannot be stopped: it runs to its end, and the client hears nothing of it.
+        self.stopper = self.stay.key.as_ref().map(|key| Stopper::new(key.target()));
+        self.house.common.metrics.cancel("result_budget");
+    }
+
+    fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()> {
+        if let Some(stopper) = &mut self.stopper {
+            ready!(stopper.poll_stopped(cx, work));
+            self.stopper = None;
+        }
+        Poll::Ready(())
     }
 
     fn forwarded(&mut self, request: Request<'_>) {

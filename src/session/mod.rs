@@ -1,5 +1,6 @@
 //! The data path: a client and its server, from the login to the end.
 
+pub mod budget;
 pub mod cancel;
 pub mod end;
 pub mod flow;
@@ -13,8 +14,12 @@ pub mod memo;
 pub mod memory;
 pub mod overseer;
 pub mod policy;
+pub mod portals;
 pub mod prepared;
 pub mod reader;
 pub mod relay;
+pub mod report;
 pub mod serve;
+pub mod stopper;
+pub mod watch;
 pub mod welcome;

@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use super::end::End;
+use super::watch::{Excess, Reach, Ruling, Watch, Work};
 use crate::wire::{Failure, Refusal, Request, Setting, Transaction};
 
 /// What is thought of a statement.
@@ -30,6 +31,14 @@ pub trait Overseer {
     fn opinion(&mut self, request: Request<'_>, size: u64) -> Opinion;
     /// The opinion that was not ready. Called again and again until it is.
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion>;
+    /// What is to be watched of a request that is about to go to the server. Asked again where it has to wait.
+    fn watch(&mut self, request: Request<'_>) -> Watch;
+    /// Something turned out to be more than a [`Watch`] allows.
+    fn excess(&mut self, excess: Excess, reach: Reach) -> Ruling;
+    /// What the server works on is to be stopped.
+    fn stop(&mut self);
+    /// Stops it. Ready once it has ended and nothing that was sent to stop it can reach the server any more.
+    fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()>;
     /// A request goes to the server.
     fn forwarded(&mut self, request: Request<'_>);
     /// The server finished a request; `ready` tells whether it owes more.

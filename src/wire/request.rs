@@ -24,6 +24,8 @@ pub enum Request<'a> {
         /// Its values as sent: empty where not all of them were held.
         values: &'a [u8],
     },
+    /// Give a statement its values, by names too long to be read.
+    BindUnread,
     /// Run a portal.
     Execute {
         /// Name of the portal; empty for the unnamed one.

@@ -7,6 +7,8 @@
     reason = "a test says what it found by failing"
 )]
 
+mod budget;
+mod guarded;
 mod judged;
 mod pg;
 mod support;

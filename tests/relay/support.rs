@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use floodwall::guard::plan::Effect;
 use floodwall::session::end::End;
 use floodwall::session::overseer::{Opinion, Overseer, Owes, Rest, Way};
 use floodwall::session::relay::{Relay, Remains, lent};
+use floodwall::session::watch::{Allowance, Excess, Hold, Reach, Ruling, Streams, Watch, Work};
 use floodwall::wire::pg::Pg;
 use floodwall::wire::{Failure, Refusal, Request, Setting, Severity, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -28,6 +30,36 @@ pub(crate) struct Book {
     pub room: Option<usize>,
     pub reserved: usize,
     pub waits: usize,
+    /// Texts by name, and those of portals.
+    pub prepared: HashMap<Vec<u8>, Vec<u8>>,
+    pub portals: HashMap<Vec<u8>, Vec<u8>>,
+    /// The text that was judged last.
+    pub text: Vec<u8>,
+    pub excesses: Vec<(Excess, Reach)>,
+    pub stops: usize,
+    pub cancel: Cancel,
+    pub waker: Option<Waker>,
+}
+
+/// A cancel of the scripted server.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cancel {
+    #[default]
+    None,
+    /// Its socket is open.
+    Open,
+    /// It closes once the work has ended.
+    Closing,
+}
+
+impl Book {
+    /// The server closes the cancel's socket.
+    pub(crate) fn close_cancel(&mut self) {
+        self.cancel = Cancel::Closing;
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -63,7 +95,9 @@ impl Overseer for Puppet {
     fn opinion(&mut self, request: Request<'_>, _size: u64) -> Opinion {
         match request {
             Request::Run { text } | Request::Prepare { text, .. } | Request::Bind { statement: text, .. } => {
-                opinion(text, &mut self.0.borrow_mut())
+                let mut book = self.0.borrow_mut();
+                book.text = text.to_vec();
+                opinion(text, &mut book)
             }
             _ => Opinion::Allow,
         }
@@ -79,8 +113,57 @@ impl Overseer for Puppet {
         Poll::Ready(Opinion::Refuse(refusal("late")))
     }
 
+    fn watch(&mut self, request: Request<'_>) -> Watch {
+        let book = self.0.borrow();
+        let text = match request {
+            Request::Execute { portal, .. } => book.portals.get(portal).cloned().unwrap_or_default(),
+            _ => book.text.clone(),
+        };
+        watch(&String::from_utf8_lossy(&text))
+    }
+
+    fn excess(&mut self, excess: Excess, reach: Reach) -> Ruling {
+        self.0.borrow_mut().excesses.push((excess, reach));
+        match reach {
+            Reach::Whole => Ruling::Fail(refusal("budget")),
+            Reach::Late => Ruling::Warn(refusal("late")),
+        }
+    }
+
+    fn stop(&mut self) {
+        let mut book = self.0.borrow_mut();
+        book.stops += 1;
+        book.cancel = Cancel::Open;
+    }
+
+    fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()> {
+        let mut book = self.0.borrow_mut();
+        match (book.cancel, work) {
+            (Cancel::None, _) => Poll::Ready(()),
+            (Cancel::Closing, Work::Ended) => {
+                book.cancel = Cancel::None;
+                Poll::Ready(())
+            }
+            _ => {
+                book.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
     fn forwarded(&mut self, request: Request<'_>) {
-        self.0.borrow_mut().forwarded.push(format!("{request:?}"));
+        let mut book = self.0.borrow_mut();
+        book.forwarded.push(format!("{request:?}"));
+        match request {
+            Request::Prepare { name, text } => {
+                book.prepared.insert(name.to_vec(), text.to_vec());
+            }
+            Request::Bind { portal, statement, .. } => {
+                let text = book.prepared.get(statement).cloned().unwrap_or_default();
+                book.portals.insert(portal.to_vec(), text);
+            }
+            _ => {}
+        }
     }
 
     fn boundary(&mut self, transaction: Transaction, owes: Owes) {
@@ -114,6 +197,36 @@ impl Overseer for Puppet {
             Some(End::Drained) if at == Rest::Working => None,
             end => end,
         }
+    }
+}
+
+/// A text says itself what is watched: `read rows=2`, `write changes=5`, `other bytes=100`.
+fn watch(text: &str) -> Watch {
+    let number = |key: &str| {
+        let found = text.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        found.map(|number| number.parse().unwrap())
+    };
+    let (rows, bytes, changes) = (number("rows"), number("bytes"), number("changes"));
+    let unlimited = Allowance::UNLIMITED;
+    let allowance = Allowance {
+        rows: rows.unwrap_or(unlimited.rows),
+        bytes: bytes.unwrap_or(unlimited.bytes),
+        copy: Streams::Counted,
+    };
+    Watch {
+        allowance,
+        changes_max: changes.unwrap_or(u64::MAX),
+        hold: match (rows.or(bytes), changes) {
+            _ if text.contains("bounded") => Hold::Nothing,
+            (_, Some(_)) => Hold::Decide,
+            (Some(_), None) => Hold::Cut,
+            (None, None) => Hold::Nothing,
+        },
+        effect: match text.split_whitespace().next() {
+            Some("write") => Effect::Writes,
+            Some("other") => Effect::Other,
+            _ => Effect::Reads,
+        },
     }
 }
 

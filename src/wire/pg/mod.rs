@@ -4,6 +4,7 @@
 
 pub mod auth;
 pub mod code;
+pub mod errand;
 pub mod frame;
 pub mod phase;
 pub mod refusal;
@@ -17,7 +18,10 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 
 use self::phase::{Phase, Place};
-use super::{Announcement, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request, Transaction};
+use super::{
+    Announcement, Completion, Errand, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request,
+    Tail, Transaction,
+};
 
 /// Refusals that may wait for the server's error. A pipeline that has failed already raises none of those behind the failure, so
 /// more of them would pile up as long as the client sends; whoever reads none of that many answers misses the words of the oldest.
@@ -92,8 +96,8 @@ impl Protocol for Pg {
                 Reply::Boundary(transaction)
             }
             (code::server::ERROR, _) => conversation.failed(frame),
-            (code::server::PARAMETER_STATUS, _) => reply::setting(frame).map_or(Reply::Other, Reply::Setting),
-            _ => Reply::Other,
+            (code::server::PARAMETER_STATUS, _) => reply::setting(frame).map_or(Reply::Aside, Reply::Setting),
+            (code, _) => conversation.plain(code, frame),
         }
     }
 
@@ -113,9 +117,19 @@ impl Protocol for Pg {
         refusal::ready(Transaction::None, out);
     }
 
+    fn send(conversation: &mut Conversation, errand: Errand<'_>, out: &mut BytesMut) {
+        errand::write(errand, out, |code| {
+            conversation.phase.client(code);
+        });
+    }
+
+    fn boundary(transaction: Transaction, out: &mut BytesMut) {
+        refusal::ready(transaction, out);
+    }
+
     fn announce(notice: Announcement<'_>, out: &mut BytesMut) {
         match notice {
-            Announcement::Farewell(refusal) => refusal::error(refusal, out),
+            Announcement::Farewell(refusal) | Announcement::Error(refusal) => refusal::error(refusal, out),
             Announcement::Warning(refusal) => refusal::warning(refusal, out),
         }
     }
@@ -124,12 +138,30 @@ impl Protocol for Pg {
         conversation.phase.is_ready()
     }
 
+    fn tail(conversation: &Conversation) -> Tail {
+        conversation.phase.tail()
+    }
+
     fn transaction(conversation: &Conversation) -> Transaction {
         conversation.phase.transaction()
     }
 }
 
 impl Conversation {
+    /// A message that leaves refusals alone.
+    fn plain(&self, code: u8, frame: &[u8]) -> Reply {
+        match code {
+            code::server::DATA_ROW => Reply::Row,
+            // Data that flows both ways is replication, which no budget counts.
+            code::server::COPY_DATA if !matches!(self.phase, Phase::CopyBoth(_)) => Reply::Piece,
+            code::server::COMMAND_COMPLETE => Reply::Completed(reply::completion(frame)),
+            code::server::PORTAL_SUSPENDED | code::server::EMPTY_QUERY => Reply::Completed(Completion::Other),
+            code::server::COPY_IN => Reply::Copying,
+            code::server::NOTICE | code::server::NOTIFICATION => Reply::Aside,
+            _ => Reply::Other,
+        }
+    }
+
     /// Makes the server fail where the refused message stood, and keeps the text for the client.
     fn provoke(&mut self, head: Head, frame: &[u8], refusal: &Refusal, out: &mut BytesMut) {
         let pending = self.refusals.get_or_insert_default();

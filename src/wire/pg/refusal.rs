@@ -69,12 +69,12 @@ pub fn failing_parse(name: &[u8], word: &str, out: &mut BytesMut) {
     message(client::PARSE, &body, out);
 }
 
-fn put_text(text: &str, body: &mut BytesMut) {
+pub(super) fn put_text(text: &str, body: &mut BytesMut) {
     body.extend(text.bytes().filter(|&byte| byte != 0));
     body.put_u8(0);
 }
 
-fn message(code: u8, body: &[u8], out: &mut BytesMut) {
+pub(super) fn message(code: u8, body: &[u8], out: &mut BytesMut) {
     out.put_u8(code);
     out.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_add(4));
     out.put_slice(body);

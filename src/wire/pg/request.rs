@@ -73,21 +73,24 @@ fn cut_text(reader: Reader<'_>) -> &[u8] {
     reader.rest().split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-/// A Bind whose names do not fit the prefix is none of our business: the statement stays unknown.
+/// A Bind whose names do not fit the prefix is for the server to judge: statement and portal stay unknown.
 fn bind(mut reader: Reader<'_>, body: Body) -> Request<'_> {
-    let Ok(portal) = reader.cstr() else { return Request::Other };
-    let Ok(statement) = reader.cstr() else { return Request::Other };
+    let Ok(portal) = reader.cstr() else { return Request::BindUnread };
+    let Ok(statement) = reader.cstr() else { return Request::BindUnread };
     let values = if body == Body::Whole { reader.rest() } else { &[] };
     Request::Bind { portal, statement, values }
 }
 
-/// An Execute that the server would not take either is left to it.
+/// An Execute whose portal has too long a name is one of a portal that nobody knows.
 fn execute(mut reader: Reader<'_>) -> Request<'_> {
-    let Ok(portal) = reader.cstr() else { return Request::Other };
-    let Ok(rows) = reader.i32() else { return Request::Other };
+    let portal = reader.cstr().unwrap_or(UNREAD);
     // Zero and less mean all, as in the server.
-    Request::Execute { portal, rows: u32::try_from(rows).ok().filter(|&rows| rows > 0) }
+    let rows = reader.i32().ok().and_then(|rows| u32::try_from(rows).ok()).filter(|&rows| rows > 0);
+    Request::Execute { portal, rows }
 }
+
+/// Stands for the name of a portal that cannot be read. No name holds a zero byte.
+const UNREAD: &[u8] = b"\0";
 
 fn close(mut reader: Reader<'_>) -> Result<Request<'_>, Malformed> {
     let kind = reader.u8()?;

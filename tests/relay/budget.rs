@@ -553,3 +553,18 @@ fn a_server_is_read_on_while_a_slow_client_takes_nothing() {
         expect_usable(&mut ends).await;
     });
 }
+
+#[test]
+fn a_server_that_never_pauses_is_stopped_all_the_same() {
+    with_relay(1 << 16, |mut ends| async move {
+        ask(&mut ends, &query(ROWS)).await;
+        let flood = message(b'D', &[7; 40]).repeat(1000);
+        for _ in 0..200 {
+            put(&mut ends.server, &flood).await;
+            if ends.book.borrow().waker.is_some() {
+                return;
+            }
+        }
+        panic!("the cancel was never sent");
+    });
+}

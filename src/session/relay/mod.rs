@@ -168,7 +168,9 @@ where
                 (Err(End::ServerGone), Ok(down)) if down => true,
                 (Err(end), _) | (_, Err(end)) => return Poll::Ready(end),
             };
-            if !moved && !self.poll_settle(cx) {
+            // A server that sends without a pause must be stopped all the same.
+            let settled = self.poll_settle(cx);
+            if !moved && !settled {
                 return Poll::Pending;
             }
         }

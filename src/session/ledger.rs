@@ -9,7 +9,7 @@ use super::house::House;
 use super::judge::Judge;
 use super::local::Local;
 use super::memory::Share;
-use super::overseer::{Opinion, Overseer, Owes, Rest, Way};
+use super::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use super::welcome::Stay;
 use crate::client::refuse;
 use crate::clock::{self, Instant};
@@ -86,12 +86,16 @@ impl Overseer for Ledger {
         self.share.resize(0);
     }
 
-    fn opinion(&mut self, request: Request<'_>, size: u64) -> Opinion {
-        self.judge.opinion(request, size, &self.stay.seat)
+    fn opinion(&mut self, request: Request<'_>, frame: Extent) -> Opinion {
+        self.judge.opinion(request, frame, &self.stay.seat)
     }
 
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion> {
         self.judge.poll_opinion(cx, &self.stay.seat)
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        self.judge.data(bytes);
     }
 
     fn forwarded(&mut self, request: Request<'_>) {
@@ -111,7 +115,7 @@ impl Overseer for Ledger {
             self.settle(us);
         }
         if owes == Owes::Nothing {
-            self.judge.settled();
+            self.judge.settled(transaction);
         }
         let activity = match (owes, transaction) {
             (Owes::More, _) => {

@@ -1,5 +1,6 @@
 //! The data path: a client and its server, from the login to the end.
 
+pub mod bound;
 pub mod cancel;
 pub mod end;
 pub mod flow;
@@ -12,9 +13,12 @@ pub mod manner;
 pub mod memo;
 pub mod memory;
 pub mod overseer;
+pub mod pipeline;
 pub mod policy;
+pub mod portals;
 pub mod prepared;
 pub mod reader;
 pub mod relay;
 pub mod serve;
+pub mod stream;
 pub mod welcome;

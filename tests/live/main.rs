@@ -24,3 +24,5 @@ mod rules;
 mod startup;
 mod transactions;
 mod trust;
+mod values;
+mod volume;

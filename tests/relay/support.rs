@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use floodwall::session::end::End;
-use floodwall::session::overseer::{Opinion, Overseer, Owes, Rest, Way};
+use floodwall::session::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use floodwall::session::relay::{Relay, Remains, lent};
 use floodwall::wire::pg::Pg;
 use floodwall::wire::{Failure, Refusal, Request, Setting, Severity, Transaction};
@@ -28,6 +28,8 @@ pub(crate) struct Book {
     pub room: Option<usize>,
     pub reserved: usize,
     pub waits: usize,
+    /// Bytes of COPY data that went by behind what was judged.
+    pub data: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -60,7 +62,7 @@ impl Overseer for Puppet {
     }
 
     /// Texts and names of statements say themselves what becomes of them: `refuse`, `warn`, `wait …`.
-    fn opinion(&mut self, request: Request<'_>, _size: u64) -> Opinion {
+    fn opinion(&mut self, request: Request<'_>, _frame: Extent) -> Opinion {
         match request {
             Request::Run { text } | Request::Prepare { text, .. } | Request::Bind { statement: text, .. } => {
                 opinion(text, &mut self.0.borrow_mut())
@@ -77,6 +79,10 @@ impl Overseer for Puppet {
             return Poll::Pending;
         }
         Poll::Ready(Opinion::Refuse(refusal("late")))
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        self.0.borrow_mut().data += bytes.len();
     }
 
     fn forwarded(&mut self, request: Request<'_>) {

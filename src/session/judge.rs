@@ -15,13 +15,10 @@ use super::portals::{Due, Portals};
 use super::prepared::Prepared;
 use super::reader::{ChangesSchema, Found, Pending, Text};
 use super::stream::Stream;
-use crate::client::refuse;
-use crate::guard::{Breach, Fetch, Intake, Judgement, Notice, OnUnreadable, Verdict, Whole};
+use crate::guard::{Fetch, Intake, Whole};
 use crate::roster::Entry;
 use crate::sql::{Encoding, Schema, Strings, Values, Verb};
-use crate::telemetry::Pass;
-use crate::units::display_bytes;
-use crate::wire::{Refusal, Request, Setting, Transaction};
+use crate::wire::{Request, Setting, Transaction};
 
 /// Text that is looked at even where no rule needs it: for statistics.
 const HOLD_MIN: u64 = 16 * 1024;
@@ -30,7 +27,7 @@ const BEGINNING: usize = 8 * 1024;
 
 /// The judge of one session.
 pub struct Judge {
-    house: Arc<House>,
+    pub(super) house: Arc<House>,
     local: Rc<Local>,
     manner: Manner,
     /// Whether the server may not have answered everything: only then may `manner` be out of date.
@@ -46,7 +43,8 @@ pub struct Judge {
     /// When the rules have their last say about it.
     pub(super) due: Due,
     pub(super) prepared: Prepared,
-    /// A prepared statement that only passes where it is read in portions. `EXECUTE` reads it whole.
+    /// The first prepared statement with a name that only passes where it is read in portions. `EXECUTE` reads it whole; since no
+    /// driver mixes the two, it is not looked up which one a text means.
     portioned: Option<Rc<Text>>,
     pub(super) portals: Portals,
     pub(super) pipeline: Pipeline,
@@ -305,53 +303,6 @@ impl Judge {
         Intake { reading: &text.reading, schema: self.schema.as_deref(), text_bytes, whole, values, fetch }
     }
 
-    /// Counts and logs what the rules found, and puts it in words.
-    pub(super) fn report(&mut self, judgement: Judgement, text: Rc<Text>, who: &Entry) -> Opinion {
-        let Judgement { verdict, warned } = judgement;
-        let metrics = &self.house.common.metrics;
-        for breach in &warned {
-            metrics.verdict(breach.rule, "warn", 1);
-            self.log(breach, "warn", &text, who);
-        }
-        match verdict {
-            Verdict::Refuse(breach) => {
-                metrics.verdict(breach.rule, "enforce", 1);
-                metrics.refused(breach.rule, &who.client);
-                text.shape.stat.refused();
-                self.log(&breach, "enforce", &text, who);
-                Opinion::Refuse(refuse::breach(&breach))
-            }
-            Verdict::Allow => {
-                self.current = Some(text);
-                match (self.policy.guard.notice(), warned.first()) {
-                    (Notice::Send, Some(breach)) => Opinion::Warn(refuse::breach(breach)),
-                    _ => Opinion::Allow,
-                }
-            }
-        }
-    }
-
-    fn log(&self, breach: &Breach, mode: &'static str, text: &Text, who: &Entry) {
-        // One client's lines must not crowd out another's.
-        let key = format!("{} {}", breach.rule, who.client);
-        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
-            let Breach { rule, measured, limit, .. } = breach;
-            let (client, number, peer) = (&who.client, who.number, who.peer);
-            let shape = display_bytes(&text.shape.text);
-            let said = if mode == "enforce" { "a statement was refused" } else { "a statement passed with a warning" };
-            tracing::warn!(rule, mode, %client, number, %peer, measured, limit, shape, suppressed, "{said}");
-        }
-    }
-
-    /// The parser itself failed: the stated choice for unreadable SQL applies.
-    fn unreadable(&mut self, case: Case) -> Opinion {
-        self.current = None;
-        match self.policy.guard.on_unreadable() {
-            OnUnreadable::Allow => case.more.map_or(Opinion::Allow, Opinion::More),
-            OnUnreadable::Refuse => Opinion::Refuse(unread()),
-        }
-    }
-
     /// Takes up new rules and a new picture of the tables: two relaxed loads where nothing changed.
     fn refresh(&mut self, who: &Entry) {
         let settings = self.house.settings.generation();
@@ -377,15 +328,4 @@ impl Judge {
 /// True where a text runs prepared statements by name.
 fn runs_prepared(text: &Text) -> bool {
     text.reading.pieces().iter().any(|piece| piece.verb == Verb::Execute)
-}
-
-fn unread() -> Refusal {
-    refuse::breach(&Breach {
-        rule: crate::guard::UNREADABLE,
-        statement: 0,
-        measured: "unreadable".to_owned(),
-        limit: 0,
-        message: "the statement could not be read".to_owned(),
-        hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
-    })
 }

@@ -3,6 +3,7 @@
 pub mod bound;
 pub mod cancel;
 pub mod end;
+pub mod findings;
 pub mod flow;
 pub mod house;
 pub mod judge;

@@ -192,7 +192,7 @@ fn a_long_name_hides_no_statement() {
 
 #[test]
 fn statements_of_one_text_count_together() {
-    let Some(site) = site("together", "") else { return };
+    let site = Site::new("together", "");
     let mut client = site.raw();
     client.query("CREATE TABLE t (n int)");
     let inserts = |count: usize| vec!["INSERT INTO t VALUES (1)"; count].join("; ");
@@ -209,8 +209,8 @@ fn statements_of_one_text_count_together() {
 /// The bar of the project: refused in under 50 ms, and the server takes no memory for it.
 #[test]
 fn a_bulk_update_of_80_000_arms_is_refused_at_once_and_the_server_does_not_feel_it() {
-    /// An optimized build takes a tenth of this; what is measured here is that nothing was sent and planned.
-    const PROMPT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 50 });
+    /// A build that is not optimized shows only that nothing was sent and planned.
+    const PROMPT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 10_000 } else { 50 });
     let Some(site) = site("arms", "") else { return };
     let mut client = site.raw();
     let arms: String = (0..80_000).map(|n| format!("WHEN n = {n} THEN 'row {n}' ")).collect();
@@ -245,7 +245,7 @@ pub(crate) fn resident_kb(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The rules are asked again for what a driver prepared before they knew of a table.
+/// Values that change no verdict are neither read nor held.
 #[test]
 fn a_statement_without_values_that_matter_costs_no_second_look() {
     let site = Site::new("plain", "");

@@ -1,5 +1,8 @@
 //! How much of a frame is held before it is decided on, and what of COPY data goes nowhere.
 
+use floodwall::session::end::End;
+use floodwall::wire::Malformed;
+
 use crate::support::{DATA_MAX, Ends, error, expect, expect_nothing, message, put, query, ready, receive, with_relay};
 
 fn bind(statement: &str, value: usize) -> Vec<u8> {
@@ -61,6 +64,15 @@ fn a_text_that_is_longer_than_the_hold_is_judged_by_its_beginning() {
         put(&mut ends.client, &large[40_000..]).await;
         put(&mut ends.client, &query("SELECT 1")).await;
         expect(&mut ends.server, &query("SELECT 1")).await;
+    });
+}
+
+/// Nobody knows which statement such a Bind speaks of.
+#[test]
+fn names_that_nobody_could_use_end_the_session() {
+    with_relay(1 << 16, |mut ends| async move {
+        put(&mut ends.client, &message(b'B', &[b'n'; 30_000])[..25_000]).await;
+        assert_eq!(ends.relay.await.unwrap().end, End::ClientMalformed(Malformed::TooLong));
     });
 }
 

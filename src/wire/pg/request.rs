@@ -41,7 +41,12 @@ pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
             let text = if whole { text(reader, Tail::Types)? } else { cut_text(reader) };
             Ok(Request::Prepare { name, text })
         }
-        client::BIND => bind(reader),
+        client::BIND => match bind(reader) {
+            Some(bind) => Ok(bind),
+            // The server will not take it either.
+            None if whole => Ok(Request::Other),
+            None => Err(Malformed::TooLong),
+        },
         client::EXECUTE => Ok(execute(reader)),
         client::SYNC => Ok(Request::Sync),
         client::COPY_DATA => Ok(Request::Data { bytes: body, size: head.size.saturating_sub(HEAD_SIZE) }),
@@ -72,10 +77,10 @@ fn cut_text(reader: Reader<'_>) -> &[u8] {
     reader.rest().split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-fn bind(mut reader: Reader<'_>) -> Result<Request<'_>, Malformed> {
-    let portal = reader.cstr()?;
-    let statement = reader.cstr()?;
-    Ok(Request::Bind { portal, statement, values: Values::new(reader.rest()) })
+fn bind(mut reader: Reader<'_>) -> Option<Request<'_>> {
+    let portal = reader.cstr().ok()?;
+    let statement = reader.cstr().ok()?;
+    Some(Request::Bind { portal, statement, values: Values::new(reader.rest()) })
 }
 
 /// An Execute that the server would not take either is left to it.

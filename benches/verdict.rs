@@ -1,7 +1,7 @@
 //! What it costs to judge a text that was read before: every rule at its defaults.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use floodwall::guard::{Guard, Intake, Whole};
+use floodwall::guard::{Guard, Intake};
 use floodwall::sql::{Estimate, Flags, Reading, Schema};
 
 const TEXTS: &[(&str, &str)] = &[
@@ -28,7 +28,7 @@ fn verdict(c: &mut Criterion) {
     for (name, text) in TEXTS {
         let reading = Reading::of(Flags::POSTGRES, text.as_bytes());
         let schema = Some(&schema);
-        let intake = Intake { reading: &reading, schema, text_bytes: text.len() as u64, whole: Whole::Whole };
+        let intake = Intake::of_text(&reading, schema, text.len() as u64);
         group.bench_function(*name, |b| b.iter(|| guard.judge(&intake)));
     }
     group.finish();

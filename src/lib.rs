@@ -23,7 +23,8 @@
 //!    What is only known while a statement runs is counted there by frame heads; `relay::group` says what has to wait, `relay::stage`
 //!    what becomes of a group that is guarded or cut.
 //! 4. [`session::judge`] gets the facts of a text from the worker's caches ([`session::reader`]), or waits for its analyst, and asks the
-//!    [`guard`]. Verdicts are values; the words are in [`client::refuse`] alone.
+//!    [`guard`]. What comes beside a text (values, fetches, pipelines, COPY data) is judged in [`session::bound`]. Verdicts are values; the
+//!    words are in [`client::refuse`] alone.
 //!
 //! [`app`] builds all of this, [`console`] and [`admin`] show it and steer it through [`roster`], [`control`] and closures. They run on a thread
 //! of their own and know nothing of sessions.

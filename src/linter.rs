@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
-use crate::guard::{Breach, Guard, Intake, Trace, Verdict, Whole};
+use crate::guard::{Breach, Guard, Intake, Trace, Verdict};
 use crate::sql::facts::{STACK_BYTES, Source};
 use crate::sql::lexer::{self, Lexed, Marks, Wrap};
 use crate::sql::{Dialect, Flags, Reading, Strings};
@@ -101,7 +101,7 @@ fn judge_one(guard: &Guard, flags: Flags, text: &[u8], at: Range<usize>, lines: 
     let lexed = lexer::lex(flags, sql);
     let facts = crate::sql::facts::parse(&lexed);
     let reading = Reading::new(&lexed, facts.into());
-    let intake = Intake { reading: &reading, schema: None, text_bytes: sql.len() as u64, whole: Whole::Whole };
+    let intake = Intake::of_text(&reading, None, sql.len() as u64);
     let judgement = guard.judge(&intake);
     let piece = reading.pieces().first();
     Finding {

@@ -70,7 +70,7 @@ impl Inputs for Known<'_> {
     }
 
     fn limit(&self, index: u16) -> Limit {
-        self.entry.intake.reading.limit(self.entry.piece, index)
+        self.entry.limit(index)
     }
 }
 
@@ -110,12 +110,13 @@ pub(super) fn bound(reach: &Reach, inputs: &impl Inputs) -> Bound {
 fn limited(inner: Bound, limit: Limit, max_rows: u64) -> Bound {
     match (inner, limit) {
         (Bound::AtMost(rows), Limit::Rows(limit)) => Bound::AtMost(rows.min(limit)),
-        (Bound::AtMost(rows), Limit::Parameter | Limit::Other) => Bound::AtMost(rows),
+        (Bound::AtMost(rows), Limit::Parameter(_) | Limit::All | Limit::Other) => Bound::AtMost(rows),
         (_, Limit::Rows(limit)) if limit <= max_rows => Bound::AtMost(limit),
         // What is inside says the more useful thing: which table it is.
         (Bound::Table(table, rows), Limit::Rows(limit)) if limit >= rows => Bound::Table(table, rows),
         (_, Limit::Rows(limit)) => Bound::Limit(limit),
-        (_, Limit::Parameter | Limit::Other) => Bound::Unknown,
+        (inner, Limit::All) => inner,
+        (_, Limit::Parameter(_) | Limit::Other) => Bound::Unknown,
     }
 }
 

@@ -15,7 +15,7 @@ mod verdict;
 
 use toml::{Table, Value};
 
-pub use intake::{Intake, Whole};
+pub use intake::{Fetch, Intake, Whole};
 pub use limits::Limits;
 pub use plan::Plan;
 pub use rule::RuleDef;

@@ -123,7 +123,7 @@ impl Inputs for Sure<'_> {
     }
 
     fn limit(&self, index: u16) -> Limit {
-        self.entry.intake.reading.limit(self.entry.piece, index)
+        self.entry.limit(index)
     }
 }
 

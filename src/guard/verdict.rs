@@ -62,4 +62,9 @@ impl Judgement {
     pub fn allows(&self) -> bool {
         matches!(self.verdict, Verdict::Allow)
     }
+
+    /// True where there is nothing to say.
+    pub fn is_clean(&self) -> bool {
+        self.allows() && self.warned.is_empty()
+    }
 }

@@ -9,41 +9,50 @@ use super::house::House;
 use super::local::Local;
 use super::manner::{Doubt, Manner};
 use super::memo::Memo;
-use super::overseer::Opinion;
+use super::overseer::{Extent, Opinion};
+use super::pipeline::Pipeline;
 use super::policy::Policy;
-use super::portals::Portals;
+use super::portals::{Due, Portals};
 use super::prepared::Prepared;
 use super::reader::{ChangesSchema, Found, Pending, Text};
-use super::report::{Fate, report};
-use super::watch::{Excess, Reach, Ruling, Watch};
-use crate::client::refuse;
-use crate::guard::{Breach, Intake, Judgement, Mode, Notice, OnUnreadable, Plan, Verdict, Whole};
+use super::stream::Stream;
+use super::watch::Watch;
+use crate::guard::{Fetch, Intake, Plan, Whole};
 use crate::roster::Entry;
-use crate::sql::{Encoding, Schema, Strings};
-use crate::wire::{Refusal, Request, Setting};
+use crate::sql::{Encoding, Schema, Strings, Values, Verb};
+use crate::wire::{Request, Setting, Transaction};
 
 /// Text that is looked at even where no rule needs it: for statistics.
 const HOLD_MIN: u64 = 16 * 1024;
+/// Of a text that is too long to be held, so much is looked at before more of it is.
+const BEGINNING: usize = 8 * 1024;
 
 /// The judge of one session.
 pub struct Judge {
-    house: Arc<House>,
+    pub(super) house: Arc<House>,
     local: Rc<Local>,
     manner: Manner,
     /// Whether the server may not have answered everything: only then may `manner` be out of date.
     in_flight: bool,
-    policy: Arc<Policy>,
+    pub(super) policy: Arc<Policy>,
     /// The settings that `policy` is of.
     settings: u64,
     schema: Option<Arc<Schema>>,
     /// The catalogue that `schema` is of.
     catalogue: u64,
     /// The statement that the client speaks of.
-    current: Option<Rc<Text>>,
+    pub(super) current: Option<Rc<Text>>,
     /// What is known of it before it runs, in every manner in which it may be read.
-    plan: Plan,
-    prepared: Prepared,
-    portals: Portals,
+    pub(super) plan: Plan,
+    /// When the rules have their last say about it.
+    pub(super) due: Due,
+    pub(super) prepared: Prepared,
+    /// The first prepared statement with a name that only passes where it is read in portions. `EXECUTE` reads it whole; since no
+    /// driver mixes the two, it is not looked up which one a text means.
+    portioned: Option<Rc<Text>>,
+    pub(super) portals: Portals,
+    pub(super) pipeline: Pipeline,
+    pub(super) stream: Stream,
     pending: Option<Unread>,
 }
 
@@ -54,15 +63,26 @@ struct Unread {
     manner: Manner,
     /// To be remembered; `None` where only its beginning is here.
     text: Option<Box<[u8]>>,
-    size: Size,
+    case: Case,
     doubt: Option<Doubt>,
 }
 
-/// How long a text is, and how much of it is here.
+/// What is known of a text beside what it says.
 #[derive(Debug, Clone, Copy)]
-struct Size {
+pub(super) struct Case {
+    /// How long it is.
     bytes: u64,
     whole: Whole,
+    fetch: Fetch,
+    /// Only a refusal counts yet; else so many bytes of the frame are wanted.
+    pub(super) more: Option<u64>,
+}
+
+impl Case {
+    /// A statement that was prepared earlier.
+    pub(super) const fn prepared(fetch: Fetch) -> Self {
+        Self { bytes: 0, whole: Whole::Whole, fetch, more: None }
+    }
 }
 
 impl std::fmt::Debug for Judge {
@@ -91,8 +111,12 @@ impl Judge {
             catalogue,
             current: None,
             plan: Plan::UNREAD,
+            due: Due::Settled,
             prepared,
+            portioned: None,
             portals,
+            pipeline: Pipeline::default(),
+            stream: Stream::default(),
             pending: None,
         }
     }
@@ -118,22 +142,41 @@ impl Judge {
         self.current.as_ref()
     }
 
-    /// Judges a request; `size` is that of its frame.
-    pub fn opinion(&mut self, request: Request<'_>, size: u64, who: &Entry) -> Opinion {
+    /// Judges a request; `frame` is what it was read of.
+    pub fn opinion(&mut self, request: Request<'_>, frame: Extent, who: &Entry) -> Opinion {
         match request {
-            Request::Run { text } | Request::Prepare { text, .. } => {
+            Request::Run { text } => {
+                self.pipeline.end();
+                self.stream.end();
                 self.plan = Plan::default();
-                self.read(text, size, who)
+                self.read(text, frame, Fetch::All, who)
             }
-            Request::Bind { statement, .. } => self.again(statement, who),
-            Request::Execute { .. }
-            | Request::Sync
-            | Request::Data
-            | Request::BindUnread
-            | Request::Forget { .. }
-            | Request::Quit
-            | Request::Other => Opinion::Allow,
+            Request::Prepare { text, .. } => {
+                self.plan = Plan::default();
+                self.read(text, frame, Fetch::Later, who)
+            }
+            Request::Bind { portal, statement, values } => self.bind(portal, statement, (values, frame), who),
+            Request::Execute { portal, rows } => self.execute(portal, rows, who),
+            Request::Sync => {
+                self.pipeline.end();
+                Opinion::Allow
+            }
+            Request::Data { bytes, size } => {
+                self.stream.begin(bytes, size);
+                self.streamed(who)
+            }
+            Request::DataEnd => {
+                let opinion = self.streamed(who);
+                self.stream.end();
+                opinion
+            }
+            Request::Forget { .. } | Request::Quit | Request::Other => Opinion::Allow,
         }
+    }
+
+    /// More of the data that was judged last went by.
+    pub fn data(&mut self, bytes: &[u8]) {
+        self.stream.go_on(bytes);
     }
 
     /// The opinion that had to wait for a reading.
@@ -141,15 +184,15 @@ impl Judge {
         loop {
             let Some(unread) = &mut self.pending else { return Poll::Ready(Opinion::Allow) };
             let analysis = ready!(unread.reading.as_mut().poll(cx));
-            let Some(Unread { manner, text, size, doubt, .. }) = self.pending.take() else { continue };
+            let Some(Unread { manner, text, case, doubt, .. }) = self.pending.take() else { continue };
             let opinion = match analysis {
                 Some(analysis) => {
                     let read = self.local.reader.borrow_mut().learn(manner.flags, text.as_deref(), analysis);
-                    self.judge(read, size, who)
+                    self.judge(read, case, None, who)
                 }
-                None => self.unreadable(),
+                None => self.unreadable(case),
             };
-            match self.read_on(opinion, doubt, size, who) {
+            match self.read_on(opinion, doubt, case, who) {
                 Opinion::Wait => {}
                 opinion => return Poll::Ready(opinion),
             }
@@ -157,8 +200,12 @@ impl Judge {
     }
 
     /// The server has answered all that it was sent.
-    pub fn settled(&mut self) {
+    pub fn settled(&mut self, transaction: Transaction) {
         self.in_flight = false;
+        self.pipeline.end();
+        if transaction == Transaction::None {
+            self.portals.end();
+        }
     }
 
     /// A request went to the server.
@@ -166,43 +213,53 @@ impl Judge {
         self.in_flight = true;
         match request {
             Request::Prepare { name, .. } => match &self.current {
-                Some(current) => self.prepared.remember(name, current),
+                Some(current) => {
+                    self.prepared.remember(name, current, self.due);
+                    if self.due == Due::ToRefuse && !name.is_empty() && self.portioned.is_none() {
+                        self.portioned = Some(Rc::clone(current));
+                    }
+                }
                 None => self.prepared.forget(name),
             },
             Request::Forget { statement } => self.prepared.forget(statement),
-            Request::Bind { portal, .. } => self.portals.remember(portal, self.plan),
-            Request::BindUnread => self.portals.forget(),
             _ => {}
         }
     }
 
-    fn read(&mut self, text: &[u8], frame: u64, who: &Entry) -> Opinion {
-        let whole = if frame <= self.hold() { Whole::Whole } else { Whole::PrefixOnly };
-        let bytes = if whole == Whole::Whole { text.len() as u64 } else { frame };
-        let size = Size { bytes, whole };
+    fn read(&mut self, text: &[u8], frame: Extent, fetch: Fetch, who: &Entry) -> Opinion {
+        let hold = self.hold();
+        let mut case = if frame.size <= hold {
+            Case { bytes: text.len() as u64, whole: Whole::Whole, fetch, more: None }
+        } else {
+            let more = (frame.held < hold).then_some(hold);
+            Case { bytes: frame.size, whole: Whole::PrefixOnly, fetch, more }
+        };
+        let text = if case.more.is_some() { text.get(..BEGINNING).unwrap_or(text) } else { text };
         if self.in_flight
             && let Some(doubt) = Doubt::about(text, self.manner)
         {
-            return self.read_on(Opinion::Allow, Some(doubt), size, who);
+            // Only one of its readings is remembered, so all of them have to pass now.
+            case.fetch = Fetch::All;
+            return self.read_on(Opinion::Allow, Some(doubt), case, who);
         }
-        self.read_in(self.manner, text, size, who)
+        self.read_in(self.manner, text, case, who)
     }
 
-    fn read_in(&mut self, manner: Manner, text: &[u8], size: Size, who: &Entry) -> Opinion {
+    fn read_in(&mut self, manner: Manner, text: &[u8], case: Case, who: &Entry) -> Opinion {
         let text = manner.encoding.disarm(text);
         let found = self.local.reader.borrow_mut().find(manner.flags, &text);
         match found {
-            Found::Known(read) => self.judge(read, size, who),
+            Found::Known(read) => self.judge(read, case, None, who),
             Found::Reading(reading) => {
-                let text = (size.whole == Whole::Whole).then(|| text.as_ref().into());
-                self.pending = Some(Unread { reading, manner, text, size, doubt: None });
+                let text = (case.whole == Whole::Whole).then(|| text.as_ref().into());
+                self.pending = Some(Unread { reading, manner, text, case, doubt: None });
                 Opinion::Wait
             }
         }
     }
 
     /// Reads a text in one manner after the other, until one is refused or has to wait.
-    fn read_on(&mut self, mut opinion: Opinion, mut doubt: Option<Doubt>, size: Size, who: &Entry) -> Opinion {
+    fn read_on(&mut self, mut opinion: Opinion, mut doubt: Option<Doubt>, case: Case, who: &Entry) -> Opinion {
         loop {
             match opinion {
                 Opinion::Refuse(_) => return opinion,
@@ -212,73 +269,11 @@ impl Judge {
                     }
                     return opinion;
                 }
-                Opinion::Allow | Opinion::Warn(_) => {}
+                Opinion::Allow | Opinion::Warn(_) | Opinion::More(_) => {}
             }
             let Some(left) = &mut doubt else { return opinion };
             let Some(manner) = left.next_manner() else { return opinion };
-            opinion = self.read_in(manner, &left.text, size, who);
-        }
-    }
-
-    /// A prepared statement is used: rules that came since it was prepared count too.
-    fn again(&mut self, statement: &[u8], who: &Entry) -> Opinion {
-        let Some(known) = self.prepared.find(statement).map(Rc::clone) else {
-            self.current = None;
-            self.plan = Plan::UNREAD;
-            return Opinion::Allow;
-        };
-        self.plan = Plan::default();
-        let size = Size { bytes: 0, whole: Whole::Whole };
-        self.judge(known, size, who)
-    }
-
-    fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
-        self.refresh(who);
-        let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
-        if let Some(plan) = settled
-            && size.whole == Whole::Whole
-        {
-            self.plan = self.plan.or(plan);
-            self.current = Some(text);
-            return Opinion::Allow;
-        }
-        let intake = Intake {
-            reading: &text.reading,
-            schema: self.schema.as_deref(),
-            text_bytes: size.bytes,
-            whole: size.whole,
-        };
-        let judgement = self.policy.guard.judge(&intake);
-        let plan = self.policy.guard.plan(&intake);
-        self.plan = self.plan.or(plan);
-        if judgement.allows() && judgement.warned.is_empty() {
-            if size.whole == Whole::Whole {
-                *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), plan);
-            }
-            self.current = Some(text);
-            return Opinion::Allow;
-        }
-        self.report(judgement, text, who)
-    }
-
-    /// Counts and logs what the rules found, and puts it in words.
-    fn report(&mut self, judgement: Judgement, text: Rc<Text>, who: &Entry) -> Opinion {
-        let Judgement { verdict, warned } = judgement;
-        for breach in &warned {
-            report(&self.house, who, Some(&text), breach, Fate::Warned);
-        }
-        match verdict {
-            Verdict::Refuse(breach) => {
-                report(&self.house, who, Some(&text), &breach, Fate::Refused);
-                Opinion::Refuse(refuse::breach(&breach))
-            }
-            Verdict::Allow => {
-                self.current = Some(text);
-                match (self.policy.guard.notice(), warned.first()) {
-                    (Notice::Send, Some(breach)) => Opinion::Warn(refuse::breach(breach)),
-                    _ => Opinion::Allow,
-                }
-            }
+            opinion = self.read_in(manner, &left.text, case, who);
         }
     }
 
@@ -287,37 +282,49 @@ impl Judge {
         let limits = self.policy.guard.limits();
         match request {
             Request::Execute { portal, rows } => {
-                budget::watch(limits, budget::portion(limits, self.portals.find(portal), rows))
+                budget::watch(limits, budget::portion(limits, self.portals.plan(portal), rows))
             }
             _ => budget::watch(limits, self.plan),
         }
     }
 
-    /// What is done where a statement sent or changed more than it may.
-    pub fn excess(&self, excess: Excess, reach: Reach, who: &Entry) -> Ruling {
-        let guard = &self.policy.guard;
-        let Some((breach, mode)) = budget::breach(guard.limits(), excess, reach) else { return Ruling::Pass };
-        let fate = match (mode, reach) {
-            (Mode::Enforce, Reach::Whole) => Fate::Failed,
-            (Mode::Enforce, Reach::Late) => Fate::TooLate,
-            (Mode::Warn | Mode::Off, _) => Fate::Warned,
-        };
-        report(&self.house, who, self.current.as_deref(), &breach, fate);
-        match (fate, guard.notice()) {
-            (Fate::Failed, _) => Ruling::Fail(refuse::breach(&breach)),
-            (_, Notice::Send) => Ruling::Warn(refuse::breach(&breach)),
-            (_, Notice::Silent) => Ruling::Pass,
+    /// Judges a text. Where the client has not said how much it fetches, what depends on that is left for later: see [`Due`].
+    pub(super) fn judge(&mut self, text: Rc<Text>, case: Case, values: Option<&Values>, who: &Entry) -> Opinion {
+        self.refresh(who);
+        self.due = Due::Settled;
+        if let Some(portioned) = self.portioned.as_ref().filter(|_| runs_prepared(&text)).map(Rc::clone) {
+            let judgement = self.policy.guard.judge(&self.intake(&portioned, Case::prepared(Fetch::All), None));
+            if !judgement.allows() {
+                return self.report(judgement, portioned, who);
+            }
+        }
+        let alone = case.whole == Whole::Whole && values.is_none();
+        let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
+        if let Some(plan) = settled.filter(|_| alone) {
+            self.plan = self.plan.or(plan);
+            self.current = Some(text);
+            return Opinion::Allow;
+        }
+        let fetch = if case.fetch == Fetch::Later { Fetch::All } else { case.fetch };
+        let mut judgement = self.policy.guard.judge(&self.intake(&text, Case { fetch, ..case }, values));
+        let plan = self.policy.guard.plan(&self.intake(&text, Case { fetch, ..case }, values));
+        self.plan = self.plan.or(plan);
+        if case.fetch == Fetch::Later && !judgement.is_clean() {
+            let now = self.policy.guard.judge(&self.intake(&text, case, values));
+            self.due = Due::between(&now, &judgement);
+            judgement = now;
+        } else if judgement.is_clean() && alone {
+            *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), plan);
+        }
+        match case.more {
+            Some(bytes) if judgement.allows() => Opinion::More(bytes),
+            _ => self.report(judgement, text, who),
         }
     }
 
-    /// The parser itself failed: the stated choice for unreadable SQL applies.
-    fn unreadable(&mut self) -> Opinion {
-        self.current = None;
-        self.plan = Plan::UNREAD;
-        match self.policy.guard.on_unreadable() {
-            OnUnreadable::Allow => Opinion::Allow,
-            OnUnreadable::Refuse => Opinion::Refuse(unread()),
-        }
+    fn intake<'a>(&'a self, text: &'a Text, case: Case, values: Option<&'a Values>) -> Intake<'a> {
+        let Case { bytes: text_bytes, whole, fetch, .. } = case;
+        Intake { reading: &text.reading, schema: self.schema.as_deref(), text_bytes, whole, values, fetch }
     }
 
     /// Takes up new rules and a new picture of the tables: two relaxed loads where nothing changed.
@@ -342,13 +349,7 @@ impl Judge {
     }
 }
 
-fn unread() -> Refusal {
-    refuse::breach(&Breach {
-        rule: crate::guard::UNREADABLE,
-        statement: 0,
-        measured: "unreadable".to_owned(),
-        limit: 0,
-        message: "the statement could not be read".to_owned(),
-        hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
-    })
+/// True where a text runs prepared statements by name.
+fn runs_prepared(text: &Text) -> bool {
+    text.reading.pieces().iter().any(|piece| piece.verb == Verb::Execute)
 }

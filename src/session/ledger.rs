@@ -9,7 +9,7 @@ use super::house::House;
 use super::judge::Judge;
 use super::local::Local;
 use super::memory::Share;
-use super::overseer::{Opinion, Overseer, Owes, Rest, Way};
+use super::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use super::stopper::Stopper;
 use super::watch::{Excess, Reach, Ruling, Watch, Work};
 use super::welcome::Stay;
@@ -89,8 +89,8 @@ impl Overseer for Ledger {
         self.share.resize(0);
     }
 
-    fn opinion(&mut self, request: Request<'_>, size: u64) -> Opinion {
-        self.judge.opinion(request, size, &self.stay.seat)
+    fn opinion(&mut self, request: Request<'_>, frame: Extent) -> Opinion {
+        self.judge.opinion(request, frame, &self.stay.seat)
     }
 
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion> {
@@ -123,6 +123,10 @@ impl Overseer for Ledger {
         Poll::Ready(())
     }
 
+    fn data(&mut self, bytes: &[u8]) {
+        self.judge.data(bytes);
+    }
+
     fn forwarded(&mut self, request: Request<'_>) {
         self.judge.forwarded(request);
         if let Request::Run { .. } | Request::Bind { .. } = request {
@@ -140,7 +144,7 @@ impl Overseer for Ledger {
             self.settle(us);
         }
         if owes == Owes::Nothing {
-            self.judge.settled();
+            self.judge.settled(transaction);
         }
         let activity = match (owes, transaction) {
             (Owes::More, _) => {

@@ -1,8 +1,10 @@
 //! The data path: a client and its server, from the login to the end.
 
+pub mod bound;
 pub mod budget;
 pub mod cancel;
 pub mod end;
+pub mod findings;
 pub mod flow;
 pub mod house;
 pub mod judge;
@@ -13,6 +15,7 @@ pub mod manner;
 pub mod memo;
 pub mod memory;
 pub mod overseer;
+pub mod pipeline;
 pub mod policy;
 pub mod portals;
 pub mod prepared;
@@ -21,5 +24,6 @@ pub mod relay;
 pub mod report;
 pub mod serve;
 pub mod stopper;
+pub mod stream;
 pub mod watch;
 pub mod welcome;

@@ -1,21 +1,59 @@
-//! What is known of the portals of a session: the plan of the statement that each was made from.
+//! The portals of a transaction: which statement an Execute runs, and with which values.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::memory::{Budget, Share};
-use crate::guard::Plan;
+use super::reader::Text;
+use crate::guard::{Judgement, Plan};
+use crate::sql::Values;
 
-/// Named portals that are remembered. Drivers open one at a time.
-const NAMED_MAX: usize = 64;
-/// What an entry takes beside its name.
-const OVERHEAD_BYTES: usize = 64;
+/// Names that are longer belong to no driver.
+const NAME_MAX: usize = 256;
+/// What an entry takes beside its name and its values.
+const OVERHEAD_BYTES: usize = 128;
 
-/// The portals of a session. One that is not known may do anything.
+/// When the rules have their last say about a portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// They have had it.
+    Settled,
+    /// At each Execute, which says how many rows are fetched: for all of them, they warn.
+    ToWarn,
+    /// The same; for all rows, they refuse.
+    ToRefuse,
+}
+
+impl Due {
+    /// What is due where `now` is thought of a statement as such, and `whole` of fetching all of it.
+    pub fn between(now: &Judgement, whole: &Judgement) -> Self {
+        match now == whole {
+            true => Self::Settled,
+            false if whole.allows() => Self::ToWarn,
+            false => Self::ToRefuse,
+        }
+    }
+}
+
+/// A statement with its values.
+#[derive(Debug)]
+pub struct Portal {
+    /// The statement.
+    pub text: Rc<Text>,
+    /// Its values, as far as rules ask for them.
+    pub values: Values,
+    /// When it is judged.
+    pub due: Due,
+    /// What is known of it before it runs.
+    pub plan: Plan,
+}
+
+/// The portals that a client has bound, within the common memory budget. They end with their transaction.
 #[derive(Debug)]
 pub struct Portals {
-    unnamed: Plan,
-    named: HashMap<Box<[u8]>, Plan>,
+    unnamed: Option<Portal>,
+    named: HashMap<Box<[u8]>, Portal>,
     bytes: usize,
     share: Share,
 }
@@ -23,85 +61,57 @@ pub struct Portals {
 impl Portals {
     /// None yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: Plan::UNREAD, named: HashMap::new(), bytes: 0, share: Share::of(budget) }
+        Self { unnamed: None, named: HashMap::new(), bytes: 0, share: Share::of(budget) }
     }
 
-    /// The plan of that portal; the empty name is that of the unnamed one.
-    pub fn find(&self, name: &[u8]) -> Plan {
-        if name.is_empty() { self.unnamed } else { self.named.get(name).copied().unwrap_or(Plan::UNREAD) }
+    /// The portal of that name; the empty name is that of the unnamed one.
+    pub fn find(&self, name: &[u8]) -> Option<&Portal> {
+        if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
     }
 
-    /// Remembers a portal; one of the same name goes. Where there is no room all named ones are forgotten: the server closes them
-    /// at the end of the transaction, and nobody tells.
-    pub fn remember(&mut self, name: &[u8], plan: Plan) {
+    /// The plan of that portal: one that is not known may do anything.
+    pub fn plan(&self, name: &[u8]) -> Plan {
+        self.find(name).map_or(Plan::UNREAD, |portal| portal.plan)
+    }
+
+    /// Remembers a portal; one of the same name goes. False where there is no room for it.
+    pub fn remember(&mut self, name: &[u8], portal: Portal) -> bool {
         if name.is_empty() {
-            self.unnamed = plan;
-            return;
+            self.unnamed = Some(portal);
+            return true;
         }
-        if let Some(known) = self.named.get_mut(name) {
-            *known = plan;
-            return;
+        self.forget(name);
+        let bytes = self.bytes.saturating_add(weight(name, &portal));
+        if name.len() > NAME_MAX || !self.share.resize(bytes) {
+            return false;
         }
-        if self.named.len() >= NAMED_MAX {
-            self.forget_named();
-        }
-        let bytes = self.bytes.saturating_add(name.len()).saturating_add(OVERHEAD_BYTES);
-        if self.share.resize(bytes) {
-            self.bytes = bytes;
-            self.named.insert(name.into(), plan);
+        self.bytes = bytes;
+        self.named.insert(name.into(), portal);
+        true
+    }
+
+    /// Forgets a portal: nobody knows what its name stands for any more.
+    pub fn forget(&mut self, name: &[u8]) {
+        if name.is_empty() {
+            self.unnamed = None;
+        } else if let Some(portal) = self.named.remove(name) {
+            self.bytes = self.bytes.saturating_sub(weight(name, &portal));
+            self.share.resize(self.bytes);
         }
     }
 
-    /// A portal was made, and nobody knows which.
-    pub fn forget(&mut self) {
-        self.unnamed = Plan::UNREAD;
-        self.forget_named();
-    }
-
-    fn forget_named(&mut self) {
-        self.named = HashMap::new();
-        self.bytes = 0;
-        self.share.resize(0);
+    /// The transaction ended, and its portals with it.
+    pub fn end(&mut self) {
+        self.unnamed = None;
+        if !self.named.is_empty() {
+            self.named = HashMap::new();
+            self.bytes = 0;
+            self.share.resize(0);
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::guard::plan::Extent;
-
-    const ROWS: Plan = Plan { rows: Extent::Within, ..Plan::UNREAD };
-
-    #[test]
-    fn an_unknown_portal_may_do_anything() {
-        let mut portals = Portals::new(&Budget::new(1 << 20));
-        assert_eq!(portals.find(b""), Plan::UNREAD);
-        portals.remember(b"", ROWS);
-        portals.remember(b"p", ROWS);
-        assert_eq!((portals.find(b""), portals.find(b"p")), (ROWS, ROWS));
-        assert_eq!(portals.find(b"q"), Plan::UNREAD);
-        portals.forget();
-        assert_eq!((portals.find(b""), portals.find(b"p")), (Plan::UNREAD, Plan::UNREAD));
-    }
-
-    #[test]
-    fn named_portals_have_a_bound_and_are_paid_for() {
-        let budget = Budget::new(1 << 20);
-        let mut portals = Portals::new(&budget);
-        for number in 0..1000_u32 {
-            portals.remember(&number.to_be_bytes(), ROWS);
-            assert!(portals.named.len() <= NAMED_MAX);
-            assert_eq!(portals.find(&number.to_be_bytes()), ROWS);
-        }
-        assert!(budget.used() > 0);
-        drop(portals);
-        assert_eq!(budget.used(), 0);
-    }
-
-    #[test]
-    fn without_memory_nothing_is_known() {
-        let mut portals = Portals::new(&Budget::new(10));
-        portals.remember(b"p", ROWS);
-        assert_eq!(portals.find(b"p"), Plan::UNREAD);
-    }
+/// Its text is counted where it was prepared.
+fn weight(name: &[u8], portal: &Portal) -> usize {
+    name.len().saturating_add(portal.values.weight_bytes()).saturating_add(OVERHEAD_BYTES)
 }

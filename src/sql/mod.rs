@@ -2,7 +2,7 @@
 //!
 //! [`lexer`] reads a text in one pass: its statements, their verbs, what they carry, and the shape. [`facts`] reads a
 //! shape with a parser, once, away from the data path. [`cache`] remembers both. [`schema`] is what is known of the
-//! server's tables. Nothing here knows that there are rules.
+//! server's tables, [`values`] what a client's values say of how much. Nothing here knows that there are rules.
 
 pub mod cache;
 pub mod dialect;
@@ -11,6 +11,7 @@ pub mod facts;
 pub mod lexer;
 pub mod reading;
 pub mod schema;
+pub mod values;
 pub mod verb;
 
 pub use dialect::{Dialect, Flags, Strings};
@@ -19,4 +20,5 @@ pub use facts::Facts;
 pub use lexer::{Lexed, Piece};
 pub use reading::Reading;
 pub use schema::{Estimate, Schema, TableName};
+pub use values::Values;
 pub use verb::Verb;

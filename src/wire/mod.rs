@@ -17,6 +17,7 @@ use bytes::BytesMut;
 
 pub use errand::{Errand, Tail};
 pub use malformed::Malformed;
+pub use pg::bind::{Format, Value, Values};
 pub use reply::{Completion, Failure, Reply, Setting, Transaction};
 pub use request::Request;
 

@@ -25,3 +25,5 @@ mod rules;
 mod startup;
 mod transactions;
 mod trust;
+mod values;
+mod volume;

@@ -20,3 +20,4 @@ mod layers;
 mod linter;
 mod source;
 mod sql;
+mod values;

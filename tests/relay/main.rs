@@ -9,6 +9,7 @@
 
 mod budget;
 mod guarded;
+mod held;
 mod judged;
 mod pg;
 mod support;

@@ -60,6 +60,14 @@ enum Attention {
     Quitting,
 }
 
+/// What the frame is that streams through to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cargo {
+    /// COPY data, which the overseer sees.
+    Data,
+    Other,
+}
+
 /// A session after its login.
 #[derive(Debug)]
 pub struct Relay<P: Protocol, C, S, O> {
@@ -75,6 +83,10 @@ pub struct Relay<P: Protocol, C, S, O> {
     /// The same, for the border in front of the server's frame at hand.
     words: BytesMut,
     attention: Attention,
+    /// Bytes of the frame at the front of `up.held` that its opinion takes; 0 where it is not known to take more than usual.
+    wanted: u64,
+    /// What streams through to the server.
+    cargo: Cargo,
     meter: Meter,
     group: Group,
     stage: Stage,
@@ -122,6 +134,8 @@ where
             answers: BytesMut::new(),
             words: BytesMut::new(),
             attention: Attention::Reading,
+            wanted: 0,
+            cargo: Cargo::Other,
             meter: Meter::default(),
             group: Group::default(),
             stage: Stage::default(),

@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::hold::{Admission, Why};
 use super::walk::{Walk, Walked};
-use super::{Attention, HELD_FREE, OWN_MAX, Relay};
+use super::{Attention, Cargo, HELD_FREE, OWN_MAX, Relay};
 use crate::session::end::End;
 use crate::session::flow::{flush, poll_read, send};
-use crate::session::overseer::{Opinion, Overseer, Rest, Way};
+use crate::session::overseer::{Extent, Opinion, Overseer, Rest, Way};
 use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Request};
 
 impl<P, C, S, O> Relay<P, C, S, O>
@@ -163,6 +163,7 @@ where
     /// Decides on frame after frame of the client. `opinion` is that of the first one, where it was awaited.
     fn walk_up<'i>(&mut self, input: &'i [u8], mut opinion: Option<Opinion>) -> Result<Walked<'i>, End> {
         let mut walk = Walk::new(input);
+        self.show_cargo(input);
         while !walk.rest().is_empty() {
             walk.stream(&mut self.up);
             if opinion.is_none() && !walk.rest().is_empty() && (self.crowded() || self.blocked()) {
@@ -201,26 +202,41 @@ where
         Ok(walk.end(&mut self.up.unsent))
     }
 
+    /// Data whose frame began in an earlier read: the overseer was shown its beginning then.
+    fn show_cargo(&mut self, input: &[u8]) {
+        if self.cargo == Cargo::Data && self.up.passing > 0 {
+            let more = usize::try_from(self.up.passing).unwrap_or(usize::MAX).min(input.len());
+            self.overseer.data(input.get(..more).unwrap_or_default());
+        }
+    }
+
     fn decide(&mut self, head: Head, rest: &[u8], opinion: Option<Opinion>) -> Result<Decision, End> {
         if P::skipping(&self.phase) {
             return Ok(self.skip(head));
         }
         let known = opinion.is_some();
-        if let Needs::Prefix(bytes) = P::client_needs(head, self.overseer.hold())
-            && !known
-            && (rest.len() as u64) < bytes.min(head.size)
-        {
+        let needed = match P::client_needs(head, self.overseer.hold()) {
+            Needs::Head => self.wanted,
+            Needs::Prefix(bytes) => bytes.max(self.wanted),
+        };
+        if !known && (rest.len() as u64) < needed.min(head.size) {
             return Ok(Decision::Incomplete);
         }
+        self.wanted = 0;
         let size = usize::try_from(head.size).unwrap_or(usize::MAX);
         let frame = rest.get(..size).unwrap_or(rest);
+        let extent = Extent { size: head.size, held: frame.len() as u64 };
         if let Some(Opinion::Refuse(refusal)) = &opinion {
             return Ok(self.refuse(head, frame, refusal));
         }
         let request = P::request(head, frame).map_err(End::ClientMalformed)?;
-        let opinion = opinion.unwrap_or_else(|| self.overseer.opinion(request, head.size));
+        let opinion = opinion.unwrap_or_else(|| self.overseer.opinion(request, extent));
         match opinion {
-            Opinion::Allow => {}
+            Opinion::More(bytes) if extent.held < bytes.min(extent.size) => {
+                self.wanted = bytes;
+                return Ok(Decision::Incomplete);
+            }
+            Opinion::Allow | Opinion::More(_) => {}
             Opinion::Warn(refusal) => P::announce(Announcement::Warning(&refusal), &mut self.answers),
             Opinion::Refuse(refusal) => return Ok(self.refuse(head, frame, &refusal)),
             Opinion::Wait => {
@@ -256,6 +272,7 @@ where
         match P::client(&mut self.phase, head) {
             Passage::Forward if request == Request::Quit => Decision::Quit,
             Passage::Forward => {
+                self.cargo = if let Request::Data { .. } = request { Cargo::Data } else { Cargo::Other };
                 self.overseer.forwarded(request);
                 Decision::Forward(behind)
             }

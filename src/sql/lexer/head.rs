@@ -47,7 +47,7 @@ impl Lexer<'_> {
             Word::Limit => self.limit_next = true,
             Word::First => self.limit_next = self.last == Last::Word(Word::Fetch),
             Word::Select | Word::Values | Word::Table | Word::With => self.query_word(),
-            Word::Insert | Word::Update | Word::Delete | Word::Merge => self.write_word(),
+            Word::Insert | Word::Update | Word::Delete | Word::Merge => self.write_word(word),
             Word::Null | Word::True | Word::False | Word::Default => return self.constant_word(word, shape),
             Word::Stdin if self.piece.verb == Verb::Copy && self.last == Last::Word(Word::From) => {
                 self.piece.marks.set(Marks::COPY_IN);
@@ -96,19 +96,25 @@ impl Lexer<'_> {
         }
     }
 
-    /// The list turns out to be a query.
+    /// The list, or what ANY compares with, turns out to be a query.
     fn query_word(&mut self) {
         if self.last == Last::Open
             && let Some(top) = self.frames.last_mut()
-            && top.kind == FrameKind::List
+            && matches!(top.kind, FrameKind::List | FrameKind::Rows)
         {
             top.kind = FrameKind::Group;
         }
     }
 
-    fn write_word(&mut self) {
-        if self.frames.len() > 1 && matches!(self.last, Last::Open | Last::Close) {
+    fn write_word(&mut self, word: Word) {
+        if !matches!(self.last, Last::Open | Last::Close) {
+            return;
+        }
+        if self.frames.len() > 1 {
             self.piece.marks.set(Marks::CTE_WRITES);
+        }
+        if word == Word::Insert {
+            self.tuples_before = self.piece.counts.tuples;
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Lexer<'a> {
     pub(super) limit_next: bool,
     /// `BEGIN ATOMIC` bodies that are open.
     pub(super) atomic: u32,
+    /// Tuples that the statement carried before the INSERT being read.
+    pub(super) tuples_before: u32,
 }
 
 impl<'a> Lexer<'a> {
@@ -75,6 +77,7 @@ impl<'a> Lexer<'a> {
             pair: Pair::None,
             limit_next: false,
             atomic: 0,
+            tuples_before: 0,
         }
     }
 
@@ -119,8 +122,15 @@ impl<'a> Lexer<'a> {
 
     fn begin_statement(&mut self) {
         let shape = self.out.shape.len();
-        let limits = self.out.limits.len();
-        self.piece = Piece { shape: shape..shape, body: shape, limits: limits..limits, ..Piece::default() };
+        let (limits, arrays) = (self.out.limits.len(), self.out.arrays.len());
+        self.piece = Piece {
+            shape: shape..shape,
+            body: shape,
+            limits: limits..limits,
+            arrays: arrays..arrays,
+            ..Piece::default()
+        };
+        self.tuples_before = 0;
         self.head = Head::First;
         self.frames.clear();
         self.frames.push(Frame::STATEMENT);
@@ -141,6 +151,7 @@ impl<'a> Lexer<'a> {
         self.close_head();
         self.piece.shape.end = self.out.shape.len();
         self.piece.limits.end = self.out.limits.len();
+        self.piece.arrays.end = self.out.arrays.len();
         self.out.pieces.push(std::mem::take(&mut self.piece));
     }
 
@@ -190,13 +201,11 @@ impl<'a> Lexer<'a> {
         self.out.shape.extend_from_slice(bytes);
     }
 
-    /// Takes back what was put from `to` on, with the limits in it.
+    /// Takes back what was put from `to` on, with the values in it.
     pub(super) fn cut(&mut self, to: usize) {
         self.out.shape.truncate(to);
         self.pair = self.pair.cut(to);
-        while self.out.limits.last().is_some_and(|limit| limit.at >= to) {
-            self.out.limits.pop();
-        }
+        self.out.forget_values(to);
     }
 
     fn word(&mut self) {

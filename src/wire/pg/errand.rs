@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::code::client;
-use super::refusal::{failing_parse, failing_query, message, put_text};
+use super::refusal::{copy_fail, failing_parse, failing_query, message};
 use crate::wire::Errand;
 
 /// Writes an errand and hands each code that was written to `sent`.
@@ -28,9 +28,7 @@ pub fn write(errand: Errand<'_>, out: &mut BytesMut, mut sent: impl FnMut(u8)) {
             write(Errand::Flush, out, sent);
         }
         Errand::FailCopy(rule) => {
-            let mut body = BytesMut::new();
-            put_text(&word(rule), &mut body);
-            message(client::COPY_FAIL, &body, out);
+            copy_fail(&word(rule), out);
             sent(client::COPY_FAIL);
         }
     }

@@ -163,6 +163,7 @@ impl Timing {
 impl Drop for Timing {
     fn drop(&mut self) {
         self.times.going.set([Going::Not; 3]);
+        self.times.due.set(None);
     }
 }
 

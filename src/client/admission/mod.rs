@@ -16,6 +16,7 @@
 //! statements never come here.
 
 mod address;
+mod claims;
 mod denied;
 #[cfg(test)]
 mod fixture;

@@ -1,34 +1,13 @@
 //! Claims: who says to be whom, from the start-up packet until the login is proven or given up.
 
-use std::sync::Arc;
-
 use crate::clock::Instant;
 use crate::roster::Identity;
 
 use super::address::AddressKey;
-use super::identify::RecordKey;
-use super::records::{Known, Login, RecordId};
-use super::state::{Held, State, Want};
-
-/// An identity that somebody claims: from `claim` until the login is proven or given up.
-#[derive(Debug)]
-pub(super) struct Claim {
-    pub(super) identity: Identity,
-    pub(super) label: Arc<str>,
-    pub(super) base: RecordKey,
-    pub(super) address: AddressKey,
-    pub(super) known: Known,
-    pub(super) parts: Vec<ClaimPart>,
-    login_since: Option<Instant>,
-}
-
-/// One cap of a claim.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ClaimPart {
-    pub(super) record: RecordId,
-    pub(super) max_connections: Option<usize>,
-    pub(super) rated: bool,
-}
+use super::claim::{Claim, ClaimPart};
+use super::records::{Known, Login};
+use super::state::State;
+use super::want::{Held, Want};
 
 impl State {
     /// Notes a claimed identity; [`Self::drop_claim`] undoes it.

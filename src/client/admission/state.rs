@@ -9,11 +9,12 @@ use crate::guard::caps::{self, Cap};
 
 use super::LobbyLimits;
 use super::address::{AddressKey, Addresses};
-use super::claims::{Claim, ClaimPart};
+use super::claim::{Claim, ClaimPart};
 use super::identify::Identities;
 use super::proven::Proven;
 use super::queue::{Line, Queue};
-use super::records::{Known, RecordId, Records};
+use super::records::{Known, Records};
+use super::want::{Block, Held, Scope, Want};
 
 /// The limits of one listener.
 #[derive(Debug)]
@@ -41,57 +42,6 @@ impl Limits {
             server: config.listeners.iter().find(|it| it.name == listener).and_then(|it| it.max_server_connections),
             identities: Identities::new(config),
         }
-    }
-}
-
-/// What a newcomer wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
-    /// A place at the listener.
-    House(AddressKey),
-    /// A login, of the claim of that number.
-    Login(u64),
-    /// The places of a proven client.
-    Client(u64),
-    /// A server connection.
-    Server,
-}
-
-/// What a permit holds, exactly as it is to be given back.
-#[derive(Debug)]
-pub(super) enum Held {
-    Lobby(AddressKey),
-    House(AddressKey),
-    Login { claim: u64, address: AddressKey },
-    Client(Vec<RecordId>),
-    Server,
-}
-
-/// Whose cap is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
-    Listener,
-    Address,
-    Client(RecordId),
-}
-
-/// Why somebody doesn't fit now.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Block {
-    pub(super) over: caps::Over,
-    pub(super) scope: Scope,
-    /// When to look again, where time alone makes room.
-    pub(super) again: Option<Instant>,
-}
-
-impl Block {
-    /// Whether to wait for it. `over` is about connections and rates; logins are short and take turns in any case.
-    pub(super) fn may_wait(&self, over: Over) -> bool {
-        over == Over::Queue || self.over.rule == caps::MAX_LOGINS
-    }
-
-    fn at(scope: Scope) -> impl Fn(caps::Over) -> Self {
-        move |over| Self { over, scope, again: None }
     }
 }
 

@@ -13,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, reload};
 
 use super::writer::Writer;
+use super::{Gate, Pass};
 
 /// What a line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +44,25 @@ pub enum LogError {
     Thread(#[from] io::Error),
 }
 
-/// Starts the log of the process on standard error. Call it once, before anything else runs.
+/// Starts the log of the process on standard error; panics are told there too. Call it once, before anything else runs.
 pub fn start(format: Format, level: &str) -> Result<Log, LogError> {
     let (log, subscriber) = build(format, level, io::stderr())?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Taken)?;
+    tell_panics();
     Ok(log)
+}
+
+/// Tells panics in the log from now on, with their place and without what a statement may have put into their message: only a
+/// message that stands in the source is shown. Each place has a rate.
+fn tell_panics() {
+    let gate = Gate::default();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        if let Pass::Write { suppressed } = gate.pass(&place) {
+            let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or_default();
+            tracing::error!(place, message, suppressed, "a fault of Floodwall's own (panic)");
+        }
+    }));
 }
 
 type Built = (Log, Box<dyn Subscriber + Send + Sync>);

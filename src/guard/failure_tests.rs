@@ -58,6 +58,11 @@ fn guard(registry: &'static [RuleDef]) -> Guard {
     Guard::build_of(registry, &Table::new()).unwrap()
 }
 
+/// A guard whose rule `lenient` panics over an INSERT, which `sound` then refuses.
+pub(crate) fn failing() -> Guard {
+    guard(ALLOWS)
+}
+
 fn on<T>(sql: &str, run: impl FnOnce(&Intake<'_>) -> T) -> T {
     let reading = Reading::of(Flags::POSTGRES, sql.as_bytes());
     run(&Intake { reading: &reading, schema: None, text_bytes: sql.len() as u64, whole: Whole::Whole })

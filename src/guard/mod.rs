@@ -223,4 +223,4 @@ impl Guard {
 
 #[cfg(test)]
 #[path = "failure_tests.rs"]
-mod failure_tests;
+pub(crate) mod failure_tests;

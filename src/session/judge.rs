@@ -364,3 +364,7 @@ fn unread() -> Refusal {
         hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
     })
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -57,6 +57,12 @@ impl Policies {
         })
     }
 
+    /// These rules for everybody.
+    #[cfg(test)]
+    pub(crate) fn all(guard: Guard) -> Self {
+        Self { base: Arc::new(Policy { guard }), entries: Vec::new(), made: Mutex::default() }
+    }
+
     /// The rules for those that no entry speaks of.
     pub fn base(&self) -> &Guard {
         &self.base.guard

@@ -3,6 +3,7 @@
 //! What is logged carries no literals of statements and no secrets; whoever logs sees to that. Lines that a client can
 //! trigger go through a [`Gate`](super::Gate).
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::str::FromStr;
@@ -59,10 +60,19 @@ fn tell_panics() {
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         if let Pass::Write { suppressed } = gate.pass(&place) {
-            let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or_default();
-            tracing::error!(place, message, suppressed, "a fault of Floodwall's own (panic)");
+            tracing::error!(
+                place,
+                message = of_the_source(panic.payload()),
+                suppressed,
+                "a fault of Floodwall's own (panic)"
+            );
         }
     }));
+}
+
+/// The message of a panic, where it stands in the source as it is; one that was put together may hold anything.
+fn of_the_source(payload: &dyn Any) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or_default()
 }
 
 type Built = (Log, Box<dyn Subscriber + Send + Sync>);
@@ -142,6 +152,15 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || lines(&log));
         drop(log);
         String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_panic_tells_nothing_that_was_put_together() {
+        let payload = std::panic::catch_unwind(|| panic!("no such place")).unwrap_err();
+        assert_eq!(of_the_source(&*payload), "no such place");
+        let secret = String::from("hunter2");
+        let payload = std::panic::catch_unwind(|| panic!("no place in {secret}")).unwrap_err();
+        assert_eq!(of_the_source(&*payload), "");
     }
 
     #[test]

@@ -179,9 +179,10 @@ impl Guard {
         let mut judgement = Judgement::default();
         for entry in intake.entries() {
             for (place, active) in self.active() {
-                let finding = match self.failures.has(place) {
-                    true => failure::breach(active.def, &entry).map(Finding::Breach),
-                    false => running.run(place, || active.rule.check(&entry)),
+                let finding = if self.failures.has(place) {
+                    failure::breach(active.def, &entry).map(Finding::Breach)
+                } else {
+                    running.run(place, || active.rule.check(&entry))
                 };
                 match (finding, active.mode) {
                     (None, _) | (_, Mode::Off) => {}

@@ -9,7 +9,7 @@ use serde_json::{Deserializer, Map, Value};
 use super::Failed;
 use super::finding::{Counted, Finding, Place, Read, judge_reading};
 use super::input::Input;
-use crate::guard::{Breach, Guard, Whole};
+use crate::guard::{Breach, Guard, UNREADABLE, Whole};
 use crate::sql::facts::{self, Source};
 use crate::sql::lexer::{self, Marks};
 use crate::sql::{Flags, Reading};
@@ -44,6 +44,11 @@ fn judge_entry(guard: &Guard, flags: Flags, entry: &Entry) -> Finding {
     let reading = Reading::new(&lexed, facts.into());
     let read = Read { shape: &lexed.shape, bytes: entry.query.len(), whole };
     let mut finding = judge_reading(guard, &reading, read, entry.place);
+    finding.counted = Some(entry.counted);
+    if entry.query == HIDDEN {
+        finding.warned.push(hidden());
+        return finding;
+    }
     if cut {
         finding.read.push_str("; its end may be missing, so only its beginning counts");
     }
@@ -55,8 +60,22 @@ fn judge_entry(guard: &Guard, flags: Flags, entry: &Entry) -> Finding {
         }
         too_slow(guard, entry.counted, &mut finding);
     }
-    finding.counted = Some(entry.counted);
     finding
+}
+
+/// What the view shows in place of a text that the role may not see.
+const HIDDEN: &str = "<insufficient privilege>";
+
+/// What nobody has judged must not look as if it had passed.
+fn hidden() -> Breach {
+    Breach {
+        rule: UNREADABLE,
+        statement: 0,
+        measured: "hidden".to_owned(),
+        limit: 0,
+        message: "the role that exported this may not see the statement".to_owned(),
+        hint: "Export as a member of pg_read_all_stats".to_owned(),
+    }
 }
 
 fn too_many_rows(guard: &Guard, counted: Counted, finding: &mut Finding) {

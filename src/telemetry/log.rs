@@ -1,7 +1,7 @@
 //! The log: text or JSON on standard error, never in the way of anything.
 //!
 //! What is logged carries no literals of statements and no secrets; whoever logs sees to that. Lines that a client can
-//! trigger go through a [`Gate`](super::Gate).
+//! trigger go through a [`Gate`].
 
 use std::any::Any;
 use std::fmt;

@@ -205,6 +205,13 @@ fn what_an_export_has_cut_off_is_not_taken_for_missing() {
 }
 
 #[test]
+fn what_an_export_hides_is_told_and_not_taken_for_harmless() {
+    let (outcome, out) = statistics("", "query,calls\n<insufficient privilege>,8\n").unwrap();
+    assert_eq!(outcome, Outcome { statements: 1, refused: 0, warned: 1 });
+    assert!(out.contains("pg_read_all_stats"), "{out}");
+}
+
+#[test]
 fn a_slow_shape_is_held_against_the_time_limit() {
     let settings = "statement_timeout = { mode = 'warn', limit = '1s' }";
     let (_, out) = statistics(settings, "query,mean_time\nSELECT 1,1500\nSELECT 2,900\n").unwrap();

@@ -1,10 +1,17 @@
 //! What a dry run tells: what was measured of all statements, which of them a rule found fault with, and a limit that would
 //! have fitted.
 //!
-//! Two calls feed it. [`WorkerMetrics::observe`](super::WorkerMetrics::observe) takes a value of *every* statement that a rule
-//! is about, and costs a few plain loads and stores of the worker's own memory: call it once for each reply, write, pipeline or
-//! stream, when its value is known, also for what is refused or cut. [`Report::hit`] takes a breach, and costs a lock.
-//! All of it is bounded: a fixed histogram for each limit, and for each rule a fixed number of callers and shapes.
+//! Two calls feed it.
+//!
+//! ```text
+//! local.metrics.observe(Measure::ResultRows.into(), rows);   // every statement that the rule is about, breach or not
+//! common.metrics.hit(Hit { rule, outcome, client, shape, value });   // a breach
+//! ```
+//!
+//! [`WorkerMetrics::observe`](super::WorkerMetrics::observe) costs a few plain loads and stores of the worker's own memory. Call it
+//! once for each reply, write, pipeline or stream, when its value is known: of what is cut or refused, the value that it had
+//! reached. [`Metrics::hit`](super::Metrics::hit) costs a lock, and counts the verdict as well. All of it is bounded: a fixed
+//! histogram for each limit, and for each rule a fixed number of callers and shapes.
 
 mod observed;
 mod told;
@@ -139,7 +146,7 @@ impl Report {
             seconds: seconds_since(kept.since_ms),
             refused: hits.refused,
             warned: hits.warned,
-            last_seconds: (hits.refused + hits.warned > 0).then(|| seconds_since(hits.last_ms)),
+            last_seconds: (hits.refused > 0 || hits.warned > 0).then(|| seconds_since(hits.last_ms)),
             callers: hits.callers.rows(now_ms),
             shapes: hits.shapes.rows(now_ms),
             limits: row.limits.iter().map(|limit| self.limit(kept, limit)).collect(),

@@ -1,6 +1,7 @@
 //! The data path: a client and its server, from the login to the end.
 
 pub mod cancel;
+pub mod durations;
 pub mod end;
 pub mod flow;
 pub mod house;

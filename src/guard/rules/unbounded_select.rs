@@ -4,7 +4,9 @@
 //! table it reads is known to be large, or its own LIMIT says more than is allowed.
 
 use crate::guard::bound::{self, Bound, Known};
+use crate::guard::failure::OnPanic;
 use crate::guard::intake::{Entry, Whole};
+use crate::guard::measure::Measure;
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
@@ -16,6 +18,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "a SELECT that sends all of a large table, or whose LIMIT is too large",
     mode: Mode::Enforce,
     settings: &[("max_rows", "10000"), ("small_tables", "[]"), ("unknown_table", "\"warn\"")],
+    // result_budget still cuts what is too large.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(UnboundedSelect::new(section)),
 };
 
@@ -100,6 +104,14 @@ impl Rule for UnboundedSelect {
                     UnknownTable::Refuse => Some(Finding::Breach(breach())),
                 }
             }
+        }
+    }
+
+    fn measure(&self, entry: &Entry<'_>, tell: &mut dyn FnMut(Measure, u64)) {
+        match self.bound(entry) {
+            // It sends no rows, or nobody can tell how many.
+            Bound::AtMost(0) | Bound::Unknown | Bound::Whole(_) => {}
+            Bound::AtMost(rows) | Bound::Table(_, rows) | Bound::Limit(rows) => tell(Measure::SelectRows, rows),
         }
     }
 

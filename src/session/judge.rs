@@ -12,6 +12,7 @@ use super::overseer::Opinion;
 use super::policy::Policy;
 use super::prepared::Prepared;
 use super::reader::{ChangesSchema, Found, Pending, Text};
+use super::sight::Own;
 use crate::client::refuse;
 use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, Verdict, Whole};
 use crate::roster::Entry;
@@ -34,6 +35,8 @@ pub struct Judge {
     /// The settings that `policy` is of.
     settings: u64,
     schema: Option<Arc<Schema>>,
+    /// What the session has changed of how it sees the tables.
+    sight: Own,
     /// The catalogue that `schema` is of.
     catalogue: u64,
     /// The statement that the client speaks of.
@@ -73,7 +76,8 @@ impl Judge {
         let policy = house.settings.load().policies.of(&who.identity);
         let prepared = Prepared::new(&house.common.memory);
         let catalogue = house.catalog.generation();
-        let schema = house.catalog.schema(&who.identity.database);
+        let sight = Own::default();
+        let schema = sight.schema(&house.catalog, who);
         Self {
             house,
             local,
@@ -82,6 +86,7 @@ impl Judge {
             policy,
             settings,
             schema,
+            sight,
             catalogue,
             current: None,
             prepared,
@@ -218,6 +223,9 @@ impl Judge {
 
     fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
         self.refresh(who);
+        if self.sight.take_in(&text.shape.lookup) {
+            self.schema = self.sight.schema(&self.house.catalog, who);
+        }
         let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
         if settled && size.whole == Whole::Whole {
             self.current = Some(text);
@@ -297,7 +305,7 @@ impl Judge {
         let catalogue = self.house.catalog.generation();
         if catalogue != self.catalogue || self.schema.is_none() {
             self.catalogue = catalogue;
-            self.schema = self.house.catalog.schema(&who.identity.database);
+            self.schema = self.sight.schema(&self.house.catalog, who);
         }
     }
 

@@ -17,4 +17,5 @@ pub mod prepared;
 pub mod reader;
 pub mod relay;
 pub mod serve;
+pub mod sight;
 pub mod welcome;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use floodwall::catalog::Catalog;
+use floodwall::catalog::{Catalog, Sight};
 use floodwall::config::{Listener, Monitor, Secret};
 use floodwall::sql::schema::{Estimate, Schema, TableName};
 use tokio::sync::oneshot;
@@ -49,10 +49,10 @@ impl Running {
     async fn until(&self, database: &str, wanted: impl Fn(&Schema) -> bool) -> Duration {
         let began = Instant::now();
         loop {
-            if self.catalog.schema(database).is_some_and(|schema| wanted(&schema)) {
+            if self.catalog.schema(database, Sight::Changed).is_some_and(|schema| wanted(&schema)) {
                 return began.elapsed();
             }
-            let seen = self.catalog.schema(database);
+            let seen = self.catalog.schema(database, Sight::Changed);
             assert!(began.elapsed() < Duration::from_secs(15), "not within 15 s: {seen:?}");
             sleep(Duration::from_millis(20)).await;
         }
@@ -86,7 +86,7 @@ async fn estimates_come_from_statistics_partitions_and_size() {
     cluster.sql("app", "ANALYZE");
     let running = Running::start(&listener(cluster.port, "floodwall", password("floodwall")));
     running.until("app", |schema| rows(schema, "analysed") == Estimate::Known(20_000)).await;
-    let schema = running.catalog.schema("app").unwrap();
+    let schema = running.catalog.schema("app", Sight::Changed).unwrap();
     let expected = [
         ("counted", 3_000),
         ("empty", 0),
@@ -148,7 +148,7 @@ async fn a_role_that_comes_later_is_found_and_a_lost_server_too() {
     let cluster = Cluster::start(&[]);
     let running = Running::start(&listener(cluster.port, "latecomer", "late"));
     sleep(Duration::from_millis(1_500)).await;
-    assert!(running.catalog.schema("app").is_none());
+    assert!(running.catalog.schema("app", Sight::Changed).is_none());
     assert_eq!(running.catalog.max_server_connections(), None);
     cluster.sql("postgres", "CREATE ROLE latecomer LOGIN PASSWORD 'late'");
     running.until("app", |_| true).await;
@@ -170,7 +170,7 @@ async fn many_databases_take_two_connections_at_most() {
     }
     let running = Running::start(&listener(cluster.port, "floodwall", password("floodwall")));
     for database in &databases {
-        running.catalog.schema(database);
+        running.catalog.schema(database, Sight::Changed);
     }
     let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'floodwall-monitor'";
     let mut most = 0;

@@ -70,7 +70,7 @@ impl<'a> Inputs<'a> {
 
     /// What is known of its columns.
     pub(in crate::guard) fn columns(&self, table: Option<u16>) -> Option<&'a Columns> {
-        self.table(table)?.columns.as_ref()
+        self.table(table)?.columns.as_deref()
     }
 
     /// A limit of the text.

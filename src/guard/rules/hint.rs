@@ -41,9 +41,9 @@ pub(super) fn in_pages(entry: &Entry<'_>, table: Option<&TableName>, page: u64) 
             "{name} has no unique key to read it by in pages: add a primary key, filter, or set a LIMIT of at most \
              {page}; {all}"
         ),
-        PagingKey::Unknown => format!(
-            "Read in pages by a unique key: SELECT … FROM {name} WHERE id > $1 ORDER BY id LIMIT {page}; {all}"
-        ),
+        PagingKey::Unknown => {
+            format!("Read in pages by a unique key: SELECT … FROM {name} WHERE id > $1 ORDER BY id LIMIT {page}; {all}")
+        }
     }
 }
 
@@ -92,5 +92,5 @@ fn list(key: &Key) -> String {
 
 /// The columns of a write's table, where they are known.
 pub(super) fn columns<'a>(entry: &Entry<'a>, table: Option<&TableName>) -> Option<&'a Columns> {
-    entry.intake.schema?.table(table?)?.columns.as_ref()
+    entry.intake.schema?.table(table?)?.columns.as_deref()
 }

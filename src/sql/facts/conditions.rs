@@ -82,6 +82,7 @@ impl Scope {
 
     fn part(&mut self, part: &Expr, among: Sources, narrows: Sources) {
         match part {
+            Expr::Nested(inner) => self.condition(inner, among, narrows),
             Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => self.equal([left, right], among, narrows),
             Expr::IsNull(inner) => self.pin(inner, Values::Null, among, narrows),
             Expr::InList { expr, list, negated: false } if list.iter().all(|item| self.is_fixed(item)) => {

@@ -18,6 +18,8 @@ pub use table::{Columns, Estimate, Key, Names, Nulls, Rank, Table};
 pub struct Schema {
     tables: Arc<Tables>,
     path: SearchPath,
+    /// Names that mean a temporary table, of which nothing is known.
+    hidden: Arc<[Box<str>]>,
 }
 
 /// By name; each with the schemas that it stands in.
@@ -33,12 +35,22 @@ impl Schema {
     /// The same tables, with unqualified names looked up along `path`.
     #[must_use]
     pub fn with_path(&self, path: SearchPath) -> Self {
-        Self { tables: Arc::clone(&self.tables), path }
+        Self { path, ..self.clone() }
+    }
+
+    /// The same tables but those that temporary ones of these names hide: of them nothing is known, unless the schema
+    /// is named.
+    #[must_use]
+    pub fn hiding(&self, names: &[Box<str>]) -> Self {
+        Self { hidden: names.into(), ..self.clone() }
     }
 
     /// How many rows a table holds. Where the search path is not known, an unqualified name that stands in several
     /// schemas gets the smallest known estimate; the server's catalogue is always small.
     pub fn rows(&self, table: &TableName) -> Estimate {
+        if self.hides(table) {
+            return Estimate::Unknown;
+        }
         let Some(homes) = self.tables.get(table.name()) else {
             return if table.is_catalogue() { Estimate::Known(0) } else { Estimate::Unknown };
         };
@@ -54,7 +66,11 @@ impl Schema {
 
     /// The one table that a name means; `None` where it is not known, or may be another of that name.
     pub fn table(&self, table: &TableName) -> Option<&Table> {
-        self.home(self.tables.get(table.name())?, table)
+        if self.hides(table) { None } else { self.home(self.tables.get(table.name())?, table) }
+    }
+
+    fn hides(&self, table: &TableName) -> bool {
+        table.schema().is_none() && self.hidden.iter().any(|hidden| **hidden == *table.name())
     }
 
     fn home<'a>(&self, homes: &'a Homes, table: &TableName) -> Option<&'a Table> {
@@ -126,6 +142,6 @@ impl SchemaBuilder {
 
     /// The picture; unqualified names have no known path.
     pub fn build(self) -> Schema {
-        Schema { tables: Arc::new(self.tables), path: SearchPath::Unknown }
+        Schema { tables: Arc::new(self.tables), ..Schema::default() }
     }
 }

@@ -20,7 +20,7 @@ pub struct Table {
     /// How many rows it holds, partitions and children included.
     pub rows: Estimate,
     /// Its columns, where they were read.
-    pub columns: Option<Columns>,
+    pub columns: Option<Arc<Columns>>,
 }
 
 /// What is known of the columns of a table.
@@ -68,6 +68,12 @@ impl Table {
     /// A table of whose columns nothing is known.
     pub const fn sized(rows: Estimate) -> Self {
         Self { rows, columns: None }
+    }
+
+    /// The same with what is known of its columns.
+    #[must_use]
+    pub fn with_columns(self, columns: Columns) -> Self {
+        Self { columns: Some(Arc::new(columns)), ..self }
     }
 
     /// The key to read the table by, page after page: one without nulls, the primary key before others, a short one

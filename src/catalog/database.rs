@@ -22,6 +22,8 @@ pub(super) struct Database {
     owed: AtomicU8,
     /// When it was read last, or tried; 0: never.
     tried_ms: AtomicU64,
+    /// The last try that went well.
+    read_ms: AtomicU64,
     /// Failures in a row.
     failures: AtomicU32,
 }
@@ -45,6 +47,7 @@ impl Database {
             touched_ms: AtomicU64::new(0),
             owed: AtomicU8::new(0),
             tried_ms: AtomicU64::new(0),
+            read_ms: AtomicU64::new(0),
             failures: AtomicU32::new(0),
         }
     }
@@ -113,6 +116,7 @@ impl Database {
     /// Notes what was read; true where it differs from what was known by more than noise.
     pub(super) fn succeed(&self, reading: Reading) -> bool {
         self.failures.store(0, Ordering::Relaxed);
+        self.read_ms.store(self.tried_ms.load(Ordering::Relaxed), Ordering::Relaxed);
         self.columns.store(Some(Arc::clone(&reading.columns)));
         if self.picture.load().as_ref().is_some_and(|known| known.is_like(&reading)) {
             return false;
@@ -121,9 +125,16 @@ impl Database {
         true
     }
 
-    /// Notes a failure; what was known stays.
-    pub(super) fn fail(&self) {
+    /// Notes a failure; true where something is known no more. Sizes stay: they are estimates anyway. What was certain is
+    /// so no longer once nobody has seen for a minute whether it still is.
+    pub(super) fn fail(&self, now_ms: u64) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
+        let stale = self.read_ms.load(Ordering::Relaxed).saturating_add(CERTAIN_MS) < now_ms;
+        let known = self.picture.load_full().filter(|_| stale);
+        let Some(sizes) = known.and_then(|picture| picture.sizes_alone()) else { return false };
+        self.picture.store(Some(Arc::new(sizes)));
+        self.columns.store(None);
+        true
     }
 }
 
@@ -137,6 +148,8 @@ const REFRESH_UNWANTED_MS: u64 = 60_000;
 const TOUCH_PAUSE_MS: u64 = 1_000;
 /// How long columns are taken for unchanged at the most, whatever the server's counters say.
 const COLUMNS_MS: u64 = 300_000;
+/// How long keys and paths count as certain without having been read again.
+const CERTAIN_MS: u64 = 60_000;
 /// From a touch to the read: the statement that caused it is still running.
 const SETTLE_MS: u64 = 200;
 /// Reads that a touch asks for.
@@ -188,12 +201,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_certain_is_forgotten_after_a_minute_of_failures() {
+        use crate::catalog::tables::{TableKind, TableRow};
+        use crate::sql::schema::{Estimate, TableName};
+
+        let columns = Some(Arc::default());
+        let kind = TableKind::Table;
+        let row = TableRow { schema: "public".into(), name: "t".into(), kind, rows: Some(7), columns };
+        let database = Database::new("shop", 5);
+        database.begin(1_000);
+        database.succeed(Reading { rows: vec![row], ..Reading::default() });
+        let name = TableName::new("t");
+        let has_columns = || {
+            let schema = database.schema(Sight::Changed, 0).unwrap();
+            assert_eq!(schema.rows(&name), Estimate::Known(7), "its size stays");
+            schema.table(&name).unwrap().columns.is_some()
+        };
+        assert!(!database.fail(61_000) && has_columns());
+        assert!(database.fail(61_001) && !has_columns());
+        assert!(!database.fail(70_000), "there is no more to forget");
+    }
+
+    #[test]
     fn failures_space_the_tries_out_to_a_minute() {
         let database = Database::new("shop", 5);
         let mut pauses = Vec::new();
         for _ in 0..9 {
             database.begin(1_000);
-            database.fail();
+            database.fail(1_000);
             pauses.push((database.due_ms() - 1_000) / 1_000);
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);

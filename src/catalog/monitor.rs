@@ -141,9 +141,8 @@ impl Reader {
         match outcome {
             Ok(reading) => database.succeed(reading),
             Err(failure) => {
-                database.fail();
                 self.warn(&database.name, &failure);
-                false
+                database.fail(clock::uptime_ms())
             }
         }
     }

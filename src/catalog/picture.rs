@@ -80,6 +80,16 @@ impl Picture {
         find(&self.by_path.load()).unwrap_or(new)
     }
 
+    /// What is left of it when only estimates count; `None` where there is nothing else.
+    pub(super) fn sizes_alone(&self) -> Option<Self> {
+        let certain = self.reading.rows.iter().any(|row| row.columns.is_some());
+        if !certain && self.reading.paths == Paths::default() {
+            return None;
+        }
+        let rows = self.reading.rows.iter().map(|row| TableRow { columns: None, ..row.clone() }).collect();
+        Some(Self::new(Reading { rows, ..Reading::default() }))
+    }
+
     /// True where another reading says the same, but for noise.
     pub(super) fn is_like(&self, reading: &Reading) -> bool {
         !differ(&self.reading.rows, &reading.rows) && self.reading.paths == reading.paths

@@ -107,6 +107,11 @@ impl Judge {
             Setting::SafeEncoding => self.manner.encoding = Encoding::Safe,
             Setting::PairEncoding => self.manner.encoding = Encoding::Pairs,
             Setting::ShiftJisEncoding => self.manner.encoding = Encoding::ShiftJis,
+            Setting::OwnPath => {
+                self.sight.path_changed();
+                // Asked for again at the next statement.
+                self.schema = None;
+            }
         }
     }
 

@@ -31,6 +31,11 @@ impl Own {
         path || self.temporary.len() != known
     }
 
+    /// The session began with a path of its own.
+    pub fn path_changed(&mut self) {
+        self.path = Path::Changed;
+    }
+
     /// The tables as the session sees them; `None` where nothing is known yet.
     pub fn schema(&self, catalog: &Catalog, who: &Entry) -> Option<Arc<Schema>> {
         let sight = match self.path {

@@ -12,6 +12,7 @@ use super::overseer::Opinion;
 use super::policy::Policy;
 use super::prepared::Prepared;
 use super::reader::{ChangesSchema, Found, Pending, Text};
+use super::sight::Own;
 use crate::client::refuse;
 use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, RuleDef, Verdict, Whole};
 use crate::roster::Entry;
@@ -35,6 +36,8 @@ pub struct Judge {
     /// The settings that `policy` is of.
     settings: u64,
     schema: Option<Arc<Schema>>,
+    /// What the session has changed of how it sees the tables.
+    sight: Own,
     /// The catalogue that `schema` is of.
     catalogue: u64,
     /// The statement that the client speaks of.
@@ -86,7 +89,8 @@ impl Judge {
         let policy = house.settings.load().policies.of(&who.identity);
         let prepared = Prepared::new(&house.common.memory);
         let catalogue = house.catalog.generation();
-        let schema = house.catalog.schema(&who.identity.database);
+        let sight = Own::default();
+        let schema = sight.schema(&house.catalog, who);
         Self {
             house,
             local,
@@ -95,6 +99,7 @@ impl Judge {
             policy,
             settings,
             schema,
+            sight,
             catalogue,
             current: None,
             values: Values::default(),
@@ -117,6 +122,11 @@ impl Judge {
             Setting::SafeEncoding => self.manner.encoding = Encoding::Safe,
             Setting::PairEncoding => self.manner.encoding = Encoding::Pairs,
             Setting::ShiftJisEncoding => self.manner.encoding = Encoding::ShiftJis,
+            Setting::OwnPath => {
+                self.sight.path_changed();
+                // Asked for again at the next statement.
+                self.schema = None;
+            }
         }
     }
 
@@ -238,6 +248,9 @@ impl Judge {
 
     fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
         self.refresh(who);
+        if self.sight.take_in(&text.shape.lookup) {
+            self.schema = self.sight.schema(&self.house.catalog, who);
+        }
         if size.whole == Whole::Whole && text.memo.borrow().holds(&self.policy, self.schema.as_ref()) {
             let values = text.memo.borrow().values();
             self.know(Some(text), values);
@@ -342,7 +355,7 @@ impl Judge {
         let catalogue = self.house.catalog.generation();
         if catalogue != self.catalogue || self.schema.is_none() {
             self.catalogue = catalogue;
-            self.schema = self.house.catalog.schema(&who.identity.database);
+            self.schema = self.sight.schema(&self.house.catalog, who);
         }
     }
 

@@ -18,5 +18,6 @@ pub mod prepared;
 pub mod reader;
 pub mod relay;
 pub mod serve;
+pub mod sight;
 pub mod timing;
 pub mod welcome;

@@ -363,7 +363,7 @@ fn breaches_say_what_was_measured_and_what_to_write() {
     let select = breach("SELECT * FROM big");
     assert_eq!((select.measured.as_str(), select.limit), ("400000", 10_000));
     assert_eq!(select.message, "the query sends all of \"big\", about 400000 rows; at most 10000 are allowed");
-    assert!(select.hint.contains("FROM big WHERE id > $last ORDER BY id LIMIT 1000"), "{}", select.hint);
+    assert!(select.hint.contains("FROM big WHERE id > $1 ORDER BY id LIMIT 1000"), "{}", select.hint);
     let limit = breach("SELECT * FROM big LIMIT 20000");
     assert_eq!((limit.measured.as_str(), limit.limit), ("20000", 10_000));
     let write = breach("DELETE FROM small");

@@ -3,7 +3,8 @@
 //! A query is bounded, unbounded, or nobody can tell. Only the second is refused: nothing in it limits the rows and a
 //! table it reads is known to be large, or its own LIMIT says more than is allowed.
 
-use crate::guard::bound::{self, Bound, Known};
+use super::hint;
+use crate::guard::bound::{self, Bound, Inputs, Trust};
 use crate::guard::failure::OnPanic;
 use crate::guard::intake::{Entry, Whole};
 use crate::guard::measure::Measure;
@@ -53,29 +54,24 @@ impl UnboundedSelect {
         // A cursor and a COPY are read in portions; what EXPLAIN ANALYZE runs keeps its rows.
         let sends = matches!(entry.piece.wrap, Wrap::None | Wrap::Prepare) && entry.piece.inner.queries();
         match entry.cut {
-            Whole::Whole if sends => bound::bound(&entry.facts.reach, &self.known(entry)),
+            Whole::Whole if sends => bound::bound(&entry.facts.reach, &self.inputs(entry)),
             Whole::Whole => Bound::AtMost(0),
             Whole::PrefixOnly => Bound::Unknown,
         }
     }
 
-    fn known<'a>(&'a self, entry: &'a Entry<'a>) -> Known<'a> {
-        Known { max_rows: self.max_rows, small_tables: &self.small_tables, entry }
+    fn inputs<'a>(&'a self, entry: &'a Entry<'a>) -> Inputs<'a> {
+        Inputs { max_rows: self.max_rows, small_tables: &self.small_tables, trust: Trust::Estimates, entry }
     }
 
     fn breach(&self, entry: &Entry<'_>, measured: String, message: String, table: Option<&TableName>) -> Breach {
-        let table = table.map_or_else(|| "…".to_owned(), ToString::to_string);
-        let page = self.max_rows.min(1000);
         Breach {
             rule: DEF.name,
             statement: entry.index,
             measured,
             limit: self.max_rows,
             message,
-            hint: format!(
-                "Read in pages: SELECT … FROM {table} WHERE id > $last ORDER BY id LIMIT {page}; \
-                 for all of it use a cursor or COPY"
-            ),
+            hint: hint::in_pages(entry, table, self.max_rows.min(1000)),
         }
     }
 }

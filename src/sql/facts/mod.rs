@@ -4,11 +4,13 @@
 //! does dropping what it builds: call [`parse`] on a thread with a stack of [`STACK_BYTES`], never on a worker.
 //! What the parser cannot read is read by `scan`, which knows the clauses of a statement and no more.
 
+mod adapt;
 mod calls;
 mod join;
 mod reach;
 mod scan;
 mod select;
+mod tokens;
 mod truth;
 mod write;
 
@@ -156,7 +158,7 @@ pub fn parse(lexed: &Lexed) -> Facts {
 fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
     let shape = lexed.shape.get(piece.body.max(piece.shape.start)..piece.shape.end).unwrap_or_default();
     let text = readable(shape);
-    let text = if piece.wrap == Wrap::CopyOut { scan::parenthesised(&text) } else { &text };
+    let text = if piece.wrap == Wrap::CopyOut { tokens::parenthesised(&text) } else { &text };
     if piece.inner == Verb::Truncate {
         return Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT };
     }
@@ -172,9 +174,6 @@ fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
 
 /// Reads one statement: by the parser, or else by its clauses.
 fn read(text: &str, verb: Verb) -> Statement {
-    if verb == Verb::Table {
-        return scan::table_statement(text);
-    }
     match parsed(text) {
         Ok(statement) => statement,
         Err(reason) => scan::statement(text, verb, reason),

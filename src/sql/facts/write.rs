@@ -1,6 +1,8 @@
 //! What statements write.
 
-use sqlparser::ast::{Delete, Expr, FromTable, Statement, TableFactor, TableWithJoins, Update};
+use sqlparser::ast::{
+    Delete, Expr, FromTable, Merge, MergeAction, MergeClause, MergeClauseKind, Statement, TableFactor, Update,
+};
 
 use super::select::{self, Reader};
 use super::truth::{self, Keys, Truth};
@@ -13,6 +15,7 @@ impl Reader {
             Statement::Query(query) => return self.query(query),
             Statement::Update(update) => self.update(update),
             Statement::Delete(delete) => self.delete(delete),
+            Statement::Merge(merge) => self.merge(merge),
             Statement::Insert(insert) => {
                 if let Some(source) = &insert.source {
                     self.query(source);
@@ -24,14 +27,26 @@ impl Reader {
     }
 
     fn update(&mut self, update: &Update) {
-        let table = written(Some(&update.table));
+        let table = written(Some(&update.table.relation));
         self.writes.push(Write { kind: WriteKind::Update, table, filter: filter(update.selection.as_ref()) });
     }
 
     fn delete(&mut self, delete: &Delete) {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        let table = written(from.first());
+        let table = written(from.first().map(|from| &from.relation));
         self.writes.push(Write { kind: WriteKind::Delete, table, filter: filter(delete.selection.as_ref()) });
+    }
+
+    fn merge(&mut self, merge: &Merge) {
+        let on = truth::fold(&merge.on, Keys::Nullable);
+        for arm in &merge.clauses {
+            let kind = match arm.action {
+                MergeAction::Update(_) => WriteKind::Update,
+                MergeAction::Delete { .. } => WriteKind::Delete,
+                MergeAction::Insert(_) | MergeAction::DoNothing { .. } => continue,
+            };
+            self.writes.push(Write { kind, table: written(Some(&merge.table)), filter: arm_filter(on, arm) });
+        }
     }
 }
 
@@ -44,8 +59,20 @@ pub(super) fn filter(condition: Option<&Expr>) -> Filter {
     }
 }
 
-fn written(table: Option<&TableWithJoins>) -> Option<TableName> {
-    match &table?.relation {
+/// What narrows an arm of a MERGE: rows that match are those of ON, rows that no source has are all the others.
+fn arm_filter(on: Truth, arm: &MergeClause) -> Filter {
+    let every_row = match arm.clause_kind {
+        MergeClauseKind::NotMatchedBySource => Truth::Never,
+        MergeClauseKind::Matched | MergeClauseKind::NotMatched | MergeClauseKind::NotMatchedByTarget => Truth::Always,
+    };
+    match filter(arm.predicate.as_ref()) {
+        Filter::None | Filter::ConstantTrue if on == every_row => Filter::ConstantTrue,
+        _ => Filter::Real,
+    }
+}
+
+fn written(table: Option<&TableFactor>) -> Option<TableName> {
+    match table? {
         TableFactor::Table { name, .. } => select::table_name(name),
         _ => None,
     }

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use floodwall::sql::Flags;
+use floodwall::sql::lexer::{self, Lexed};
+
 use super::generate;
 
 /// A text with the file that it is from.
@@ -33,6 +36,23 @@ pub fn verdicts() -> Vec<Case> {
             && let Some((_rule, text)) = case.text.split_once(' ')
         {
             case.text = text.to_owned();
+        }
+    }
+    cases
+}
+
+/// The statements of files as `psql` reads them: lines that begin with a backslash are commands to it.
+pub fn of_psql(folder: &Path) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for file in files(folder) {
+        let content = String::from_utf8(std::fs::read(&file).unwrap()).unwrap_or_default();
+        let lines = content.lines().filter(|line| !line.starts_with('\\'));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let mut rest = text.as_str();
+        let mut lexed = Lexed::default();
+        while let Some(end) = lexer::first_statement(Flags::POSTGRES, rest.as_bytes(), &mut lexed) {
+            cases.push(Case { file: file.display().to_string(), text: rest[..end].trim().to_owned() });
+            rest = &rest[end..];
         }
     }
     cases

@@ -38,3 +38,35 @@ fn both_parsers_read_the_same() {
         assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
     });
 }
+
+/// For looking at other texts by hand: FLOODWALL_ORACLE_FILES names a folder of files as `psql` reads them, such as
+/// PostgreSQL's own regression suite.
+#[test]
+#[ignore = "wants a folder of files"]
+fn files_of_others_are_read_the_same() {
+    let folder = std::env::var("FLOODWALL_ORACLE_FILES").unwrap();
+    on_large_stack(move || {
+        let cases = corpus::of_psql(folder.as_ref());
+        let (mut read, mut invalid, mut scanned, mut different) = (0, 0, 0, 0);
+        for case in &cases {
+            match compare::compare(&case.text, Strings::Standard) {
+                Ok(outcome) => {
+                    read += outcome.statements;
+                    scanned += outcome.scanned;
+                    different += usize::from(!outcome.differences.is_empty());
+                    for difference in outcome.differences {
+                        println!("{}: {}\n    {difference}", case.file, case.text);
+                    }
+                    if outcome.scanned > 0 {
+                        println!("{}: {}\n    scanned", case.file, case.text);
+                    }
+                }
+                Err(error) => {
+                    invalid += 1;
+                    println!("{}: {}\n    invalid: {error}", case.file, case.text);
+                }
+            }
+        }
+        println!("{read} statements, {invalid} texts with a syntax error, {scanned} scanned, {different} differ");
+    });
+}

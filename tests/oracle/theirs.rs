@@ -44,7 +44,7 @@ fn view(raw: &Value, text: &str) -> View {
     Scope::default().statement(inner_name, inner, &mut view.tables);
     note(name, statement, &mut view);
     walk(statement, &mut |name, value| note(name, value, &mut view));
-    if name == "SelectStmt" || wrap != Wrap::None || view.inner.writes() || name == "TruncateStmt" {
+    if name == "SelectStmt" || wrap != Wrap::None || view.inner.writes() || matches!(name, "TruncateStmt" | "CreateTableAsStmt") {
         own_write(inner_name, inner, &mut view);
         walk(inner, &mut |name, value| write(name, value, &mut view));
     }
@@ -77,6 +77,10 @@ fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
+                // `(a, b) = (SELECT …)`: the tree has the query once for each column.
+                if name == "MultiAssignRef" && value["colno"] != 1 {
+                    continue;
+                }
                 if name.starts_with(|c: char| c.is_ascii_uppercase()) {
                     visit(name, value);
                 }

@@ -58,13 +58,13 @@ pub(super) fn adapted(text: &str) -> String {
 }
 
 fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
-    if words.before(at, 1) == "." && words.word(at) != "*" {
+    if words.before(at, 1) == "." {
         return None;
     }
     match words.word(at) {
         "only" => only(words, at),
         "*" => star(words, at),
-        "." if words.before(at, 1) == ")" && words.word(at + 1) == "*" => Edit::cut(2),
+        "." if words.word(at + 1) == "*" => expanded_row(words, at),
         "table" => table(words, at),
         "rows" if words.word(at + 1) == "from" && words.word(at + 2) == "(" => Edit::put(2, "rows_from"),
         "as" => column_types(words, at),
@@ -83,11 +83,21 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         "with" if words.before(at, 1) == "returning" => Edit::cut(words.close(at + 1) - at + 1),
         "[" => assigned_element(words, at),
         "variadic" => Edit::cut(1),
-        "isnull" => Edit::put(1, "is null"),
+        "isnull" if words.before(at, 1) != "as" => Edit::put(1, "is null"),
         "document" if matches!(words.before(at, 1), "is" | "not") => Edit::put(1, "null"),
         "array" if words.before(at, 2) == ":" && words.word(at + 1) == "[" => Edit::cut(words.close(at + 1) - at + 1),
+        "collate" => Edit::cut(words.name_end(at + 1) - at + 1),
+        "repeatable" | "second" if words.word(at + 1) == "(" => argument(words, at),
+        "from" if matches!(words.before(at, 1), "both" | "leading" | "trailing") => Edit::put(1, "$1 from"),
+        "similar" if words.around(at) == "substring" => Edit::put(1, "from"),
+        "escape" if words.around(at) == "substring" => Edit::put(1, "for"),
+        "sets" if words.before(at, 1) == "grouping" => Edit::put(words.close(at + 1) - at + 1, "sets ((a))"),
+        "xmltable" if words.word(at + 1) == "(" => Edit::put(words.close(at + 1) - at + 1, "rows_from(a)"),
+        "collation" if words.word(at + 1) == "for" => Edit::put(words.close(at + 2) - at + 1, "lower(a)"),
+        ":" if words.word(at + 1) == "=" => Edit::put(2, "=>"),
+        word if TYPES.contains(&word) && words.word(at + 1) == "$1" => Edit::put(2, "$1"),
         word if OWN_SYNTAX.contains(&word) && words.word(at + 1) == "(" => own_syntax(words, at),
-        word if word.starts_with(is_operator) => prefix_operator(words, at),
+        word if word.starts_with(is_operator) => operator(words, at),
         _ => None,
     }
 }
@@ -107,15 +117,12 @@ fn only<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
 
 /// `t *`, a table with those that inherit from it.
 fn star<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
-    if words.before(at, 1) == "." {
-        return None;
-    }
-    let first = words.name_start(at.checked_sub(1)?)?;
+    let Some(first) = words.name_start(at.checked_sub(1)?) else { return operator(words, at) };
     let follows_table =
         matches!(words.before(first, 1), "from" | "join" | "update" | "only" | "into" | "using" | "table");
     // `extract (epoch FROM a * 2)` is a product.
     let product = matches!(words.around(at), "extract" | "substring" | "trim" | "overlay" | "position");
-    if follows_table && !product { Edit::cut(1) } else { None }
+    if follows_table && !product { Edit::cut(1) } else { operator(words, at) }
 }
 
 /// `TABLE t` as a query. The word is reserved: anywhere else it follows INTO, or names something.
@@ -169,7 +176,7 @@ fn locked_tables<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
 
 /// `SELECT` without anything to select.
 fn empty_select<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
-    let ends = ["", ")", "union", "except", "intersect", "order", "limit", "offset", "fetch", "for"];
+    let ends = ["", ")", "into", "union", "except", "intersect", "order", "limit", "offset", "fetch", "for"];
     if ends.contains(&words.word(at + 1)) { Edit::put(1, "select $1") } else { None }
 }
 
@@ -204,7 +211,7 @@ fn conflict_target<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     Edit::put(action - at, "conflict ")
 }
 
-/// `SET a[1] = …`.
+/// `SET a[1] = …` and `INSERT INTO t (a[1])`.
 fn assigned_element<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     let first = words.name_start(at.checked_sub(1)?)?;
     let mut end = words.close(at) + 1;
@@ -215,7 +222,9 @@ fn assigned_element<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
             _ => break,
         }
     }
-    let assigned = words.word(end) == "=" && matches!(words.before(first, 1), "set" | ",");
+    let listed =
+        matches!(words.word(end), "," | ")") && matches!(words.before(first, 1), "(" | ",") && words.in_columns(at);
+    let assigned = listed || words.word(end) == "=" && matches!(words.before(first, 1), "set" | ",");
     if assigned { Edit::cut(end - at) } else { None }
 }
 
@@ -247,36 +256,97 @@ fn own_syntax<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     if close > at + 1 { Edit::put(close - at + 1, twin) } else { None }
 }
 
-fn is_operator(c: char) -> bool {
-    matches!(c, '|' | '!' | '@' | '#' | '~' | '%' | '&' | '?' | '/' | '^')
+/// Types whose literals the parser does not know. A name before a literal can be nothing else.
+const TYPES: &[&str] = &[
+    "box",
+    "cidr",
+    "circle",
+    "hstore",
+    "inet",
+    "line",
+    "lseg",
+    "ltree",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "name",
+    "oid",
+    "path",
+    "pg_lsn",
+    "pg_snapshot",
+    "point",
+    "polygon",
+    "regclass",
+    "regtype",
+    "tid",
+    "tsquery",
+    "tsvector",
+    "txid_snapshot",
+    "vector",
+    "xml",
+];
+
+/// An operator where it stands before its operand, which most may; or one that the parser does not know.
+fn operator<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
+    let length =
+        1 + (at..).take_while(|&index| words.touch(index) && words.word(index + 1).starts_with(is_operator)).count();
+    let operator = words.slice(at, at + length - 1);
+    if matches!(words.before(at, 1), "" | "(" | ",") || BEFORE_OPERAND.contains(&words.before(at, 1)) {
+        // A sign is no matter, and a star is all columns.
+        return if matches!(operator, "+" | "-" | "*") { None } else { Edit::cut(length) };
+    }
+    if OPERATORS.contains(&operator) {
+        Some(Edit { take: length, put: operator.into() })
+    } else {
+        Edit::put(length, "||")
+    }
 }
 
-/// `| a`: most operators may stand before their operand.
-fn prefix_operator<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
-    let starts = matches!(
-        words.before(at, 1),
-        "select"
-            | "where"
-            | "and"
-            | "or"
-            | "not"
-            | "when"
-            | "then"
-            | "else"
-            | "case"
-            | "by"
-            | "on"
-            | "having"
-            | "("
-            | ","
-            | "all"
-            | "distinct"
-            | "returning"
-            | "limit"
-            | "offset"
-            | "between"
-            | "in"
-    );
-    let length = (at..).take_while(|&index| words.word(index).starts_with(is_operator)).count();
-    if starts { Edit::cut(length) } else { None }
+fn is_operator(c: char) -> bool {
+    matches!(c, '+' | '-' | '*' | '/' | '<' | '>' | '=' | '~' | '!' | '@' | '#' | '%' | '^' | '&' | '|' | '`' | '?')
+}
+
+/// Words that an expression follows.
+const BEFORE_OPERAND: &[&str] = &[
+    "all",
+    "and",
+    "between",
+    "by",
+    "case",
+    "distinct",
+    "else",
+    "having",
+    "in",
+    "limit",
+    "not",
+    "offset",
+    "on",
+    "or",
+    "returning",
+    "select",
+    "then",
+    "when",
+    "where",
+];
+
+/// Operators that the parser knows.
+const OPERATORS: &[&str] = &[
+    "+", "-", "*", "/", "%", "^", "=", "<>", "!=", "<", ">", "<=", ">=", "||", "&", "|", "#", "<<", ">>", "~", "~*",
+    "!~", "!~*", "~~", "~~*", "!~~", "!~~*", "->", "->>", "#>", "#>>", "@>", "<@", "&&", "?", "?|", "?&", "@@", "@?",
+    "#-", "=>", "<->",
+];
+
+/// `(f(a)).*`, and `t.*` under a cast: the row itself.
+fn expanded_row<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
+    if words.before(at, 1) == ")" || words.word(at + 2) == ":" { Edit::cut(2) } else { None }
+}
+
+/// `REPEATABLE (…)` of a sample, and the precision of an interval.
+fn argument<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
+    let kept = match (words.word(at), words.before(at, 1)) {
+        ("second", "to" | "''") => "second",
+        ("repeatable", ")") => "",
+        _ => return None,
+    };
+    Edit::put(words.close(at + 1) - at + 1, kept)
 }

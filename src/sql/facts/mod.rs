@@ -166,10 +166,15 @@ fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
         return read(text, piece.inner);
     }
     let mut writes = Vec::new();
-    if piece.writes() {
+    if piece.writes() && creates_table(text) {
         scan::nested_writes(text, &mut writes);
     }
     Statement { writes, ..Statement::SILENT }
+}
+
+/// `CREATE TABLE … AS` runs its query; what a rule, a view or a function holds runs later.
+fn creates_table(text: &str) -> bool {
+    tokens::tokens(text).take(4).any(|token| token.text == "table")
 }
 
 /// Reads one statement: by the parser, or else by its clauses.

@@ -49,11 +49,27 @@ pub(super) fn statement(text: &str, verb: Verb, reason: Unreadable) -> Statement
     match verb {
         Verb::Update => statement.writes.push(main_write(text, WriteKind::Update)),
         Verb::Delete => statement.writes.push(main_write(text, WriteKind::Delete)),
+        Verb::Merge => merge(text, &mut statement.writes),
         Verb::Select | Verb::Values | Verb::Table => query(text, &mut statement),
         _ => {}
     }
     nested_writes(text, &mut statement.writes);
     statement
+}
+
+/// The arms of a MERGE. What it joins by is not looked at, and taken for a filter.
+fn merge(text: &str, writes: &mut Vec<Write>) {
+    let table = table_after(text, &["merge", "into", "only"]);
+    let mut before = "";
+    for token in tokens(text).filter(|token| token.depth == 0) {
+        let kind = match token.text {
+            "update" if before == "then" => Some(WriteKind::Update),
+            "delete" if before == "then" => Some(WriteKind::Delete),
+            _ => None,
+        };
+        writes.extend(kind.map(|kind| Write { kind, table: table.clone(), filter: Filter::Real }));
+        before = token.text;
+    }
 }
 
 fn main_write(text: &str, kind: WriteKind) -> Write {

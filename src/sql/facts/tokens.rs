@@ -131,6 +131,18 @@ impl<'a> Words<'a> {
         self.inside.get(index).copied().flatten().map_or("", |open| self.before(open, 1))
     }
 
+    /// True where a token stands in the list of columns of an INSERT.
+    pub(super) fn in_columns(&self, index: usize) -> bool {
+        let open = self.inside.get(index).copied().flatten();
+        let table = open.and_then(|open| self.name_start(open.checked_sub(1)?));
+        table.is_some_and(|table| matches!(self.before(table, 1), "into" | "as"))
+    }
+
+    /// True where nothing stands between a token and the next.
+    pub(super) fn touch(&self, index: usize) -> bool {
+        matches!((self.token(index), self.token(index + 1)), (Some(this), Some(next)) if this.end() == next.at)
+    }
+
     /// The next `word` from `from` on at the depth of `from`, among the next 1,000 tokens.
     pub(super) fn find(&self, from: usize, word: &str) -> Option<usize> {
         let depth = self.token(from)?.depth;
@@ -146,6 +158,15 @@ impl<'a> Words<'a> {
             first -= 2;
         }
         Some(first)
+    }
+
+    /// Where the qualified name that begins at a token ends.
+    pub(super) fn name_end(&self, first: usize) -> usize {
+        let mut last = first;
+        while self.word(last + 1) == "." {
+            last += 2;
+        }
+        last
     }
 
     /// The text from a token up to and including another.

@@ -291,9 +291,15 @@ fn operator<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     let length =
         1 + (at..).take_while(|&index| words.touch(index) && words.word(index + 1).starts_with(is_operator)).count();
     let operator = words.slice(at, at + length - 1);
-    if matches!(words.before(at, 1), "" | "(" | ",") || BEFORE_OPERAND.contains(&words.before(at, 1)) {
+    let before = words.before(at, 1);
+    let operand =
+        matches!(before, "" | "(" | ",") || before.starts_with(is_operator) || BEFORE_OPERAND.contains(&before);
+    if operand {
         // A sign is no matter, and a star is all columns.
         return if matches!(operator, "+" | "-" | "*") { None } else { Edit::cut(length) };
+    }
+    if matches!(words.word(at + length), "any" | "some" | "all") && !COMPARISONS.contains(&operator) {
+        return Edit::put(length, "=");
     }
     if OPERATORS.contains(&operator) {
         Some(Edit { take: length, put: operator.into() })
@@ -328,6 +334,9 @@ const BEFORE_OPERAND: &[&str] = &[
     "when",
     "where",
 ];
+
+/// Operators that may stand before `ANY (…)` to the parser.
+const COMPARISONS: &[&str] = &["=", "<>", "!=", "<", ">", "<=", ">="];
 
 /// Operators that the parser knows.
 const OPERATORS: &[&str] = &[

@@ -13,7 +13,8 @@ pub enum Reach {
     Unknown,
     /// Some of these rows; how many, nobody can tell.
     Filtered(Box<Self>),
-    /// At most what a limit of the text says: an index into the limits of the piece.
+    /// At most what a limit of the text says: an index into the limits of the piece, or one beyond them where the limit
+    /// is an expression.
     Limited(Box<Self>, u16),
     /// Every combination.
     Product(Vec<Self>),
@@ -77,6 +78,10 @@ impl Reach {
             }
             first => Self::Sum(vec![first, other]).bounded(),
         }
+    }
+
+    pub(super) fn limited(self, index: u16) -> Self {
+        Self::Limited(Box::new(self), index).bounded()
     }
 
     pub(super) fn bounded(self) -> Self {

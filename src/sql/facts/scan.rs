@@ -7,6 +7,7 @@ use sqlparser::tokenizer::Tokenizer;
 
 use super::adapt::adapted;
 use super::calls::AGGREGATES;
+use super::select::NO_VALUE;
 use super::tokens::{Token, name, parenthesised, tokens};
 use super::truth::{self, Truth};
 use super::{Filter, Reach, Source, Statement, TOKENS_MAX, TableName, Unreadable, Write, WriteKind};
@@ -194,13 +195,13 @@ fn limited(text: &str, reach: Reach) -> Reach {
     for token in tokens(text) {
         if token.text == "$2" {
             if token.depth == 0 {
-                return Reach::Limited(Box::new(reach), limits);
+                return reach.limited(limits);
             }
             limits = limits.saturating_add(1);
         }
-        // `LIMIT ALL` and `LIMIT NULL` are none; any other expression may be anything.
+        // `LIMIT ALL` and `LIMIT NULL` are none.
         if token.depth == 0 && before == "limit" && !matches!(token.text, "all" | "null") {
-            return reach.filtered();
+            return reach.limited(NO_VALUE);
         }
         before = token.text;
     }

@@ -182,6 +182,42 @@ pub(super) fn dollar_quoted(text: &[u8], at: usize) -> Option<End> {
     }
 }
 
+/// `UESCAPE '!'`: what stands in place of a backslash in the `U&"…"` or `U&'…'` before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EscapeClause {
+    pub(super) character: u8,
+    pub(super) end: usize,
+}
+
+/// The UESCAPE that follows a literal which ends at `at`.
+pub(super) fn escape_clause(text: &[u8], at: usize) -> Option<EscapeClause> {
+    let keyword = blank(text, at);
+    let after = keyword + b"uescape".len();
+    if !text.get(keyword..after)?.eq_ignore_ascii_case(b"uescape") {
+        return None;
+    }
+    let quote = blank(text, after);
+    match text.get(quote..quote + 3)? {
+        &[b'\'', character, b'\''] => Some(EscapeClause { character, end: quote + 3 }),
+        _ => None,
+    }
+}
+
+/// End of the white space and comments that begin at `at`.
+fn blank(text: &[u8], mut at: usize) -> usize {
+    loop {
+        let end = match text.get(at..).unwrap_or_default() {
+            [b'-', b'-', ..] => line_comment(text, at + 2),
+            [b'/', b'*', ..] => block_comment(text, at + 2).at,
+            _ => skip(text, at, |byte| CLASS[usize::from(byte)] == Class::Space),
+        };
+        if end == at {
+            return at;
+        }
+        at = end;
+    }
+}
+
 /// End of the operator that begins at `at`, by the server's rules: a comment ends it, and one of several characters
 /// ends in a sign only where it has a character that no standard operator has.
 pub(super) fn operator(text: &[u8], at: usize) -> usize {

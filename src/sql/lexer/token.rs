@@ -238,7 +238,10 @@ impl<'a> Lexer<'a> {
             (b'e', Some(b'\''), _) => self.string(start, end + 1, Strings::Escapes),
             (b'n', Some(b'\''), _) => self.string(start, end + 1, self.strings),
             (b'b' | b'x', Some(b'\''), _) => self.string(start, end + 1, Strings::Standard),
-            (b'u', Some(b'&'), Some(b'\'')) => self.string(start, end + 2, Strings::Standard),
+            (b'u', Some(b'&'), Some(b'\'')) => {
+                self.string(start, end + 2, Strings::Standard);
+                self.skip_escape_clause();
+            }
             (b'u', Some(b'&'), Some(b'"')) => self.quoted_name(end + 2),
             _ => return false,
         }
@@ -285,22 +288,31 @@ impl<'a> Lexer<'a> {
         self.gap();
         let shape = self.out.shape.len();
         let unicode = self.text[self.at] != b'"';
+        let escape = if unicode { scan::escape_clause(self.text, end.at) } else { None };
         if unicode {
-            self.unicode_name(from, end);
+            self.unicode_name(from, end, escape.map_or(b'\\', |clause| clause.character));
         } else {
             self.out.shape.extend_from_slice(&self.text[self.at..end.at]);
         }
-        self.at = end.at;
+        self.at = escape.map_or(end.at, |clause| clause.end);
         let key = matches!(&self.out.shape[shape..], b"\"id\"" | b"\"pk\"");
         self.name(if key { Word::Key } else { Word::Plain });
     }
 
     /// Puts `U&"…"` as the plain quoted name that it stands for, so that no table hides behind an escape.
-    fn unicode_name(&mut self, from: usize, end: scan::End) {
+    fn unicode_name(&mut self, from: usize, end: scan::End, escape: u8) {
         let inside = &self.text[from..end.at - usize::from(end.closed)];
         self.out.shape.push(b'"');
-        super::value::unescape(inside, &mut self.out.shape);
+        super::value::unescape(inside, escape, &mut self.out.shape);
         self.out.shape.push(b'"');
+    }
+
+    /// `UESCAPE '!'` belongs to the literal before it.
+    fn skip_escape_clause(&mut self) {
+        if let Some(clause) = scan::escape_clause(self.text, self.at) {
+            self.at = clause.end;
+            self.piece.text.end = clause.end;
+        }
     }
 
     fn dot(&mut self) {
@@ -343,6 +355,7 @@ impl<'a> Lexer<'a> {
             _ => {}
         }
         let end = scan::operator(self.text, start);
+        let sum = self.text[start..end] == *b"+" && self.ends_with_limit();
         let space = self.out.shape.len();
         self.gap();
         self.out.shape.extend_from_slice(&self.text[start..end]);
@@ -362,7 +375,7 @@ impl<'a> Lexer<'a> {
                 self.token(Last::Operator);
             }
         }
-        self.limit_next &= self.last == Last::Sign;
+        self.limit_next = sum || self.limit_next && self.last == Last::Sign;
     }
 
     /// A byte that no token begins with.

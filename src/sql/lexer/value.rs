@@ -135,6 +135,9 @@ impl Lexer<'_> {
             return;
         }
         self.note_explain_option(scalar);
+        if self.limit_next && self.adds_to_limit(scalar) {
+            return;
+        }
         if self.last == Last::Sign && !self.operand_before_sign() {
             scalar.negative = self.out.shape.last() == Some(&b'-');
             self.cut(self.sign_at);
@@ -158,6 +161,30 @@ impl Lexer<'_> {
         self.count_array(scalar);
         self.limit_next = false;
         self.token(if scalar.kind == Kind::Text { Last::Text } else { Last::Value });
+    }
+
+    /// True where the last token is the value of a limit.
+    pub(super) fn ends_with_limit(&self) -> bool {
+        self.out.limits.last().is_some_and(|limit| limit.at + 2 == self.out.shape.len())
+    }
+
+    /// `LIMIT 10 + 5`: a sum of values is one value.
+    fn adds_to_limit(&mut self, scalar: Scalar) -> bool {
+        let added = scalar.limit(self.text);
+        let Some(last) = self.out.limits.last_mut() else { return false };
+        if self.last != Last::Sign || last.at + 2 != self.sign_at {
+            return false;
+        }
+        last.limit = match (last.limit, added) {
+            (Limit::Rows(a), Limit::Rows(b)) => Limit::Rows(a.saturating_add(b)),
+            (Limit::Parameter, _) | (_, Limit::Parameter) => Limit::Parameter,
+            (Limit::Other, _) | (_, Limit::Other) => Limit::Other,
+        };
+        self.out.shape.truncate(self.sign_at);
+        self.at = scalar.end;
+        self.limit_next = false;
+        self.token(Last::Value);
+        true
     }
 
     fn operand_before_sign(&self) -> bool {
@@ -261,12 +288,12 @@ impl Lexer<'_> {
     }
 }
 
-/// Appends the content of `U&"…"` with its escapes resolved, by the default escape character.
-pub(super) fn unescape(mut content: &[u8], out: &mut Vec<u8>) {
+/// Appends the content of `U&"…"` with its escapes resolved.
+pub(super) fn unescape(mut content: &[u8], escape: u8, out: &mut Vec<u8>) {
     while let Some((&byte, rest)) = content.split_first() {
-        let digits = match (byte, rest.first()) {
-            (b'\\', Some(b'+')) => rest.get(1..7),
-            (b'\\', Some(_)) => rest.get(..4),
+        let digits = match rest.first() {
+            Some(b'+') if byte == escape => rest.get(1..7),
+            Some(_) if byte == escape => rest.get(..4),
             _ => None,
         };
         let decoded = digits.and_then(|digits| code_point(digits).map(|c| (c, digits.len() + digits.len() / 6)));

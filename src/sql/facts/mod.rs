@@ -166,6 +166,9 @@ fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
         return read(text, piece.inner);
     }
     let mut writes = Vec::new();
+    if piece.inner == Verb::Call {
+        scan::body_writes(text, &mut writes);
+    }
     if piece.writes() && creates_table(text) {
         scan::nested_writes(text, &mut writes);
     }

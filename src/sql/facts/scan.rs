@@ -133,6 +133,62 @@ pub(super) fn nested_writes(text: &str, writes: &mut Vec<Write>) {
     }
 }
 
+/// Most writes of one body that are looked at.
+const BODY_WRITES_MAX: usize = 1_000;
+
+/// UPDATE, DELETE and TRUNCATE in the body of a DO.
+pub(super) fn body_writes(text: &str, writes: &mut Vec<Write>) {
+    nested_writes(text, writes);
+    let mut before = "";
+    let mut words = tokens(text).peekable();
+    while let Some(token) = words.next() {
+        let begins = matches!(before, ";" | "(" | "begin" | "then" | "else" | "loop" | ">");
+        before = token.text;
+        if !begins || writes.len() >= BODY_WRITES_MAX {
+            continue;
+        }
+        let kind = match (token.text, words.peek().map_or("", |next| next.text)) {
+            // An arm of a MERGE has no table.
+            ("update", "set") => continue,
+            ("update", _) => WriteKind::Update,
+            ("delete", "from") => WriteKind::Delete,
+            ("truncate", _) => WriteKind::Truncate,
+            _ => continue,
+        };
+        let statement = first_statement(&text[token.at..]);
+        writes.push(match kind {
+            WriteKind::Truncate => truncate(statement),
+            WriteKind::Update | WriteKind::Delete => {
+                let write = parsed_write(statement).unwrap_or_else(|| main_write(statement, kind));
+                beside_variables(write, statement)
+            }
+        });
+    }
+}
+
+/// In a body `id = r.id` may compare a column with a variable.
+fn beside_variables(write: Write, statement: &str) -> Write {
+    let mut condition = tokens(statement).skip_while(|token| token.text != "where");
+    match write.filter {
+        Filter::ConstantTrue if condition.any(|token| token.text == ".") => Write { filter: Filter::Real, ..write },
+        _ => write,
+    }
+}
+
+/// What stands before the first semicolon outside of parentheses, or the end of the parentheses around it.
+fn first_statement(text: &str) -> &str {
+    let mut depth = 0_usize;
+    for token in tokens(text) {
+        match token.text {
+            "(" => depth += 1,
+            ")" | ";" if depth == 0 => return text[..token.at].trim_end(),
+            ")" => depth -= 1,
+            _ => {}
+        }
+    }
+    text
+}
+
 fn parsed_write(text: &str) -> Option<Write> {
     let ast = parse_statement(text).ok()?;
     let mut reader = super::select::Reader::default();

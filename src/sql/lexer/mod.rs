@@ -10,6 +10,7 @@
 //!
 //! The lexer takes any bytes, never fails, allocates nothing for a token, and its time is linear in the text.
 
+mod body;
 mod head;
 mod keyword;
 mod nest;

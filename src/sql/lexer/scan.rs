@@ -157,18 +157,21 @@ pub(super) fn block_comment(text: &[u8], mut at: usize) -> End {
     End { at: text.len(), closed: false }
 }
 
-/// End of a `$tag$…$tag$` that begins at `at`; `None` where no such opening stands there.
-pub(super) fn dollar_quoted(text: &[u8], at: usize) -> Option<End> {
+/// Length of the `$tag$` that begins at `at`; 0 where none stands there.
+pub(super) fn dollar_tag(text: &[u8], at: usize) -> usize {
     let mut open = at + 1;
     if class(text, open) == Class::Letter {
         // A tag is a name without a dollar sign.
         open = skip(text, open, |byte| matches!(CLASS[usize::from(byte)], Class::Letter | Class::Digit));
     }
-    if text.get(open) != Some(&b'$') {
-        return None;
-    }
-    let tag = &text[at..=open];
-    let mut from = open + 1;
+    if text.get(open) == Some(&b'$') { open + 1 - at } else { 0 }
+}
+
+/// End of a `$tag$…$tag$` that begins at `at`; `None` where no such opening stands there.
+pub(super) fn dollar_quoted(text: &[u8], at: usize) -> Option<End> {
+    let length = dollar_tag(text, at);
+    let tag = text.get(at..at + length).filter(|tag| !tag.is_empty())?;
+    let mut from = at + length;
     loop {
         let tail = text.get(from..).unwrap_or_default();
         let Some(stop) = tail.iter().position(|&byte| byte == b'$') else {
@@ -204,7 +207,7 @@ pub(super) fn escape_clause(text: &[u8], at: usize) -> Option<EscapeClause> {
 }
 
 /// End of the white space and comments that begin at `at`.
-fn blank(text: &[u8], mut at: usize) -> usize {
+pub(super) fn blank(text: &[u8], mut at: usize) -> usize {
     loop {
         let end = match text.get(at..).unwrap_or_default() {
             [b'-', b'-', ..] => line_comment(text, at + 2),

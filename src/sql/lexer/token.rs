@@ -1,5 +1,6 @@
 //! The loop over tokens: what each adds to the shape.
 
+use super::body::Body;
 use super::keyword::{self, Word};
 use super::nest::Frame;
 use super::scan::{self, CLASS, Class};
@@ -56,6 +57,8 @@ pub(super) struct Lexer<'a> {
     pub(super) limit_next: bool,
     /// `BEGIN ATOMIC` bodies that are open.
     pub(super) atomic: u32,
+    /// Bodies of DO that are being read, innermost last.
+    pub(super) bodies: Vec<Body<'a>>,
 }
 
 impl<'a> Lexer<'a> {
@@ -75,6 +78,7 @@ impl<'a> Lexer<'a> {
             pair: Pair::None,
             limit_next: false,
             atomic: 0,
+            bodies: Vec::new(),
         }
     }
 
@@ -89,7 +93,13 @@ impl<'a> Lexer<'a> {
     /// Reads up to the end of one statement; false at the end of the text.
     pub(super) fn statement(&mut self) -> bool {
         self.begin_statement();
-        while let Some(&byte) = self.text.get(self.at) {
+        loop {
+            let Some(&byte) = self.text.get(self.at) else {
+                if self.leaves_body() {
+                    continue;
+                }
+                break;
+            };
             match CLASS[usize::from(byte)] {
                 Class::Space => self.at += 1,
                 Class::Letter => self.word(),
@@ -250,6 +260,9 @@ impl<'a> Lexer<'a> {
 
     fn string(&mut self, start: usize, from: usize, strings: Strings) {
         let end = scan::string(self.text, from, strings);
+        if end.closed && self.enters_body(from..end.at - 1, end.at) {
+            return;
+        }
         self.text_value(start, from, end);
     }
 
@@ -271,10 +284,16 @@ impl<'a> Lexer<'a> {
         if scan::class(self.text, start + 1) == Class::Digit {
             let digits = self.text[start + 1..].iter().position(|byte| !byte.is_ascii_digit());
             let end = digits.map_or(self.text.len(), |digits| start + 1 + digits);
-            self.piece.marks.set(Marks::PARAMETERS);
+            // In a body they are parameters of what it executes.
+            if self.bodies.is_empty() {
+                self.piece.marks.set(Marks::PARAMETERS);
+            }
             self.value(Scalar { kind: Kind::Parameter, start, content: start, end, negative: false });
         } else if let Some(end) = scan::dollar_quoted(self.text, start) {
-            self.text_value(start, start, end);
+            let tag = scan::dollar_tag(self.text, start);
+            if !end.closed || !self.enters_body(start + tag..end.at - tag, end.at) {
+                self.text_value(start, start, end);
+            }
         } else {
             self.other();
         }

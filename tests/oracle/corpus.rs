@@ -41,6 +41,12 @@ pub fn verdicts() -> Vec<Case> {
     cases
 }
 
+/// A text, the same with a statement after it, and its first half.
+pub fn variants(text: &str) -> [String; 3] {
+    let half = text.chars().count() / 2;
+    [text.to_owned(), format!("{text}\n; SELECT 1"), text.chars().take(half).collect()]
+}
+
 /// The statements of files as `psql` reads them: lines that begin with a backslash are commands to it.
 pub fn of_psql(folder: &Path) -> Vec<Case> {
     let mut cases = Vec::new();

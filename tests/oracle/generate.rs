@@ -33,7 +33,10 @@ fn gcd(a: usize, b: usize) -> usize {
 
 /// All of them.
 pub fn texts() -> Vec<String> {
-    [&SELECT, &SET_OPERATION, &WITH, &INSERT, &UPDATE, &DELETE, &MERGE, &WRAPPED, &COPY].iter().flat_map(|recipe| recipe.texts()).collect()
+    [&SELECT, &SET_OPERATION, &WITH, &INSERT, &UPDATE, &DELETE, &MERGE, &WRAPPED, &COPY]
+        .iter()
+        .flat_map(|recipe| recipe.texts())
+        .collect()
 }
 
 const WHERE: &[&str] = &[
@@ -111,10 +114,15 @@ const SELECT: Recipe = Recipe {
             "json_to_recordset('[]') AS x (a int, b text)",
         ],
         WHERE,
-        &["", "GROUP BY a", "GROUP BY DISTINCT ROLLUP (a, b), CUBE (c) HAVING count(*) > 1", "WINDOW w AS (ORDER BY a)"],
+        &[
+            "",
+            "GROUP BY a",
+            "GROUP BY DISTINCT ROLLUP (a, b), CUBE (c) HAVING count(*) > 1",
+            "WINDOW w AS (ORDER BY a)",
+        ],
         TAIL,
     ],
-    count: 520,
+    count: 700,
 };
 
 const SET_OPERATION: Recipe = Recipe {
@@ -125,7 +133,7 @@ const SET_OPERATION: Recipe = Recipe {
         &["", "UNION ALL SELECT c FROM v", "ORDER BY 1"],
         &["", "LIMIT 11", "OFFSET 1 FETCH FIRST 2 ROWS ONLY", "LIMIT $1"],
     ],
-    count: 180,
+    count: 240,
 };
 
 const WITH: Recipe = Recipe {
@@ -194,7 +202,12 @@ const UPDATE: Recipe = Recipe {
             "SET a = CASE WHEN id = 1 THEN 2 WHEN id = 3 THEN 4 END, r.x = 5",
             "SET doc['k'] = '1', name = $$where$$",
         ],
-        &["", "FROM u", "FROM u JOIN v USING (id), LATERAL (SELECT 1 LIMIT 1) l", "FROM (VALUES (1, 2), (3, 4)) AS w (id, a)"],
+        &[
+            "",
+            "FROM u",
+            "FROM u JOIN v USING (id), LATERAL (SELECT 1 LIMIT 1) l",
+            "FROM (VALUES (1, 2), (3, 4)) AS w (id, a)",
+        ],
         WHERE,
         &["", "RETURNING *"],
     ],
@@ -214,14 +227,22 @@ const DELETE: Recipe = Recipe {
 const MERGE: Recipe = Recipe {
     parts: &[
         &["MERGE INTO t", "MERGE INTO ONLY s.t AS x"],
-        &["USING u ON t.id = u.id", "USING (SELECT * FROM u LIMIT 5) AS q ON q.id = id", "USING (VALUES (1), (2)) v (id) ON true"],
+        &[
+            "USING u ON t.id = u.id",
+            "USING (SELECT * FROM u LIMIT 5) AS q ON q.id = id",
+            "USING (VALUES (1), (2)) v (id) ON true",
+        ],
         &[
             "WHEN MATCHED THEN DELETE",
             "WHEN MATCHED AND b > 0 THEN UPDATE SET a = 1, (b, c) = (2, 3)",
             "WHEN MATCHED THEN DO NOTHING",
             "WHEN NOT MATCHED BY SOURCE THEN DELETE",
         ],
-        &["", "WHEN NOT MATCHED THEN INSERT DEFAULT VALUES", "WHEN NOT MATCHED BY TARGET AND c THEN INSERT (a) OVERRIDING USER VALUE VALUES (1)"],
+        &[
+            "",
+            "WHEN NOT MATCHED THEN INSERT DEFAULT VALUES",
+            "WHEN NOT MATCHED BY TARGET AND c THEN INSERT (a) OVERRIDING USER VALUE VALUES (1)",
+        ],
         &["", "RETURNING merge_action(), *"],
     ],
     count: 48,

@@ -63,7 +63,8 @@ fn write(write: &facts::Write) -> Write {
 }
 
 fn marks(piece: &Piece, facts: &Statement) -> BTreeSet<Mark> {
-    let pairs = [(Marks::CTE_WRITES, Mark::CteWrites), (Marks::COPY_IN, Mark::CopyIn), (Marks::PARAMETERS, Mark::Parameters)];
+    let pairs =
+        [(Marks::CTE_WRITES, Mark::CteWrites), (Marks::COPY_IN, Mark::CopyIn), (Marks::PARAMETERS, Mark::Parameters)];
     let mut marks: BTreeSet<Mark> =
         pairs.into_iter().filter(|(mark, _)| piece.marks.has(*mark)).map(|(_, mark)| mark).collect();
     if piece.inner.queries() && facts.reach == Reach::Silent {

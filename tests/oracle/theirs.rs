@@ -44,7 +44,11 @@ fn view(raw: &Value, text: &str) -> View {
     Scope::default().statement(inner_name, inner, &mut view.tables);
     note(name, statement, &mut view);
     walk(statement, &mut |name, value| note(name, value, &mut view));
-    if name == "SelectStmt" || wrap != Wrap::None || view.inner.writes() || matches!(name, "TruncateStmt" | "CreateTableAsStmt") {
+    if name == "SelectStmt"
+        || wrap != Wrap::None
+        || view.inner.writes()
+        || matches!(name, "TruncateStmt" | "CreateTableAsStmt")
+    {
         own_write(inner_name, inner, &mut view);
         walk(inner, &mut |name, value| write(name, value, &mut view));
     }
@@ -117,8 +121,9 @@ fn analyzes(explain: &Value) -> bool {
     let analyze = options.filter(|option| option["defname"] == "analyze").last();
     analyze.is_some_and(|option| match node(&option["arg"]) {
         None => true,
-        Some((_, value)) => !matches!(text(&value["sval"]).to_lowercase().as_str(), "off" | "false")
-            && value["ival"] != Value::from(0),
+        Some((_, value)) => {
+            !matches!(text(&value["sval"]).to_lowercase().as_str(), "off" | "false") && value["ival"] != Value::from(0)
+        }
     })
 }
 
@@ -180,7 +185,9 @@ fn note(name: &str, value: &Value, view: &mut View) {
         "AExpr" if value["kind"] == 2 || value["kind"] == 3 => {
             counts.array_elements = counts.array_elements.max(elements(&value["rexpr"]));
         }
-        "FuncCall" if list(&value["funcname"]).last().is_some_and(|name| name["node"]["String"]["sval"] == "unnest") => {
+        "FuncCall"
+            if list(&value["funcname"]).last().is_some_and(|name| name["node"]["String"]["sval"] == "unnest") =>
+        {
             let most = list(&value["args"]).iter().map(elements).max().unwrap_or(0);
             counts.array_elements = counts.array_elements.max(most);
         }
@@ -190,7 +197,10 @@ fn note(name: &str, value: &Value, view: &mut View) {
         }
         "WithClause" => {
             let writes = list(&value["ctes"]).iter().filter_map(node).filter_map(|(_, cte)| node(&cte["ctequery"]));
-            if writes.into_iter().any(|(name, _)| matches!(name, "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt")) {
+            if writes
+                .into_iter()
+                .any(|(name, _)| matches!(name, "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt"))
+            {
                 view.marks.insert(Mark::CteWrites);
             }
         }
@@ -211,7 +221,9 @@ fn elements(value: &Value) -> u32 {
     let count = match node(peeled(value)) {
         Some(("AArrayExpr", array)) => list(&array["elements"]).len().max(1),
         Some(("AConst", constant)) => match text(&constant["val"]["Sval"]["sval"]).trim_start() {
-            array if array.starts_with('{') => array.split(',').count(),
+            array if array.starts_with('{') => {
+                array.split('"').step_by(2).map(|plain| plain.matches(',').count()).sum::<usize>() + 1
+            }
             _ => 0,
         },
         _ => 0,
@@ -236,6 +248,11 @@ fn added(sum: &Value) -> Cap {
     let plus = list(&sum["name"]).last().is_some_and(|name| name["node"]["String"]["sval"] == "+");
     match (cap(&sum["lexpr"]), cap(&sum["rexpr"])) {
         (Some(Cap::Rows(a)), Some(Cap::Rows(b))) if plus => Cap::Rows(a + b),
+        (Some(Cap::Parameter), Some(Cap::Rows(_) | Cap::Parameter)) | (Some(Cap::Rows(_)), Some(Cap::Parameter))
+            if plus =>
+        {
+            Cap::Parameter
+        }
         _ => Cap::Expression,
     }
 }
@@ -243,7 +260,7 @@ fn added(sum: &Value) -> Cap {
 fn number(constant: &Value) -> Option<u64> {
     let digits = match constant.as_object()?.iter().next()? {
         (kind, value) if kind == "Ival" => value["ival"].to_string(),
-        (kind, value) if kind == "Fval" => text(&value["fval"]).replace('_', ""),
+        (kind, value) if kind == "Fval" => text(&value["fval"]).to_owned(),
         (kind, value) if kind == "Sval" => text(&value["sval"]).trim().to_owned(),
         _ => return None,
     };

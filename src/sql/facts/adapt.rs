@@ -35,26 +35,31 @@ pub(super) fn adapted(text: &str) -> String {
     let mut limits = 0_u16;
     let mut index = 0;
     while let Some(token) = words.token(index) {
-        if token.text == "$2" {
-            out.push_str(&text[copied..token.at]);
-            out.push_str(&format!("${}", LIMIT_BASE.saturating_add(limits)));
-            limits = limits.saturating_add(1);
-            copied = token.end();
-        }
-        let Some(edit) = edit(&words, index) else {
+        let edit = edit(&words, index).or_else(|| (token.text == "$2").then(|| Edit { take: 1, put: "$2".into() }));
+        let Some(edit) = edit else {
             index += 1;
             continue;
         };
         out.push_str(&text[copied..token.at]);
-        out.push_str(&edit.put);
+        push_numbered(&edit.put, limits, &mut out);
         let taken = index..index + edit.take;
-        let lost = taken.clone().filter(|&taken| words.word(taken) == "$2").count();
-        limits = limits.saturating_add(u16::try_from(lost).unwrap_or(u16::MAX));
+        let passed = taken.clone().filter(|&taken| words.word(taken) == "$2").count();
+        limits = limits.saturating_add(u16::try_from(passed).unwrap_or(u16::MAX));
         copied = words.token(taken.end - 1).map_or(text.len(), |last| last.end());
         index = taken.end;
     }
     out.push_str(&text[copied..]);
     out
+}
+
+/// Appends a text in which each `$2` is the next limit.
+fn push_numbered(text: &str, mut next: u16, out: &mut String) {
+    let mut parts = text.split("$2");
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        out.push_str(&format!("${}{part}", LIMIT_BASE.saturating_add(next)));
+        next = next.saturating_add(1);
+    }
 }
 
 fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
@@ -81,11 +86,21 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         "overriding" if matches!(words.word(at + 1), "system" | "user") => Edit::cut(3),
         "default" if words.before(at, 1) == "insert" => Edit::put(2, "values ($1)"),
         "with" if words.before(at, 1) == "returning" => Edit::cut(words.close(at + 1) - at + 1),
-        "[" => assigned_element(words, at),
         "variadic" => Edit::cut(1),
         "isnull" if words.before(at, 1) != "as" => Edit::put(1, "is null"),
         "document" if matches!(words.before(at, 1), "is" | "not") => Edit::put(1, "null"),
         "array" if words.before(at, 2) == ":" && words.word(at + 1) == "[" => Edit::cut(words.close(at + 1) - at + 1),
+        "array" if words.before(at, 2) == ":" => Edit::cut(1),
+        "[" if words.before(at, 2) == ":" && words.before(at, 3) == ":" => Edit::put(words.close(at) - at + 1, "[]"),
+        "[" => assigned_element(words, at),
+        "fetch" if words.word(at + 2) == "(" => fetch_expression(words, at),
+        "extract" if words.word(at + 2) == "$1" => Edit::put(3, "extract(year"),
+        "double" if words.word(at + 1) == "precision" && words.word(at + 2) == "$1" => Edit::put(3, "$1"),
+        "bit" | "char" | "varchar" | "time" | "timestamp"
+            if words.word(at + 1) == "(" && words.word(words.close(at + 1) + 1) == "$1" =>
+        {
+            Edit::put(words.close(at + 1) - at + 2, "$1")
+        }
         "collate" => Edit::cut(words.name_end(at + 1) - at + 1),
         "repeatable" | "second" if words.word(at + 1) == "(" => argument(words, at),
         "from" if matches!(words.before(at, 1), "both" | "leading" | "trailing") => Edit::put(1, "$1 from"),
@@ -96,6 +111,7 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         "collation" if words.word(at + 1) == "for" => Edit::put(words.close(at + 2) - at + 1, "lower(a)"),
         ":" if words.word(at + 1) == "=" => Edit::put(2, "=>"),
         word if TYPES.contains(&word) && words.word(at + 1) == "$1" => Edit::put(2, "$1"),
+        _ if words.word(at + 1) == "." && words.word(at + 3) == "$1" => Edit::put(4, "$1"),
         word if OWN_SYNTAX.contains(&word) && words.word(at + 1) == "(" => own_syntax(words, at),
         word if word.starts_with(is_operator) => operator(words, at),
         _ => None,
@@ -177,7 +193,19 @@ fn locked_tables<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
 /// `SELECT` without anything to select.
 fn empty_select<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     let ends = ["", ")", "into", "union", "except", "intersect", "order", "limit", "offset", "fetch", "for"];
-    if ends.contains(&words.word(at + 1)) { Edit::put(1, "select $1") } else { None }
+    match words.word(at + 1) {
+        "all" if ends.contains(&words.word(at + 2)) => Edit::put(2, "select $1"),
+        next if ends.contains(&next) => Edit::put(1, "select $1"),
+        _ => None,
+    }
+}
+
+/// `FETCH FIRST (…) ROWS ONLY`: a LIMIT by another name.
+fn fetch_expression<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
+    let close = words.close(at + 2);
+    let end = ["only", "ties"].iter().find_map(|last| (close..close + 4).find(|&index| words.word(index) == *last))?;
+    let put = format!("limit {}", words.slice(at + 2, close));
+    Some(Edit { take: end - at + 1, put: put.into() })
 }
 
 /// The exclusion of a window's frame.
@@ -258,7 +286,18 @@ fn own_syntax<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
 
 /// Types whose literals the parser does not know. A name before a literal can be nothing else.
 const TYPES: &[&str] = &[
+    "bigint",
     "box",
+    "float4",
+    "float8",
+    "int",
+    "int2",
+    "int4",
+    "int8",
+    "integer",
+    "real",
+    "smallint",
+    "text",
     "cidr",
     "circle",
     "hstore",

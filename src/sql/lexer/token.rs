@@ -374,7 +374,7 @@ impl<'a> Lexer<'a> {
             _ => {}
         }
         let end = scan::operator(self.text, start);
-        let sum = self.text[start..end] == *b"+" && self.ends_with_limit();
+        let sum = self.extends_limit(start..end);
         let space = self.out.shape.len();
         self.gap();
         self.out.shape.extend_from_slice(&self.text[start..end]);

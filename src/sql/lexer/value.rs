@@ -44,7 +44,7 @@ impl Scalar {
         };
         // Nothing longer is a number that people write, and parsing must not cost more than reading.
         let content = if content.len() > 64 { return None } else { std::str::from_utf8(content).ok()? };
-        let value: f64 = content.parse().ok().filter(|value: &f64| value.is_finite())?;
+        let value = plain_number(content).filter(|value| value.is_finite())?;
         Some(if self.negative { -value } else { value })
     }
 
@@ -66,6 +66,20 @@ impl Scalar {
             None => Limit::Other,
         }
     }
+}
+
+/// A number as the server writes them: decimal, or a whole one by another base, with underscores between digits.
+fn plain_number(text: &str) -> Option<f64> {
+    let digits: std::borrow::Cow<'_, str> = if text.contains('_') { text.replace('_', "").into() } else { text.into() };
+    let based = |base: u32| u64::from_str_radix(digits.get(2..)?, base).ok();
+    let whole = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => based(16)?,
+        [b'0', b'o' | b'O', ..] => based(8)?,
+        [b'0', b'b' | b'B', ..] => based(2)?,
+        _ => return digits.parse().ok(),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 a row more or less is no matter")]
+    Some(whole as f64)
 }
 
 /// How two literals compare; `None` where that takes more than their texts.
@@ -163,9 +177,16 @@ impl Lexer<'_> {
         self.token(if scalar.kind == Kind::Text { Last::Text } else { Last::Value });
     }
 
-    /// True where the last token is the value of a limit.
-    pub(super) fn ends_with_limit(&self) -> bool {
-        self.out.limits.last().is_some_and(|limit| limit.at + 2 == self.out.shape.len())
+    /// An operator follows the last token: true where it adds to the value of a limit. Any other makes that an
+    /// expression, whose value nobody works out.
+    pub(super) fn extends_limit(&mut self, operator: std::ops::Range<usize>) -> bool {
+        let end = self.out.shape.len();
+        let Some(last) = self.out.limits.last_mut().filter(|limit| limit.at + 2 == end) else { return false };
+        let adds = self.text.get(operator) == Some(b"+");
+        if !adds {
+            last.limit = Limit::Other;
+        }
+        adds
     }
 
     /// `LIMIT 10 + 5`: a sum of values is one value.

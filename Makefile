@@ -1,5 +1,6 @@
 # make run     build, start a throwaway PostgreSQL and Floodwall in front of it; ^C stops both
 # make test    every test, with live servers that the tests start themselves
+# make oracle  what is read of SQL, held against PostgreSQL's own parser and a server
 # make lint    formatting, clippy, documentation
 # make bench   Floodwall beside direct connections, haproxy and PgBouncer
 # make regress PostgreSQL's regression suite, directly and through Floodwall
@@ -9,7 +10,7 @@
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools lint regress dump instructions fuzz soak clean-cache
+.PHONY: help run test test-tools oracle lint regress dump instructions fuzz soak clean-cache
 
 # Each fuzz target runs for a second, with the same seeds each time; in CI for ten, with new ones.
 ifdef CI
@@ -26,9 +27,18 @@ test: test-tools
 	cargo fmt --check
 	cargo check --locked --lib --no-default-features
 	cargo test --locked --no-fail-fast
+	@$(MAKE) --no-print-directory oracle
+
+# A package of its own, since it builds PostgreSQL's grammar: nobody else needs its libraries.
+oracle_package = --manifest-path tests/oracle/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target)/oracle --locked
+
+oracle:
+	@tests/support/install build server oracle
+	cargo test $(oracle_package) -- --nocapture
 
 lint:
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/oracle/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 

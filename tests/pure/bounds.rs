@@ -332,16 +332,20 @@ fn what_a_write_returns_is_what_it_changes() {
 }
 
 #[test]
-fn a_merge_that_deletes_what_its_source_lacks_is_a_delete_without_filter() {
+fn a_merge_is_without_filter_where_its_arm_meets_every_row() {
     let schema = schema();
-    let merge = |clause: &str| {
-        let sql = format!("MERGE INTO users u USING events e ON u.id = e.n WHEN NOT MATCHED BY SOURCE {clause}");
+    let merge = |on: &str, arm: &str| {
+        let sql = format!("MERGE INTO users u USING events e ON {on} WHEN {arm}");
         refused(&schema, &sql).map(|breach| breach.rule)
     };
-    assert_eq!(merge("THEN DELETE"), Some("unfiltered_write"));
-    assert_eq!(merge("AND true THEN UPDATE SET x = 1"), Some("unfiltered_write"));
-    assert_eq!(merge("AND u.old THEN DELETE"), None);
-    assert_eq!(merge("THEN DO NOTHING"), None);
+    let lacks = "NOT MATCHED BY SOURCE THEN DELETE";
+    assert_eq!(merge("false", lacks), Some("unfiltered_write"));
+    assert_eq!(merge("1 = 0", "NOT MATCHED BY SOURCE AND true THEN UPDATE SET x = 1"), Some("unfiltered_write"));
+    assert_eq!(merge("true", "MATCHED THEN DELETE"), Some("unfiltered_write"));
+    // What the source lacks is a filter as NOT EXISTS is one.
+    assert_eq!(merge("u.id = e.n", lacks), None);
+    assert_eq!(merge("false", "NOT MATCHED BY SOURCE AND u.old THEN DELETE"), None);
+    assert_eq!(merge("false", "NOT MATCHED BY SOURCE THEN DO NOTHING"), None);
 }
 
 #[test]

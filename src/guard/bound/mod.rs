@@ -128,7 +128,9 @@ fn limited(inner: Bound, limit: Limit, max_rows: u64) -> Bound {
         // What is inside says the more useful thing: which table it is.
         (Bound::Table(table, rows), Limit::Rows(limit)) if limit >= rows => Bound::Table(table, rows),
         (_, Limit::Rows(limit)) => Bound::Limit(limit),
-        (_, Limit::Parameter | Limit::Other) => Bound::Unknown,
+        (_, Limit::Parameter) => Bound::Unknown,
+        // No number of rows: it bounds nothing.
+        (inner, Limit::Other) => inner,
     }
 }
 

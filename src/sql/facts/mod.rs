@@ -4,6 +4,7 @@
 //! does dropping what it builds: call [`parse`] on a thread with a stack of [`STACK_BYTES`], never on a worker.
 //! What the parser cannot read is read by `scan`, which knows the clauses of a statement and no more.
 
+mod adapt;
 mod calls;
 pub mod claims;
 mod conditions;
@@ -12,6 +13,7 @@ pub mod keyed;
 mod reach;
 mod scan;
 mod select;
+mod tokens;
 mod truth;
 mod write;
 
@@ -175,7 +177,7 @@ pub fn parse(lexed: &Lexed) -> Facts {
 fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
     let shape = lexed.shape.get(piece.body.max(piece.shape.start)..piece.shape.end).unwrap_or_default();
     let text = readable(shape);
-    let text = if piece.wrap == Wrap::CopyOut { scan::parenthesised(&text) } else { &text };
+    let text = if piece.wrap == Wrap::CopyOut { tokens::parenthesised(&text) } else { &text };
     if piece.inner == Verb::Truncate {
         return Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT };
     }
@@ -183,17 +185,22 @@ fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
         return read(text, piece.inner);
     }
     let mut writes = Vec::new();
-    if piece.writes() {
+    if piece.inner == Verb::Call {
+        scan::body_writes(text, &mut writes);
+    }
+    if piece.writes() && creates_table(text) {
         scan::nested_writes(text, &mut writes);
     }
     Statement { writes, ..Statement::SILENT }
 }
 
+/// `CREATE TABLE … AS` runs its query; what a rule, a view or a function holds runs later.
+fn creates_table(text: &str) -> bool {
+    tokens::tokens(text).take(4).any(|token| token.text == "table")
+}
+
 /// Reads one statement: by the parser, or else by its clauses.
 fn read(text: &str, verb: Verb) -> Statement {
-    if verb == Verb::Table {
-        return scan::table_statement(text);
-    }
     match parsed(text) {
         Ok(statement) => statement,
         Err(reason) => scan::statement(text, verb, reason),

@@ -24,7 +24,8 @@ pub enum Reach {
     Unsure(Box<Self>),
     /// These rows, or one without values where there are none: the optional side of an outer join.
     Optional(Box<Self>),
-    /// At most what a limit of the text says: an index into the limits of the piece.
+    /// At most what a limit of the text says: an index into the limits of the piece, or one beyond them where the limit
+    /// is an expression.
     Limited(Box<Self>, u16),
     /// Every combination.
     Product(Vec<Self>),
@@ -113,6 +114,10 @@ impl Reach {
             }
             first => Self::Sum(vec![first, other]).bounded(),
         }
+    }
+
+    pub(super) fn limited(self, index: u16) -> Self {
+        Self::Limited(Box::new(self), index).bounded()
     }
 
     pub(super) fn bounded(self) -> Self {

@@ -30,6 +30,9 @@ pub(super) struct Reader {
 /// The n-th limit of a text stands as `$(1000 + n)` in what the parser reads.
 pub(super) const LIMIT_BASE: u16 = 1000;
 
+/// The number of a limit that is an expression: no text has a value for it.
+pub(super) const NO_VALUE: u16 = u16::MAX;
+
 /// What stands as LIMIT.
 enum Cap {
     None,
@@ -54,10 +57,10 @@ impl Reader {
         match cap(query) {
             Cap::None => body,
             Cap::Rows(rows) => Reach::Rows(rows),
-            Cap::Unknown => body.filtered(),
+            Cap::Unknown => Reach::limited(body, NO_VALUE),
             Cap::Literal(_) if body == Reach::Rows(1) => body,
-            Cap::Literal(index) => Reach::Limited(Box::new(body), index).bounded(),
-            Cap::Ties(index) => Reach::Limited(Box::new(body), index).bounded().unsure(),
+            Cap::Literal(index) => Reach::limited(body, index),
+            Cap::Ties(index) => Reach::limited(body, index).unsure(),
         }
     }
 

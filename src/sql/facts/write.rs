@@ -89,7 +89,8 @@ impl Reader {
         let first = scope.len();
         let source = self.factor(&merge.source, &mut scope);
         let kinds = |kind: MergeClauseKind| merge.clauses.iter().any(|clause| clause.clause_kind == kind);
-        merge.clauses.iter().filter_map(|clause| rest(clause, &merge.table)).for_each(|write| self.writes.push(write));
+        let on = truth::fold(&merge.on, Keys::Nullable);
+        self.writes.extend(merge.clauses.iter().filter_map(|arm| arm_write(on, arm, &merge.table)));
         if kinds(MergeClauseKind::NotMatchedBySource) {
             return target.filtered();
         }
@@ -106,14 +107,14 @@ fn returning(clause: bool) -> Returning {
     if clause { Returning::Rows } else { Returning::Nothing }
 }
 
-/// What a clause of MERGE writes to rows that the source says nothing of: without a condition that is every one.
-fn rest(clause: &MergeClause, table: &TableFactor) -> Option<Write> {
-    let kind = match (&clause.clause_kind, &clause.action) {
-        (MergeClauseKind::NotMatchedBySource, MergeAction::Delete { .. }) => WriteKind::Delete,
-        (MergeClauseKind::NotMatchedBySource, MergeAction::Update(_)) => WriteKind::Update,
-        _ => return None,
+/// What an arm of a MERGE writes to rows that are there.
+fn arm_write(on: Truth, arm: &MergeClause, table: &TableFactor) -> Option<Write> {
+    let kind = match arm.action {
+        MergeAction::Update(_) => WriteKind::Update,
+        MergeAction::Delete { .. } => WriteKind::Delete,
+        MergeAction::Insert(_) | MergeAction::DoNothing { .. } => return None,
     };
-    Some(Write { kind, table: named(Some(table)), filter: filter(clause.predicate.as_ref()) })
+    Some(Write { kind, table: named(Some(table)), filter: arm_filter(on, arm) })
 }
 
 /// What a WHERE about one table narrows.
@@ -131,6 +132,18 @@ fn filter(condition: Option<&Expr>) -> Filter {
         None => Filter::None,
         Some(Truth::Always) => Filter::ConstantTrue,
         Some(Truth::Never | Truth::Depends) => Filter::Real,
+    }
+}
+
+/// What narrows an arm of a MERGE: rows that match are those of ON, rows that no source has are all the others.
+fn arm_filter(on: Truth, arm: &MergeClause) -> Filter {
+    let every_row = match arm.clause_kind {
+        MergeClauseKind::NotMatchedBySource => Truth::Never,
+        MergeClauseKind::Matched | MergeClauseKind::NotMatched | MergeClauseKind::NotMatchedByTarget => Truth::Always,
+    };
+    match filter(arm.predicate.as_ref()) {
+        Filter::None | Filter::ConstantTrue if on == every_row => Filter::ConstantTrue,
+        _ => Filter::Real,
     }
 }
 

@@ -165,6 +165,8 @@ impl Lexer<'_> {
             Word::False | Word::Off if self.last == Last::Word(Word::Analyze) => self.piece.wrap = Wrap::Explain,
             // VERBOSE, or an option in parentheses.
             Word::Plain => {}
+            // No option has such a name: these parentheses are the statement's.
+            Word::Select | Word::With | Word::Values | Word::Table => self.first_word(word, shape),
             _ if self.frames.len() == 1 => self.first_word(word, shape),
             _ => {}
         }

@@ -10,6 +10,7 @@
 //!
 //! The lexer takes any bytes, never fails, allocates nothing for a token, and its time is linear in the text.
 
+mod body;
 mod head;
 mod keyword;
 mod nest;
@@ -44,7 +45,7 @@ pub enum Wrap {
 /// A value that stands as `LIMIT` or `FETCH FIRST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// A literal; what does not fit is the largest value.
+    /// A literal, or a sum of literals; what does not fit is the largest value.
     Rows(u64),
     /// A parameter, known only when bound.
     Parameter,

@@ -68,7 +68,7 @@ const NONE: usize = usize::MAX;
 impl Frame {
     pub(super) const STATEMENT: Self = Self::new(FrameKind::Group, Place::Other);
 
-    const fn new(kind: FrameKind, place: Place) -> Self {
+    pub(super) const fn new(kind: FrameKind, place: Place) -> Self {
         Self { kind, place, items: 0, keep: NONE, mark: NONE, tuples: Tuples::No, tuple_count: 0, tuple_keep: 0 }
     }
 }
@@ -118,6 +118,10 @@ impl Lexer<'_> {
     }
 
     pub(super) fn close_paren(&mut self) {
+        if self.stands_at_body() {
+            self.at += 1;
+            return;
+        }
         while self.frames.len() > 1 && self.top().kind == FrameKind::Case {
             self.frames.pop();
         }

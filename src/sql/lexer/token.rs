@@ -1,5 +1,6 @@
 //! The loop over tokens: what each adds to the shape.
 
+use super::body::Body;
 use super::keyword::{self, Word};
 use super::nest::Frame;
 use super::scan::{self, CLASS, Class};
@@ -56,6 +57,8 @@ pub(super) struct Lexer<'a> {
     pub(super) limit_next: bool,
     /// `BEGIN ATOMIC` bodies that are open.
     pub(super) atomic: u32,
+    /// Bodies of DO that are being read, innermost last.
+    pub(super) bodies: Vec<Body<'a>>,
 }
 
 impl<'a> Lexer<'a> {
@@ -75,6 +78,7 @@ impl<'a> Lexer<'a> {
             pair: Pair::None,
             limit_next: false,
             atomic: 0,
+            bodies: Vec::new(),
         }
     }
 
@@ -89,7 +93,13 @@ impl<'a> Lexer<'a> {
     /// Reads up to the end of one statement; false at the end of the text.
     pub(super) fn statement(&mut self) -> bool {
         self.begin_statement();
-        while let Some(&byte) = self.text.get(self.at) {
+        loop {
+            let Some(&byte) = self.text.get(self.at) else {
+                if self.leaves_body() {
+                    continue;
+                }
+                break;
+            };
             match CLASS[usize::from(byte)] {
                 Class::Space => self.at += 1,
                 Class::Letter => self.word(),
@@ -238,7 +248,10 @@ impl<'a> Lexer<'a> {
             (b'e', Some(b'\''), _) => self.string(start, end + 1, Strings::Escapes),
             (b'n', Some(b'\''), _) => self.string(start, end + 1, self.strings),
             (b'b' | b'x', Some(b'\''), _) => self.string(start, end + 1, Strings::Standard),
-            (b'u', Some(b'&'), Some(b'\'')) => self.string(start, end + 2, Strings::Standard),
+            (b'u', Some(b'&'), Some(b'\'')) => {
+                self.string(start, end + 2, Strings::Standard);
+                self.skip_escape_clause();
+            }
             (b'u', Some(b'&'), Some(b'"')) => self.quoted_name(end + 2),
             _ => return false,
         }
@@ -247,6 +260,9 @@ impl<'a> Lexer<'a> {
 
     fn string(&mut self, start: usize, from: usize, strings: Strings) {
         let end = scan::string(self.text, from, strings);
+        if end.closed && self.enters_body(from..end.at - 1, end.at) {
+            return;
+        }
         self.text_value(start, from, end);
     }
 
@@ -268,10 +284,16 @@ impl<'a> Lexer<'a> {
         if scan::class(self.text, start + 1) == Class::Digit {
             let digits = self.text[start + 1..].iter().position(|byte| !byte.is_ascii_digit());
             let end = digits.map_or(self.text.len(), |digits| start + 1 + digits);
-            self.piece.marks.set(Marks::PARAMETERS);
+            // In a body they are parameters of what it executes.
+            if self.bodies.is_empty() {
+                self.piece.marks.set(Marks::PARAMETERS);
+            }
             self.value(Scalar { kind: Kind::Parameter, start, content: start, end, negative: false });
         } else if let Some(end) = scan::dollar_quoted(self.text, start) {
-            self.text_value(start, start, end);
+            let tag = scan::dollar_tag(self.text, start);
+            if !end.closed || !self.enters_body(start + tag..end.at - tag, end.at) {
+                self.text_value(start, start, end);
+            }
         } else {
             self.other();
         }
@@ -285,22 +307,31 @@ impl<'a> Lexer<'a> {
         self.gap();
         let shape = self.out.shape.len();
         let unicode = self.text[self.at] != b'"';
+        let escape = if unicode { scan::escape_clause(self.text, end.at) } else { None };
         if unicode {
-            self.unicode_name(from, end);
+            self.unicode_name(from, end, escape.map_or(b'\\', |clause| clause.character));
         } else {
             self.out.shape.extend_from_slice(&self.text[self.at..end.at]);
         }
-        self.at = end.at;
+        self.at = escape.map_or(end.at, |clause| clause.end);
         let key = matches!(&self.out.shape[shape..], b"\"id\"" | b"\"pk\"");
         self.name(if key { Word::Key } else { Word::Plain });
     }
 
     /// Puts `U&"…"` as the plain quoted name that it stands for, so that no table hides behind an escape.
-    fn unicode_name(&mut self, from: usize, end: scan::End) {
+    fn unicode_name(&mut self, from: usize, end: scan::End, escape: u8) {
         let inside = &self.text[from..end.at - usize::from(end.closed)];
         self.out.shape.push(b'"');
-        super::value::unescape(inside, &mut self.out.shape);
+        super::value::unescape(inside, escape, &mut self.out.shape);
         self.out.shape.push(b'"');
+    }
+
+    /// `UESCAPE '!'` belongs to the literal before it.
+    fn skip_escape_clause(&mut self) {
+        if let Some(clause) = scan::escape_clause(self.text, self.at) {
+            self.at = clause.end;
+            self.piece.text.end = clause.end;
+        }
     }
 
     fn dot(&mut self) {
@@ -343,6 +374,7 @@ impl<'a> Lexer<'a> {
             _ => {}
         }
         let end = scan::operator(self.text, start);
+        let sum = self.extends_limit(start..end);
         let space = self.out.shape.len();
         self.gap();
         self.out.shape.extend_from_slice(&self.text[start..end]);
@@ -362,7 +394,7 @@ impl<'a> Lexer<'a> {
                 self.token(Last::Operator);
             }
         }
-        self.limit_next &= self.last == Last::Sign;
+        self.limit_next = sum || self.limit_next && self.last == Last::Sign;
     }
 
     /// A byte that no token begins with.

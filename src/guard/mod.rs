@@ -187,7 +187,8 @@ impl Guard {
                 match (finding, active.mode) {
                     (None, _) | (_, Mode::Off) => {}
                     (Some(Finding::Breach(breach)), Mode::Enforce) => judgement.refuse(breach),
-                    (Some(Finding::Breach(breach) | Finding::Doubt(breach)), _) => judgement.warned.push(breach),
+                    (Some(Finding::Breach(breach)), Mode::Warn) => judgement.warned.push(breach),
+                    (Some(Finding::Doubt(breach)), _) => judgement.doubt(breach),
                 }
             }
             if self.on_unreadable == OnUnreadable::Refuse

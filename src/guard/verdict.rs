@@ -66,6 +66,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What rules in `warn` would have refused, in the order of the statements.
     pub warned: Vec<Breach>,
+    /// Places in `warned` of what no mode would refuse: something is not known, and that is told.
+    pub doubts: Vec<usize>,
     /// Rules that panicked over this text, and are out of order from now on: to be told loudly. Each is told once.
     pub failed: Vec<&'static RuleDef>,
 }
@@ -83,6 +85,12 @@ impl Judgement {
     /// True where it goes to the server.
     pub fn allows(&self) -> bool {
         matches!(self.verdict, Verdict::Allow)
+    }
+
+    /// A breach that is told and refuses nothing, in any mode.
+    pub(super) fn doubt(&mut self, breach: Breach) {
+        self.doubts.push(self.warned.len());
+        self.warned.push(breach);
     }
 
     /// The first breach decides.

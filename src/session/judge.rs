@@ -284,11 +284,15 @@ impl Judge {
 
     /// Counts and logs what the rules found, and puts it in words.
     fn report(&mut self, judgement: Judgement, values: Values, text: Rc<Text>, who: &Entry) -> Opinion {
-        let Judgement { verdict, warned, .. } = judgement;
+        let Judgement { verdict, warned, doubts, .. } = judgement;
         // Whoever prepares a statement runs it next, and is warned then.
         let warned = if self.occasion == Occasion::Running { warned } else { Vec::new() };
-        for breach in &warned {
-            self.hit(breach, HitOutcome::Warned, &text, who);
+        for (place, breach) in warned.iter().enumerate() {
+            if doubts.contains(&place) {
+                self.house.common.metrics.verdict(breach.rule, "warn", 1);
+            } else {
+                self.hit(breach, HitOutcome::Warned, &text, who);
+            }
             self.log(breach, "warn", &text, who);
         }
         match verdict {

@@ -127,6 +127,20 @@ fn a_notice_says_what_enforce_would_and_only_in_warn() {
 }
 
 #[test]
+fn what_enforce_would_let_pass_is_no_hit() {
+    let Some(site) = site("doubt", "[rules]\nmode = 'warn'\n[rules.unbounded_select]\nunknown_table = 'warn'") else {
+        return;
+    };
+    let mut client = site.raw();
+    client.query("CREATE TEMP TABLE nobody_knows (n int)");
+    assert!(is_fine(&client.query("SELECT * FROM nobody_knows")));
+    assert_eq!(site.proxy.metric("floodwall_rule_verdicts_total", &["unbounded_select", "warn"]), 1.0, "it is told");
+    assert_eq!(row(&site.proxy, "unbounded_select")["warned"], "0");
+    drop(client);
+    site.finish();
+}
+
+#[test]
 fn times_are_measured_whether_or_not_they_are_limited() {
     let Some(site) = site("times", "") else { return };
     let mut client = site.raw();

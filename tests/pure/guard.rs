@@ -116,6 +116,19 @@ fn unknown_tables_get_what_was_chosen_for_them() {
         |choice: &str| judged(&guard(&format!("unbounded_select.unknown_table = \"{choice}\"")), Some(&schema()), sql);
     assert_eq!(with("allow"), judged(&guard("mode = \"off\""), None, ""));
     assert_eq!(with("warn").warned.len(), 1);
+    assert_eq!(with("warn").doubts, [0]);
+    let lenient = |choice: &str| {
+        judged(
+            &guard(&format!("mode = 'warn'\nunbounded_select.unknown_table = \"{choice}\"")),
+            None,
+            "SELECT * FROM t",
+        )
+    };
+    assert_eq!(
+        (lenient("warn").doubts, lenient("refuse").doubts),
+        (vec![0], vec![]),
+        "enforce would refuse the second"
+    );
     assert!(!with("refuse").allows());
 }
 

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::console::{self, Doors, Sources};
 use crate::session::house::{Common, House};
 use crate::telemetry::rows::{CapRow, ConfigRow, RuleRow, SurgeRow};
-use crate::telemetry::{caps_collector, surges_collector};
+use crate::telemetry::{Metrics, caps_collector, surges_collector};
 
 /// Opens console and HTTP and serves them until the process ends. Returns once both listen, or could not.
 pub(super) fn start(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Result<(), Failed> {
@@ -82,7 +82,7 @@ fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
         shapes: Arc::clone(&common.shapes),
         caps: Arc::new(move || cap_rows(&caps.houses)),
         surges: Arc::new(move || surge_rows(&surges.houses)),
-        rules: Arc::new(move || rule_rows(&rules.houses, |rule, mode| metrics.verdicts(rule, mode))),
+        rules: Arc::new(move || rule_rows(&rules.houses, &metrics)),
         config: Arc::new(move || config_rows(&config.config.load())),
         reload: Arc::new(move |who| reload.reload(who)),
     }
@@ -107,15 +107,16 @@ fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {
 }
 
 /// The common rules; overrides of single clients are in SHOW CONFIG.
-fn rule_rows(houses: &[Arc<House>], verdicts: impl Fn(&'static str, &'static str) -> u64) -> Vec<RuleRow> {
+fn rule_rows(houses: &[Arc<House>], metrics: &Metrics) -> Vec<RuleRow> {
     let Some(house) = houses.first() else { return Vec::new() };
     let current = house.settings.load();
     let row = |(def, mode): (&'static crate::guard::RuleDef, crate::guard::Mode)| RuleRow {
         rule: def.name,
         mode: mode.label(),
         settings: current.policies.base().settings(def),
-        enforced_total: verdicts(def.name, "enforce"),
-        warned_total: verdicts(def.name, "warn"),
+        enforced_total: metrics.verdicts(def.name, "enforce"),
+        warned_total: metrics.verdicts(def.name, "warn"),
+        lifted_total: metrics.lifted(def.name),
     };
     current.policies.base().modes().map(row).collect()
 }

@@ -6,6 +6,7 @@ mod bound;
 pub mod caps;
 mod intake;
 pub mod limits;
+pub mod pass;
 pub mod plan;
 mod rule;
 pub mod rules;
@@ -160,11 +161,19 @@ impl Guard {
 
     /// Judges a text: all its statements, before any of them goes on. Allocates only where there is something to say.
     pub fn judge(&self, intake: &Intake<'_>) -> Judgement {
-        let mut judgement = Judgement { verdict: Verdict::Allow, warned: Vec::new() };
+        self.judge_lifting(intake, &[])
+    }
+
+    /// The same where a break-glass pass lifts some rules, by their names. All others hold as ever.
+    pub fn judge_lifting(&self, intake: &Intake<'_>, lifted: &[&'static str]) -> Judgement {
+        let mut judgement = Judgement { verdict: Verdict::Allow, warned: Vec::new(), lifted: Vec::new() };
         for entry in intake.entries() {
             for active in self.active() {
                 match (active.rule.check(&entry), active.mode) {
                     (None, _) | (_, Mode::Off) => {}
+                    (Some(Finding::Breach(breach) | Finding::Doubt(breach)), _) if lifted.contains(&breach.rule) => {
+                        judgement.lifted.push(breach);
+                    }
                     (Some(Finding::Breach(breach)), Mode::Enforce) => judgement.refuse(breach),
                     (Some(Finding::Breach(breach) | Finding::Doubt(breach)), _) => judgement.warned.push(breach),
                 }
@@ -209,14 +218,5 @@ impl Active {
         let rule = (def.build)(&mut section);
         section.finish();
         Self { def, mode, rule }
-    }
-}
-
-impl Judgement {
-    /// The first breach decides.
-    fn refuse(&mut self, breach: Breach) {
-        if matches!(self.verdict, Verdict::Allow) {
-            self.verdict = Verdict::Refuse(breach);
-        }
     }
 }

@@ -55,11 +55,20 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What rules in `warn` would have refused, in the order of the statements.
     pub warned: Vec<Breach>,
+    /// What a break-glass pass lifted: it neither refuses nor warns.
+    pub lifted: Vec<Breach>,
 }
 
 impl Judgement {
     /// True where it goes to the server.
     pub fn allows(&self) -> bool {
         matches!(self.verdict, Verdict::Allow)
+    }
+
+    /// The first breach decides.
+    pub(super) fn refuse(&mut self, breach: Breach) {
+        if matches!(self.verdict, Verdict::Allow) {
+            self.verdict = Verdict::Refuse(breach);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::break_glass::{self, BreakGlass};
 use super::house::House;
 use super::local::Local;
 use super::manner::{Doubt, Manner};
@@ -39,6 +40,7 @@ pub struct Judge {
     /// The statement that the client speaks of.
     current: Option<Rc<Text>>,
     prepared: Prepared,
+    break_glass: BreakGlass,
     pending: Option<Unread>,
 }
 
@@ -70,7 +72,9 @@ impl Judge {
     /// The judge of a client's session.
     pub fn new(house: Arc<House>, local: Rc<Local>, who: &Entry) -> Self {
         let settings = house.settings.generation();
-        let policy = house.settings.load().policies.of(&who.identity);
+        let current = house.settings.load();
+        let policy = current.policies.of(&who.identity);
+        let break_glass = BreakGlass::new(current.break_glass.clone());
         let prepared = Prepared::new(&house.common.memory);
         let catalogue = house.catalog.generation();
         let schema = house.catalog.schema(&who.identity.database);
@@ -85,6 +89,7 @@ impl Judge {
             catalogue,
             current: None,
             prepared,
+            break_glass,
             pending: None,
         }
     }
@@ -113,7 +118,11 @@ impl Judge {
     /// Judges a request; `size` is that of its frame.
     pub fn opinion(&mut self, request: Request<'_>, size: u64, who: &Entry) -> Opinion {
         match request {
-            Request::Run { text } | Request::Prepare { text, .. } => self.read(text, size, who),
+            Request::Run { text } | Request::Prepare { text, .. } => {
+                self.refresh(who);
+                self.break_glass.note(text);
+                self.read(text, size, who)
+            }
             Request::Bind { statement, .. } => self.again(statement, who),
             Request::Execute { .. }
             | Request::Sync
@@ -132,6 +141,7 @@ impl Judge {
             let Some(Unread { manner, text, size, doubt, .. }) = self.pending.take() else { continue };
             let opinion = match analysis {
                 Some(analysis) => {
+                    self.refresh(who);
                     let read = self.local.reader.borrow_mut().learn(manner.flags, text.as_deref(), analysis);
                     self.judge(read, size, who)
                 }
@@ -150,14 +160,20 @@ impl Judge {
     }
 
     /// A request went to the server.
-    pub fn forwarded(&mut self, request: Request<'_>) {
+    pub fn forwarded(&mut self, request: Request<'_>, who: &Entry) {
         self.in_flight = true;
         match request {
-            Request::Prepare { name, .. } => match &self.current {
-                Some(current) => self.prepared.remember(name, current),
-                None => self.prepared.forget(name),
-            },
-            Request::Forget { statement } => self.prepared.forget(statement),
+            Request::Prepare { name, .. } => {
+                self.break_glass.remember(name, who);
+                match &self.current {
+                    Some(current) => self.prepared.remember(name, current),
+                    None => self.prepared.forget(name),
+                }
+            }
+            Request::Forget { statement } => {
+                self.break_glass.forget(statement);
+                self.prepared.forget(statement);
+            }
             _ => {}
         }
     }
@@ -213,11 +229,12 @@ impl Judge {
             return Opinion::Allow;
         };
         let size = Size { bytes: 0, whole: Whole::Whole };
+        self.refresh(who);
+        self.break_glass.note_prepared(statement);
         self.judge(known, size, who)
     }
 
     fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
-        self.refresh(who);
         let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
         if settled && size.whole == Whole::Whole {
             self.current = Some(text);
@@ -237,12 +254,22 @@ impl Judge {
             self.current = Some(text);
             return Opinion::Allow;
         }
+        let judgement = self.lift(&intake, &text, who).unwrap_or(judgement);
         self.report(judgement, text, who)
+    }
+
+    /// Judges again where the client shows a break-glass pass.
+    fn lift(&self, intake: &Intake<'_>, text: &Text, who: &Entry) -> Option<Judgement> {
+        let common = &self.house.common;
+        let pass = self.break_glass.prove(self.break_glass.shown().as_ref(), who, common)?;
+        let judgement = self.policy.guard.judge_lifting(intake, &pass.rules);
+        break_glass::lifted(&pass, &judgement.lifted, &text.shape.text, who, common);
+        Some(judgement)
     }
 
     /// Counts and logs what the rules found, and puts it in words.
     fn report(&mut self, judgement: Judgement, text: Rc<Text>, who: &Entry) -> Opinion {
-        let Judgement { verdict, warned } = judgement;
+        let Judgement { verdict, warned, .. } = judgement;
         let metrics = &self.house.common.metrics;
         for breach in &warned {
             metrics.verdict(breach.rule, "warn", 1);
@@ -292,7 +319,9 @@ impl Judge {
         let settings = self.house.settings.generation();
         if settings != self.settings {
             self.settings = settings;
-            self.policy = self.house.settings.load().policies.of(&who.identity);
+            let current = self.house.settings.load();
+            self.policy = current.policies.of(&who.identity);
+            self.break_glass.set_key(current.break_glass.clone());
         }
         let catalogue = self.house.catalog.generation();
         if catalogue != self.catalogue || self.schema.is_none() {

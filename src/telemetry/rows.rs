@@ -62,6 +62,8 @@ pub struct RuleRow {
     pub enforced_total: u64,
     /// Breaches let through with a warning so far.
     pub warned_total: u64,
+    /// Breaches that a break-glass pass lifted so far.
+    pub lifted_total: u64,
 }
 
 /// One setting as resolved. Secrets are left out by whoever fills it.

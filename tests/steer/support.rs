@@ -220,6 +220,7 @@ fn rule() -> RuleRow {
         settings: "max_rows = 5000".to_owned(),
         enforced_total: 3,
         warned_total: 0,
+        lifted_total: 0,
     }
 }
 

@@ -7,9 +7,16 @@ use crate::console::answer::{Answer, Failure, count, text};
 pub(super) const DEF: Def = Def {
     name: "SHOW RULES",
     syntax: "SHOW RULES",
-    summary: "rules, their modes and settings, what they refused and warned of",
+    summary: "rules, their modes and settings, what they refused and warned of, what break-glass lifted",
     role: Role::Read,
-    columns: &[text("rule"), text("mode"), text("settings"), count("enforced_total"), count("warned_total")],
+    columns: &[
+        text("rule"),
+        text("mode"),
+        text("settings"),
+        count("enforced_total"),
+        count("warned_total"),
+        count("lifted_total"),
+    ],
     run,
 };
 
@@ -22,6 +29,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
             rule.settings.into(),
             rule.enforced_total.into(),
             rule.warned_total.into(),
+            rule.lifted_total.into(),
         ]
     });
     Ok(Answer::rows(rows))

@@ -23,5 +23,6 @@ mod psql;
 mod replication;
 mod rules;
 mod startup;
+mod traffic;
 mod transactions;
 mod trust;

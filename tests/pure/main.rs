@@ -20,3 +20,5 @@ mod layers;
 mod linter;
 mod source;
 mod sql;
+#[cfg(feature = "proxy")]
+mod traffic;

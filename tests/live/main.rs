@@ -23,6 +23,7 @@ mod psql;
 mod replication;
 mod rules;
 mod startup;
+mod timeouts;
 mod traffic;
 mod transactions;
 mod trust;

@@ -4,13 +4,14 @@
 # make lint    formatting, clippy, documentation
 # make bench   Floodwall beside direct connections, haproxy and PgBouncer
 # make regress PostgreSQL's regression suite, directly and through Floodwall
+# make record-traffic  what Django, SQLAlchemy and pgbench send, for the tests that replay it
 # make instructions  instructions of one statement, beside the recorded ones
 # make soak    all of it in its long form: a 1 GiB dump, long fuzzing
 #
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools oracle lint regress dump instructions fuzz soak clean-cache
+.PHONY: help run test test-tools oracle lint regress record-traffic dump instructions fuzz soak clean-cache
 
 # Each fuzz target runs for a second, with the same seeds each time; in CI for ten, with new ones.
 ifdef CI
@@ -53,6 +54,10 @@ regress:
 dump:
 	cargo build --release --locked
 	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_DUMP_MB=1024 cargo test --locked --test live -- dump::
+
+# Against a throwaway server, without Floodwall. Look at what changed in tests/traffic before it is committed.
+record-traffic: test-tools
+	cargo test --locked --test live -- --ignored traffic::record
 
 # Builds with release settings, which takes minutes; counting takes one.
 instructions:

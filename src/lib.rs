@@ -80,6 +80,8 @@ pub mod linter;
 #[cfg(feature = "proxy")]
 pub mod net;
 #[cfg(feature = "proxy")]
+pub mod pass;
+#[cfg(feature = "proxy")]
 pub mod roster;
 #[cfg(feature = "proxy")]
 pub mod server;

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use floodwall::config::{self, Config, Loaded, Process};
 use floodwall::guard::{Guard, SettingError};
 use floodwall::linter::{self, Linter};
-use floodwall::{app, ctl, sql};
+use floodwall::{app, ctl, pass, sql};
 
 /// A guard proxy for PostgreSQL: caps, query rules and surge signals in front of the database.
 #[derive(Debug, Parser)]
@@ -26,6 +27,8 @@ Examples:
   floodwall ctl 'SHOW CLIENTS'                  who is connected?
   floodwall ctl 'KILL CLIENT 17'                end one of them
   floodwall judge migrations/0042.sql           would a rule refuse this migration?
+  floodwall pass --rule unfiltered_write --user django --for 10m --reason INC-7
+                                                a comment that lets one statement through a rule
 
 SIGHUP reads the configuration again; SIGTERM drains, a second one ends at once.";
 
@@ -72,7 +75,21 @@ enum Command {
     /// Goes to the Unix socket in state_dir; as another system user, over TCP with the password in
     /// FLOODWALL_CONSOLE_PASSWORD or in state_dir/console.password. 'SHOW HELP' lists the commands.
     Ctl(Ctl),
+    /// Signs a break-glass pass: a comment that lifts rules for one user until it expires
+    ///
+    /// Put the comment before or behind the statement that must run although a rule refuses it. Whoever logs in as that
+    /// user and holds the comment can use it, with any statement, until it expires. Each use is logged and counted in
+    /// floodwall_break_glass_total. The key is that of [break_glass] in the configuration, the same that the running
+    /// Floodwall has. Exits with 1 if there is no key, with 2 if an argument is wrong.
+    #[command(after_help = PASS_EXAMPLES)]
+    Pass(Pass),
 }
+
+const PASS_EXAMPLES: &str = "\
+Examples:
+  floodwall pass --rule unfiltered_write --user deploy --database shop --for 10m --reason INC-7
+  PASS=$(floodwall pass --rule unbounded_select,bulk_write --user deploy --for 1h --reason INC-7)
+  psql -h 127.0.0.1 -p 6432 -U deploy shop -c \"$PASS DELETE FROM carts\"";
 
 #[derive(Debug, clap::Args)]
 struct Judge {
@@ -106,6 +123,28 @@ struct Ctl {
     user: Option<String>,
     /// As in 'SHOW CLIENTS'
     command: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Pass {
+    /// The configuration that names the key
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+    /// The rules to lift
+    #[arg(long = "rule", value_name = "RULE[,RULE…]", value_delimiter = ',', required = true, value_parser = pass::rule)]
+    rules: Vec<&'static str>,
+    /// Who may use it: the user that logs in
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// In which database; left out: in any
+    #[arg(long, value_name = "NAME")]
+    database: Option<String>,
+    /// How long it holds: at most 24h
+    #[arg(long = "for", value_name = "TIME", value_parser = pass::lifetime)]
+    lifetime: Duration,
+    /// Why, for the log: say, the number of the incident
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -154,6 +193,7 @@ fn main() -> ExitCode {
         Command::Check { config } => (check(&config), 1),
         Command::Judge(judge) => (judge.run(), NO_VERDICT),
         Command::Ctl(ctl) => (ctl.run(), 1),
+        Command::Pass(pass) => (pass.run(), 1),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to tell where standard error is closed.
@@ -243,6 +283,16 @@ impl Ctl {
         let login = ctl::Login { user: self.user, password: std::env::var(ctl::PASSWORD_VARIABLE).ok() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(ctl::run(&config, &login, &self.command, &mut io::stdout()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Pass {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { config, rules, user, database, lifetime, reason } = self;
+        let key = config::load_break_glass(&config, &Process::WithSecrets)?;
+        let order = pass::Order { rules, user, database, lifetime, reason };
+        writeln!(io::stdout(), "{}", pass::sign(order, key.as_ref())?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -158,8 +158,12 @@ fn house(config: &Config) -> Arc<House> {
         memory: Budget::new(512 << 20),
         gate: Gate::default(),
     };
-    let current =
-        Current { listener: listener.clone(), caps: config.caps.clone(), policies: Policies::new(config).unwrap() };
+    let current = Current {
+        listener: listener.clone(),
+        caps: config.caps.clone(),
+        policies: Policies::new(config).unwrap(),
+        break_glass: None,
+    };
     Arc::new(House {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),

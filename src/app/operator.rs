@@ -15,7 +15,7 @@ use crate::console::{self, Doors, Rows, Sources};
 use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::session::house::{Common, House};
 use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, RuleRow, SurgeRow};
-use crate::telemetry::{Series, caps_collector, series_collector, surges_collector, table};
+use crate::telemetry::{Metrics, Series, caps_collector, series_collector, surges_collector, table};
 
 /// Where the token of `/api/*` is kept, in `state_dir`.
 const TOKEN_FILE: &str = "http.token";
@@ -95,7 +95,7 @@ fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
 
 fn rules(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Rows<RuleRow> {
     let (metrics, reloader) = (Arc::clone(&common.metrics), Arc::clone(reloader));
-    Arc::new(move || rule_rows(&reloader.houses, |rule, mode| metrics.verdicts(rule, mode)))
+    Arc::new(move || rule_rows(&reloader.houses, &metrics))
 }
 
 /// The token of `/api/*`. Without a folder to keep it in nothing there is served, and all else is.
@@ -129,7 +129,7 @@ fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {
 }
 
 /// The common rules; overrides of single clients are in SHOW CONFIG. A rule that has failed on any listener shows as failed.
-fn rule_rows(houses: &[Arc<House>], verdicts: impl Fn(&'static str, &'static str) -> u64) -> Vec<RuleRow> {
+fn rule_rows(houses: &[Arc<House>], metrics: &Metrics) -> Vec<RuleRow> {
     let Some(house) = houses.first() else { return Vec::new() };
     let current = house.settings.load();
     let guard = current.policies.base();
@@ -139,8 +139,9 @@ fn rule_rows(houses: &[Arc<House>], verdicts: impl Fn(&'static str, &'static str
         mode: mode.label(),
         state: if failed.contains(&def.name) { State::Failed.label() } else { mode.label() },
         settings: guard.settings(def),
-        enforced_total: verdicts(def.name, "enforce"),
-        warned_total: verdicts(def.name, "warn"),
+        enforced_total: metrics.verdicts(def.name, "enforce"),
+        warned_total: metrics.verdicts(def.name, "warn"),
+        lifted_total: metrics.lifted(def.name),
         limits: limit_rows(guard, def),
     };
     guard.modes().map(row).collect()

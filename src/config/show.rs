@@ -70,6 +70,7 @@ fn parts(config: &Config) -> Vec<Part> {
     parts.extend(caps(&config.caps));
     parts.extend(config.clients.iter().map(client));
     parts.extend(rules(&config.rules));
+    parts.push(break_glass(config));
     parts
 }
 
@@ -92,6 +93,11 @@ fn log(config: &Config) -> Part {
         LogFormat::Json => "json",
     };
     table("log", vec![pair("format", format), pair("level", config.log.level.as_str())])
+}
+
+fn break_glass(config: &Config) -> Part {
+    let key = if config.break_glass.is_some() { pair("key", MASK) } else { note("key", "none: no pass is accepted") };
+    table("break_glass", vec![key])
 }
 
 fn admin(admin: &Admin) -> Part {

@@ -68,6 +68,8 @@ pub struct Judgement {
     pub warned: Vec<Breach>,
     /// Places in `warned` of what no mode would refuse: something is not known, and that is told.
     pub doubts: Vec<usize>,
+    /// What a break-glass pass lifted: it neither refuses nor warns.
+    pub lifted: Vec<Breach>,
     /// Rules that panicked over this text, and are out of order from now on: to be told loudly. Each is told once.
     pub failed: Vec<&'static RuleDef>,
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::break_glass::{self, BreakGlass};
 use super::house::House;
 use super::local::Local;
 use super::manner::{Doubt, Manner};
@@ -46,6 +47,7 @@ pub struct Judge {
     values: Values,
     occasion: Occasion,
     prepared: Prepared,
+    break_glass: BreakGlass,
     pending: Option<Unread>,
 }
 
@@ -86,7 +88,9 @@ impl Judge {
     /// The judge of a client's session.
     pub fn new(house: Arc<House>, local: Rc<Local>, who: &Entry) -> Self {
         let settings = house.settings.generation();
-        let policy = house.settings.load().policies.of(&who.identity);
+        let current = house.settings.load();
+        let policy = current.policies.of(&who.identity);
+        let break_glass = BreakGlass::new(current.break_glass.clone());
         let prepared = Prepared::new(&house.common.memory);
         let catalogue = house.catalog.generation();
         let sight = Own::default();
@@ -105,6 +109,7 @@ impl Judge {
             values: Values::default(),
             occasion: Occasion::Running,
             prepared,
+            break_glass,
             pending: None,
         }
     }
@@ -142,7 +147,11 @@ impl Judge {
             _ => Occasion::Running,
         };
         match request {
-            Request::Run { text } | Request::Prepare { text, .. } => self.read(text, size, who),
+            Request::Run { text } | Request::Prepare { text, .. } => {
+                self.refresh(who);
+                self.break_glass.note(text);
+                self.read(text, size, who)
+            }
             Request::Bind { statement, .. } => self.again(statement, who),
             Request::Execute { .. }
             | Request::Sync
@@ -161,6 +170,7 @@ impl Judge {
             let Some(Unread { manner, text, size, doubt, .. }) = self.pending.take() else { continue };
             let opinion = match analysis {
                 Some(analysis) => {
+                    self.refresh(who);
                     let read = self.local.reader.borrow_mut().learn(manner.flags, text.as_deref(), analysis);
                     self.judge(read, size, who)
                 }
@@ -179,14 +189,20 @@ impl Judge {
     }
 
     /// A request went to the server.
-    pub fn forwarded(&mut self, request: Request<'_>) {
+    pub fn forwarded(&mut self, request: Request<'_>, who: &Entry) {
         self.in_flight = true;
         match request {
-            Request::Prepare { name, .. } => match &self.current {
-                Some(current) => self.prepared.remember(name, current),
-                None => self.prepared.forget(name),
-            },
-            Request::Forget { statement } => self.prepared.forget(statement),
+            Request::Prepare { name, .. } => {
+                self.break_glass.remember(name, who);
+                match &self.current {
+                    Some(current) => self.prepared.remember(name, current),
+                    None => self.prepared.forget(name),
+                }
+            }
+            Request::Forget { statement } => {
+                self.break_glass.forget(statement);
+                self.prepared.forget(statement);
+            }
             Request::Run { .. } | Request::Bind { .. } => self.values.note(&self.local.metrics),
             _ => {}
         }
@@ -243,11 +259,12 @@ impl Judge {
             return Opinion::Allow;
         };
         let size = Size { bytes: 0, whole: Whole::Whole };
+        self.refresh(who);
+        self.break_glass.note_prepared(statement);
         self.judge(known, size, who)
     }
 
     fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
-        self.refresh(who);
         if self.sight.take_in(&text.shape.lookup) {
             self.schema = self.sight.schema(&self.house.catalog, who);
         }
@@ -273,6 +290,7 @@ impl Judge {
             self.know(Some(text), values);
             return Opinion::Allow;
         }
+        let judgement = self.lift(&intake, &text, who).unwrap_or(judgement);
         self.report(judgement, values, text, who)
     }
 
@@ -280,6 +298,15 @@ impl Judge {
     fn know(&mut self, text: Option<Rc<Text>>, values: Values) {
         self.current = text;
         self.values = values;
+    }
+
+    /// Judges again where the client shows a break-glass pass.
+    fn lift(&self, intake: &Intake<'_>, text: &Text, who: &Entry) -> Option<Judgement> {
+        let common = &self.house.common;
+        let pass = self.break_glass.prove(self.break_glass.shown().as_ref(), who, common)?;
+        let judgement = self.policy.guard.judge_lifting(intake, &pass.rules);
+        break_glass::lifted(&pass, &judgement.lifted, &text.shape.text, who, common);
+        Some(judgement)
     }
 
     /// Counts and logs what the rules found, and puts it in words.
@@ -354,7 +381,9 @@ impl Judge {
         let settings = self.house.settings.generation();
         if settings != self.settings {
             self.settings = settings;
-            self.policy = self.house.settings.load().policies.of(&who.identity);
+            let current = self.house.settings.load();
+            self.policy = current.policies.of(&who.identity);
+            self.break_glass.set_key(current.break_glass.clone());
         }
         let catalogue = self.house.catalog.generation();
         if catalogue != self.catalogue || self.schema.is_none() {

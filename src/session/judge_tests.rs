@@ -28,7 +28,12 @@ fn config() -> Config {
 
 fn current(guard: Guard) -> Current {
     let config = config();
-    Current { listener: config.listeners[0].clone(), caps: config.caps, policies: Policies::all(guard) }
+    Current {
+        listener: config.listeners[0].clone(),
+        caps: config.caps,
+        policies: Policies::all(guard),
+        break_glass: None,
+    }
 }
 
 fn house(guard: Guard) -> Arc<House> {

@@ -109,7 +109,7 @@ impl Overseer for Ledger {
     }
 
     fn forwarded(&mut self, request: Request<'_>) {
-        self.judge.forwarded(request);
+        self.judge.forwarded(request, &self.stay.seat);
         if let Request::Run { .. } | Request::Bind { .. } = request {
             let kind = self.judge.current().map_or(StatementKind::Other, |text| text.shape.kind);
             self.local.metrics.statement(kind);

@@ -35,7 +35,7 @@ pub struct Metrics {
 /// Series by label.
 #[derive(Debug)]
 struct Rare {
-    counters: [Family<AtomicI64>; 10],
+    counters: [Family<AtomicI64>; 12],
     waits: Family<Histogram>,
 }
 
@@ -52,6 +52,8 @@ enum Which {
     Cancels,
     ConsoleLogins,
     RulesFailed,
+    BreakGlass,
+    BreakGlassRejected,
 }
 
 impl Metrics {
@@ -165,6 +167,22 @@ impl Metrics {
         self.rare.count(Which::ConsoleLogins, &[outcome], 1);
     }
 
+    /// Counts a breach of a rule that a break-glass pass lifted.
+    pub fn break_glass(&self, rule: &'static str) {
+        self.rare.count(Which::BreakGlass, &[rule], 1);
+    }
+
+    /// How many breaches of a rule were lifted.
+    pub fn lifted(&self, rule: &'static str) -> u64 {
+        let cell = self.rare.family(Which::BreakGlass).cell(&[rule]);
+        u64::try_from(cell.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// Counts a break-glass pass that did not hold.
+    pub fn break_glass_rejected(&self, reason: &'static str) {
+        self.rare.count(Which::BreakGlassRejected, &[reason], 1);
+    }
+
     /// Adds metrics that somebody else holds. A name that is taken is refused, with a log line.
     pub fn register(&self, collector: Box<dyn Collector>) {
         if let Err(error) = self.registry.register(collector) {
@@ -182,7 +200,7 @@ impl Metrics {
 }
 
 impl Rare {
-    const DEFS: [Def; 11] = [
+    const DEFS: [Def; 13] = [
         table::CLIENTS,
         table::SERVERS,
         table::WAITING,
@@ -193,6 +211,8 @@ impl Rare {
         table::CANCELS,
         table::CONSOLE_LOGINS,
         table::RULE_FAILED,
+        table::BREAK_GLASS,
+        table::BREAK_GLASS_REJECTED,
         table::WAIT_SECONDS,
     ];
 
@@ -209,6 +229,8 @@ impl Rare {
                 Family::new(table::CANCELS),
                 Family::new(table::CONSOLE_LOGINS),
                 Family::new(table::RULE_FAILED),
+                Family::new(table::BREAK_GLASS),
+                Family::new(table::BREAK_GLASS_REJECTED),
             ],
             waits: Family::new(table::WAIT_SECONDS),
         }

@@ -67,6 +67,8 @@ pub struct RuleRow {
     pub enforced_total: u64,
     /// Breaches let through with a warning so far.
     pub warned_total: u64,
+    /// Breaches that a break-glass pass lifted so far.
+    pub lifted_total: u64,
     /// Its limits on what is measured, the one that people think of first; none where it measures nothing.
     pub limits: Vec<LimitRow>,
 }

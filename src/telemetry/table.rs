@@ -96,6 +96,8 @@ metrics! {
     SURGE_STATE Gauge "floodwall_surge_state" ["client", "state"], "Always 1; the state is in the label.";
     PAUSED Gauge "floodwall_paused" [], "1 while PAUSE holds sessions back.";
     DRAINING Gauge "floodwall_draining" [], "1 while Floodwall lets its sessions end.";
+    BREAK_GLASS Counter "floodwall_break_glass_total" ["rule"], "Breaches of a rule that a break-glass pass lifted.";
+    BREAK_GLASS_REJECTED Counter "floodwall_break_glass_rejected_total" ["reason"], "Break-glass passes that did not hold, by reason.";
     LOG_SUPPRESSED Counter "floodwall_log_lines_suppressed_total" [], "Log lines left out because clients triggered too many of them.";
     LOG_DROPPED Counter "floodwall_log_lines_dropped_total" [], "Log lines lost because whoever reads the log did not keep up.";
     RESIDENT_BYTES Gauge "process_resident_memory_bytes" [], "Resident memory.";

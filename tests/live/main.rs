@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod break_glass;
 mod cancel;
 mod caps;
 mod catalog;
@@ -23,5 +24,7 @@ mod replication;
 mod report;
 mod rules;
 mod startup;
+mod timeouts;
+mod traffic;
 mod transactions;
 mod trust;

@@ -21,3 +21,5 @@ mod layers;
 mod linter;
 mod source;
 mod sql;
+#[cfg(feature = "proxy")]
+mod traffic;

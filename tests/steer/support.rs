@@ -224,6 +224,7 @@ fn rule() -> RuleRow {
         settings: "max_rows = 5000".to_owned(),
         enforced_total: 3,
         warned_total: 0,
+        lifted_total: 0,
         limits: vec![
             LimitRow { setting: "max_rows", unit: Unit::Count, slot: Slot::new(0), limit: Some(5000) },
             LimitRow { setting: "max_bytes", unit: Unit::Bytes, slot: Slot::new(1), limit: Some(16 << 20) },

@@ -39,6 +39,7 @@ pub(super) fn config() -> Config {
         },
         clients: Vec::new(),
         rules: toml::Table::new(),
+        break_glass: None,
         log: Log { format: LogFormat::Text, level: "info".into() },
         drain_timeout: Duration::from_secs(1),
     }

@@ -7,7 +7,7 @@ use crate::console::answer::{Answer, Failure, count, text};
 pub(super) const DEF: Def = Def {
     name: "SHOW RULES",
     syntax: "SHOW RULES",
-    summary: "rules, their modes (state: what holds now, failed after a fault), settings, what they refused and warned of",
+    summary: "rules, their modes (state: what holds now, failed after a fault), settings, what they refused, warned of and let pass",
     role: Role::Read,
     columns: &[
         text("rule"),
@@ -16,6 +16,7 @@ pub(super) const DEF: Def = Def {
         text("settings"),
         count("enforced_total"),
         count("warned_total"),
+        count("lifted_total"),
     ],
     run,
 };
@@ -30,6 +31,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
             rule.settings.into(),
             rule.enforced_total.into(),
             rule.warned_total.into(),
+            rule.lifted_total.into(),
         ]
     });
     Ok(Answer::rows(rows))

@@ -15,6 +15,7 @@ mod head;
 mod keyword;
 mod nest;
 mod scan;
+pub mod timeout;
 mod token;
 mod value;
 

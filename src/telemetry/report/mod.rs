@@ -201,6 +201,7 @@ mod tests {
             settings: String::new(),
             enforced_total: 0,
             warned_total: 0,
+            lifted_total: 0,
             limits: vec![LimitRow { setting: "max_rows", unit: Unit::Count, slot: Slot::new(1), limit: Some(5_000) }],
         }]
     }

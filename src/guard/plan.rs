@@ -71,7 +71,7 @@ fn rows(entry: &Entry<'_>, limits: &Limits) -> Extent {
     let piece = entry.piece;
     let queries = piece.wrap == Wrap::None && piece.inner.queries();
     match piece.verb {
-        _ if entry.cut == Whole::PrefixOnly => Extent::Unknown,
+        _ if entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) => Extent::Unknown,
         _ if queries => match bound::bound(&entry.facts.reach, &Sure { max_rows, entry }) {
             Bound::AtMost(0) => Extent::None,
             Bound::AtMost(rows) if rows <= max_rows => Extent::Within,
@@ -120,6 +120,7 @@ fn changes(entry: &Entry<'_>, limits: &Limits) -> Extent {
     let piece = entry.piece;
     let filtered = entry.facts.writes.iter().any(|write| write.kind != WriteKind::Truncate);
     match piece.inner {
+        _ if piece.marks.has(Marks::CUT) => Extent::Unknown,
         _ if !piece.writes() || !runs_now(piece.wrap) => Extent::None,
         Verb::Insert if piece.marks.has(Marks::CTE_WRITES) || filtered => Extent::Unknown,
         Verb::Insert if piece.counts.tuples > 0 && u64::from(piece.counts.tuples) <= max_rows => Extent::Within,
@@ -129,7 +130,7 @@ fn changes(entry: &Entry<'_>, limits: &Limits) -> Extent {
 
 fn effect(entry: &Entry<'_>) -> Effect {
     let piece = entry.piece;
-    if entry.cut == Whole::PrefixOnly || !runs_now(piece.wrap) {
+    if entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) || !runs_now(piece.wrap) {
         Effect::Other
     } else if piece.writes() {
         Effect::Writes

@@ -52,9 +52,13 @@ impl Rule for UnfilteredWrite {
         let table = write.table.as_ref().map_or_else(|| "its table".to_owned(), |table| format!("\"{table}\""));
         let message = match write.filter {
             Filter::ConstantTrue => format!("{verb} of every row of {table}: its WHERE is true for all of them"),
+            Filter::Unread => {
+                "an UPDATE or DELETE stands so far behind in its text that its filter was not read".to_owned()
+            }
             Filter::None | Filter::Real => format!("{verb} of every row of {table}: it has no WHERE"),
         };
         let hint = match write.kind {
+            _ if write.filter == Filter::Unread => "Send fewer statements at once, or shorter ones".to_owned(),
             WriteKind::Update => {
                 "Name the rows: UPDATE … WHERE id BETWEEN $from AND $to, slice by slice, each committed on its own"
                     .to_owned()
@@ -84,6 +88,7 @@ impl Rule for UnfilteredWrite {
                 Filter::None => "no filter",
                 Filter::ConstantTrue => "a filter that is always true",
                 Filter::Real => "a filter",
+                Filter::Unread => "a filter that was not read",
             };
             format!("{} with {filter}", write.kind.label())
         };

@@ -5,6 +5,7 @@
 //! What the parser cannot read is read by `scan`, which knows the clauses of a statement and no more.
 
 mod calls;
+mod cut;
 mod join;
 mod reach;
 mod scan;
@@ -12,7 +13,7 @@ mod select;
 mod truth;
 mod write;
 
-use super::lexer::{Lexed, Piece, Wrap};
+use super::lexer::{Lexed, Marks, Piece, Wrap};
 use super::schema::TableName;
 use super::verb::Verb;
 pub use reach::Reach;
@@ -21,7 +22,7 @@ pub use reach::Reach;
 pub const STACK_BYTES: usize = 64 << 20;
 
 /// Longest statement, in bytes of shape, that the parser is asked to read.
-const SHAPE_BYTES_MAX: usize = 64 << 10;
+const PARSED_BYTES_MAX: usize = 64 << 10;
 
 /// Most tokens of one statement.
 const TOKENS_MAX: usize = 8_000;
@@ -35,6 +36,8 @@ pub enum Filter {
     ConstantTrue,
     /// Anything else.
     Real,
+    /// It stands in what was not kept of a very long text.
+    Unread,
 }
 
 /// What a write does.
@@ -157,6 +160,9 @@ fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
     let shape = lexed.shape.get(piece.body.max(piece.shape.start)..piece.shape.end).unwrap_or_default();
     let text = readable(shape);
     let text = if piece.wrap == Wrap::CopyOut { scan::parenthesised(&text) } else { &text };
+    if piece.marks.has(Marks::CUT) {
+        return cut::statement(text, piece);
+    }
     if piece.inner == Verb::Truncate {
         return Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT };
     }
@@ -182,7 +188,7 @@ fn read(text: &str, verb: Verb) -> Statement {
 }
 
 fn parsed(text: &str) -> Result<Statement, Unreadable> {
-    if text.len() > SHAPE_BYTES_MAX {
+    if text.len() > PARSED_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
     let ast = scan::parse_statement(text)?;

@@ -28,6 +28,7 @@ use crate::config::{Config, LogFormat};
 use crate::console::Accounts;
 use crate::control::{Control, Shutdown};
 use crate::roster::{Roster, Signal};
+use crate::session::analyst::Means;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, House};
 use crate::session::local::Local;
@@ -115,7 +116,7 @@ impl App {
             control: Arc::new(Control::default()),
             metrics: Metrics::new(config.workers),
             shapes: Arc::new(Shapes::default()),
-            memory: Budget::new(usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX)),
+            memory: Budget::new(memory_bytes(&config).saturating_sub(cache_bytes(&config) * config.workers.max(1))),
             gate: Gate::default(),
         });
         let open = listeners::open(&config, &common)?;
@@ -209,12 +210,23 @@ async fn emptied(workers: &Workers<Job>, common: &Common, signal: Signal) {
     }
 }
 
+fn memory_bytes(config: &Config) -> usize {
+    usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX)
+}
+
+/// What the caches of one worker may take.
+fn cache_bytes(config: &Config) -> usize {
+    (memory_bytes(config) / CACHES_SHARE / config.workers.max(1)).min(CACHES_MAX)
+}
+
 fn start_workers(config: &Config, common: &Arc<Common>) -> io::Result<Workers<Job>> {
     let common = Arc::clone(common);
-    let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
-    let cache_bytes = (memory / CACHES_SHARE / config.workers.max(1)).min(CACHES_MAX);
+    let cache_bytes = cache_bytes(config);
+    let ceiling = config.limits.guard_time;
     Workers::start(config.workers, move |number| {
-        let local = Local::start(cache_bytes, common.metrics.worker(number), Arc::clone(&common.shapes))?;
+        let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
+        let means = Means { cache_bytes, ceiling, memory, metrics };
+        let local = Local::start(means, Arc::clone(&common.shapes))?;
         let local = Rc::new(local);
         Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
     })

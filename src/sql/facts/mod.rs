@@ -22,7 +22,7 @@ pub use reach::Reach;
 pub const STACK_BYTES: usize = 64 << 20;
 
 /// Longest statement, in bytes of shape, that the parser is asked to read.
-const PARSED_BYTES_MAX: usize = 64 << 10;
+pub const PARSED_BYTES_MAX: usize = 64 << 10;
 
 /// Most tokens of one statement.
 const TOKENS_MAX: usize = 8_000;
@@ -84,6 +84,8 @@ pub enum Unreadable {
     TooDeep,
     /// The parser does not know its syntax.
     Syntax,
+    /// Reading it took too long.
+    TooSlow,
 }
 
 impl Unreadable {
@@ -94,6 +96,7 @@ impl Unreadable {
             Self::TooManyTokens => "too many tokens",
             Self::TooDeep => "nested too deeply",
             Self::Syntax => "unknown syntax",
+            Self::TooSlow => "too slow to read",
         }
     }
 }
@@ -153,10 +156,24 @@ impl Facts {
 
 /// Reads a shape. Costs 4 to 40 us for ordinary statements; see the module about the stack.
 pub fn parse(lexed: &Lexed) -> Facts {
-    Facts { statements: lexed.pieces.iter().map(|piece| statement(lexed, piece)).collect() }
+    parse_while(lexed, &mut || true)
 }
 
-fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
+/// As [`parse`], for as long as `go_on` says so: the statements that are left then are read by their clauses.
+pub fn parse_while(lexed: &Lexed, go_on: &mut dyn FnMut() -> bool) -> Facts {
+    let mut read =
+        |piece| if go_on() { statement(lexed, piece, Depth::Parsed) } else { statement(lexed, piece, Depth::Scanned) };
+    Facts { statements: lexed.pieces.iter().map(&mut read).collect() }
+}
+
+/// How thoroughly a statement is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Parsed,
+    Scanned,
+}
+
+fn statement(lexed: &Lexed, piece: &Piece, depth: Depth) -> Statement {
     let shape = lexed.shape.get(piece.body.max(piece.shape.start)..piece.shape.end).unwrap_or_default();
     let text = readable(shape);
     let text = if piece.wrap == Wrap::CopyOut { scan::parenthesised(&text) } else { &text };
@@ -167,7 +184,11 @@ fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
         return Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT };
     }
     if piece.inner.queries() || piece.inner.writes() {
-        return read(text, piece.inner);
+        return if depth == Depth::Parsed {
+            read(text, piece.inner)
+        } else {
+            scan::statement(text, piece.inner, Unreadable::TooSlow)
+        };
     }
     let mut writes = Vec::new();
     if piece.writes() {

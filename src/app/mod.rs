@@ -6,6 +6,7 @@
 mod descriptors;
 mod failed;
 mod listeners;
+mod memory;
 mod operator;
 mod reload;
 
@@ -32,7 +33,6 @@ use crate::session::analyst::Means;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, House};
 use crate::session::local::Local;
-use crate::session::memory::Budget;
 use crate::session::serve::serve;
 use crate::shutdown;
 use crate::telemetry::log::{self, Format, Log, LogError};
@@ -49,11 +49,6 @@ const TICK: Duration = Duration::from_millis(250);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often a drain looks whether everybody has left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
-
-/// Of `[limits] memory`, the part that the caches of all workers may take: one in this many.
-const CACHES_SHARE: usize = 8;
-/// More than this helps no worker.
-const CACHES_MAX: usize = 64 << 20;
 
 /// What to run.
 #[derive(Debug)]
@@ -116,7 +111,7 @@ impl App {
             control: Arc::new(Control::default()),
             metrics: Metrics::new(config.workers),
             shapes: Arc::new(Shapes::default()),
-            memory: Budget::new(memory_bytes(&config).saturating_sub(cache_bytes(&config) * config.workers.max(1))),
+            memory: memory::budget(&config),
             gate: Gate::default(),
         });
         let open = listeners::open(&config, &common)?;
@@ -210,18 +205,9 @@ async fn emptied(workers: &Workers<Job>, common: &Common, signal: Signal) {
     }
 }
 
-fn memory_bytes(config: &Config) -> usize {
-    usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX)
-}
-
-/// What the caches of one worker may take.
-fn cache_bytes(config: &Config) -> usize {
-    (memory_bytes(config) / CACHES_SHARE / config.workers.max(1)).min(CACHES_MAX)
-}
-
 fn start_workers(config: &Config, common: &Arc<Common>) -> io::Result<Workers<Job>> {
     let common = Arc::clone(common);
-    let cache_bytes = cache_bytes(config);
+    let cache_bytes = memory::cache_bytes(config);
     let ceiling = config.limits.guard_time;
     Workers::start(config.workers, move |number| {
         let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));

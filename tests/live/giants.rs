@@ -32,7 +32,7 @@ const GIANTS: [Giant; 6] = [
 /// Size of each statement: `FLOODWALL_GIANT_MB`, or enough to go through every buffer many times. The server takes no more than
 /// 1 GiB less one byte.
 fn size() -> usize {
-    let megabytes = std::env::var("FLOODWALL_GIANT_MB").map_or(128, |value| value.parse().unwrap());
+    let megabytes = std::env::var("FLOODWALL_GIANT_MB").map_or(64, |value| value.parse().unwrap());
     (megabytes << 20) - 64
 }
 

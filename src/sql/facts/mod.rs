@@ -11,12 +11,14 @@ mod reach;
 mod scan;
 mod select;
 mod truth;
+mod unreadable;
 mod write;
 
 use super::lexer::{Lexed, Marks, Piece, Wrap};
 use super::schema::TableName;
 use super::verb::Verb;
 pub use reach::Reach;
+pub use unreadable::Unreadable;
 
 /// The stack that [`parse`] wants.
 pub const STACK_BYTES: usize = 64 << 20;
@@ -71,34 +73,6 @@ pub struct Write {
     pub table: Option<TableName>,
     /// What narrows it.
     pub filter: Filter,
-}
-
-/// Why the parser read nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unreadable {
-    /// The shape is over 64 KiB.
-    TooLong,
-    /// More than 8,000 tokens.
-    TooManyTokens,
-    /// Nested too deeply.
-    TooDeep,
-    /// The parser does not know its syntax.
-    Syntax,
-    /// Reading it took too long.
-    TooSlow,
-}
-
-impl Unreadable {
-    /// A sentence part for logs.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::TooLong => "too long",
-            Self::TooManyTokens => "too many tokens",
-            Self::TooDeep => "nested too deeply",
-            Self::Syntax => "unknown syntax",
-            Self::TooSlow => "too slow to read",
-        }
-    }
 }
 
 /// Where the facts of a statement come from.

@@ -23,7 +23,8 @@ pub(super) fn statement(text: &str, piece: &Piece) -> Statement {
             write.filter = Filter::Unread;
         }
     }
-    if piece.marks.has(Marks::CUT_WRITES) {
+    let unseen = matches!(piece.inner, Verb::Update | Verb::Delete) && statement.writes.is_empty();
+    if unseen || piece.marks.has(Marks::CUT_WRITES) {
         statement.writes.push(Write { kind: WriteKind::Update, table: None, filter: Filter::Unread });
     }
     if piece.marks.has(Marks::CUT_TRUNCATE) {

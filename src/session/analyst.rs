@@ -209,7 +209,7 @@ impl Analyst {
     }
 
     fn analysis(&mut self, flags: Flags, lexed: Lexed, go_on: &mut dyn FnMut() -> bool) -> Analysis {
-        if lexed.shape.len() > PARSED_BYTES_MAX {
+        if lexed.shape.len() > PARSED_BYTES_MAX || !lexed.is_whole() {
             let facts = Arc::new(facts::parse_while(&lexed, go_on));
             return Analysis { flags, lexed, facts };
         }

@@ -128,7 +128,8 @@ impl Reader {
         if let Some(began) = began {
             self.spent(clock::now().saturating_duration_since(began));
         }
-        let Some(known) = self.shapes.find(flags, &self.lexed.shape) else {
+        let whole = self.lexed.is_whole();
+        let Some(known) = whole.then(|| self.shapes.find(flags, &self.lexed.shape)).flatten() else {
             self.metrics.cache_miss(CacheKind::Shape);
             let lexed = std::mem::take(&mut self.lexed);
             return Found::Reading(self.analysts.parse(flags, lexed));
@@ -158,7 +159,7 @@ impl Reader {
     pub fn learn(&mut self, text: Option<&[u8]>, analysis: Analysis) -> Rc<Text> {
         let Analysis { flags, lexed, facts } = analysis;
         // Longer shapes are not remembered.
-        let short = lexed.shape.len() <= PARSED_BYTES_MAX;
+        let short = lexed.shape.len() <= PARSED_BYTES_MAX && lexed.is_whole();
         // Another session may have had the same shape read meanwhile.
         let read = match short.then(|| self.shapes.find(flags, &lexed.shape)).flatten() {
             Some(known) => known.text(&lexed),
@@ -183,7 +184,7 @@ impl Reader {
         });
         let text = Rc::new(Text::new(lexed, &shape));
         let weight = weight.saturating_add(text.reading.weight_bytes()).saturating_add(size_of::<Text>());
-        if lexed.shape.len() > PARSED_BYTES_MAX {
+        if lexed.shape.len() > PARSED_BYTES_MAX || !lexed.is_whole() {
             return text;
         }
         self.shapes.insert(flags, &lexed.shape, Known { shape, last: RefCell::new(Rc::clone(&text)) }, weight);

@@ -47,6 +47,15 @@ fn nothing_hides_behind_many_statements() {
 }
 
 #[test]
+fn a_text_of_which_not_all_was_kept_does_not_share_the_facts_of_its_shape() {
+    let many = different(PIECES_MAX);
+    let (kept, more) = (lex(Flags::POSTGRES, many.as_bytes()), format!("{many}DELETE FROM t;"));
+    let more = lex(Flags::POSTGRES, more.as_bytes());
+    assert_eq!(kept.shape, more.shape);
+    assert!(kept.is_whole() && !more.is_whole());
+}
+
+#[test]
 fn nothing_hides_behind_a_long_shape() {
     let long = "1+".repeat(SHAPE_BYTES_MAX);
     assert_eq!(refused(&format!("SELECT {long}1; DELETE FROM t")), Some("unfiltered_write"));

@@ -172,6 +172,13 @@ pub struct Lexed {
     pub limits: Vec<LimitAt>,
 }
 
+impl Lexed {
+    /// True where all was kept: only then do texts of one shape have the same facts.
+    pub fn is_whole(&self) -> bool {
+        !self.pieces.iter().any(|piece| piece.marks.has(Marks::CUT))
+    }
+}
+
 /// Reads a text.
 pub fn lex(flags: Flags, text: &[u8]) -> Lexed {
     let mut out = Lexed::default();

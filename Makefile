@@ -11,7 +11,7 @@
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools oracle lint regress record-traffic dump instructions fuzz soak clean-cache
+.PHONY: help run test test-tools oracle lint regress record-traffic dump giants instructions fuzz soak clean-cache
 
 # Each fuzz target runs for a second, with the same seeds each time; in CI for ten, with new ones.
 ifdef CI
@@ -68,7 +68,12 @@ instructions:
 fuzz:
 	FLOODWALL_FUZZ_SECONDS=600 cargo test --locked --release --test fuzz -- --nocapture
 
-soak: test regress dump fuzz
+# Statements of 1 GiB, of several kinds.
+giants:
+	cargo build --release --locked
+	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_GIANT_MB=1024 cargo test --locked --test live -- giants:: --nocapture
+
+soak: test regress dump giants fuzz
 
 clean-cache:
 	rm -rf target/regress target/venv target/node target/tmp

@@ -11,6 +11,7 @@ use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster};
+use floodwall::session::analyst::Means;
 use floodwall::session::cancel::Keys;
 use floodwall::session::house::{Common, Current, House, Settings};
 use floodwall::session::ledger::Ledger;
@@ -96,7 +97,9 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let house = house(&config);
         let common = &house.common;
-        let local = Local::start(CACHES, common.metrics.worker(0), Arc::clone(&common.shapes)).unwrap();
+        let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(0));
+        let means = Means { cache_bytes: CACHES, ceiling: config.limits.guard_time, memory, metrics };
+        let local = Local::start(means, Arc::clone(&common.shapes)).unwrap();
         Self { runtime, between, house, local: Rc::new(local) }
     }
 

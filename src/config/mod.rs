@@ -80,6 +80,8 @@ pub const GENERATED_ADMIN: &str = "admin";
 pub struct Limits {
     /// Bytes of all data-path buffers and caches together.
     pub memory_bytes: u64,
+    /// How long reading one text may take before it is counted and logged; at twenty times as long it counts as unreadable.
+    pub guard_time: Duration,
 }
 
 /// A secret that never shows itself in `Debug`.

@@ -120,8 +120,13 @@ fn resolve_limits(mut section: Section<'_>) -> Limits {
             _ => Err(Fault::new(format!("{size} is too little to work with")).advise("give at least 16MiB")),
         })
     });
+    let guard_time = section.read("guard_time", value::timeout);
     section.finish();
-    memory.map_or_else(Limits::default, |size| Limits { memory_bytes: size.0 })
+    let default = Limits::default();
+    Limits {
+        memory_bytes: memory.map_or(default.memory_bytes, |size| size.0),
+        guard_time: guard_time.unwrap_or(default.guard_time),
+    }
 }
 
 /// Below this the caches alone would not fit.

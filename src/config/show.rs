@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
-use super::{Admin, AdminUser, Caps, ClientRule, Config, Listener, LogFormat, Monitor};
+use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Monitor};
 use crate::units::{ByteSize, display_duration};
 
 impl Config {
@@ -84,7 +84,10 @@ fn top(config: &Config) -> Part {
 }
 
 fn limits(config: &Config) -> Part {
-    table("limits", vec![pair("memory", ByteSize(config.limits.memory_bytes).to_string())])
+    let Limits { memory_bytes, guard_time } = config.limits;
+    let keys =
+        vec![pair("memory", ByteSize(memory_bytes).to_string()), pair("guard_time", display_duration(guard_time))];
+    table("limits", keys)
 }
 
 fn log(config: &Config) -> Part {

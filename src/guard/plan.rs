@@ -71,7 +71,7 @@ fn rows(entry: &Entry<'_>, limits: &Limits) -> Extent {
     let piece = entry.piece;
     let sends = piece.wrap == Wrap::None && (piece.inner.queries() || piece.inner.writes());
     match piece.verb {
-        _ if entry.cut == Whole::PrefixOnly => Extent::Unknown,
+        _ if entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) => Extent::Unknown,
         _ if sends => extent(&entry.facts.reach, max_rows, entry),
         Verb::Begin
         | Verb::Commit
@@ -105,6 +105,9 @@ fn extent(reach: &Reach, max_rows: u64, entry: &Entry<'_>) -> Extent {
 fn changes(entry: &Entry<'_>, limits: &Limits) -> Extent {
     let max_rows = limits.write.map_or(u64::MAX, |limit| limit.max_rows);
     let piece = entry.piece;
+    if piece.marks.has(Marks::CUT) {
+        return Extent::Unknown;
+    }
     if !piece.writes() || !runs_now(piece.wrap) {
         return Extent::None;
     }
@@ -122,7 +125,7 @@ fn changes(entry: &Entry<'_>, limits: &Limits) -> Extent {
 
 fn effect(entry: &Entry<'_>) -> Effect {
     let piece = entry.piece;
-    if entry.cut == Whole::PrefixOnly || !runs_now(piece.wrap) {
+    if entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) || !runs_now(piece.wrap) {
         Effect::Other
     } else if piece.writes() {
         Effect::Writes

@@ -3,7 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
 use super::break_glass::{self, BreakGlass};
 use super::house::House;
 use super::local::Local;
@@ -12,19 +16,24 @@ use super::memo::{Memo, Values};
 use super::overseer::Opinion;
 use super::policy::Policy;
 use super::prepared::Prepared;
-use super::reader::{ChangesSchema, Found, Pending, Text};
+use super::reader::{ChangesSchema, Found, READ_HERE_MAX, READ_OFTEN_MAX, Text};
 use super::sight::Own;
 use crate::client::refuse;
+use crate::clock;
 use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, RuleDef, Verdict, Whole};
 use crate::roster::Entry;
+use crate::sql::encoding::depends_on_settings;
 use crate::sql::{Encoding, Schema, Strings};
-use crate::telemetry::Pass;
 use crate::telemetry::report::{Hit, HitOutcome};
-use crate::units::display_bytes;
+use crate::telemetry::{Pass, TextLent};
+use crate::units::{display_bytes, display_duration};
 use crate::wire::{Refusal, Request, Setting};
 
 /// Text that is looked at even where no rule needs it: for statistics.
 const HOLD_MIN: u64 = 16 * 1024;
+
+/// Texts of more statements than this are timed.
+const TIMED_MIN: usize = 16;
 
 /// The judge of one session.
 pub struct Judge {
@@ -49,6 +58,8 @@ pub struct Judge {
     prepared: Prepared,
     break_glass: BreakGlass,
     pending: Option<Unread>,
+    /// The size of the text that is to be lent next.
+    lending: Option<Size>,
 }
 
 /// Why a text is judged.
@@ -63,12 +74,19 @@ enum Occasion {
 /// A text whose reading is under way.
 struct Unread {
     reading: Pending,
-    /// The manner of the reading: the session's own may change meanwhile.
-    manner: Manner,
-    /// To be remembered; `None` where only its beginning is here.
-    text: Option<Box<[u8]>>,
     size: Size,
-    doubt: Option<Doubt>,
+    source: Source,
+}
+
+/// What is kept of such a text.
+enum Source {
+    Short {
+        /// To be remembered; `None` where only its beginning is here.
+        text: Option<Box<[u8]>>,
+        doubt: Option<Doubt>,
+    },
+    /// Its reader has it, and reads it in every way that is in question.
+    Long { _lent: TextLent },
 }
 
 /// How long a text is, and how much of it is here.
@@ -111,6 +129,7 @@ impl Judge {
             prepared,
             break_glass,
             pending: None,
+            lending: None,
         }
     }
 
@@ -166,21 +185,58 @@ impl Judge {
     pub fn poll_opinion(&mut self, cx: &mut Context<'_>, who: &Entry) -> Poll<Opinion> {
         loop {
             let Some(unread) = &mut self.pending else { return Poll::Ready(Opinion::Allow) };
-            let analysis = ready!(unread.reading.as_mut().poll(cx));
-            let Some(Unread { manner, text, size, doubt, .. }) = self.pending.take() else { continue };
-            let opinion = match analysis {
-                Some(analysis) => {
-                    self.refresh(who);
-                    let read = self.local.reader.borrow_mut().learn(manner.flags, text.as_deref(), analysis);
-                    self.judge(read, size, who)
-                }
-                None => self.unreadable(),
+            let report = ready!(unread.reading.as_mut().poll(cx));
+            let Some(Unread { size, source, .. }) = self.pending.take() else { continue };
+            self.refresh(who);
+            let (text, doubt) = match source {
+                Source::Short { text, doubt } => (text, doubt),
+                Source::Long { .. } => (None, None),
+            };
+            let opinion = match report {
+                Ok(report) => self.take_in(report, text.as_deref(), size, who),
+                Err(Failed::Parser) => self.unreadable(),
+                Err(Failed::Room(bytes)) => Opinion::Refuse(refuse::memory(bytes)),
             };
             match self.read_on(opinion, doubt, size, who) {
                 Opinion::Wait => {}
                 opinion => return Poll::Ready(opinion),
             }
         }
+    }
+
+    /// Judges what an analyst has read, in each way that it was read.
+    fn take_in(&mut self, report: Report, text: Option<&[u8]>, mut size: Size, who: &Entry) -> Opinion {
+        if size.whole == Whole::Whole && report.text_bytes > 0 {
+            size.bytes = report.text_bytes;
+        }
+        let slow = self.local.reader.borrow().spent(report.spent);
+        let mut opinion = Opinion::Allow;
+        for analysis in report.readings {
+            let read = self.local.reader.borrow_mut().learn(text, analysis);
+            if slow {
+                self.log_slow(&read, report.spent, who);
+            }
+            opinion = self.judge(read, size, who);
+            if matches!(opinion, Opinion::Refuse(_)) {
+                break;
+            }
+        }
+        opinion
+    }
+
+    /// Takes the text that [`Opinion::Lend`] asked for.
+    pub fn lend(&mut self, text: Bytes) {
+        let Some(size) = self.lending.take() else { return };
+        let lent = self.local.metrics.text_lent(text.len() as u64);
+        let settings = if self.in_flight { ReadBy::InDoubt } else { ReadBy::Known };
+        let reading = self.local.reader.borrow().read(LongText { bytes: text, own: self.manner, settings });
+        self.pending = Some(Unread { reading, size, source: Source::Long { _lent: lent } });
+    }
+
+    /// Nobody waits for an opinion any more.
+    pub fn withdraw(&mut self) {
+        self.pending = None;
+        self.lending = None;
     }
 
     /// The server has answered all that it was sent.
@@ -212,6 +268,11 @@ impl Judge {
         let whole = if frame <= self.hold() { Whole::Whole } else { Whole::PrefixOnly };
         let bytes = if whole == Whole::Whole { text.len() as u64 } else { frame };
         let size = Size { bytes, whole };
+        let often = self.in_flight && text.len() > READ_OFTEN_MAX && text.len() <= READ_HERE_MAX;
+        if text.len() > READ_HERE_MAX || (often && depends_on_settings(text)) {
+            self.lending = Some(size);
+            return Opinion::Lend;
+        }
         if self.in_flight
             && let Some(doubt) = Doubt::about(text, self.manner)
         {
@@ -227,7 +288,7 @@ impl Judge {
             Found::Known(read) => self.judge(read, size, who),
             Found::Reading(reading) => {
                 let text = (size.whole == Whole::Whole).then(|| text.as_ref().into());
-                self.pending = Some(Unread { reading, manner, text, size, doubt: None });
+                self.pending = Some(Unread { reading, size, source: Source::Short { text, doubt: None } });
                 Opinion::Wait
             }
         }
@@ -238,9 +299,9 @@ impl Judge {
         loop {
             match opinion {
                 Opinion::Refuse(_) => return opinion,
-                Opinion::Wait => {
-                    if let Some(pending) = &mut self.pending {
-                        pending.doubt = doubt;
+                Opinion::Wait | Opinion::Lend => {
+                    if let Some(Unread { source: Source::Short { doubt: left, .. }, .. }) = &mut self.pending {
+                        *left = doubt;
                     }
                     return opinion;
                 }
@@ -279,10 +340,15 @@ impl Judge {
             text_bytes: size.bytes,
             whole: size.whole,
         };
+        // Judging a few statements takes less than asking the time.
+        let began = (text.reading.pieces().len() > TIMED_MIN).then(clock::now);
         let judgement = self.policy.guard.judge(&intake);
         let measured = self.policy.guard.measure(&intake);
         let values = Values::new(&measured.values);
         self.tell_failed(judgement.failed.iter().chain(&measured.failed), &text);
+        if let Some(began) = began {
+            self.local.reader.borrow().spent(clock::now().saturating_duration_since(began));
+        }
         if judgement.allows() && judgement.warned.is_empty() {
             if size.whole == Whole::Whole {
                 *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), values.clone());
@@ -364,6 +430,19 @@ impl Judge {
             let shape = display_bytes(&text.shape.text);
             let said = if mode == "enforce" { "a statement was refused" } else { "a statement passed with a warning" };
             tracing::warn!(rule, mode, %client, number, %peer, measured, limit, shape, suppressed, "{said}");
+        }
+    }
+
+    fn log_slow(&self, text: &Text, spent: Duration, who: &Entry) {
+        if text.shape.told_slow.replace(true) {
+            return;
+        }
+        let key = format!("guard_time {}", who.client);
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
+            let shape = display_bytes(&text.shape.text);
+            let spent = display_duration(spent);
+            let client = &who.client;
+            tracing::warn!(%client, spent, shape, suppressed, "reading a statement took longer than limits.guard_time");
         }
     }
 

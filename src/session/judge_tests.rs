@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Judge;
 use crate::catalog::Catalog;
@@ -12,6 +13,7 @@ use crate::control::Control;
 use crate::guard::failure_tests::failing;
 use crate::guard::{Guard, State};
 use crate::roster::{Identity, Newcomer, Roster, Seat};
+use crate::session::analyst::Means;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, Current, House, Settings};
 use crate::session::local::Local;
@@ -85,7 +87,13 @@ fn states(house: &House) -> Vec<State> {
 async fn a_rule_that_panics_is_counted_once_the_session_goes_on_and_reload_puts_it_back() {
     let house = house(failing());
     let metrics = Arc::clone(&house.common.metrics);
-    let local = Local::start(1 << 20, metrics.worker(0), Arc::clone(&house.common.shapes)).unwrap();
+    let means = Means {
+        cache_bytes: 1 << 20,
+        ceiling: Duration::from_secs(1),
+        memory: Arc::clone(&house.common.memory),
+        metrics: metrics.worker(0),
+    };
+    let local = Local::start(means, Arc::clone(&house.common.shapes)).unwrap();
     let who = seat(&house);
     let mut judge = Judge::new(Arc::clone(&house), Rc::new(local), &who);
     assert!(matches!(opinion(&mut judge, "SELECT 1", &who).await, Opinion::Allow));

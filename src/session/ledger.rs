@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 use super::durations::{Durations, micros};
 use super::end::End;
 use super::house::House;
@@ -106,6 +108,14 @@ impl Overseer for Ledger {
 
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion> {
         self.judge.poll_opinion(cx, &self.stay.seat)
+    }
+
+    fn lend(&mut self, text: Bytes) {
+        self.judge.lend(text);
+    }
+
+    fn withdraw(&mut self) {
+        self.judge.withdraw();
     }
 
     fn forwarded(&mut self, request: Request<'_>) {

@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::analyst::Means;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
 use super::timing::Timings;
@@ -25,12 +26,13 @@ pub struct Local {
 }
 
 impl Local {
-    /// Sets a worker up; its caches take at most `cache_bytes`.
+    /// Sets a worker up; its caches take at most `means.cache_bytes`.
     ///
     /// # Errors
-    /// The thread of its analyst could not be made.
-    pub fn start(cache_bytes: usize, metrics: Arc<WorkerMetrics>, shapes: Arc<Shapes>) -> io::Result<Self> {
-        let reader = Reader::start(cache_bytes, shapes, Arc::clone(&metrics))?;
+    /// The threads of its analysts could not be made.
+    pub fn start(means: Means, shapes: Arc<Shapes>) -> io::Result<Self> {
+        let metrics = Arc::clone(&means.metrics);
+        let reader = Reader::start(means, shapes)?;
         Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader), timings: Rc::default() })
     }
 }

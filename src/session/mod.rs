@@ -1,5 +1,6 @@
 //! The data path: a client and its server, from the login to the end.
 
+pub mod analyst;
 pub mod break_glass;
 pub mod cancel;
 pub mod durations;

@@ -85,6 +85,10 @@ metrics! {
     CACHE_ENTRIES Gauge "floodwall_cache_entries" ["cache"], "Entries of the statement caches.";
     CACHE_HITS Counter "floodwall_cache_hits_total" ["cache"], "Look-ups answered by a statement cache.";
     CACHE_MISSES Counter "floodwall_cache_misses_total" ["cache"], "Look-ups that a statement cache did not answer.";
+    GUARD_SECONDS Histogram "floodwall_guard_statement_seconds" [], "Time that reading or judging one text took, where nothing was known of it and it was not short.";
+    GUARD_SLOWEST Gauge "floodwall_guard_slowest_seconds" [], "The longest time that one text took.";
+    GUARD_OVER_TIME Counter "floodwall_guard_over_time_total" [], "Texts that took longer than limits.guard_time.";
+    GUARD_BYTES Gauge "floodwall_guard_bytes" [], "Bytes of all caches of texts and shapes, and of texts that are being read.";
     CAP_CURRENT Gauge "floodwall_cap_current" ["cap", "scope"], "What is in use of a cap.";
     CAP_LIMIT Gauge "floodwall_cap_limit" ["cap", "scope"], "Where a cap refuses.";
     CAP_WAITING Gauge "floodwall_cap_waiting" ["cap", "scope"], "Newcomers waiting below a cap.";

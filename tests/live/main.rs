@@ -15,6 +15,7 @@ mod drivers;
 mod dump;
 mod ends;
 mod extended;
+mod giants;
 mod harness;
 mod notify;
 mod operate;

@@ -19,6 +19,7 @@ mod guard;
 mod layers;
 #[cfg(feature = "proxy")]
 mod linter;
+mod long_texts;
 mod source;
 mod sql;
 #[cfg(feature = "proxy")]

@@ -15,7 +15,7 @@ pub(super) fn config() -> Config {
     Config {
         state_dir: PathBuf::new(),
         workers: 1,
-        limits: Limits { memory_bytes: 0 },
+        limits: Limits { memory_bytes: 0, ..Limits::default() },
         admin: Admin { http: None, console: None, users: Vec::new() },
         listeners: vec![Listener {
             name: "main".into(),

@@ -71,7 +71,9 @@ impl BulkWrite {
 /// What makes up the largest count, and what helps against it.
 fn carried(counts: Counts) -> (&'static str, &'static str) {
     let largest = counts.largest();
-    if counts.case_arms == largest {
+    if counts.folded == largest {
+        ("writes of one text", ": send them in smaller texts, each committed on its own; COPY … FROM STDIN is for loads")
+    } else if counts.case_arms == largest {
         let hint = ": Django's bulk_update takes batch_size; UPDATE … FROM unnest($1::bigint[], $2::text[]) AS v(id, x) \
                     takes whole arrays at a fraction of the server's memory";
         ("arms of a CASE", hint)
@@ -110,12 +112,13 @@ impl Rule for BulkWrite {
         if !entry.piece.writes() {
             return None;
         }
-        let Counts { tuples, in_items, case_arms, array_elements } = entry.piece.counts;
+        let Counts { tuples, in_items, case_arms, array_elements, folded } = entry.piece.counts;
         let counts = [
             (tuples, "tuples"),
             (in_items, "IN items"),
             (case_arms, "CASE arms"),
             (array_elements, "array elements"),
+            (folded, "rows of many writes"),
         ];
         let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}, "));
         Some(format!("{}{} bytes", counts.collect::<String>(), entry.bytes()))

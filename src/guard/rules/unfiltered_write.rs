@@ -53,7 +53,7 @@ impl UnfilteredWrite {
 /// True where the filter of a write is none.
 fn names_all(entry: &Entry<'_>, write: &Write) -> bool {
     match &write.filter {
-        Filter::None | Filter::ConstantTrue => true,
+        Filter::None | Filter::ConstantTrue | Filter::Unread => true,
         Filter::TrueIf(claims) => bound::holds(claims, hint::columns(entry, write.table.as_ref())),
         Filter::Real => false,
     }
@@ -66,9 +66,13 @@ impl Rule for UnfilteredWrite {
         let table = write.table.as_ref().map_or_else(|| "its table".to_owned(), |table| format!("\"{table}\""));
         let message = match write.filter {
             Filter::ConstantTrue | Filter::TrueIf(_) => format!("{verb} of every row of {table}: its WHERE is true for all of them"),
+            Filter::Unread => {
+                "an UPDATE or DELETE stands so far behind in its text that its filter was not read".to_owned()
+            }
             Filter::None | Filter::Real => format!("{verb} of every row of {table}: it has no WHERE"),
         };
         let hint = match write.kind {
+            _ if write.filter == Filter::Unread => "Send fewer statements at once, or shorter ones".to_owned(),
             WriteKind::Update => hint::in_slices(entry, write.table.as_ref()),
             WriteKind::Delete => hint::in_batches(entry, write.table.as_ref()),
             WriteKind::Truncate => format!("DELETE FROM {table} WHERE … takes only the rows that you name"),
@@ -90,6 +94,7 @@ impl Rule for UnfilteredWrite {
         let one = |write: &Write| {
             let filter = match &write.filter {
                 Filter::None => "no filter",
+                Filter::Unread => "a filter that was not read",
                 _ if names_all(entry, write) => "a filter that is always true",
                 Filter::ConstantTrue | Filter::TrueIf(_) | Filter::Real => "a filter",
             };

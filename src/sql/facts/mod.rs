@@ -8,6 +8,7 @@ mod adapt;
 mod calls;
 pub mod claims;
 mod conditions;
+mod cut;
 mod join;
 pub mod keyed;
 mod reach;
@@ -15,19 +16,21 @@ mod scan;
 mod select;
 mod tokens;
 mod truth;
+mod unreadable;
 mod write;
 
-use super::lexer::{Lexed, Piece, Wrap};
+use super::lexer::{Lexed, Marks, Piece, Wrap};
 use super::schema::TableName;
 use super::verb::Verb;
 use claims::Claims;
 pub use reach::{Linked, Reach};
+pub use unreadable::Unreadable;
 
 /// The stack that [`parse`] wants.
 pub const STACK_BYTES: usize = 64 << 20;
 
 /// Longest statement, in bytes of shape, that the parser is asked to read.
-const SHAPE_BYTES_MAX: usize = 64 << 10;
+pub const PARSED_BYTES_MAX: usize = 64 << 10;
 
 /// Most tokens of one statement.
 const TOKENS_MAX: usize = 8_000;
@@ -43,6 +46,8 @@ pub enum Filter {
     TrueIf(Claims),
     /// Anything else.
     Real,
+    /// It stands in what was not kept of a very long text.
+    Unread,
 }
 
 /// What a write does.
@@ -76,31 +81,6 @@ pub struct Write {
     pub table: Option<TableName>,
     /// What narrows it.
     pub filter: Filter,
-}
-
-/// Why the parser read nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unreadable {
-    /// The shape is over 64 KiB.
-    TooLong,
-    /// More than 8,000 tokens.
-    TooManyTokens,
-    /// Nested too deeply.
-    TooDeep,
-    /// The parser does not know its syntax.
-    Syntax,
-}
-
-impl Unreadable {
-    /// A sentence part for logs.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::TooLong => "too long",
-            Self::TooManyTokens => "too many tokens",
-            Self::TooDeep => "nested too deeply",
-            Self::Syntax => "unknown syntax",
-        }
-    }
 }
 
 /// Where the facts of a statement come from.
@@ -171,18 +151,39 @@ impl Facts {
 
 /// Reads a shape. Costs 4 to 40 us for ordinary statements; see the module about the stack.
 pub fn parse(lexed: &Lexed) -> Facts {
-    Facts { statements: lexed.pieces.iter().map(|piece| statement(lexed, piece)).collect() }
+    parse_while(lexed, &mut || true)
 }
 
-fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
+/// As [`parse`], for as long as `go_on` says so: the statements that are left then are read by their clauses.
+pub fn parse_while(lexed: &Lexed, go_on: &mut dyn FnMut() -> bool) -> Facts {
+    let mut read =
+        |piece| if go_on() { statement(lexed, piece, Depth::Parsed) } else { statement(lexed, piece, Depth::Scanned) };
+    Facts { statements: lexed.pieces.iter().map(&mut read).collect() }
+}
+
+/// How thoroughly a statement is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Parsed,
+    Scanned,
+}
+
+fn statement(lexed: &Lexed, piece: &Piece, depth: Depth) -> Statement {
     let shape = lexed.shape.get(piece.body.max(piece.shape.start)..piece.shape.end).unwrap_or_default();
     let text = readable(shape);
     let text = if piece.wrap == Wrap::CopyOut { tokens::parenthesised(&text) } else { &text };
+    if piece.marks.has(Marks::CUT) {
+        return cut::statement(text, piece);
+    }
     if piece.inner == Verb::Truncate {
         return Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT };
     }
     if piece.inner.queries() || piece.inner.writes() {
-        return read(text, piece.inner);
+        return if depth == Depth::Parsed {
+            read(text, piece.inner)
+        } else {
+            scan::statement(text, piece.inner, Unreadable::TooSlow)
+        };
     }
     let mut writes = Vec::new();
     if piece.inner == Verb::Call {
@@ -208,7 +209,7 @@ fn read(text: &str, verb: Verb) -> Statement {
 }
 
 fn parsed(text: &str) -> Result<Statement, Unreadable> {
-    if text.len() > SHAPE_BYTES_MAX {
+    if text.len() > PARSED_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
     let ast = scan::parse_statement(text)?;

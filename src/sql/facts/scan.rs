@@ -10,11 +10,14 @@ use super::calls::AGGREGATES;
 use super::select::NO_VALUE;
 use super::tokens::{Token, name, parenthesised, tokens};
 use super::truth::{self, Truth};
-use super::{Filter, Reach, Source, Statement, TOKENS_MAX, TableName, Unreadable, Write, WriteKind};
+use super::{Filter, PARSED_BYTES_MAX, Reach, Source, Statement, TOKENS_MAX, TableName, Unreadable, Write, WriteKind};
 use crate::sql::verb::Verb;
 
 /// How deep the parser may recurse.
 const RECURSION_MAX: usize = 50;
+
+/// How many writes in the WITH of one statement are read on their own. Each is read to its end, and they may stand in each other.
+const NESTED_MAX: usize = 32;
 
 /// Parses a shape, in words that the parser knows.
 pub(super) fn parse_statement(text: &str) -> Result<Ast, Unreadable> {
@@ -28,6 +31,9 @@ pub(super) fn parse_statement(text: &str) -> Result<Ast, Unreadable> {
 
 fn parser_for(text: &str) -> Result<Parser<'static>, Unreadable> {
     const DIALECT: &PostgreSqlDialect = &PostgreSqlDialect {};
+    if text.len() > PARSED_BYTES_MAX {
+        return Err(Unreadable::TooLong);
+    }
     let tokens = Tokenizer::new(DIALECT, text).tokenize_with_location().map_err(|_| Unreadable::Syntax)?;
     let words = tokens.iter().filter(|token| !matches!(token.token, sqlparser::tokenizer::Token::Whitespace(_)));
     if words.count() > TOKENS_MAX {
@@ -125,6 +131,10 @@ pub(super) fn nested_writes(text: &str, writes: &mut Vec<Write>) {
     for token in tokens(text) {
         let opens = before[1] == "(" && matches!(before[0], "as" | "materialized");
         if opens && matches!(token.text, "update" | "delete") {
+            if writes.len() >= NESTED_MAX {
+                writes.push(Write { kind: WriteKind::Update, table: None, filter: Filter::Unread });
+                return;
+            }
             let inner = parenthesised(&text[token.at..]);
             let kind = if token.text == "update" { WriteKind::Update } else { WriteKind::Delete };
             writes.push(parsed_write(inner).unwrap_or_else(|| main_write(inner, kind)));

@@ -59,6 +59,13 @@ pub(super) struct End {
     pub(super) closed: bool,
 }
 
+/// Where an operator ends, and where the signs end that follow it directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Operator {
+    pub(super) at: usize,
+    pub(super) signs: usize,
+}
+
 pub(super) fn class(text: &[u8], at: usize) -> Class {
     text.get(at).map_or(Class::Other, |&byte| CLASS[usize::from(byte)])
 }
@@ -222,8 +229,9 @@ pub(super) fn blank(text: &[u8], mut at: usize) -> usize {
 }
 
 /// End of the operator that begins at `at`, by the server's rules: a comment ends it, and one of several characters
-/// ends in a sign only where it has a character that no standard operator has.
-pub(super) fn operator(text: &[u8], at: usize) -> usize {
+/// ends in a sign only where it has a character that no standard operator has. The signs that are left over are operators of
+/// their own.
+pub(super) fn operator(text: &[u8], at: usize) -> Operator {
     let mut end = at;
     while class(text, end) == Class::Operator {
         let comment = match text[end] {
@@ -236,11 +244,12 @@ pub(super) fn operator(text: &[u8], at: usize) -> usize {
         }
         end += 1;
     }
+    let signs = end;
     let special = |byte: &u8| matches!(byte, b'~' | b'!' | b'@' | b'#' | b'%' | b'^' | b'&' | b'|' | b'`' | b'?');
     if end > at + 1 && matches!(text[end - 1], b'+' | b'-') && !text[at..end].iter().any(special) {
         while end > at + 1 && matches!(text[end - 1], b'+' | b'-') {
             end -= 1;
         }
     }
-    end.max(at + 1)
+    Operator { at: end.max(at + 1), signs }
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::keyword::Word;
 use super::nest::{FrameKind, Place};
 use super::token::{Last, Lexer};
-use super::{Limit, LimitAt};
+use super::{LIMITS_MAX, Limit, LimitAt, Marks};
 
 /// What kind of value a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl Lexer<'_> {
         let at = self.out.shape.len();
         self.at = scalar.end;
         if self.limit_next {
-            self.out.limits.push(LimitAt { at, limit: scalar.limit(self.text) });
+            self.keep_limit(LimitAt { at, limit: scalar.limit(self.text) });
             self.out.shape.extend_from_slice(b"$2");
             self.pair = Pair::None;
         } else if let Some(verbatim) = self.verbatim(scalar) {
@@ -206,6 +206,14 @@ impl Lexer<'_> {
         self.limit_next = false;
         self.token(Last::Value);
         true
+    }
+
+    fn keep_limit(&mut self, limit: LimitAt) {
+        if self.out.limits.len() < LIMITS_MAX {
+            self.out.limits.push(limit);
+        } else {
+            self.piece.marks.set(Marks::CUT);
+        }
     }
 
     fn operand_before_sign(&self) -> bool {
@@ -292,7 +300,7 @@ impl Lexer<'_> {
 
     /// Counts the elements of an array that is written as a string: `ANY ('{1,2}')`.
     fn count_array(&mut self, scalar: Scalar) {
-        if scalar.kind != Kind::Text || self.top().kind != FrameKind::Rows {
+        if scalar.kind != Kind::Text || (self.top().kind != FrameKind::Rows && self.deep == 0) {
             return;
         }
         let content = scalar.content(self.text);

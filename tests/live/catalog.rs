@@ -15,7 +15,7 @@ use crate::support::process::wait_until;
 use crate::support::raw::{Message, Raw, reply_codes, sqlstates, startup};
 use crate::support::site::Site;
 
-fn listener(port: u16, user: &str, secret: &str) -> Listener {
+pub(crate) fn listener(port: u16, user: &str, secret: &str) -> Listener {
     let monitor = Monitor { user: user.into(), password: Some(Secret::new(secret)), database: "postgres".into() };
     Listener {
         name: "main".into(),

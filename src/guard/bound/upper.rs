@@ -45,12 +45,18 @@ pub(super) fn by_keys(keyed: &Keyed, inputs: &Inputs<'_>) -> Option<u64> {
     let all = Sources::range(0, keyed.sources.len());
     let mut placed = Sources::default();
     let mut rows: u64 = 1;
-    while !all.within(placed) && !(keyed.goal == Goal::First && placed.has(0)) {
+    loop {
+        let enough = match keyed.goal {
+            Goal::All => all.within(placed),
+            Goal::First => placed.has(0),
+        };
+        if enough {
+            return Some(rows);
+        }
         let (source, more) = next(keyed, placed, inputs)?;
         rows = rows.saturating_mul(more);
         placed = placed.with(source);
     }
-    Some(rows)
 }
 
 fn next(keyed: &Keyed, placed: Sources, inputs: &Inputs<'_>) -> Option<(usize, u64)> {

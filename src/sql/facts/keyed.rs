@@ -105,9 +105,9 @@ pub struct Link {
 }
 
 /// Most items of a FROM that are looked at together.
-pub const SOURCES_MAX: usize = 32;
+pub const SOURCES_MAX: usize = 16;
 /// Most pins, and most links, of one FROM; what is beyond only makes a bound milder.
-pub(super) const CONDITIONS_MAX: usize = 64;
+pub(super) const CONDITIONS_MAX: usize = 24;
 
 impl Keyed {
     pub(super) fn weight(&self) -> usize {

@@ -11,29 +11,19 @@ use super::select::{self, Reader};
 use super::truth::{self, Folded, Keys, Truth};
 use super::{Filter, Reach, TableName, Write, WriteKind};
 
-/// What a write sends to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Returning {
-    Nothing,
-    Rows,
-}
-
 impl Reader {
     /// Reads one statement: the rows that it sends. Those that it changes are noted.
     pub(super) fn statement(&mut self, statement: &Statement) -> Reach {
-        let (changed, returning) = match statement {
+        let (changed, sends_rows) = match statement {
             Statement::Query(query) => return self.query(query),
-            Statement::Update(update) => (self.update(update), returning(update.returning.is_some())),
-            Statement::Delete(delete) => (self.delete(delete), returning(delete.returning.is_some())),
-            Statement::Insert(insert) => (self.insert(insert), returning(insert.returning.is_some())),
-            Statement::Merge(merge) => (self.merge(merge), returning(merge.output.is_some())),
+            Statement::Update(update) => (self.update(update), update.returning.is_some()),
+            Statement::Delete(delete) => (self.delete(delete), delete.returning.is_some()),
+            Statement::Insert(insert) => (self.insert(insert), insert.returning.is_some()),
+            Statement::Merge(merge) => (self.merge(merge), merge.output.is_some()),
             _ => return Reach::Silent,
         };
         self.changed.push(changed.clone());
-        match returning {
-            Returning::Nothing => Reach::Silent,
-            Returning::Rows => changed.filtered(),
-        }
+        if sends_rows { changed.filtered() } else { Reach::Silent }
     }
 
     fn update(&mut self, update: &Update) -> Reach {
@@ -101,10 +91,6 @@ impl Reader {
         scope.condition(&merge.on, Sources::range(0, scope.len()), Sources::range(0, first));
         scope.keyed(Goal::All, Reach::Unknown)
     }
-}
-
-fn returning(clause: bool) -> Returning {
-    if clause { Returning::Rows } else { Returning::Nothing }
 }
 
 /// What an arm of a MERGE writes to rows that are there.

@@ -118,17 +118,17 @@ fn unwrapped<'a>(name: &'a str, statement: &'a Value) -> (Wrap, &'a str, &'a Val
 
 fn analyzes(explain: &Value) -> bool {
     let options = list(&explain["options"]).iter().filter_map(node).map(|(_, option)| option);
-    let analyze = options.filter(|option| option["defname"] == "analyze").last();
+    let analyze = options.filter(|option| option["defname"] == "analyze").next_back();
     analyze.is_some_and(|option| match node(&option["arg"]) {
         None => true,
         Some((_, value)) => {
-            !matches!(text(&value["sval"]).to_lowercase().as_str(), "off" | "false") && value["ival"] != Value::from(0)
+            !matches!(text(&value["sval"]).to_lowercase().as_str(), "off" | "false") && value["ival"] != 0
         }
     })
 }
 
 fn copies_in(name: &str, statement: &Value) -> bool {
-    let is = |field: &str| statement[field] == Value::from(true);
+    let is = |field: &str| statement[field] == true;
     name == "CopyStmt" && is("is_from") && text(&statement["filename"]).is_empty() && !is("is_program")
 }
 
@@ -235,7 +235,7 @@ fn elements(value: &Value) -> u32 {
 fn cap(limit: &Value) -> Option<Cap> {
     Some(match node(peeled(limit))? {
         ("ParamRef", _) => Cap::Parameter,
-        ("AConst", constant) if constant["isnull"] == Value::from(true) => Cap::None,
+        ("AConst", constant) if constant["isnull"] == true => Cap::None,
         ("AConst", constant) if constant["location"] == -1 => return None,
         ("AConst", constant) => number(&constant["val"]).map_or(Cap::Expression, Cap::Rows),
         ("AExpr", sum) if sum["kind"] == 1 => added(sum),
@@ -348,7 +348,7 @@ impl Scope {
     fn with(&mut self, with: &Value, found: &mut BTreeSet<String>) {
         for (_, cte) in list(&with["ctes"]).iter().filter_map(node) {
             let name = text(&cte["ctename"]).to_owned();
-            let recursive = with["recursive"] == Value::from(true);
+            let recursive = with["recursive"] == true;
             if recursive {
                 self.ctes.push(name.clone());
             }

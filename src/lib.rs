@@ -43,6 +43,7 @@
 //!   `[limits] memory`.
 //! - Every permit, gauge and cancel key gives back on drop.
 //! - No parser runs on a worker, none on raw text, and none on a shape that was read before.
+//! - A rule that panics is out of order until RELOAD, alone and loudly; its statement is judged by the others.
 //! - A client's name for itself (`application_name`) tightens and never loosens.
 //! - A line of the log that a client can trigger has a rate, and no line holds a literal or a secret.
 //!

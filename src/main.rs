@@ -1,14 +1,14 @@
 //! The command line: arguments, configuration, one call into the library.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use floodwall::config::{self, Config, Loaded, Process};
 use floodwall::guard::{Guard, SettingError};
-use floodwall::{app, ctl, linter, sql};
+use floodwall::linter::{self, Linter};
+use floodwall::{app, ctl, sql};
 
 /// A guard proxy for PostgreSQL: caps, query rules and surge signals in front of the database.
 #[derive(Debug, Parser)]
@@ -29,6 +29,21 @@ Examples:
 
 SIGHUP reads the configuration again; SIGTERM drains, a second one ends at once.";
 
+const JUDGE_EXAMPLES: &str = "\
+Examples:
+  floodwall judge migrations/0042.sql                 one migration
+  floodwall judge --config config.toml migrations/    every .sql file of a folder, by name, with the rules of that file
+  git show HEAD:db/0042.sql | floodwall judge -       what comes in on standard input
+  floodwall judge --format json migrations/ | jq      one object a statement: verdict, tables, trace, hint
+  floodwall judge statements.csv                      what a server ran: an export of pg_stat_statements, most calls first
+
+An export, as CSV with a header or as JSON; calls, rows and mean_exec_time may be left out:
+  psql -c \"COPY (SELECT query, calls, rows, mean_exec_time FROM pg_stat_statements) TO STDOUT (FORMAT csv, HEADER)\"
+Rows a call are held against result_budget and write_budget.
+
+Exit code: 0 if nothing would be refused, 1 if something would (see --fail-on), 2 if there is no verdict: wrong arguments,
+a file or a configuration that cannot be read.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the proxy until SIGTERM
@@ -46,10 +61,11 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
         config: PathBuf,
     },
-    /// Tells what the rules say to each statement of a file
+    /// Tells what the rules say to each statement of a file, and why
     ///
-    /// Needs no server: a linter for migrations. Without a server no table is known to be large. Exits with 1 if any
-    /// statement would be refused, with 2 if the file or the configuration cannot be read.
+    /// Needs no server: a linter for migrations, and for what a server has already run. Without a server no table is known to
+    /// be large. Prints for each statement how it was read, what each rule saw in it, the verdict and what to write instead.
+    #[command(after_help = JUDGE_EXAMPLES)]
     Judge(Judge),
     /// Runs one command on the console of a running Floodwall
     ///
@@ -66,12 +82,18 @@ struct Judge {
     /// The configuration whose [rules] apply; left out: each rule's defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What the files are; left out: .csv and .json are exports of pg_stat_statements, all else is SQL
+    #[arg(long, value_enum)]
+    input: Option<Input>,
     /// How to print the verdicts
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// The statements; - reads standard input
-    #[arg(value_name = "FILE|-")]
-    file: PathBuf,
+    /// The least verdict that makes the exit code 1
+    #[arg(long, value_enum, default_value = "refuse")]
+    fail_on: FailOn,
+    /// The statements: files, folders of .sql files, - for standard input
+    #[arg(value_name = "FILE|FOLDER|-", required = true)]
+    files: Vec<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -100,6 +122,25 @@ enum Format {
     Text,
     /// One JSON object a line
     Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Input {
+    /// SQL as psql reads it
+    Sql,
+    /// An export of pg_stat_statements, as CSV with a header or as JSON
+    #[value(name = "pg_stat_statements")]
+    PgStatStatements,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Something would be refused
+    Refuse,
+    /// Something would be refused or warned of
+    Warn,
+    /// Whatever the verdicts are
+    Never,
 }
 
 const DEFAULT_FILE: &str = "config.toml";
@@ -147,32 +188,48 @@ impl Judge {
             Some(path) => load(path, Process::WithoutSecrets)?.rules,
             None => toml::Table::new(),
         };
-        let text = read_statements(&self.file)?;
-        judge(&rules, &text, self.format)
+        let guard = Guard::build(&rules).map_err(|errors| {
+            let told = |error: SettingError| format!("rules.{}: {}", error.path.join("."), error.message);
+            anyhow::anyhow!(errors.into_iter().map(told).collect::<Vec<_>>().join("\n"))
+        })?;
+        let linter = Linter {
+            guard: &guard,
+            dialect: sql::Dialect::Postgres,
+            kind: self.input.map(Input::kind),
+            format: self.format.into(),
+        };
+        let outcome = linter.run(&self.files, &mut io::stdin().lock(), &mut io::stdout().lock())?;
+        Ok(self.fail_on.exit_code(outcome))
     }
 }
 
-/// Prints the verdict of each statement.
-fn judge(rules: &toml::Table, text: &[u8], format: Format) -> anyhow::Result<ExitCode> {
-    let guard = Guard::build(rules).map_err(|errors| {
-        let told = |error: SettingError| format!("rules.{}: {}", error.path.join("."), error.message);
-        anyhow::anyhow!(errors.into_iter().map(told).collect::<Vec<_>>().join("\n"))
-    })?;
-    let format = match format {
-        Format::Text => linter::Format::Text,
-        Format::Json => linter::Format::Json,
-    };
-    let outcome = linter::run(&guard, sql::Dialect::Postgres, text, &mut io::stdout().lock(), format)?;
-    Ok(if outcome.refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+impl Input {
+    const fn kind(self) -> linter::Kind {
+        match self {
+            Self::Sql => linter::Kind::Sql,
+            Self::PgStatStatements => linter::Kind::Statistics,
+        }
+    }
 }
 
-fn read_statements(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    if file == Path::new("-") {
-        io::stdin().lock().read_to_end(&mut text).context("cannot read standard input")?;
-        return Ok(text);
+impl From<Format> for linter::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
     }
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+impl FailOn {
+    const fn exit_code(self, outcome: linter::Outcome) -> ExitCode {
+        let fails = match self {
+            Self::Refuse => outcome.refused > 0,
+            Self::Warn => outcome.refused > 0 || outcome.warned > 0,
+            Self::Never => false,
+        };
+        if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
 }
 
 impl Ctl {

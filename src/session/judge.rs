@@ -7,16 +7,18 @@ use std::task::{Context, Poll, ready};
 use super::house::House;
 use super::local::Local;
 use super::manner::{Doubt, Manner};
-use super::memo::Memo;
+use super::memo::{Memo, Values};
 use super::overseer::Opinion;
 use super::policy::Policy;
 use super::prepared::Prepared;
 use super::reader::{ChangesSchema, Found, Pending, Text};
+use super::sight::Own;
 use crate::client::refuse;
-use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, Verdict, Whole};
+use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, RuleDef, Verdict, Whole};
 use crate::roster::Entry;
 use crate::sql::{Encoding, Schema, Strings};
 use crate::telemetry::Pass;
+use crate::telemetry::report::{Hit, HitOutcome};
 use crate::units::display_bytes;
 use crate::wire::{Refusal, Request, Setting};
 
@@ -34,12 +36,26 @@ pub struct Judge {
     /// The settings that `policy` is of.
     settings: u64,
     schema: Option<Arc<Schema>>,
+    /// What the session has changed of how it sees the tables.
+    sight: Own,
     /// The catalogue that `schema` is of.
     catalogue: u64,
     /// The statement that the client speaks of.
     current: Option<Rc<Text>>,
+    /// What was measured of it, to be noted when it runs.
+    values: Values,
+    occasion: Occasion,
     prepared: Prepared,
     pending: Option<Unread>,
+}
+
+/// Why a text is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// It is prepared: what would only be warned of is told when it runs.
+    Preparing,
+    /// It runs next.
+    Running,
 }
 
 /// A text whose reading is under way.
@@ -73,7 +89,8 @@ impl Judge {
         let policy = house.settings.load().policies.of(&who.identity);
         let prepared = Prepared::new(&house.common.memory);
         let catalogue = house.catalog.generation();
-        let schema = house.catalog.schema(&who.identity.database);
+        let sight = Own::default();
+        let schema = sight.schema(&house.catalog, who);
         Self {
             house,
             local,
@@ -82,8 +99,11 @@ impl Judge {
             policy,
             settings,
             schema,
+            sight,
             catalogue,
             current: None,
+            values: Values::default(),
+            occasion: Occasion::Running,
             prepared,
             pending: None,
         }
@@ -102,6 +122,11 @@ impl Judge {
             Setting::SafeEncoding => self.manner.encoding = Encoding::Safe,
             Setting::PairEncoding => self.manner.encoding = Encoding::Pairs,
             Setting::ShiftJisEncoding => self.manner.encoding = Encoding::ShiftJis,
+            Setting::OwnPath => {
+                self.sight.path_changed();
+                // Asked for again at the next statement.
+                self.schema = None;
+            }
         }
     }
 
@@ -112,6 +137,10 @@ impl Judge {
 
     /// Judges a request; `size` is that of its frame.
     pub fn opinion(&mut self, request: Request<'_>, size: u64, who: &Entry) -> Opinion {
+        self.occasion = match request {
+            Request::Prepare { .. } => Occasion::Preparing,
+            _ => Occasion::Running,
+        };
         match request {
             Request::Run { text } | Request::Prepare { text, .. } => self.read(text, size, who),
             Request::Bind { statement, .. } => self.again(statement, who),
@@ -158,6 +187,7 @@ impl Judge {
                 None => self.prepared.forget(name),
             },
             Request::Forget { statement } => self.prepared.forget(statement),
+            Request::Run { .. } | Request::Bind { .. } => self.values.note(&self.local.metrics),
             _ => {}
         }
     }
@@ -209,7 +239,7 @@ impl Judge {
     /// A prepared statement is used: rules that came since it was prepared count too.
     fn again(&mut self, statement: &[u8], who: &Entry) -> Opinion {
         let Some(known) = self.prepared.find(statement).map(Rc::clone) else {
-            self.current = None;
+            self.know(None, Values::default());
             return Opinion::Allow;
         };
         let size = Size { bytes: 0, whole: Whole::Whole };
@@ -218,9 +248,12 @@ impl Judge {
 
     fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
         self.refresh(who);
-        let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
-        if settled && size.whole == Whole::Whole {
-            self.current = Some(text);
+        if self.sight.take_in(&text.shape.lookup) {
+            self.schema = self.sight.schema(&self.house.catalog, who);
+        }
+        if size.whole == Whole::Whole && text.memo.borrow().holds(&self.policy, self.schema.as_ref()) {
+            let values = text.memo.borrow().values();
+            self.know(Some(text), values);
             return Opinion::Allow;
         }
         let intake = Intake {
@@ -230,39 +263,68 @@ impl Judge {
             whole: size.whole,
         };
         let judgement = self.policy.guard.judge(&intake);
+        let measured = self.policy.guard.measure(&intake);
+        let values = Values::new(&measured.values);
+        self.tell_failed(judgement.failed.iter().chain(&measured.failed), &text);
         if judgement.allows() && judgement.warned.is_empty() {
             if size.whole == Whole::Whole {
-                *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref());
+                *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), values.clone());
             }
-            self.current = Some(text);
+            self.know(Some(text), values);
             return Opinion::Allow;
         }
-        self.report(judgement, text, who)
+        self.report(judgement, values, text, who)
+    }
+
+    /// The statement that the client speaks of from now on.
+    fn know(&mut self, text: Option<Rc<Text>>, values: Values) {
+        self.current = text;
+        self.values = values;
     }
 
     /// Counts and logs what the rules found, and puts it in words.
-    fn report(&mut self, judgement: Judgement, text: Rc<Text>, who: &Entry) -> Opinion {
-        let Judgement { verdict, warned } = judgement;
-        let metrics = &self.house.common.metrics;
-        for breach in &warned {
-            metrics.verdict(breach.rule, "warn", 1);
+    fn report(&mut self, judgement: Judgement, values: Values, text: Rc<Text>, who: &Entry) -> Opinion {
+        let Judgement { verdict, warned, doubts, .. } = judgement;
+        // Whoever prepares a statement runs it next, and is warned then.
+        let warned = if self.occasion == Occasion::Running { warned } else { Vec::new() };
+        for (place, breach) in warned.iter().enumerate() {
+            if doubts.contains(&place) {
+                self.house.common.metrics.verdict(breach.rule, "warn", 1);
+            } else {
+                self.hit(breach, HitOutcome::Warned, &text, who);
+            }
             self.log(breach, "warn", &text, who);
         }
         match verdict {
             Verdict::Refuse(breach) => {
-                metrics.verdict(breach.rule, "enforce", 1);
-                metrics.refused(breach.rule, &who.client);
+                values.note(&self.local.metrics);
+                self.hit(&breach, HitOutcome::Refused, &text, who);
+                self.house.common.metrics.refused(breach.rule, &who.client);
                 text.shape.stat.refused();
                 self.log(&breach, "enforce", &text, who);
                 Opinion::Refuse(refuse::breach(&breach))
             }
             Verdict::Allow => {
-                self.current = Some(text);
+                self.know(Some(text), values);
                 match (self.policy.guard.notice(), warned.first()) {
                     (Notice::Send, Some(breach)) => Opinion::Warn(refuse::breach(breach)),
                     _ => Opinion::Allow,
                 }
             }
+        }
+    }
+
+    fn hit(&self, breach: &Breach, outcome: HitOutcome, text: &Text, who: &Entry) {
+        let (client, shape) = (&*who.client, &*text.shape.text);
+        self.house.common.metrics.hit(Hit { rule: breach.rule, outcome, client, shape, value: breach.value() });
+    }
+
+    /// A rule that panicked is out of order from now on: told once by the guard, so once here.
+    fn tell_failed<'r>(&self, failed: impl Iterator<Item = &'r &'static RuleDef>, text: &Text) {
+        for rule in failed {
+            self.house.common.metrics.rule_failed(rule.name);
+            let shape = display_bytes(&text.shape.text);
+            tracing::error!(rule = rule.name, on_panic = ?rule.on_panic, shape, "a rule failed and is out of order until RELOAD");
         }
     }
 
@@ -280,7 +342,7 @@ impl Judge {
 
     /// The parser itself failed: the stated choice for unreadable SQL applies.
     fn unreadable(&mut self) -> Opinion {
-        self.current = None;
+        self.know(None, Values::default());
         match self.policy.guard.on_unreadable() {
             OnUnreadable::Allow => Opinion::Allow,
             OnUnreadable::Refuse => Opinion::Refuse(unread()),
@@ -297,7 +359,7 @@ impl Judge {
         let catalogue = self.house.catalog.generation();
         if catalogue != self.catalogue || self.schema.is_none() {
             self.catalogue = catalogue;
-            self.schema = self.house.catalog.schema(&who.identity.database);
+            self.schema = self.sight.schema(&self.house.catalog, who);
         }
     }
 
@@ -319,3 +381,7 @@ fn unread() -> Refusal {
         hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
     })
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

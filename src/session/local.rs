@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::reader::Reader;
 use super::relay::{Lent, lent};
+use super::timing::Timings;
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::shapes::Shapes;
 
@@ -18,6 +20,8 @@ pub struct Local {
     pub metrics: Arc<WorkerMetrics>,
     /// What it knows of statement texts.
     pub reader: RefCell<Reader>,
+    /// Its look-out for what takes too long.
+    pub timings: Rc<Timings>,
 }
 
 impl Local {
@@ -27,6 +31,6 @@ impl Local {
     /// The thread of its analyst could not be made.
     pub fn start(cache_bytes: usize, metrics: Arc<WorkerMetrics>, shapes: Arc<Shapes>) -> io::Result<Self> {
         let reader = Reader::start(cache_bytes, shapes, Arc::clone(&metrics))?;
-        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader) })
+        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader), timings: Rc::default() })
     }
 }

@@ -1,6 +1,7 @@
 //! The data path: a client and its server, from the login to the end.
 
 pub mod cancel;
+pub mod durations;
 pub mod end;
 pub mod flow;
 pub mod house;
@@ -17,4 +18,6 @@ pub mod prepared;
 pub mod reader;
 pub mod relay;
 pub mod serve;
+pub mod sight;
+pub mod timing;
 pub mod welcome;

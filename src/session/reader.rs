@@ -18,6 +18,7 @@ use super::memo::Memo;
 use crate::sql::cache::{ShapeCache, TextCache};
 use crate::sql::facts::{self, Facts, STACK_BYTES};
 use crate::sql::lexer::{Lexed, lex, lex_into};
+use crate::sql::lookup::Lookup;
 use crate::sql::{Flags, Reading, Verb};
 use crate::telemetry::shapes::{ShapeStat, Shapes};
 use crate::telemetry::{CacheKind, StatementKind, WorkerMetrics};
@@ -52,6 +53,8 @@ pub struct Shape {
     pub kind: StatementKind,
     /// Whether it may change the tables of its database.
     pub changes_schema: ChangesSchema,
+    /// What it may change of how the session sees the tables.
+    pub lookup: Lookup,
     /// What it cost so far.
     pub stat: Arc<ShapeStat>,
 }
@@ -178,6 +181,7 @@ impl Reader {
             text: lexed.shape.get(..SHAPE_TEXT_MAX).unwrap_or(&lexed.shape).into(),
             kind,
             changes_schema: changes_schema(lexed),
+            lookup: Lookup::of(lexed),
             stat: self.statistics.entry(&lexed.shape, kind),
         });
         let text = Rc::new(Text::new(lexed, &shape));

@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod encoding;
 pub mod facts;
 pub mod lexer;
+pub mod lookup;
 pub mod reading;
 pub mod schema;
 pub mod verb;

@@ -11,6 +11,7 @@ mod lines;
 pub mod log;
 mod metrics;
 mod process;
+pub mod report;
 pub mod rows;
 pub mod shapes;
 pub mod table;

@@ -70,6 +70,8 @@ metrics! {
     SERVERS Gauge "floodwall_servers" ["listener"], "Connections to servers.";
     REFUSALS Counter "floodwall_refusals_total" ["rule", "client"], "Statements and logins refused, by rule and client.";
     VERDICTS Counter "floodwall_rule_verdicts_total" ["rule", "mode"], "Breaches of a rule, by the mode it ran in.";
+    RULE_FAILED Counter "floodwall_rule_failed_total" ["rule"], "Rules that panicked and are out of order until RELOAD.";
+    GUARD_STATE Gauge "floodwall_guard_state" ["listener", "rule", "state"], "Always 1; what a rule does now is in the label: enforce, warn, off or failed.";
     WAITING Gauge "floodwall_waiting" ["cap"], "Newcomers waiting for a place, by cap.";
     WAIT_SECONDS Histogram "floodwall_wait_seconds" ["cap"], "How long newcomers waited for a place, by cap.";
     LOGINS Counter "floodwall_logins_total" ["outcome"], "Logins by outcome.";

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::histogram::{Histogram, bump};
+use super::report::{Slot, Slots};
 
 macro_rules! labelled {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $label:literal,)* }) => {
@@ -85,6 +86,7 @@ pub struct WorkerMetrics {
     pub(super) latency: Histogram,
     pub(super) bytes: [AtomicU64; Direction::ALL.len()],
     pub(super) caches: [CacheCounters; CacheKind::ALL.len()],
+    pub(super) observed: Slots,
 }
 
 /// What is counted of one cache.
@@ -105,6 +107,12 @@ impl WorkerMetrics {
     /// Counts how long a statement took, to the end of its reply.
     pub fn latency_us(&self, us: u64) {
         self.latency.observe_alone(us);
+    }
+
+    /// Notes what was measured of a statement, for the report: each one's, breach or not. About fifteen instructions; no lock, no
+    /// clock.
+    pub fn observe(&self, slot: Slot, value: u64) {
+        self.observed.observe(slot, value);
     }
 
     /// Counts bytes moved.

@@ -20,6 +20,7 @@ mod operate;
 mod pgbench;
 mod psql;
 mod replication;
+mod report;
 mod rules;
 mod startup;
 mod transactions;

@@ -67,11 +67,47 @@ fn judge_exits_with_2_where_it_has_no_verdict() {
         &["judge", "--dialect", "mysql", "-"][..],
         &["judge", "/nowhere.sql"],
         &["judge", "--config", "/nowhere.toml", "-"],
+        &["judge"],
+        &["judge", "--fail-on", "sometimes", "-"],
     ] {
         let output = floodwall(arguments, &[]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!output.stderr.is_empty());
     }
+}
+
+#[test]
+fn judge_exits_as_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, sql: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, sql).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (refused, warned, fine) =
+        (path("r.sql", "DELETE FROM t"), path("w.sql", "SELECT * FROM t"), path("f.sql", "SELECT 1"));
+    for (file, fail_on, code) in [
+        (&refused, "refuse", 1),
+        (&refused, "warn", 1),
+        (&refused, "never", 0),
+        (&warned, "refuse", 0),
+        (&warned, "warn", 1),
+        (&fine, "warn", 0),
+    ] {
+        let output = floodwall(&["judge", "--fail-on", fail_on, file], &[]);
+        assert_eq!(output.status.code(), Some(code), "{file} --fail-on {fail_on}: {}", text(&output.stderr));
+    }
+    let output = floodwall(&["judge", &fine, &refused], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).ends_with("2 statements: 1 would be refused, 0 would pass with a warning\n"));
+    let export = path("export.csv", "query,calls\nSELECT 1,oops\n");
+    let output = floodwall(&["judge", &export], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("export.csv:2: \"calls\" is no number"), "{}", text(&output.stderr));
+    let help = floodwall(&["judge", "--help"], &[]);
+    assert!(
+        text(&help.stdout).contains("floodwall judge statements.csv") && text(&help.stdout).contains("Exit code: 0")
+    );
 }
 
 #[test]

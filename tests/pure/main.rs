@@ -9,6 +9,7 @@
 )]
 
 #[cfg(feature = "proxy")]
+mod bounds;
 mod cli;
 #[cfg(feature = "proxy")]
 mod config;

@@ -323,7 +323,7 @@ fn the_parser_reads_what_clients_write() {
 
 #[test]
 fn filters_are_told_from_none() {
-    let filter = |sql: &str| facts::parse(&lex(Flags::POSTGRES, sql.as_bytes())).statements[0].writes[0].filter;
+    let filter = |sql: &str| facts::parse(&lex(Flags::POSTGRES, sql.as_bytes())).statements[0].writes[0].filter.clone();
     assert_eq!(filter("DELETE FROM t"), Filter::None);
     assert_eq!(filter("DELETE FROM t WHERE true"), Filter::ConstantTrue);
     assert_eq!(filter("DELETE FROM t WHERE a"), Filter::Real);

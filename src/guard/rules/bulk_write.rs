@@ -1,6 +1,8 @@
 //! Refuses a write that carries too many rows, or too much text.
 
+use crate::guard::failure::OnPanic;
 use crate::guard::intake::Entry;
+use crate::guard::measure::Measure;
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
@@ -12,6 +14,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "a write whose own text carries too many rows or bytes",
     mode: Mode::Enforce,
     settings: &[("max_rows", "5000"), ("max_bytes", "\"16MiB\"")],
+    // A fault of ours must not stop every write; write_budget still counts what is changed.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(BulkWrite::new(section)),
 };
 
@@ -89,6 +93,13 @@ impl Rule for BulkWrite {
             return None;
         }
         self.too_many_rows(entry).or_else(|| self.too_many_bytes(entry)).map(Finding::Breach)
+    }
+
+    fn measure(&self, entry: &Entry<'_>, tell: &mut dyn FnMut(Measure, u64)) {
+        if entry.piece.writes() {
+            tell(Measure::BulkRows, u64::from(entry.piece.counts.largest()));
+            tell(Measure::BulkBytes, entry.bytes());
+        }
     }
 
     fn hold_bytes(&self) -> usize {

@@ -6,7 +6,10 @@
 
 mod adapt;
 mod calls;
+pub mod claims;
+mod conditions;
 mod join;
+pub mod keyed;
 mod reach;
 mod scan;
 mod select;
@@ -17,7 +20,8 @@ mod write;
 use super::lexer::{Lexed, Piece, Wrap};
 use super::schema::TableName;
 use super::verb::Verb;
-pub use reach::Reach;
+use claims::Claims;
+pub use reach::{Linked, Reach};
 
 /// The stack that [`parse`] wants.
 pub const STACK_BYTES: usize = 64 << 20;
@@ -29,12 +33,14 @@ const SHAPE_BYTES_MAX: usize = 64 << 10;
 const TOKENS_MAX: usize = 8_000;
 
 /// What narrows a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// No WHERE at all.
     None,
     /// A WHERE that is true for every row.
     ConstantTrue,
+    /// A WHERE that is true for every row where this holds of its table.
+    TrueIf(Claims),
     /// Anything else.
     Real,
 }
@@ -117,14 +123,21 @@ pub struct Statement {
     pub tables: Vec<TableName>,
     /// Its writes.
     pub writes: Vec<Write>,
+    /// Rows that all its writes change together, INSERT and MERGE included. Only the parser can tell.
+    pub changed: Reach,
     /// How it was read.
     pub source: Source,
 }
 
 impl Statement {
     /// A statement that sends no rows and writes nothing that a filter could narrow.
-    pub const SILENT: Self =
-        Self { reach: Reach::Silent, tables: Vec::new(), writes: Vec::new(), source: Source::Verb };
+    pub const SILENT: Self = Self {
+        reach: Reach::Silent,
+        tables: Vec::new(),
+        writes: Vec::new(),
+        changed: Reach::Silent,
+        source: Source::Verb,
+    };
 }
 
 /// What is known of a shape: one entry for each statement, in order.
@@ -138,7 +151,13 @@ impl Facts {
     /// About how much memory this takes: for a cache that counts bytes.
     pub fn weight_bytes(&self) -> usize {
         let tables = |statement: &Statement| statement.tables.len() * 96 + statement.writes.len() * 128;
-        self.statements.iter().map(|statement| 160 + tables(statement) + statement.reach.weight() * 48).sum()
+        self.statements
+            .iter()
+            .map(|statement| {
+                let nodes = statement.reach.weight() + statement.changed.weight();
+                160 + tables(statement) + nodes * 64
+            })
+            .sum()
     }
 
     /// The first statement that the parser could not read, with the reason.
@@ -195,7 +214,8 @@ fn parsed(text: &str) -> Result<Statement, Unreadable> {
     let ast = scan::parse_statement(text)?;
     let mut reader = select::Reader::default();
     let reach = reader.statement(&ast);
-    Ok(Statement { reach, tables: reader.tables, writes: reader.writes, source: Source::Parsed })
+    let changed = reader.changed.into_iter().reduce(Reach::sum).unwrap_or(Reach::Silent);
+    Ok(Statement { reach, tables: reader.tables, writes: reader.writes, changed, source: Source::Parsed })
 }
 
 /// The shape as text. A client's encoding may be any: a byte that is not UTF-8 stands for itself, so that what a rule

@@ -117,8 +117,8 @@ fn unwrapped<'a>(name: &'a str, statement: &'a Value) -> (Wrap, &'a str, &'a Val
 }
 
 fn analyzes(explain: &Value) -> bool {
-    let options = list(&explain["options"]).iter().filter_map(node).map(|(_, option)| option);
-    let analyze = options.filter(|option| option["defname"] == "analyze").next_back();
+    let mut options = list(&explain["options"]).iter().filter_map(node).map(|(_, option)| option);
+    let analyze = options.rfind(|option| option["defname"] == "analyze");
     analyze.is_some_and(|option| match node(&option["arg"]) {
         None => true,
         Some((_, value)) => {
@@ -238,14 +238,19 @@ fn cap(limit: &Value) -> Option<Cap> {
         ("AConst", constant) if constant["isnull"] == true => Cap::None,
         ("AConst", constant) if constant["location"] == -1 => return None,
         ("AConst", constant) => number(&constant["val"]).map_or(Cap::Expression, Cap::Rows),
+        ("AExpr", sign) if sign["kind"] == 1 && sign["lexpr"].is_null() && is_plus(sign) => return cap(&sign["rexpr"]),
         ("AExpr", sum) if sum["kind"] == 1 => added(sum),
         _ => Cap::Expression,
     })
 }
 
+fn is_plus(expression: &Value) -> bool {
+    list(&expression["name"]).last().is_some_and(|name| name["node"]["String"]["sval"] == "+")
+}
+
 /// A sum of literals and parameters.
 fn added(sum: &Value) -> Cap {
-    let plus = list(&sum["name"]).last().is_some_and(|name| name["node"]["String"]["sval"] == "+");
+    let plus = is_plus(sum);
     match (cap(&sum["lexpr"]), cap(&sum["rexpr"])) {
         (Some(Cap::Rows(a)), Some(Cap::Rows(b))) if plus => Cap::Rows(a + b),
         (Some(Cap::Parameter), Some(Cap::Rows(_) | Cap::Parameter)) | (Some(Cap::Rows(_)), Some(Cap::Parameter))
@@ -327,6 +332,9 @@ impl Scope {
             "UpdateStmt" | "DeleteStmt" | "MergeStmt" => {
                 let known = self.ctes.len();
                 self.with(&statement["with_clause"], found);
+                found.insert(relation(&statement["relation"]));
+                let beside = ["from_clause", "using_clause"].into_iter().flat_map(|clause| list(&statement[clause]));
+                beside.chain([&statement["source_relation"]]).for_each(|item| self.item(item, found));
                 self.ctes.truncate(known);
             }
             _ => {}

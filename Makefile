@@ -41,6 +41,7 @@ lint:
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/oracle/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy $(oracle_package) --tests -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 # PostgreSQL's own regression suite and libpq's pipeline test, directly and through Floodwall: the same result.

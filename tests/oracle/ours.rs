@@ -46,6 +46,7 @@ fn limit(reach: &Reach, caps: &[Cap]) -> Cap {
     match reach {
         Reach::Limited(_, index) => caps.get(usize::from(*index)).copied().unwrap_or(Cap::Expression),
         Reach::Rows(rows) => Cap::Rows(*rows),
+        Reach::Unsure(inner) => limit(inner, caps),
         _ => Cap::None,
     }
 }
@@ -57,7 +58,7 @@ fn name(name: &TableName) -> String {
 fn write(write: &facts::Write) -> Write {
     let filter = match write.filter {
         Filter::None => Where::Absent,
-        Filter::ConstantTrue | Filter::Real => Where::Present,
+        Filter::ConstantTrue | Filter::TrueIf(_) | Filter::Real => Where::Present,
     };
     Write { kind: write.kind, table: write.table.as_ref().map(name).unwrap_or_default(), filter }
 }

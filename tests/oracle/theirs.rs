@@ -117,18 +117,18 @@ fn unwrapped<'a>(name: &'a str, statement: &'a Value) -> (Wrap, &'a str, &'a Val
 }
 
 fn analyzes(explain: &Value) -> bool {
-    let options = list(&explain["options"]).iter().filter_map(node).map(|(_, option)| option);
-    let analyze = options.filter(|option| option["defname"] == "analyze").last();
+    let mut options = list(&explain["options"]).iter().filter_map(node).map(|(_, option)| option);
+    let analyze = options.rfind(|option| option["defname"] == "analyze");
     analyze.is_some_and(|option| match node(&option["arg"]) {
         None => true,
         Some((_, value)) => {
-            !matches!(text(&value["sval"]).to_lowercase().as_str(), "off" | "false") && value["ival"] != Value::from(0)
+            !matches!(text(&value["sval"]).to_lowercase().as_str(), "off" | "false") && value["ival"] != 0
         }
     })
 }
 
 fn copies_in(name: &str, statement: &Value) -> bool {
-    let is = |field: &str| statement[field] == Value::from(true);
+    let is = |field: &str| statement[field] == true;
     name == "CopyStmt" && is("is_from") && text(&statement["filename"]).is_empty() && !is("is_program")
 }
 
@@ -235,17 +235,22 @@ fn elements(value: &Value) -> u32 {
 fn cap(limit: &Value) -> Option<Cap> {
     Some(match node(peeled(limit))? {
         ("ParamRef", _) => Cap::Parameter,
-        ("AConst", constant) if constant["isnull"] == Value::from(true) => Cap::None,
+        ("AConst", constant) if constant["isnull"] == true => Cap::None,
         ("AConst", constant) if constant["location"] == -1 => return None,
         ("AConst", constant) => number(&constant["val"]).map_or(Cap::Expression, Cap::Rows),
+        ("AExpr", sign) if sign["kind"] == 1 && sign["lexpr"].is_null() && is_plus(sign) => return cap(&sign["rexpr"]),
         ("AExpr", sum) if sum["kind"] == 1 => added(sum),
         _ => Cap::Expression,
     })
 }
 
+fn is_plus(expression: &Value) -> bool {
+    list(&expression["name"]).last().is_some_and(|name| name["node"]["String"]["sval"] == "+")
+}
+
 /// A sum of literals and parameters.
 fn added(sum: &Value) -> Cap {
-    let plus = list(&sum["name"]).last().is_some_and(|name| name["node"]["String"]["sval"] == "+");
+    let plus = is_plus(sum);
     match (cap(&sum["lexpr"]), cap(&sum["rexpr"])) {
         (Some(Cap::Rows(a)), Some(Cap::Rows(b))) if plus => Cap::Rows(a + b),
         (Some(Cap::Parameter), Some(Cap::Rows(_) | Cap::Parameter)) | (Some(Cap::Rows(_)), Some(Cap::Parameter))
@@ -327,6 +332,9 @@ impl Scope {
             "UpdateStmt" | "DeleteStmt" | "MergeStmt" => {
                 let known = self.ctes.len();
                 self.with(&statement["with_clause"], found);
+                found.insert(relation(&statement["relation"]));
+                let beside = ["from_clause", "using_clause"].into_iter().flat_map(|clause| list(&statement[clause]));
+                beside.chain([&statement["source_relation"]]).for_each(|item| self.item(item, found));
                 self.ctes.truncate(known);
             }
             _ => {}
@@ -348,7 +356,7 @@ impl Scope {
     fn with(&mut self, with: &Value, found: &mut BTreeSet<String>) {
         for (_, cte) in list(&with["ctes"]).iter().filter_map(node) {
             let name = text(&cte["ctename"]).to_owned();
-            let recursive = with["recursive"] == Value::from(true);
+            let recursive = with["recursive"] == true;
             if recursive {
                 self.ctes.push(name.clone());
             }

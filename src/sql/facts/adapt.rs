@@ -101,7 +101,7 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         {
             Edit::put(words.close(at + 1) - at + 2, "$1")
         }
-        "collate" => Edit::cut(words.name_end(at + 1) - at + 1),
+        "collate" => collation(words, at),
         "repeatable" | "second" if words.word(at + 1) == "(" => argument(words, at),
         "from" if matches!(words.before(at, 1), "both" | "leading" | "trailing") => Edit::put(1, "$1 from"),
         "similar" if words.around(at) == "substring" => Edit::put(1, "from"),
@@ -116,6 +116,12 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         word if word.starts_with(is_operator) => operator(words, at),
         _ => None,
     }
+}
+
+/// `a::text COLLATE "C"`, which keeps being no plain column.
+fn collation<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
+    let cast = words.before(words.name_start(at.checked_sub(1)?)?, 1) == ":";
+    if cast { Edit::put(words.name_end(at + 1) - at + 1, "|| $1") } else { None }
 }
 
 /// `ONLY t` and `ONLY (t)`.

@@ -185,19 +185,7 @@ fn statement(lexed: &Lexed, piece: &Piece, depth: Depth) -> Statement {
             scan::statement(text, piece.inner, Unreadable::TooSlow)
         };
     }
-    let mut writes = Vec::new();
-    if piece.inner == Verb::Call {
-        scan::body_writes(text, &mut writes);
-    }
-    if piece.writes() && creates_table(text) {
-        scan::nested_writes(text, &mut writes);
-    }
-    Statement { writes, ..Statement::SILENT }
-}
-
-/// `CREATE TABLE … AS` runs its query; what a rule, a view or a function holds runs later.
-fn creates_table(text: &str) -> bool {
-    tokens::tokens(text).take(4).any(|token| token.text == "table")
+    Statement { writes: scan::writes_inside(piece, text), ..Statement::SILENT }
 }
 
 /// Reads one statement: by the parser, or else by its clauses.

@@ -11,6 +11,7 @@ use super::select::NO_VALUE;
 use super::tokens::{Token, name, parenthesised, tokens};
 use super::truth::{self, Truth};
 use super::{Filter, PARSED_BYTES_MAX, Reach, Source, Statement, TOKENS_MAX, TableName, Unreadable, Write, WriteKind};
+use crate::sql::lexer::Piece;
 use crate::sql::verb::Verb;
 
 /// How deep the parser may recurse.
@@ -126,7 +127,7 @@ fn table_after(text: &str, words: &[&str]) -> Option<TableName> {
 }
 
 /// UPDATE and DELETE in the WITH of a statement that the parser refused: each is read on its own.
-pub(super) fn nested_writes(text: &str, writes: &mut Vec<Write>) {
+fn nested_writes(text: &str, writes: &mut Vec<Write>) {
     let mut before = ["", ""];
     for token in tokens(text) {
         let opens = before[1] == "(" && matches!(before[0], "as" | "materialized");
@@ -143,11 +144,28 @@ pub(super) fn nested_writes(text: &str, writes: &mut Vec<Write>) {
     }
 }
 
+/// `CREATE TABLE … AS` runs its query; what a rule, a view or a function holds runs later.
+fn creates_table(text: &str) -> bool {
+    tokens(text).take(4).any(|token| token.text == "table")
+}
+
+/// What a statement runs that is neither a query nor a write itself.
+pub(super) fn writes_inside(piece: &Piece, text: &str) -> Vec<Write> {
+    let mut writes = Vec::new();
+    if piece.inner == Verb::Call {
+        body_writes(text, &mut writes);
+    }
+    if piece.writes() && creates_table(text) {
+        nested_writes(text, &mut writes);
+    }
+    writes
+}
+
 /// Most writes of one body that are looked at.
 const BODY_WRITES_MAX: usize = 1_000;
 
 /// UPDATE, DELETE and TRUNCATE in the body of a DO.
-pub(super) fn body_writes(text: &str, writes: &mut Vec<Write>) {
+fn body_writes(text: &str, writes: &mut Vec<Write>) {
     nested_writes(text, writes);
     let mut before = "";
     let mut words = tokens(text).peekable();

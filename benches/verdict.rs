@@ -1,7 +1,7 @@
 //! What it costs to judge a text that was read before: every rule at its defaults.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use floodwall::guard::{Guard, Intake, Whole};
+use floodwall::guard::{Guard, Intake};
 use floodwall::sql::schema::{Columns, Key, Table};
 use floodwall::sql::{Estimate, Flags, Reading, Schema};
 
@@ -35,7 +35,7 @@ fn verdict(c: &mut Criterion) {
         let mut group = c.benchmark_group(group);
         for (name, text, reading) in &readings {
             let schema = Some(&schema);
-            let intake = Intake { reading, schema, text_bytes: text.len() as u64, whole: Whole::Whole };
+            let intake = Intake::of_text(reading, schema, text.len() as u64);
             if plans {
                 group.bench_function(**name, |b| b.iter(|| guard.plan(&intake)));
             } else {

@@ -21,7 +21,8 @@
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
 //! 4. [`session::judge`] gets the facts of a text from the worker's caches ([`session::reader`]), or waits for its analyst, and asks the
-//!    [`guard`]. Verdicts are values; the words are in [`client::refuse`] alone.
+//!    [`guard`]. What comes beside a text (values, fetches, pipelines, COPY data) is judged in [`session::bound`]. Verdicts are values; the
+//!    words are in [`client::refuse`] alone.
 //!
 //! [`app`] builds all of this, [`console`] and [`admin`] show it and steer it through [`roster`], [`control`] and closures. They run on a thread
 //! of their own and know nothing of sessions.

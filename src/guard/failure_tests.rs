@@ -3,7 +3,7 @@
 use toml::Table;
 
 use super::failure::{OnPanic, State};
-use super::intake::{Entry, Intake, Whole};
+use super::intake::{Entry, Intake};
 use super::measure::Measure;
 use super::rule::{Finding, Rule, RuleDef};
 use super::rules;
@@ -65,7 +65,7 @@ pub(crate) fn failing() -> Guard {
 
 fn on<T>(sql: &str, run: impl FnOnce(&Intake<'_>) -> T) -> T {
     let reading = Reading::of(Flags::POSTGRES, sql.as_bytes());
-    run(&Intake { reading: &reading, schema: None, text_bytes: sql.len() as u64, whole: Whole::Whole })
+    run(&Intake::of_text(&reading, None, sql.len() as u64))
 }
 
 fn judged(guard: &Guard, sql: &str) -> Judgement {

@@ -20,7 +20,7 @@ mod verdict;
 use toml::{Table, Value};
 
 pub use failure::{OnPanic, State};
-pub use intake::{Intake, Whole};
+pub use intake::{Fetch, Intake, Whole};
 pub use limits::Limits;
 pub use measure::Measure;
 pub use plan::Plan;

@@ -89,6 +89,11 @@ impl Judgement {
         matches!(self.verdict, Verdict::Allow)
     }
 
+    /// True where there is nothing to say.
+    pub fn is_clean(&self) -> bool {
+        self.allows() && self.warned.is_empty()
+    }
+
     /// A breach that is told and refuses nothing, in any mode.
     pub(super) fn doubt(&mut self, breach: Breach) {
         self.doubts.push(self.warned.len());

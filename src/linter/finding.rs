@@ -85,7 +85,7 @@ pub(super) struct Read<'a> {
 
 /// Judges what was read.
 pub(super) fn judge_reading(guard: &Guard, reading: &Reading, read: Read<'_>, place: Place) -> Finding {
-    let intake = Intake { reading, schema: None, text_bytes: read.bytes as u64, whole: read.whole };
+    let intake = Intake { whole: read.whole, ..Intake::of_text(reading, None, read.bytes as u64) };
     let judgement = guard.judge(&intake);
     let piece = reading.pieces().first();
     Finding {

@@ -3,46 +3,47 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
-use super::break_glass::{self, BreakGlass};
+use super::break_glass::BreakGlass;
 use super::house::House;
 use super::local::Local;
 use super::manner::{Doubt, Manner};
-use super::memo::{Memo, Values};
-use super::overseer::Opinion;
+use super::memo::{Memo, Observed};
+use super::overseer::{Extent, Opinion};
+use super::pipeline::Pipeline;
 use super::policy::Policy;
+use super::portals::{Due, Portals};
 use super::prepared::Prepared;
 use super::reader::{ChangesSchema, Found, READ_HERE_MAX, READ_OFTEN_MAX, Text};
 use super::sight::Own;
+use super::stream::Stream;
 use crate::client::refuse;
 use crate::clock;
-use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, RuleDef, Verdict, Whole};
+use crate::guard::{Fetch, Intake, Judgement, Whole};
 use crate::roster::Entry;
 use crate::sql::encoding::depends_on_settings;
-use crate::sql::{Encoding, Schema, Strings};
-use crate::telemetry::report::{Hit, HitOutcome};
-use crate::telemetry::{Pass, TextLent};
-use crate::units::{display_bytes, display_duration};
-use crate::wire::{Refusal, Request, Setting};
+use crate::sql::{Encoding, Schema, Strings, Values, Verb};
+use crate::telemetry::TextLent;
+use crate::wire::{Request, Setting, Transaction};
 
 /// Text that is looked at even where no rule needs it: for statistics.
 const HOLD_MIN: u64 = 16 * 1024;
-
+/// Of a text that is too long to be held, so much is looked at before more of it is.
+const BEGINNING: usize = 8 * 1024;
 /// Texts of more statements than this are timed.
 const TIMED_MIN: usize = 16;
 
 /// The judge of one session.
 pub struct Judge {
-    house: Arc<House>,
-    local: Rc<Local>,
+    pub(super) house: Arc<House>,
+    pub(super) local: Rc<Local>,
     manner: Manner,
     /// Whether the server may not have answered everything: only then may `manner` be out of date.
     in_flight: bool,
-    policy: Arc<Policy>,
+    pub(super) policy: Arc<Policy>,
     /// The settings that `policy` is of.
     settings: u64,
     schema: Option<Arc<Schema>>,
@@ -51,20 +52,28 @@ pub struct Judge {
     /// The catalogue that `schema` is of.
     catalogue: u64,
     /// The statement that the client speaks of.
-    current: Option<Rc<Text>>,
+    pub(super) current: Option<Rc<Text>>,
     /// What was measured of it, to be noted when it runs.
-    values: Values,
-    occasion: Occasion,
-    prepared: Prepared,
-    break_glass: BreakGlass,
+    observed: Observed,
+    /// When the rules have their last say about it.
+    pub(super) due: Due,
+    pub(super) occasion: Occasion,
+    pub(super) prepared: Prepared,
+    /// The first prepared statement with a name that only passes where it is read in portions. `EXECUTE` reads it whole; since no
+    /// driver mixes the two, it is not looked up which one a text means.
+    portioned: Option<Rc<Text>>,
+    pub(super) portals: Portals,
+    pub(super) pipeline: Pipeline,
+    pub(super) stream: Stream,
+    pub(super) break_glass: BreakGlass,
     pending: Option<Unread>,
-    /// The size of the text that is to be lent next.
-    lending: Option<Size>,
+    /// The text that is to be lent next.
+    lending: Option<Case>,
 }
 
 /// Why a text is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Occasion {
+pub(super) enum Occasion {
     /// It is prepared: what would only be warned of is told when it runs.
     Preparing,
     /// It runs next.
@@ -74,7 +83,7 @@ enum Occasion {
 /// A text whose reading is under way.
 struct Unread {
     reading: Pending,
-    size: Size,
+    case: Case,
     source: Source,
 }
 
@@ -89,11 +98,22 @@ enum Source {
     Long { _lent: TextLent },
 }
 
-/// How long a text is, and how much of it is here.
+/// What is known of a text beside what it says.
 #[derive(Debug, Clone, Copy)]
-struct Size {
+pub(super) struct Case {
+    /// How long it is.
     bytes: u64,
     whole: Whole,
+    fetch: Fetch,
+    /// Only a refusal counts yet; else so many bytes of the frame are wanted.
+    pub(super) more: Option<u64>,
+}
+
+impl Case {
+    /// A statement that was prepared earlier.
+    pub(super) const fn prepared(fetch: Fetch) -> Self {
+        Self { bytes: 0, whole: Whole::Whole, fetch, more: None }
+    }
 }
 
 impl std::fmt::Debug for Judge {
@@ -110,6 +130,7 @@ impl Judge {
         let policy = current.policies.of(&who.identity);
         let break_glass = BreakGlass::new(current.break_glass.clone());
         let prepared = Prepared::new(&house.common.memory);
+        let portals = Portals::new(&house.common.memory);
         let catalogue = house.catalog.generation();
         let sight = Own::default();
         let schema = sight.schema(&house.catalog, who);
@@ -124,9 +145,14 @@ impl Judge {
             sight,
             catalogue,
             current: None,
-            values: Values::default(),
+            observed: Observed::default(),
+            due: Due::Settled,
             occasion: Occasion::Running,
             prepared,
+            portioned: None,
+            portals,
+            pipeline: Pipeline::default(),
+            stream: Stream::default(),
             break_glass,
             pending: None,
             lending: None,
@@ -159,26 +185,41 @@ impl Judge {
         self.current.as_ref()
     }
 
-    /// Judges a request; `size` is that of its frame.
-    pub fn opinion(&mut self, request: Request<'_>, size: u64, who: &Entry) -> Opinion {
-        self.occasion = match request {
-            Request::Prepare { .. } => Occasion::Preparing,
-            _ => Occasion::Running,
-        };
+    /// Judges a request; `frame` is what it was read of.
+    pub fn opinion(&mut self, request: Request<'_>, frame: Extent, who: &Entry) -> Opinion {
+        self.occasion = Occasion::Running;
         match request {
-            Request::Run { text } | Request::Prepare { text, .. } => {
-                self.refresh(who);
-                self.break_glass.note(text);
-                self.read(text, size, who)
+            Request::Run { text } => {
+                self.pipeline.end();
+                self.stream.end();
+                self.begin(text, frame, Fetch::All, who)
             }
-            Request::Bind { statement, .. } => self.again(statement, who),
-            Request::Execute { .. }
-            | Request::Sync
-            | Request::Data
-            | Request::Forget { .. }
-            | Request::Quit
-            | Request::Other => Opinion::Allow,
+            Request::Prepare { text, .. } => {
+                self.occasion = Occasion::Preparing;
+                self.begin(text, frame, Fetch::Later, who)
+            }
+            Request::Bind { portal, statement, values } => self.bind(portal, statement, (values, frame), who),
+            Request::Execute { portal, rows } => self.execute(portal, rows, who),
+            Request::Sync => {
+                self.pipeline.end();
+                Opinion::Allow
+            }
+            Request::Data { bytes, size } => {
+                self.stream.begin(bytes, size);
+                self.streamed(who)
+            }
+            Request::DataEnd => {
+                let opinion = self.streamed(who);
+                self.stream.end();
+                opinion
+            }
+            Request::Forget { .. } | Request::Quit | Request::Other => Opinion::Allow,
         }
+    }
+
+    /// More of the data that was judged last went by.
+    pub fn data(&mut self, bytes: &[u8]) {
+        self.stream.go_on(bytes);
     }
 
     /// The opinion that had to wait for a reading.
@@ -186,18 +227,18 @@ impl Judge {
         loop {
             let Some(unread) = &mut self.pending else { return Poll::Ready(Opinion::Allow) };
             let report = ready!(unread.reading.as_mut().poll(cx));
-            let Some(Unread { size, source, .. }) = self.pending.take() else { continue };
+            let Some(Unread { case, source, .. }) = self.pending.take() else { continue };
             self.refresh(who);
             let (text, doubt) = match source {
                 Source::Short { text, doubt } => (text, doubt),
                 Source::Long { .. } => (None, None),
             };
             let opinion = match report {
-                Ok(report) => self.take_in(report, text.as_deref(), size, who),
-                Err(Failed::Parser) => self.unreadable(),
+                Ok(report) => self.take_in(report, text.as_deref(), case, who),
+                Err(Failed::Parser) => self.unreadable(case),
                 Err(Failed::Room(bytes)) => Opinion::Refuse(refuse::memory(bytes)),
             };
-            match self.read_on(opinion, doubt, size, who) {
+            match self.read_on(opinion, doubt, case, who) {
                 Opinion::Wait => {}
                 opinion => return Poll::Ready(opinion),
             }
@@ -205,9 +246,9 @@ impl Judge {
     }
 
     /// Judges what an analyst has read, in each way that it was read.
-    fn take_in(&mut self, report: Report, text: Option<&[u8]>, mut size: Size, who: &Entry) -> Opinion {
-        if size.whole == Whole::Whole && report.text_bytes > 0 {
-            size.bytes = report.text_bytes;
+    fn take_in(&mut self, report: Report, text: Option<&[u8]>, mut case: Case, who: &Entry) -> Opinion {
+        if case.whole == Whole::Whole && report.text_bytes > 0 {
+            case.bytes = report.text_bytes;
         }
         let slow = self.local.reader.borrow().spent(report.spent);
         let mut opinion = Opinion::Allow;
@@ -216,7 +257,7 @@ impl Judge {
             if slow {
                 self.log_slow(&read, report.spent, who);
             }
-            opinion = self.judge(read, size, who);
+            opinion = self.judge(read, case, None, who);
             if matches!(opinion, Opinion::Refuse(_)) {
                 break;
             }
@@ -226,11 +267,11 @@ impl Judge {
 
     /// Takes the text that [`Opinion::Lend`] asked for.
     pub fn lend(&mut self, text: Bytes) {
-        let Some(size) = self.lending.take() else { return };
+        let Some(case) = self.lending.take() else { return };
         let lent = self.local.metrics.text_lent(text.len() as u64);
         let settings = if self.in_flight { ReadBy::InDoubt } else { ReadBy::Known };
         let reading = self.local.reader.borrow().read(LongText { bytes: text, own: self.manner, settings });
-        self.pending = Some(Unread { reading, size, source: Source::Long { _lent: lent } });
+        self.pending = Some(Unread { reading, case, source: Source::Long { _lent: lent } });
     }
 
     /// Nobody waits for an opinion any more.
@@ -240,8 +281,12 @@ impl Judge {
     }
 
     /// The server has answered all that it was sent.
-    pub fn settled(&mut self) {
+    pub fn settled(&mut self, transaction: Transaction) {
         self.in_flight = false;
+        self.pipeline.end();
+        if transaction == Transaction::None {
+            self.portals.end();
+        }
     }
 
     /// A request went to the server.
@@ -250,52 +295,70 @@ impl Judge {
         match request {
             Request::Prepare { name, .. } => {
                 self.break_glass.remember(name, who);
-                match &self.current {
-                    Some(current) => self.prepared.remember(name, current),
-                    None => self.prepared.forget(name),
-                }
+                self.remember(name);
             }
             Request::Forget { statement } => {
                 self.break_glass.forget(statement);
                 self.prepared.forget(statement);
             }
-            Request::Run { .. } | Request::Bind { .. } => self.values.note(&self.local.metrics),
+            Request::Run { .. } | Request::Bind { .. } => self.observed.note(&self.local.metrics),
             _ => {}
         }
     }
 
-    fn read(&mut self, text: &[u8], frame: u64, who: &Entry) -> Opinion {
-        let whole = if frame <= self.hold() { Whole::Whole } else { Whole::PrefixOnly };
-        let bytes = if whole == Whole::Whole { text.len() as u64 } else { frame };
-        let size = Size { bytes, whole };
+    fn remember(&mut self, name: &[u8]) {
+        let Some(current) = &self.current else { return self.prepared.forget(name) };
+        self.prepared.remember(name, current, self.due);
+        if self.due == Due::ToRefuse && !name.is_empty() && self.portioned.is_none() {
+            self.portioned = Some(Rc::clone(current));
+        }
+    }
+
+    fn begin(&mut self, text: &[u8], frame: Extent, fetch: Fetch, who: &Entry) -> Opinion {
+        self.refresh(who);
+        self.break_glass.note(text);
+        self.read(text, frame, fetch, who)
+    }
+
+    fn read(&mut self, text: &[u8], frame: Extent, fetch: Fetch, who: &Entry) -> Opinion {
+        let hold = self.hold();
+        let mut case = if frame.size <= hold {
+            Case { bytes: text.len() as u64, whole: Whole::Whole, fetch, more: None }
+        } else {
+            let more = (frame.held < hold).then_some(hold);
+            Case { bytes: frame.size, whole: Whole::PrefixOnly, fetch, more }
+        };
+        let text = if case.more.is_some() { text.get(..BEGINNING).unwrap_or(text) } else { text };
         let often = self.in_flight && text.len() > READ_OFTEN_MAX && text.len() <= READ_HERE_MAX;
         if text.len() > READ_HERE_MAX || (often && depends_on_settings(text)) {
-            self.lending = Some(size);
+            // Only one of its readings is remembered, so all of them have to pass now.
+            self.lending = Some(Case { fetch: Fetch::All, ..case });
             return Opinion::Lend;
         }
         if self.in_flight
             && let Some(doubt) = Doubt::about(text, self.manner)
         {
-            return self.read_on(Opinion::Allow, Some(doubt), size, who);
+            case.fetch = Fetch::All;
+            return self.read_on(Opinion::Allow, Some(doubt), case, who);
         }
-        self.read_in(self.manner, text, size, who)
+        self.read_in(self.manner, text, case, who)
     }
 
-    fn read_in(&mut self, manner: Manner, text: &[u8], size: Size, who: &Entry) -> Opinion {
+    fn read_in(&mut self, manner: Manner, text: &[u8], case: Case, who: &Entry) -> Opinion {
         let text = manner.encoding.disarm(text);
         let found = self.local.reader.borrow_mut().find(manner.flags, &text);
         match found {
-            Found::Known(read) => self.judge(read, size, who),
+            Found::Known(read) => self.judge(read, case, None, who),
             Found::Reading(reading) => {
-                let text = (size.whole == Whole::Whole).then(|| text.as_ref().into());
-                self.pending = Some(Unread { reading, size, source: Source::Short { text, doubt: None } });
+                let text = (case.whole == Whole::Whole).then(|| text.as_ref().into());
+                self.pending = Some(Unread { reading, case, source: Source::Short { text, doubt: None } });
                 Opinion::Wait
             }
         }
     }
 
     /// Reads a text in one manner after the other, until one is refused or has to wait.
-    fn read_on(&mut self, mut opinion: Opinion, mut doubt: Option<Doubt>, size: Size, who: &Entry) -> Opinion {
+    fn read_on(&mut self, mut opinion: Opinion, mut doubt: Option<Doubt>, case: Case, who: &Entry) -> Opinion {
         loop {
             match opinion {
                 Opinion::Refuse(_) => return opinion,
@@ -305,158 +368,87 @@ impl Judge {
                     }
                     return opinion;
                 }
-                Opinion::Allow | Opinion::Warn(_) => {}
+                Opinion::Allow | Opinion::Warn(_) | Opinion::More(_) => {}
             }
             let Some(left) = &mut doubt else { return opinion };
             let Some(manner) = left.next_manner() else { return opinion };
-            opinion = self.read_in(manner, &left.text, size, who);
+            opinion = self.read_in(manner, &left.text, case, who);
         }
     }
 
-    /// A prepared statement is used: rules that came since it was prepared count too.
-    fn again(&mut self, statement: &[u8], who: &Entry) -> Opinion {
-        let Some(known) = self.prepared.find(statement).map(Rc::clone) else {
-            self.know(None, Values::default());
-            return Opinion::Allow;
-        };
-        let size = Size { bytes: 0, whole: Whole::Whole };
-        self.refresh(who);
-        self.break_glass.note_prepared(statement);
-        self.judge(known, size, who)
-    }
-
-    fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
+    /// Judges a text. Where the client has not said how much it fetches, what depends on that is left for later: see [`Due`].
+    pub(super) fn judge(&mut self, text: Rc<Text>, case: Case, values: Option<&Values>, who: &Entry) -> Opinion {
         if self.sight.take_in(&text.shape.lookup) {
             self.schema = self.sight.schema(&self.house.catalog, who);
         }
-        if size.whole == Whole::Whole && text.memo.borrow().holds(&self.policy, self.schema.as_ref()) {
-            let values = text.memo.borrow().values();
-            self.know(Some(text), values);
+        self.due = Due::Settled;
+        if let Some(opinion) = self.judge_portioned(&text, who) {
+            return opinion;
+        }
+        let alone = case.whole == Whole::Whole && values.is_none();
+        if alone && text.memo.borrow().holds(&self.policy, self.schema.as_ref()) {
+            let observed = text.memo.borrow().values();
+            self.know(Some(text), observed);
             return Opinion::Allow;
         }
-        let intake = Intake {
-            reading: &text.reading,
-            schema: self.schema.as_deref(),
-            text_bytes: size.bytes,
-            whole: size.whole,
-        };
+        let (mut judgement, observed) = self.weigh(&text, case, values);
+        if judgement.is_clean() && alone {
+            *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), observed.clone());
+        }
+        if case.fetch == Fetch::Later && !judgement.is_clean() {
+            let now = self.policy.guard.judge(&self.intake(&text, case, values));
+            self.due = Due::between(&now, &judgement);
+            judgement = now;
+        }
+        if self.due != Due::Settled {
+            // All of it is told when it is known how much is fetched.
+            self.occasion = Occasion::Preparing;
+        }
+        if !judgement.is_clean() {
+            let intake = self.intake(&text, case, values);
+            judgement = self.lift(&intake, &text, who).unwrap_or(judgement);
+        }
+        match case.more {
+            Some(bytes) if judgement.allows() => Opinion::More(bytes),
+            _ => self.report(judgement, observed, text, who),
+        }
+    }
+
+    /// `EXECUTE` reads all of a statement that passed only where it is read in portions.
+    fn judge_portioned(&mut self, text: &Text, who: &Entry) -> Option<Opinion> {
+        let portioned = self.portioned.as_ref().filter(|_| runs_prepared(text)).map(Rc::clone)?;
+        let judgement = self.policy.guard.judge(&self.intake(&portioned, Case::prepared(Fetch::All), None));
+        (!judgement.allows()).then(|| self.report(judgement, Observed::default(), portioned, who))
+    }
+
+    /// What the rules say of a text that is read whole, and what they measure of it.
+    fn weigh(&self, text: &Text, case: Case, values: Option<&Values>) -> (Judgement, Observed) {
+        let fetch = if case.fetch == Fetch::Later { Fetch::All } else { case.fetch };
+        let intake = self.intake(text, Case { fetch, ..case }, values);
         // Judging a few statements takes less than asking the time.
         let began = (text.reading.pieces().len() > TIMED_MIN).then(clock::now);
         let judgement = self.policy.guard.judge(&intake);
         let measured = self.policy.guard.measure(&intake);
-        let values = Values::new(&measured.values);
-        self.tell_failed(judgement.failed.iter().chain(&measured.failed), &text);
         if let Some(began) = began {
             self.local.reader.borrow().spent(clock::now().saturating_duration_since(began));
         }
-        if judgement.allows() && judgement.warned.is_empty() {
-            if size.whole == Whole::Whole {
-                *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), values.clone());
-            }
-            self.know(Some(text), values);
-            return Opinion::Allow;
-        }
-        let judgement = self.lift(&intake, &text, who).unwrap_or(judgement);
-        self.report(judgement, values, text, who)
+        self.tell_failed(judgement.failed.iter().chain(&measured.failed), text);
+        (judgement, Observed::new(&measured.values))
+    }
+
+    fn intake<'a>(&'a self, text: &'a Text, case: Case, values: Option<&'a Values>) -> Intake<'a> {
+        let Case { bytes: text_bytes, whole, fetch, .. } = case;
+        Intake { reading: &text.reading, schema: self.schema.as_deref(), text_bytes, whole, values, fetch }
     }
 
     /// The statement that the client speaks of from now on.
-    fn know(&mut self, text: Option<Rc<Text>>, values: Values) {
+    pub(super) fn know(&mut self, text: Option<Rc<Text>>, observed: Observed) {
         self.current = text;
-        self.values = values;
-    }
-
-    /// Judges again where the client shows a break-glass pass.
-    fn lift(&self, intake: &Intake<'_>, text: &Text, who: &Entry) -> Option<Judgement> {
-        let common = &self.house.common;
-        let pass = self.break_glass.prove(self.break_glass.shown().as_ref(), who, common)?;
-        let judgement = self.policy.guard.judge_lifting(intake, &pass.rules);
-        break_glass::lifted(&pass, &judgement.lifted, &text.shape.text, who, common);
-        Some(judgement)
-    }
-
-    /// Counts and logs what the rules found, and puts it in words.
-    fn report(&mut self, judgement: Judgement, values: Values, text: Rc<Text>, who: &Entry) -> Opinion {
-        let Judgement { verdict, warned, doubts, .. } = judgement;
-        // Whoever prepares a statement runs it next, and is warned then.
-        let warned = if self.occasion == Occasion::Running { warned } else { Vec::new() };
-        for (place, breach) in warned.iter().enumerate() {
-            if doubts.contains(&place) {
-                self.house.common.metrics.verdict(breach.rule, "warn", 1);
-            } else {
-                self.hit(breach, HitOutcome::Warned, &text, who);
-            }
-            self.log(breach, "warn", &text, who);
-        }
-        match verdict {
-            Verdict::Refuse(breach) => {
-                values.note(&self.local.metrics);
-                self.hit(&breach, HitOutcome::Refused, &text, who);
-                self.house.common.metrics.refused(breach.rule, &who.client);
-                text.shape.stat.refused();
-                self.log(&breach, "enforce", &text, who);
-                Opinion::Refuse(refuse::breach(&breach))
-            }
-            Verdict::Allow => {
-                self.know(Some(text), values);
-                match (self.policy.guard.notice(), warned.first()) {
-                    (Notice::Send, Some(breach)) => Opinion::Warn(refuse::breach(breach)),
-                    _ => Opinion::Allow,
-                }
-            }
-        }
-    }
-
-    fn hit(&self, breach: &Breach, outcome: HitOutcome, text: &Text, who: &Entry) {
-        let (client, shape) = (&*who.client, &*text.shape.text);
-        self.house.common.metrics.hit(Hit { rule: breach.rule, outcome, client, shape, value: breach.value() });
-    }
-
-    /// A rule that panicked is out of order from now on: told once by the guard, so once here.
-    fn tell_failed<'r>(&self, failed: impl Iterator<Item = &'r &'static RuleDef>, text: &Text) {
-        for rule in failed {
-            self.house.common.metrics.rule_failed(rule.name);
-            let shape = display_bytes(&text.shape.text);
-            tracing::error!(rule = rule.name, on_panic = ?rule.on_panic, shape, "a rule failed and is out of order until RELOAD");
-        }
-    }
-
-    fn log(&self, breach: &Breach, mode: &'static str, text: &Text, who: &Entry) {
-        // One client's lines must not crowd out another's.
-        let key = format!("{} {}", breach.rule, who.client);
-        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
-            let Breach { rule, measured, limit, .. } = breach;
-            let (client, number, peer) = (&who.client, who.number, who.peer);
-            let shape = display_bytes(&text.shape.text);
-            let said = if mode == "enforce" { "a statement was refused" } else { "a statement passed with a warning" };
-            tracing::warn!(rule, mode, %client, number, %peer, measured, limit, shape, suppressed, "{said}");
-        }
-    }
-
-    fn log_slow(&self, text: &Text, spent: Duration, who: &Entry) {
-        if text.shape.told_slow.replace(true) {
-            return;
-        }
-        let key = format!("guard_time {}", who.client);
-        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
-            let shape = display_bytes(&text.shape.text);
-            let spent = display_duration(spent);
-            let client = &who.client;
-            tracing::warn!(%client, spent, shape, suppressed, "reading a statement took longer than limits.guard_time");
-        }
-    }
-
-    /// The parser itself failed: the stated choice for unreadable SQL applies.
-    fn unreadable(&mut self) -> Opinion {
-        self.know(None, Values::default());
-        match self.policy.guard.on_unreadable() {
-            OnUnreadable::Allow => Opinion::Allow,
-            OnUnreadable::Refuse => Opinion::Refuse(unread()),
-        }
+        self.observed = observed;
     }
 
     /// Takes up new rules and a new picture of the tables: two relaxed loads where nothing changed.
-    fn refresh(&mut self, who: &Entry) {
+    pub(super) fn refresh(&mut self, who: &Entry) {
         let settings = self.house.settings.generation();
         if settings != self.settings {
             self.settings = settings;
@@ -479,15 +471,9 @@ impl Judge {
     }
 }
 
-fn unread() -> Refusal {
-    refuse::breach(&Breach {
-        rule: crate::guard::UNREADABLE,
-        statement: 0,
-        measured: "unreadable".to_owned(),
-        limit: 0,
-        message: "the statement could not be read".to_owned(),
-        hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
-    })
+/// True where a text runs prepared statements by name.
+fn runs_prepared(text: &Text) -> bool {
+    text.reading.pieces().iter().any(|piece| piece.verb == Verb::Execute)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::session::cancel::Keys;
 use crate::session::house::{Common, Current, House, Settings};
 use crate::session::local::Local;
 use crate::session::memory::Budget;
-use crate::session::overseer::Opinion;
+use crate::session::overseer::{Extent, Opinion};
 use crate::session::policy::Policies;
 use crate::telemetry::shapes::Shapes;
 use crate::telemetry::{Gate, Metrics};
@@ -73,7 +73,8 @@ fn seat(house: &House) -> Seat {
 }
 
 async fn opinion(judge: &mut Judge, sql: &str, who: &Seat) -> Opinion {
-    match judge.opinion(Request::Run { text: sql.as_bytes() }, sql.len() as u64, who) {
+    let (size, held) = (sql.len() as u64, sql.len() as u64);
+    match judge.opinion(Request::Run { text: sql.as_bytes() }, Extent { size, held }, who) {
         Opinion::Wait => poll_fn(|cx| judge.poll_opinion(cx, who)).await,
         opinion => opinion,
     }

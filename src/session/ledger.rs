@@ -12,7 +12,7 @@ use super::house::House;
 use super::judge::Judge;
 use super::local::Local;
 use super::memory::Share;
-use super::overseer::{Opinion, Overseer, Owes, Rest, Way};
+use super::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use super::welcome::Stay;
 use crate::client::refuse;
 use crate::clock::{self, Instant};
@@ -102,8 +102,8 @@ impl Overseer for Ledger {
         self.share.resize(0);
     }
 
-    fn opinion(&mut self, request: Request<'_>, size: u64) -> Opinion {
-        self.judge.opinion(request, size, &self.stay.seat)
+    fn opinion(&mut self, request: Request<'_>, frame: Extent) -> Opinion {
+        self.judge.opinion(request, frame, &self.stay.seat)
     }
 
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion> {
@@ -116,6 +116,10 @@ impl Overseer for Ledger {
 
     fn withdraw(&mut self) {
         self.judge.withdraw();
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        self.judge.data(bytes);
     }
 
     fn forwarded(&mut self, request: Request<'_>) {
@@ -136,7 +140,7 @@ impl Overseer for Ledger {
         }
         if owes == Owes::Nothing {
             self.durations.rests(transaction, began, now, &self.local.metrics);
-            self.judge.settled();
+            self.judge.settled(transaction);
         }
         let activity = match (owes, transaction) {
             (Owes::More, _) => {

@@ -14,14 +14,14 @@ use crate::telemetry::report::Slot;
 pub struct Memo {
     policy: Weak<Policy>,
     schema: Weak<Schema>,
-    values: Values,
+    values: Observed,
 }
 
 /// What the rules measured of a text. A clone costs a count where there is anything, and nothing where there is not.
 #[derive(Debug, Clone, Default)]
-pub struct Values(Option<Rc<[(Measure, u64)]>>);
+pub struct Observed(Option<Rc<[(Measure, u64)]>>);
 
-impl Values {
+impl Observed {
     /// Takes them over.
     pub fn new(values: &[(Measure, u64)]) -> Self {
         Self((!values.is_empty()).then(|| values.into()))
@@ -44,12 +44,12 @@ impl From<Measure> for Slot {
 
 impl Memo {
     /// The text passed under these, with these values.
-    pub fn of(policy: &Arc<Policy>, schema: Option<&Arc<Schema>>, values: Values) -> Self {
+    pub fn of(policy: &Arc<Policy>, schema: Option<&Arc<Schema>>, values: Observed) -> Self {
         Self { policy: Arc::downgrade(policy), schema: schema.map_or_else(Weak::new, Arc::downgrade), values }
     }
 
     /// What was measured of the text.
-    pub fn values(&self) -> Values {
+    pub fn values(&self) -> Observed {
         self.values.clone()
     }
 

@@ -1,10 +1,12 @@
 //! The data path: a client and its server, from the login to the end.
 
 pub mod analyst;
+pub mod bound;
 pub mod break_glass;
 pub mod cancel;
 pub mod durations;
 pub mod end;
+pub mod findings;
 pub mod flow;
 pub mod house;
 pub mod judge;
@@ -15,11 +17,14 @@ pub mod manner;
 pub mod memo;
 pub mod memory;
 pub mod overseer;
+pub mod pipeline;
 pub mod policy;
+pub mod portals;
 pub mod prepared;
 pub mod reader;
 pub mod relay;
 pub mod serve;
 pub mod sight;
+pub mod stream;
 pub mod timing;
 pub mod welcome;

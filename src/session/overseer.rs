@@ -16,10 +16,21 @@ pub enum Opinion {
     Warn(Refusal),
     /// It does not pass.
     Refuse(Refusal),
+    /// It takes so many bytes of the frame to tell: ask again when they are there, or all of it. Whoever has that many decides.
+    More(u64),
     /// It is being read elsewhere: ask [`Overseer::poll_opinion`].
     Wait,
     /// Its text is too long to be read here: hand it to [`Overseer::lend`], then ask [`Overseer::poll_opinion`].
     Lend,
+}
+
+/// How large a frame is, and how much of it is at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Bytes of the whole frame.
+    pub size: u64,
+    /// Bytes at hand, from its start.
+    pub held: u64,
 }
 
 /// Whom the relay asks, and tells what happens. Everything here runs between two reads, so it must be quick.
@@ -30,14 +41,16 @@ pub trait Overseer {
     fn reserve(&mut self, bytes: usize) -> Result<(), Refusal>;
     /// The frame that reservations were for is gone.
     fn release(&mut self);
-    /// Judges a request; `size` is that of its whole frame.
-    fn opinion(&mut self, request: Request<'_>, size: u64) -> Opinion;
+    /// Judges a request; `frame` is what it was read of.
+    fn opinion(&mut self, request: Request<'_>, frame: Extent) -> Opinion;
     /// The opinion that was not ready. Called again and again until it is.
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion>;
     /// The text of the request whose opinion was [`Opinion::Lend`]. It is let go before the opinion is ready.
     fn lend(&mut self, text: Bytes);
     /// Nobody waits for the opinion any more.
     fn withdraw(&mut self);
+    /// More of the COPY data went by of which the beginning was judged.
+    fn data(&mut self, bytes: &[u8]);
     /// A request goes to the server.
     fn forwarded(&mut self, request: Request<'_>);
     /// The server finished a request; `ready` tells whether it owes more.

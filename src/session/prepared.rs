@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::memory::{Budget, Share};
+use super::portals::Due;
 use super::reader::Text;
 
 /// Names that are longer belong to no driver; their statements are judged when they are prepared and not again.
@@ -20,12 +21,20 @@ pub struct Prepared {
     named: HashMap<Box<[u8]>, Rc<Text>>,
     bytes: usize,
     share: Share,
+    lost: Lost,
+}
+
+/// Whether a statement found no room that rules wanted to see again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    None,
+    Some,
 }
 
 impl Prepared {
     /// None yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: None, named: HashMap::new(), bytes: 0, share: Share::of(budget) }
+        Self { unnamed: None, named: HashMap::new(), bytes: 0, share: Share::of(budget), lost: Lost::None }
     }
 
     /// The statement of that name; the empty name is that of the unnamed one.
@@ -33,18 +42,29 @@ impl Prepared {
         if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
     }
 
-    /// Remembers a statement; one of the same name goes.
-    pub fn remember(&mut self, name: &[u8], text: &Rc<Text>) {
+    /// Remembers a statement about which something is due; one of the same name goes.
+    pub fn remember(&mut self, name: &[u8], text: &Rc<Text>, due: Due) {
         if name.is_empty() {
             self.unnamed = Some(Rc::clone(text));
-            return;
+        } else if !self.hold(name, text) && due != Due::Settled {
+            self.lost = Lost::Some;
         }
+    }
+
+    /// True where a statement that is not known may be one that rules wanted to see when it runs.
+    pub fn lost_any(&self) -> bool {
+        self.lost == Lost::Some
+    }
+
+    fn hold(&mut self, name: &[u8], text: &Rc<Text>) -> bool {
         self.forget(name);
         let bytes = self.bytes.saturating_add(weight(name, text));
-        if name.len() <= NAME_MAX && self.share.resize(bytes) {
-            self.bytes = bytes;
-            self.named.insert(name.into(), Rc::clone(text));
+        if name.len() > NAME_MAX || !self.share.resize(bytes) {
+            return false;
         }
+        self.bytes = bytes;
+        self.named.insert(name.into(), Rc::clone(text));
+        true
     }
 
     /// Forgets a statement.

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::end::End;
 use super::flow::{flush, poll_read, send};
-use super::overseer::{Opinion, Overseer, Owes, Rest, Way};
+use super::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request, Transaction};
 
 /// Bytes that a worker lends to whichever session reads.
@@ -92,6 +92,14 @@ enum Attention {
     Quitting,
 }
 
+/// What the frame is that streams through to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cargo {
+    /// COPY data, which the overseer sees.
+    Data,
+    Other,
+}
+
 /// A session after its login.
 #[derive(Debug)]
 pub struct Relay<P: Protocol, C, S, O> {
@@ -107,6 +115,10 @@ pub struct Relay<P: Protocol, C, S, O> {
     attention: Attention,
     /// Where in the frame at the front of `up.held` the text is that is to be lent.
     lending: Option<Range<usize>>,
+    /// Bytes of the frame at the front of `up.held` that its opinion takes; 0 where it is not known to take more than usual.
+    wanted: u64,
+    /// What streams through to the server.
+    cargo: Cargo,
     /// The server's last word was a fatal error, so its end needs no words of ours.
     parted: bool,
 }
@@ -149,6 +161,8 @@ where
             answers: BytesMut::new(),
             attention: Attention::Reading,
             lending: None,
+            wanted: 0,
+            cargo: Cargo::Other,
             parted: false,
         }
     }
@@ -332,6 +346,7 @@ where
     fn walk_up<'i>(&mut self, input: &'i [u8], mut opinion: Option<Opinion>) -> Result<Walked<'i>, End> {
         let mut walk = Walk::new(input);
         self.up.wanted = 0;
+        self.show_cargo(input);
         while !walk.rest().is_empty() {
             walk.stream(&mut self.up);
             if opinion.is_none() && self.crowded() && !walk.rest().is_empty() {
@@ -359,27 +374,42 @@ where
         Ok(walk.end(&mut self.up.unsent))
     }
 
+    /// Data whose frame began in an earlier read: the overseer was shown its beginning then.
+    fn show_cargo(&mut self, input: &[u8]) {
+        if self.cargo == Cargo::Data && self.up.passing > 0 {
+            let more = usize::try_from(self.up.passing).unwrap_or(usize::MAX).min(input.len());
+            self.overseer.data(input.get(..more).unwrap_or_default());
+        }
+    }
+
     fn decide(&mut self, head: Head, rest: &[u8], opinion: Option<Opinion>) -> Result<Decision, End> {
         if P::skipping(&self.phase) {
             return Ok(self.skip(head));
         }
         let known = opinion.is_some();
-        if let Needs::Prefix(bytes) = P::client_needs(head, self.overseer.hold())
-            && !known
-            && (rest.len() as u64) < bytes.min(head.size)
-        {
-            self.up.wanted = usize::try_from(bytes.min(head.size)).unwrap_or(usize::MAX);
+        let needed = match P::client_needs(head, self.overseer.hold()) {
+            Needs::Head => self.wanted,
+            Needs::Prefix(bytes) => bytes.max(self.wanted),
+        };
+        if !known && (rest.len() as u64) < needed.min(head.size) {
+            self.up.wanted = usize::try_from(needed.min(head.size)).unwrap_or(usize::MAX);
             return Ok(Decision::Incomplete);
         }
+        self.wanted = 0;
         let size = usize::try_from(head.size).unwrap_or(usize::MAX);
         let frame = rest.get(..size).unwrap_or(rest);
+        let extent = Extent { size: head.size, held: frame.len() as u64 };
         if let Some(Opinion::Refuse(refusal)) = &opinion {
             return Ok(self.refuse(head, frame, refusal));
         }
         let request = P::request(head, frame).map_err(End::ClientMalformed)?;
-        let opinion = opinion.unwrap_or_else(|| self.overseer.opinion(request, head.size));
+        let opinion = opinion.unwrap_or_else(|| self.overseer.opinion(request, extent));
         match opinion {
-            Opinion::Allow => {}
+            Opinion::More(bytes) if extent.held < bytes.min(extent.size) => {
+                self.wanted = bytes;
+                return Ok(Decision::Incomplete);
+            }
+            Opinion::Allow | Opinion::More(_) => {}
             Opinion::Warn(refusal) => P::announce(Announcement::Warning(&refusal), &mut self.answers),
             Opinion::Refuse(refusal) => return Ok(self.refuse(head, frame, &refusal)),
             Opinion::Wait => {
@@ -413,6 +443,7 @@ where
         match P::client(&mut self.phase, head) {
             Passage::Forward if request == Request::Quit => Decision::Quit,
             Passage::Forward => {
+                self.cargo = if let Request::Data { .. } = request { Cargo::Data } else { Cargo::Other };
                 self.overseer.forwarded(request);
                 Decision::Forward
             }

@@ -2,7 +2,8 @@
 //!
 //! [`lexer`] reads a text in one pass: its statements, their verbs, what they carry, and the shape. [`facts`] reads a
 //! shape with a parser, once, away from the data path. [`cache`] remembers both. [`schema`] is what is known of the
-//! server's tables; [`comment`] finds what stands around a statement. Nothing here knows that there are rules.
+//! server's tables, [`values`] what a client's values say of how much; [`comment`] finds what stands around a statement. Nothing
+//! here knows that there are rules.
 
 pub mod cache;
 pub mod comment;
@@ -13,6 +14,7 @@ pub mod lexer;
 pub mod lookup;
 pub mod reading;
 pub mod schema;
+pub mod values;
 pub mod verb;
 
 pub use dialect::{Dialect, Flags, Strings};
@@ -21,4 +23,5 @@ pub use facts::Facts;
 pub use lexer::{Lexed, Piece};
 pub use reading::Reading;
 pub use schema::{Estimate, Schema, TableName};
+pub use values::Values;
 pub use verb::Verb;

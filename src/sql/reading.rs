@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::facts::{self, Facts};
 use super::lexer::{self, Lexed, Limit, Marks, Piece};
+use super::values::{Role, Values, Wanted};
 use super::{Flags, facts::Statement};
 
 /// A text that was read: its statements with their counts, and the facts of its shape.
@@ -11,6 +12,8 @@ use super::{Flags, facts::Statement};
 pub struct Reading {
     pieces: Box<[Piece]>,
     limits: Box<[Limit]>,
+    arrays: Box<[u16]>,
+    wanted: Box<[Wanted]>,
     facts: Arc<Facts>,
 }
 
@@ -18,7 +21,8 @@ impl Reading {
     /// Puts together what the lexer read of a text and the facts of its shape.
     pub fn new(lexed: &Lexed, facts: Arc<Facts>) -> Self {
         let limits = lexed.limits.iter().map(|at| at.limit).collect();
-        Self { pieces: lexed.pieces.as_slice().into(), limits, facts }
+        let arrays = lexed.arrays.iter().map(|at| at.parameter).collect();
+        Self { pieces: lexed.pieces.as_slice().into(), limits, arrays, wanted: wanted(lexed), facts }
     }
 
     /// Reads a text in one go. Parses: never on a worker, see [`facts::parse`].
@@ -30,7 +34,9 @@ impl Reading {
 
     /// True where the lexer read the same in another text of the same shape: then no rule can tell the two apart.
     pub fn is_of(&self, lexed: &Lexed) -> bool {
-        *self.pieces == *lexed.pieces && self.limits.iter().eq(lexed.limits.iter().map(|at| &at.limit))
+        *self.pieces == *lexed.pieces
+            && self.limits.iter().eq(lexed.limits.iter().map(|at| &at.limit))
+            && self.arrays.iter().eq(lexed.arrays.iter().map(|at| &at.parameter))
     }
 
     /// Its statements, at least one.
@@ -53,12 +59,47 @@ impl Reading {
     /// parameters; without any it was written to be no number.
     pub fn limit(&self, piece: &Piece, index: u16) -> Limit {
         let limits = self.limits.get(piece.limits.clone()).unwrap_or_default();
-        let expression = if piece.marks.has(Marks::PARAMETERS) { Limit::Parameter } else { Limit::Other };
+        let expression = if piece.marks.has(Marks::PARAMETERS) { Limit::Parameter(0) } else { Limit::Other };
         limits.get(usize::from(index)).copied().unwrap_or(expression)
+    }
+
+    /// The parameters that say how much its statements read or write, sorted; empty where no value changes a verdict.
+    pub fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    /// The elements of the largest array among the bound values of one statement.
+    pub fn bound_elements(&self, piece: &Piece, values: &Values) -> u32 {
+        let arrays = self.arrays.get(piece.arrays.clone()).unwrap_or_default();
+        arrays.iter().map(|&parameter| values.elements(parameter)).max().unwrap_or(0)
+    }
+
+    /// True where any of its statements inserts, updates, deletes or merges.
+    pub fn writes(&self) -> bool {
+        self.pieces.iter().any(Piece::writes)
     }
 
     /// Bytes of memory beside the shared facts: for a cache that counts bytes.
     pub fn weight_bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.pieces) + size_of_val(&*self.limits)
+        size_of::<Self>()
+            + size_of_val(&*self.pieces)
+            + size_of_val(&*self.limits)
+            + size_of_val(&*self.arrays)
+            + size_of_val(&*self.wanted)
     }
+}
+
+/// Every limit; an array only where it says how much is written, since rows that are read are counted as they come.
+fn wanted(lexed: &Lexed) -> Box<[Wanted]> {
+    let limits = lexed.limits.iter().filter_map(|at| match at.limit {
+        Limit::Parameter(parameter) => Some(Wanted { parameter, role: Role::Limit }),
+        Limit::Rows(_) | Limit::All | Limit::Other => None,
+    });
+    let writes = lexed.pieces.iter().filter(|piece| piece.writes());
+    let arrays = writes.flat_map(|piece| lexed.arrays.get(piece.arrays.clone()).unwrap_or_default());
+    let arrays = arrays.map(|at| Wanted { parameter: at.parameter, role: Role::Array });
+    let mut wanted: Vec<Wanted> = limits.chain(arrays).filter(|wanted| wanted.parameter > 0).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted.into()
 }

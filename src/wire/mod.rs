@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 
 pub use malformed::Malformed;
+pub use pg::bind::{Format, Value, Values};
 pub use reply::{Failure, Reply, Setting, Transaction};
 pub use request::Request;
 

@@ -1,5 +1,7 @@
 //! What a client asks, in the words of any protocol.
 
+use super::Values;
+
 /// What a client's frame asks, as far as anyone but the server needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
@@ -22,8 +24,8 @@ pub enum Request<'a> {
         portal: &'a [u8],
         /// Name of the statement.
         statement: &'a [u8],
-        /// Its values as sent: empty where not all of them were held.
-        values: &'a [u8],
+        /// Its values, as far as they are at hand.
+        values: Values<'a>,
     },
     /// Run a portal.
     Execute {
@@ -35,7 +37,14 @@ pub enum Request<'a> {
     /// End a pipeline: what it did is committed unless a transaction is open.
     Sync,
     /// Data of a COPY IN.
-    Data,
+    Data {
+        /// What of it is at hand.
+        bytes: &'a [u8],
+        /// Bytes of all of it.
+        size: u64,
+    },
+    /// The client has sent all data of a COPY IN.
+    DataEnd,
     /// Forget a prepared statement.
     Forget {
         /// Name of the statement.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use floodwall::catalog::{Catalog, Sight};
 use floodwall::guard::plan::Extent;
-use floodwall::guard::{Guard, Intake, Whole};
+use floodwall::guard::{Guard, Intake};
 use floodwall::sql::{Flags, Reading, Schema};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -90,7 +90,7 @@ fn is_within(schema: &Schema, sql: &str, most: u64) -> bool {
     let settings = format!("result_budget.max_rows = {most}").parse().unwrap();
     let reading = Reading::of(Flags::POSTGRES, sql.as_bytes());
     let text_bytes = sql.len() as u64;
-    let intake = Intake { reading: &reading, schema: Some(schema), text_bytes, whole: Whole::Whole };
+    let intake = Intake::of_text(&reading, Some(schema), text_bytes);
     Guard::build(&settings).unwrap().plan(&intake).rows != Extent::Unknown
 }
 

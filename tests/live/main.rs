@@ -30,3 +30,5 @@ mod timeouts;
 mod traffic;
 mod transactions;
 mod trust;
+mod values;
+mod volume;

@@ -1,7 +1,7 @@
 //! How many rows a statement sends or changes at most, by the unique keys of its tables: the lines of the decision table.
 
 use floodwall::guard::plan::Extent;
-use floodwall::guard::{Breach, Guard, Intake, Plan, Verdict, Whole};
+use floodwall::guard::{Breach, Guard, Intake, Plan, Verdict};
 use floodwall::sql::schema::{Columns, Key, Nulls, Rank, SearchPath, Table};
 use floodwall::sql::{Estimate, Flags, Reading, Schema, TableName};
 use toml::Table as Settings;
@@ -39,7 +39,7 @@ fn guard(settings: &str) -> Guard {
 
 fn with<T>(schema: Option<&Schema>, sql: &str, run: impl FnOnce(&Intake<'_>) -> T) -> T {
     let reading = Reading::of(Flags::POSTGRES, sql.as_bytes());
-    run(&Intake { reading: &reading, schema, text_bytes: sql.len() as u64, whole: Whole::Whole })
+    run(&Intake::of_text(&reading, schema, sql.len() as u64))
 }
 
 fn plan(schema: Option<&Schema>, sql: &str) -> Plan {

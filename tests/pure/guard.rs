@@ -37,7 +37,7 @@ fn judged(guard: &Guard, schema: Option<&Schema>, sql: &str) -> Judgement {
 
 fn judged_as(guard: &Guard, schema: Option<&Schema>, flags: Flags, sql: &str) -> Judgement {
     let reading = Reading::of(flags, sql.as_bytes());
-    guard.judge(&Intake { reading: &reading, schema, text_bytes: sql.len() as u64, whole: Whole::Whole })
+    guard.judge(&Intake::of_text(&reading, schema, sql.len() as u64))
 }
 
 /// The rule that refuses a text, at the given settings.
@@ -191,6 +191,38 @@ fn rows_are_counted_in_every_form_that_carries_them() {
 }
 
 #[test]
+fn the_writes_of_one_text_count_together() {
+    let judgement = |sql: &str| judged(&guard(""), Some(&schema()), sql);
+    let texts = |n: usize| {
+        [
+            vec!["INSERT INTO t VALUES (1)"; n].join(";"),
+            vec!["UPDATE t SET a = 1 WHERE id = 5"; n].join(";"),
+            format!("SELECT 1; {}; SELECT 2", vec!["DELETE FROM t WHERE id = 7"; n].join("; COMMIT; ")),
+            format!("INSERT INTO t VALUES {}; DELETE FROM t WHERE id IN ({})", many("(1)", n - 10), many("7", 10)),
+            format!(
+                "WITH a AS (INSERT INTO t VALUES {}), b AS (INSERT INTO s VALUES {}) SELECT 1",
+                many("(1)", n - 9),
+                many("(1)", 9)
+            ),
+            format!("WITH a AS (INSERT INTO t VALUES {}) INSERT INTO s VALUES {}", many("(1)", n - 9), many("(1)", 9)),
+        ]
+    };
+    for sql in texts(5_000) {
+        assert!(judgement(&sql).is_clean(), "{}", &sql[..60]);
+    }
+    for sql in texts(5_001) {
+        let Verdict::Refuse(breach) = judgement(&sql).verdict else { panic!("{}", &sql[..60]) };
+        assert_eq!((breach.rule, breach.measured.as_str()), ("bulk_write", "5001"), "{}", &sql[..60]);
+    }
+    let warned = judged(&guard("mode = \"warn\""), None, &vec!["INSERT INTO t VALUES (1)"; 9_000].join(";")).warned;
+    assert_eq!(
+        warned.iter().map(|breach| breach.statement).collect::<Vec<_>>(),
+        [5_000],
+        "told once, where it goes over"
+    );
+}
+
+#[test]
 fn what_is_long_but_no_bulk_write_passes() {
     for sql in [
         format!("SELECT * FROM big WHERE id IN ({})", many("7", 6_000)),
@@ -200,7 +232,6 @@ fn what_is_long_but_no_bulk_write_passes() {
         format!("INSERT INTO t (doc) VALUES ('{}')", "x".repeat(1 << 20)),
         format!("UPDATE t SET a = CASE {0} END, b = CASE {0} END WHERE id = 1", "WHEN id = 1 THEN 2 ".repeat(3_000)),
         format!("EXPLAIN INSERT INTO t VALUES {}", many("(1)", 6_000)),
-        vec!["INSERT INTO t VALUES (1)"; 6_000].join(";"),
         format!("SELECT 1 WHERE {}", vec!["a = 1"; 2_000].join(" OR ")),
     ] {
         assert_eq!(on_large_stack(move || refuser("", &sql)), None);
@@ -234,15 +265,15 @@ fn text_is_measured_for_writes_only() {
 fn of_a_text_that_is_too_long_the_beginning_is_enough() {
     let head = b"INSERT INTO t VALUES ('xxxxxxxxxxxxxxxxx";
     let reading = Reading::of(Flags::POSTGRES, head);
-    let intake = Intake { reading: &reading, schema: None, text_bytes: 17 << 20, whole: Whole::PrefixOnly };
+    let intake = Intake { whole: Whole::PrefixOnly, ..Intake::of_text(&reading, None, 17 << 20) };
     let Verdict::Refuse(breach) = guard("").judge(&intake).verdict else { panic!("it is too long") };
     assert_eq!((breach.rule, breach.limit), ("bulk_write", 16 << 20));
     let reading = Reading::of(Flags::POSTGRES, b"DELETE FROM t");
-    let intake = Intake { reading: &reading, schema: None, text_bytes: 2 << 20, whole: Whole::PrefixOnly };
+    let intake = Intake { whole: Whole::PrefixOnly, ..Intake::of_text(&reading, None, 2 << 20) };
     assert!(guard("").judge(&intake).allows(), "its filter may still come");
     assert!(!guard("on_unreadable = \"refuse\"").judge(&intake).allows());
     let cut = Reading::of(Flags::POSTGRES, b"DELETE FROM t; SELECT 'x");
-    let intake = Intake { reading: &cut, schema: None, text_bytes: 2 << 20, whole: Whole::PrefixOnly };
+    let intake = Intake { whole: Whole::PrefixOnly, ..Intake::of_text(&cut, None, 2 << 20) };
     assert!(!guard("").judge(&intake).allows(), "what came before was read whole");
 }
 
@@ -445,7 +476,7 @@ fn every_statement_is_measured_breach_or_not() {
     let measured = |settings: &str, sql: &str| {
         let reading = Reading::of(Flags::POSTGRES, sql.as_bytes());
         let whole = Whole::Whole;
-        let intake = Intake { reading: &reading, schema: Some(&schema), text_bytes: sql.len() as u64, whole };
+        let intake = Intake { whole, ..Intake::of_text(&reading, Some(&schema), sql.len() as u64) };
         guard(settings).measure(&intake).values
     };
     let rows = |rows: u64| vec![(Measure::SelectRows, rows)];
@@ -488,7 +519,7 @@ fn fuzz_judge() {
     crate::sql::fuzz(Duration::from_secs(1), 0x5eed, move |text, flags| {
         let reading = Reading::of(flags, text);
         for whole in [Whole::Whole, Whole::PrefixOnly] {
-            let intake = Intake { reading: &reading, schema: Some(&schema), text_bytes: text.len() as u64, whole };
+            let intake = Intake { whole, ..Intake::of_text(&reading, Some(&schema), text.len() as u64) };
             let judgement = guard.judge(&intake);
             for statement in 0..reading.pieces().len() {
                 assert!(guard.trace(&intake, statement).len() <= 3);

@@ -1,6 +1,6 @@
 //! Texts beyond every bound of the lexer: what is not kept is judged as the worst that it may be.
 
-use floodwall::guard::{Guard, Intake, Verdict, Whole};
+use floodwall::guard::{Guard, Intake, Verdict};
 use floodwall::sql::facts::{self, Source};
 use floodwall::sql::lexer::{PIECES_MAX, SHAPE_BYTES_MAX, lex};
 use floodwall::sql::{Flags, Reading};
@@ -12,7 +12,7 @@ fn refused(text: &str) -> Option<&'static str> {
         let judge = || {
             let reading = Reading::of(Flags::POSTGRES, text.as_bytes());
             let guard = Guard::build(&toml::Table::new()).unwrap();
-            let intake = Intake { reading: &reading, schema: None, text_bytes: text.len() as u64, whole: Whole::Whole };
+            let intake = Intake::of_text(&reading, None, text.len() as u64);
             match guard.judge(&intake).verdict {
                 Verdict::Refuse(breach) => Some(breach.rule),
                 Verdict::Allow => None,

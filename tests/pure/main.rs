@@ -24,3 +24,4 @@ mod source;
 mod sql;
 #[cfg(feature = "proxy")]
 mod traffic;
+mod values;

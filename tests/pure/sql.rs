@@ -191,6 +191,12 @@ fn what_a_statement_carries_is_counted() {
         ("SELECT 1 WHERE a = ANY ('{1,2,3,4}')", Counts { array_elements: 4, ..zero }),
         ("SELECT 1 WHERE a = ANY ('{\"x,y\",2}')", Counts { array_elements: 2, ..zero }),
         ("SELECT * FROM unnest('{1,2}'::int[], ARRAY[1, 2, 3])", Counts { array_elements: 3, ..zero }),
+        (r#"SELECT 1 WHERE a = ANY ('{"x\",y",2}')"#, Counts { array_elements: 2, ..zero }),
+        (r#"SELECT 1 WHERE a = ANY (E'{"x\\\\",y,2}')"#, Counts { array_elements: 3, ..zero }),
+        ("SELECT 1 WHERE a = ANY (CAST ('{1,2,3}' AS int[]))", Counts { array_elements: 3, ..zero }),
+        ("SELECT 1 WHERE a = ANY ('{}')", zero),
+        ("SELECT 1 UNION ALL (SELECT '{1,2,3}')", zero),
+        ("WITH a AS (INSERT INTO t VALUES (1), (2)) INSERT INTO t VALUES (1)", Counts { tuples: 3, ..zero }),
         ("SELECT ARRAY[1, 2, 3], '{1,2,3}'", zero),
         ("SELECT CASE WHEN a THEN 1 WHEN b THEN 2 END, CASE WHEN c THEN 1 END", Counts { case_arms: 2, ..zero }),
         (
@@ -208,7 +214,7 @@ fn what_a_statement_carries_is_counted() {
 fn limits_are_read_as_values() {
     let cases = [
         ("SELECT * FROM t LIMIT 10", vec![Limit::Rows(10)]),
-        ("SELECT * FROM t LIMIT $1 OFFSET 5", vec![Limit::Parameter]),
+        ("SELECT * FROM t LIMIT $1 OFFSET 5", vec![Limit::Parameter(1)]),
         ("SELECT * FROM t LIMIT ALL", vec![]),
         ("SELECT * FROM t LIMIT NULL", vec![]),
         ("SELECT * FROM t LIMIT (10)", vec![Limit::Rows(10)]),
@@ -218,7 +224,7 @@ fn limits_are_read_as_values() {
         ("SELECT * FROM t LIMIT -1", vec![Limit::Other]),
         ("SELECT * FROM t LIMIT 99999999999999999999999", vec![Limit::Rows(u64::MAX)]),
         ("SELECT * FROM t FETCH FIRST 7 ROWS ONLY", vec![Limit::Rows(7)]),
-        ("SELECT * FROM t FETCH NEXT $2 ROWS ONLY", vec![Limit::Parameter]),
+        ("SELECT * FROM t FETCH NEXT $2 ROWS ONLY", vec![Limit::Parameter(2)]),
         ("SELECT * FROM (SELECT * FROM u LIMIT 1) x LIMIT 2", vec![Limit::Rows(1), Limit::Rows(2)]),
         ("SELECT 1 AS limit, t.limit, \"limit\" FROM t", vec![]),
         ("SELECT a IN (1, (SELECT b FROM t LIMIT 3)) FROM t LIMIT 4", vec![Limit::Rows(4)]),
@@ -400,6 +406,7 @@ fn fuzz_lexer() {
             assert!(piece.text.start >= end);
             assert!(piece.shape.start <= piece.body && piece.body <= piece.shape.end, "{piece:?}");
             assert!(piece.shape.end <= lexed.shape.len() && piece.limits.end <= lexed.limits.len());
+            assert!(piece.arrays.end <= lexed.arrays.len());
             end = piece.text.end;
             for limit in &lexed.limits[piece.limits.clone()] {
                 assert_eq!(lexed.shape.get(limit.at..limit.at + 2), Some(&b"$2"[..]));

@@ -5,7 +5,7 @@ mod format;
 
 use std::collections::BTreeSet;
 
-use floodwall::guard::{Guard, Intake, Verdict, Whole};
+use floodwall::guard::{Guard, Intake, Verdict};
 use floodwall::sql::lexer::lex;
 use floodwall::sql::{Estimate, Flags, Reading, Schema};
 use format::Traffic;
@@ -22,8 +22,7 @@ fn refused(traffic: &Traffic, rows: impl Fn(u64) -> u64) -> Vec<String> {
     let (guard, schema) = (Guard::build(&toml::Table::new()).unwrap(), schema.build());
     let judge = |sql: &str| {
         let reading = Reading::of(Flags::POSTGRES, sql.as_bytes());
-        let intake =
-            Intake { reading: &reading, schema: Some(&schema), text_bytes: sql.len() as u64, whole: Whole::Whole };
+        let intake = Intake::of_text(&reading, Some(&schema), sql.len() as u64);
         match guard.judge(&intake).verdict {
             Verdict::Allow => None,
             Verdict::Refuse(breach) => {

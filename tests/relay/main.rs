@@ -7,6 +7,7 @@
     reason = "a test says what it found by failing"
 )]
 
+mod held;
 mod judged;
 mod pg;
 mod support;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use floodwall::session::end::End;
-use floodwall::session::overseer::{Opinion, Overseer, Owes, Rest, Way};
+use floodwall::session::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use floodwall::session::relay::{Relay, Remains, lent};
 use floodwall::wire::pg::Pg;
 use floodwall::wire::{Failure, Refusal, Request, Setting, Severity, Transaction};
@@ -35,6 +35,15 @@ pub(crate) struct Book {
     /// Length of each text that was lent.
     pub lent_bytes: Vec<usize>,
     pub withdrawn: usize,
+    /// Bytes of COPY data that were judged, and that went by behind those.
+    pub data: [usize; 2],
+}
+
+impl Book {
+    /// Bytes of COPY data that the overseer saw.
+    pub(crate) fn shown(&self) -> usize {
+        self.data.iter().sum()
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -67,11 +76,16 @@ impl Overseer for Puppet {
         self.0.borrow_mut().reserved = 0;
     }
 
-    /// Texts and names of statements say themselves what becomes of them: `refuse`, `warn`, `wait …`.
-    fn opinion(&mut self, request: Request<'_>, _size: u64) -> Opinion {
+    /// Texts and names of statements say themselves what becomes of them: `refuse`, `warn`, `more …`, `wait …`.
+    fn opinion(&mut self, request: Request<'_>, frame: Extent) -> Opinion {
         match request {
             Request::Run { text } | Request::Prepare { text, .. } | Request::Bind { statement: text, .. } => {
-                opinion(text, &mut self.0.borrow_mut())
+                opinion(text, frame, &mut self.0.borrow_mut())
+            }
+            Request::Data { bytes, size } => {
+                let mut book = self.0.borrow_mut();
+                book.data[0] += bytes.len();
+                if size > DATA_MAX { Opinion::Refuse(refusal("test")) } else { Opinion::Allow }
             }
             _ => Opinion::Allow,
         }
@@ -101,6 +115,10 @@ impl Overseer for Puppet {
         let mut book = self.0.borrow_mut();
         book.lent = None;
         book.withdrawn += 1;
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        self.0.borrow_mut().data[1] += bytes.len();
     }
 
     fn forwarded(&mut self, request: Request<'_>) {
@@ -141,11 +159,20 @@ impl Overseer for Puppet {
     }
 }
 
-fn opinion(text: &[u8], book: &mut Book) -> Opinion {
+/// `more 100000 …` wants so many bytes to say no.
+fn more(text: &[u8], frame: Extent) -> Opinion {
+    let digits = text.split(|&byte| byte == b' ').nth(1).unwrap();
+    let wanted: u64 = std::str::from_utf8(digits).unwrap().parse().unwrap();
+    if frame.held < wanted.min(frame.size) { Opinion::More(wanted) } else { Opinion::Refuse(refusal("more")) }
+}
+
+fn opinion(text: &[u8], frame: Extent, book: &mut Book) -> Opinion {
     if text.starts_with(b"refuse") {
         Opinion::Refuse(refusal("test"))
     } else if text.starts_with(b"warn") {
         Opinion::Warn(refusal("test"))
+    } else if text.starts_with(b"more") {
+        more(text, frame)
     } else if text.starts_with(b"wait") {
         book.waits = 3;
         Opinion::Wait
@@ -156,6 +183,9 @@ fn opinion(text: &[u8], book: &mut Book) -> Opinion {
         Opinion::Allow
     }
 }
+
+/// COPY data of more bytes in one message is refused.
+pub(crate) const DATA_MAX: u64 = 10_000;
 
 /// The two ends that a test plays.
 pub(crate) struct Ends {

@@ -284,6 +284,21 @@ pub fn bind_portal(portal: &str, statement: &str, values: &[&str]) -> Vec<u8> {
     frame(b'B', &body)
 }
 
+/// Bind of values in any form: a format code for each, `None` for NULL. Results as text.
+pub fn bind_values(portal: &str, statement: &str, values: &[(u16, Option<&[u8]>)]) -> Vec<u8> {
+    let count = u16::try_from(values.len()).unwrap().to_be_bytes();
+    let mut body = [cstring(portal), cstring(statement), count.to_vec()].concat();
+    values.iter().for_each(|(format, _)| body.extend(format.to_be_bytes()));
+    body.extend(count);
+    for (_, value) in values {
+        let size = value.map_or(-1, |value| i32::try_from(value.len()).unwrap());
+        body.extend(size.to_be_bytes());
+        body.extend(value.unwrap_or_default());
+    }
+    body.extend([0, 0]);
+    frame(b'B', &body)
+}
+
 /// Describe of a statement.
 pub fn describe_statement(name: &str) -> Vec<u8> {
     frame(b'D', &[vec![b'S'], cstring(name)].concat())

@@ -39,7 +39,7 @@ impl Site {
     /// Waits until the proxy has read how large `table` is: from then on a SELECT of all of it is refused.
     pub fn knows_its_tables(&self, table: &str) -> bool {
         let mut session = self.raw();
-        wait_until(Duration::from_secs(10), || {
+        wait_until(Duration::from_secs(60), || {
             let refused = session.query(&format!("SELECT 1 FROM {table}")).iter().any(|m| m.code == b'E');
             if !refused {
                 std::thread::sleep(Duration::from_millis(200));

@@ -75,7 +75,7 @@ impl<'a> Inputs<'a> {
 
     /// A limit of the text.
     pub(in crate::guard) fn limit(&self, index: u16) -> Limit {
-        self.entry.intake.reading.limit(self.entry.piece, index)
+        self.entry.limit(index)
     }
 
     /// Tuples of a VALUES, at most.

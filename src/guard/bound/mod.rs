@@ -123,14 +123,14 @@ fn is_narrow(reach: &Reach, inputs: &Inputs<'_>) -> bool {
 fn limited(inner: Bound, limit: Limit, max_rows: u64) -> Bound {
     match (inner, limit) {
         (Bound::AtMost(rows), Limit::Rows(limit)) => Bound::AtMost(rows.min(limit)),
-        (Bound::AtMost(rows), Limit::Parameter | Limit::Other) => Bound::AtMost(rows),
+        (Bound::AtMost(rows), Limit::Parameter(_) | Limit::All | Limit::Other) => Bound::AtMost(rows),
         (_, Limit::Rows(limit)) if limit <= max_rows => Bound::AtMost(limit),
         // What is inside says the more useful thing: which table it is.
         (Bound::Table(table, rows), Limit::Rows(limit)) if limit >= rows => Bound::Table(table, rows),
         (_, Limit::Rows(limit)) => Bound::Limit(limit),
-        (_, Limit::Parameter) => Bound::Unknown,
+        (_, Limit::Parameter(_)) => Bound::Unknown,
         // No number of rows: it bounds nothing.
-        (inner, Limit::Other) => inner,
+        (inner, Limit::All | Limit::Other) => inner,
     }
 }
 

@@ -22,7 +22,7 @@ pub(in crate::guard) fn upper(reach: &Reach, inputs: &Inputs<'_>) -> Option<u64>
         Reach::Optional(inner) => upper(inner, inputs).map(|rows| rows.max(1)),
         Reach::Limited(inner, index) => match (upper(inner, inputs), inputs.limit(*index)) {
             (inner, Limit::Rows(limit)) => Some(inner.map_or(limit, |rows| rows.min(limit))),
-            (inner, Limit::Parameter | Limit::Other) => inner,
+            (inner, Limit::Parameter(_) | Limit::All | Limit::Other) => inner,
         },
         Reach::Product(parts) | Reach::Joined(parts) => together(parts, inputs, u64::saturating_mul),
         Reach::Sum(parts) => together(parts, inputs, u64::saturating_add),

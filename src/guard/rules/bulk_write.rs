@@ -1,4 +1,7 @@
 //! Refuses a write that carries too many rows, or too much text.
+//!
+//! Rows are counted in every form that carries them: tuples, items of a list, arms of a CASE, elements of an array, be it in the
+//! text or bound to a parameter. The writes of one text count together, since the server runs them as one transaction.
 
 use crate::guard::failure::OnPanic;
 use crate::guard::intake::Entry;
@@ -34,10 +37,10 @@ impl BulkWrite {
     }
 
     fn too_many_rows(&self, entry: &Entry<'_>) -> Option<Breach> {
-        let counts = entry.piece.counts;
+        let counts = entry.counts();
         let rows = u64::from(counts.largest());
         if rows <= self.max_rows {
-            return None;
+            return self.too_many_together(entry);
         }
         let (what, hint) = carried(counts);
         let max = self.max_rows;
@@ -48,6 +51,23 @@ impl BulkWrite {
             limit: max,
             message: format!("one statement carries {rows} rows as {what}; at most {max} are allowed"),
             hint: format!("Write at most {max} rows with one statement{hint}"),
+        })
+    }
+
+    /// Told once, at the statement that goes over the limit.
+    fn too_many_together(&self, entry: &Entry<'_>) -> Option<Breach> {
+        let (before, max) = (entry.written_before, self.max_rows);
+        if before > max || before.saturating_add(entry.written()) <= max {
+            return None;
+        }
+        let rows = entry.intake.entries().map(|entry| entry.written()).fold(0, u64::saturating_add);
+        Some(Breach {
+            rule: DEF.name,
+            statement: entry.index,
+            measured: rows.to_string(),
+            limit: max,
+            message: format!("the statements of one text carry {rows} rows together; at most {max} are allowed"),
+            hint: format!("Send at most {max} rows at once, each slice committed on its own, or load with COPY … FROM STDIN"),
         })
     }
 
@@ -112,7 +132,7 @@ impl Rule for BulkWrite {
         if !entry.piece.writes() {
             return None;
         }
-        let Counts { tuples, in_items, case_arms, array_elements, folded } = entry.piece.counts;
+        let Counts { tuples, in_items, case_arms, array_elements, folded } = entry.counts();
         let counts = [
             (tuples, "tuples"),
             (in_items, "IN items"),

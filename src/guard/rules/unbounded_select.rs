@@ -6,7 +6,7 @@
 use super::hint;
 use crate::guard::bound::{self, Bound, Inputs, Trust};
 use crate::guard::failure::OnPanic;
-use crate::guard::intake::{Entry, Whole};
+use crate::guard::intake::{Entry, Fetch, Whole};
 use crate::guard::measure::Measure;
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
@@ -54,9 +54,18 @@ impl UnboundedSelect {
         // A cursor and a COPY are read in portions; what EXPLAIN ANALYZE runs keeps its rows.
         let sends = matches!(entry.piece.wrap, Wrap::None | Wrap::Prepare) && entry.piece.inner.queries();
         match entry.cut {
-            Whole::Whole if sends => bound::bound(&entry.facts.reach, &self.inputs(entry)),
+            Whole::Whole if sends => self.fetched(entry),
             Whole::Whole => Bound::AtMost(0),
             Whole::PrefixOnly => Bound::Unknown,
+        }
+    }
+
+    /// A portal that is read in portions is bounded by each of them, like a cursor.
+    fn fetched(&self, entry: &Entry<'_>) -> Bound {
+        match entry.intake.fetch {
+            Fetch::Later => Bound::Unknown,
+            Fetch::AtMost(rows) if u64::from(rows) <= self.max_rows => Bound::AtMost(rows.into()),
+            Fetch::AtMost(_) | Fetch::All => bound::bound(&entry.facts.reach, &self.inputs(entry)),
         }
     }
 

@@ -276,9 +276,14 @@ fn condition<'a>(text: &'a str, from_where: &[Token<'a>]) -> &'a str {
 fn limited(text: &str, reach: Reach) -> Reach {
     let mut limits = 0_u16;
     let mut before = "";
+    let mut fetched = false;
     for token in tokens(text) {
+        if token.depth == 0 {
+            // The parser does not know `FETCH FIRST (10) ROWS ONLY`.
+            fetched = token.text == "(" && matches!(before, "first" | "next");
+        }
         if token.text == "$2" {
-            if token.depth == 0 {
+            if token.depth == 0 || fetched {
                 return reach.limited(limits);
             }
             limits = limits.saturating_add(1);

@@ -96,22 +96,28 @@ impl Lexer<'_> {
         }
     }
 
-    /// The list turns out to be a query.
+    /// The list, or what ANY compares with, turns out to be a query.
     fn query_word(&mut self) {
         if self.last == Last::Open
             && let Some(top) = self.top_mut()
-            && top.kind == FrameKind::List
+            && matches!(top.kind, FrameKind::List | FrameKind::Rows)
         {
             top.kind = FrameKind::Group;
         }
     }
 
     fn write_word(&mut self, word: Word) {
-        if self.frames.len() > 1 && matches!(self.last, Last::Open | Last::Close) {
+        if !matches!(self.last, Last::Open | Last::Close) {
+            return;
+        }
+        if self.frames.len() > 1 {
             self.piece.marks.set(Marks::CTE_WRITES);
             if self.piece.marks.has(Marks::CUT) && matches!(word, Word::Update | Word::Delete) {
                 self.piece.marks.set(Marks::CUT_WRITES);
             }
+        }
+        if word == Word::Insert {
+            self.tuples_before = self.piece.counts.tuples;
         }
     }
 

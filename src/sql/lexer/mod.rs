@@ -66,16 +66,18 @@ pub enum Wrap {
 pub enum Limit {
     /// A literal, or a sum of literals; what does not fit is the largest value.
     Rows(u64),
-    /// A parameter, known only when bound.
-    Parameter,
+    /// The parameter of this number, known only when bound; 0 for one that no server takes.
+    Parameter(u16),
+    /// None at all: NULL was bound.
+    All,
     /// A literal that is no number of rows.
     Other,
 }
 
-/// How many rows a statement carries in its own text: the largest of each.
+/// How many rows a statement carries in its own text: the largest of each form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Counts {
-    /// Tuples of one `VALUES`.
+    /// Tuples of one `VALUES`; those of several INSERTs in one statement together.
     pub tuples: u32,
     /// Items of one `IN (…)`.
     pub in_items: u32,
@@ -145,6 +147,8 @@ pub struct Piece {
     pub counts: Counts,
     /// Its values in [`Lexed::limits`]: the n-th belongs to the n-th `$2` of its shape.
     pub limits: Range<usize>,
+    /// Its parameters that stand as arrays in `ANY (…)`, `ALL (…)` or `unnest(…)`, in [`Lexed::arrays`].
+    pub arrays: Range<usize>,
 }
 
 impl Piece {
@@ -163,6 +167,15 @@ pub struct LimitAt {
     pub limit: Limit,
 }
 
+/// A parameter that stands as an array, with its place in the shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArrayAt {
+    /// Offset of what stands for it.
+    pub at: usize,
+    /// Its number, from 1; 0 for one that no server takes.
+    pub parameter: u16,
+}
+
 /// A text that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lexed {
@@ -172,6 +185,27 @@ pub struct Lexed {
     pub pieces: Vec<Piece>,
     /// Values of `LIMIT` and `FETCH FIRST`, in the order of the text. At most [`LIMITS_MAX`].
     pub limits: Vec<LimitAt>,
+    /// Parameters that stand as arrays, in the order of the text.
+    pub arrays: Vec<ArrayAt>,
+}
+
+impl Lexed {
+    fn clear(&mut self) {
+        self.shape.clear();
+        self.pieces.clear();
+        self.limits.clear();
+        self.arrays.clear();
+    }
+
+    /// Forgets the values whose place was at `to` or behind it.
+    fn forget_values(&mut self, to: usize) {
+        while self.limits.last().is_some_and(|limit| limit.at >= to) {
+            self.limits.pop();
+        }
+        while self.arrays.last().is_some_and(|array| array.at >= to) {
+            self.arrays.pop();
+        }
+    }
 }
 
 impl Lexed {
@@ -190,9 +224,7 @@ pub fn lex(flags: Flags, text: &[u8]) -> Lexed {
 
 /// Reads a text into buffers that are used again.
 pub fn lex_into(flags: Flags, text: &[u8], out: &mut Lexed) {
-    out.shape.clear();
-    out.pieces.clear();
-    out.limits.clear();
+    out.clear();
     let mut lexer = Lexer::new(flags, text, out);
     while lexer.statement() {}
     if out.pieces.is_empty() {
@@ -204,9 +236,7 @@ pub fn lex_into(flags: Flags, text: &[u8], out: &mut Lexed) {
 ///
 /// For files: what follows `COPY … FROM STDIN` is data, so a file cannot be read in one go.
 pub fn first_statement(flags: Flags, text: &[u8], out: &mut Lexed) -> Option<usize> {
-    out.shape.clear();
-    out.pieces.clear();
-    out.limits.clear();
+    out.clear();
     let mut lexer = Lexer::new(flags, text, out);
     while lexer.statement() {
         if lexer.has_pieces() {

@@ -144,7 +144,7 @@ impl Lexer<'_> {
         match self.last {
             Last::Word(Word::In) => FrameKind::List,
             Last::Word(Word::Any | Word::All | Word::Unnest) => FrameKind::Rows,
-            Last::Open if top.kind == FrameKind::Rows => FrameKind::Rows,
+            Last::Open | Last::Word(Word::Cast) if top.kind == FrameKind::Rows => FrameKind::Rows,
             Last::Word(Word::Type) => FrameKind::Size,
             Last::Word(Word::Values) if top.tuples == Tuples::Expected => FrameKind::Tuple,
             Last::Comma if top.tuples == Tuples::Read => FrameKind::Tuple,
@@ -202,7 +202,8 @@ impl Lexer<'_> {
         } else {
             self.cut(keep);
         }
-        self.piece.counts.tuples = self.piece.counts.tuples.max(count);
+        let together = self.tuples_before.saturating_add(count);
+        self.piece.counts.tuples = self.piece.counts.tuples.max(together);
     }
 
     pub(super) fn open_bracket(&mut self) {
@@ -322,9 +323,7 @@ impl Lexer<'_> {
             return word;
         }
         shape.drain(keep..word);
-        while self.out.limits.last().is_some_and(|limit| limit.at >= keep) {
-            self.out.limits.pop();
-        }
+        self.out.forget_values(keep);
         keep
     }
 }

@@ -78,6 +78,8 @@ pub(super) struct Lexer<'a> {
     pub(super) atomic: u32,
     /// Bodies of DO that are being read, innermost last.
     pub(super) bodies: Vec<Body<'a>>,
+    /// Tuples that the statement carried before the INSERT being read.
+    pub(super) tuples_before: u32,
 }
 
 impl<'a> Lexer<'a> {
@@ -103,6 +105,7 @@ impl<'a> Lexer<'a> {
             limit_next: false,
             atomic: 0,
             bodies: Vec::new(),
+            tuples_before: 0,
         }
     }
 
@@ -153,8 +156,15 @@ impl<'a> Lexer<'a> {
 
     fn begin_statement(&mut self) {
         let shape = self.out.shape.len();
-        let limits = self.out.limits.len();
-        self.piece = Piece { shape: shape..shape, body: shape, limits: limits..limits, ..Piece::default() };
+        let (limits, arrays) = (self.out.limits.len(), self.out.arrays.len());
+        self.piece = Piece {
+            shape: shape..shape,
+            body: shape,
+            limits: limits..limits,
+            arrays: arrays..arrays,
+            ..Piece::default()
+        };
+        self.tuples_before = 0;
         self.head = Head::First;
         self.frames.clear();
         self.frames.push(Frame::STATEMENT);
@@ -180,6 +190,7 @@ impl<'a> Lexer<'a> {
         self.piece.shape = self.piece.shape.start.min(shape)..shape;
         self.piece.body = self.piece.body.min(shape);
         self.piece.limits.end = self.out.limits.len();
+        self.piece.arrays.end = self.out.arrays.len();
         self.keep_piece(close);
     }
 
@@ -233,13 +244,11 @@ impl<'a> Lexer<'a> {
         self.out.shape.extend_from_slice(bytes);
     }
 
-    /// Takes back what was put from `to` on, with the limits in it.
+    /// Takes back what was put from `to` on, with the values in it.
     pub(super) fn cut(&mut self, to: usize) {
         self.out.shape.truncate(to);
         self.pair = self.pair.cut(to);
-        while self.out.limits.last().is_some_and(|limit| limit.at >= to) {
-            self.out.limits.pop();
-        }
+        self.out.forget_values(to);
     }
 
     fn word(&mut self) {

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use super::keyword::Word;
 use super::nest::{FrameKind, Place};
 use super::token::{Last, Lexer};
-use super::{LIMITS_MAX, Limit, LimitAt, Marks};
+use super::{ArrayAt, LIMITS_MAX, Limit, LimitAt, Marks};
+use crate::sql::values::text_elements;
 
 /// What kind of value a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +49,28 @@ impl Scalar {
         Some(if self.negative { -value } else { value })
     }
 
+    /// The number of a parameter; 0 where it is larger than any server takes.
+    fn parameter(self, text: &[u8]) -> u16 {
+        let digits = text.get(self.start..self.end).and_then(|text| std::str::from_utf8(text).ok());
+        digits.and_then(|digits| digits.strip_prefix('$')?.parse().ok()).unwrap_or(0)
+    }
+
+    /// The bytes that it stands for, as far as arrays go: `E'…'` has its escapes.
+    fn bytes(self, text: &[u8]) -> impl Iterator<Item = u8> {
+        let escapes = text.get(self.start).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'e'));
+        let mut content = self.content(text).iter().copied();
+        std::iter::from_fn(move || match content.next()? {
+            b'\\' if escapes => content.next(),
+            byte => Some(byte),
+        })
+    }
+
     fn limit(self, text: &[u8]) -> Limit {
-        if self.kind == Kind::Parameter {
-            return Limit::Parameter;
+        match self.kind {
+            // What is bound is not what counts.
+            Kind::Parameter if self.negative => return Limit::Other,
+            Kind::Parameter => return Limit::Parameter(self.parameter(text)),
+            Kind::Text | Kind::Number => {}
         }
         match self.number(text) {
             // A float that does not fit becomes the largest value, which is what a limit of that size means.
@@ -172,7 +192,7 @@ impl Lexer<'_> {
             self.out.shape.extend_from_slice(digits);
             self.pair = Pair::Left(Side::Literal(scalar, at));
         }
-        self.count_array(scalar);
+        self.count_array(scalar, at);
         self.limit_next = false;
         self.token(if scalar.kind == Kind::Text { Last::Text } else { Last::Value });
     }
@@ -198,8 +218,9 @@ impl Lexer<'_> {
         }
         last.limit = match (last.limit, added) {
             (Limit::Rows(a), Limit::Rows(b)) => Limit::Rows(a.saturating_add(b)),
-            (Limit::Parameter, _) | (_, Limit::Parameter) => Limit::Parameter,
-            (Limit::Other, _) | (_, Limit::Other) => Limit::Other,
+            // A sum with a parameter is an expression: its value is not known even when the parameter's is.
+            (Limit::Parameter(_), _) | (_, Limit::Parameter(_)) => Limit::Parameter(0),
+            _ => Limit::Other,
         };
         self.out.shape.truncate(self.sign_at);
         self.at = scalar.end;
@@ -298,22 +319,19 @@ impl Lexer<'_> {
         }
     }
 
-    /// Counts the elements of an array that is written as a string: `ANY ('{1,2}')`.
-    fn count_array(&mut self, scalar: Scalar) {
-        if scalar.kind != Kind::Text || (self.top().kind != FrameKind::Rows && self.deep == 0) {
+    /// Counts the elements of an array that is written as a string, `ANY ('{1,2}')`, and notes a parameter in its place.
+    fn count_array(&mut self, scalar: Scalar, at: usize) {
+        if self.top().kind != FrameKind::Rows && self.deep == 0 {
             return;
         }
-        let content = scalar.content(self.text);
-        if content.trim_ascii_start().first() != Some(&b'{') {
-            return;
+        match scalar.kind {
+            Kind::Number => {}
+            Kind::Parameter => self.out.arrays.push(ArrayAt { at, parameter: scalar.parameter(self.text) }),
+            Kind::Text => {
+                let elements = text_elements(scalar.bytes(self.text));
+                self.piece.counts.array_elements = self.piece.counts.array_elements.max(elements);
+            }
         }
-        let mut quoted = false;
-        let mut commas = 0_u32;
-        for &byte in content {
-            quoted ^= byte == b'"';
-            commas = commas.saturating_add(u32::from(byte == b',' && !quoted));
-        }
-        self.piece.counts.array_elements = self.piece.counts.array_elements.max(commas.saturating_add(1));
     }
 }
 

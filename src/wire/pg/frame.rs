@@ -8,6 +8,8 @@ use crate::wire::{Head, Malformed};
 
 /// Bytes of a head.
 pub const HEAD: usize = 5;
+/// The same, as sizes of messages are counted.
+pub const HEAD_SIZE: u64 = 5;
 
 const SMALL: u32 = 10_000;
 const LARGE: u32 = 0x3fff_ffff;

@@ -3,7 +3,9 @@
 //! Source: PostgreSQL manual, chapter "Frontend/Backend Protocol".
 
 pub mod auth;
+pub mod bind;
 pub mod code;
+mod copy;
 pub mod frame;
 pub mod phase;
 pub mod refusal;
@@ -23,6 +25,9 @@ use super::{Announcement, Head, Malformed, Needs, Outgoing, Passage, Protocol, R
 /// more of them would pile up as long as the client sends; whoever reads none of that many answers misses the words of the oldest.
 const PROVOKED_MAX: usize = 256;
 
+/// What the server calls an unknown word, and a COPY that its client broke off.
+const PROVOKED_AS: [&[u8; 5]; 2] = [b"42601", b"57014"];
+
 /// The protocol of PostgreSQL.
 #[derive(Debug)]
 pub enum Pg {}
@@ -33,6 +38,7 @@ pub struct Conversation {
     phase: Phase,
     /// In the order of the stream. `None` while there is none, since that is nearly always.
     refusals: Option<Box<Pending>>,
+    data: copy::Data,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +84,9 @@ impl Protocol for Pg {
     }
 
     fn client(conversation: &mut Conversation, head: Head) -> Passage {
+        if conversation.drops(head.code) {
+            return Passage::Drop;
+        }
         conversation.phase.client(head.code)
     }
 
@@ -98,6 +107,9 @@ impl Protocol for Pg {
     }
 
     fn refuse(conversation: &mut Conversation, head: Head, frame: &[u8], refusal: &Refusal, out: &mut Outgoing) {
+        if let code::client::COPY_DATA | code::client::COPY_DONE = head.code {
+            return conversation.fail_copy(head.code, refusal, &mut out.server);
+        }
         match conversation.phase.refuse(head.code) {
             Place::Here => {
                 refusal::error(refusal, &mut out.client);
@@ -132,10 +144,7 @@ impl Protocol for Pg {
 impl Conversation {
     /// Makes the server fail where the refused message stood, and keeps the text for the client.
     fn provoke(&mut self, head: Head, frame: &[u8], refusal: &Refusal, out: &mut BytesMut) {
-        let pending = self.refusals.get_or_insert_default();
-        pending.sent = pending.sent.saturating_add(1);
-        // Identifiers are cut at 63 bytes, so rule names stay well below 40.
-        let word = format!("floodwall_refused_{}_{}", refusal.rule, pending.sent);
+        let word = self.expect_error(refusal);
         match (head.code, request::request(head, frame)) {
             (code::client::QUERY, _) => refusal::failing_query(&word, out),
             (_, Ok(Request::Prepare { name, .. })) => refusal::failing_parse(name, &word, out),
@@ -143,12 +152,21 @@ impl Conversation {
             // take the client's unnamed statement away.
             _ => refusal::failing_parse(word.as_bytes(), &word, out),
         }
+    }
+
+    /// Keeps the text of a refusal until the server has failed on the word that this returns.
+    fn expect_error(&mut self, refusal: &Refusal) -> String {
+        let pending = self.refusals.get_or_insert_default();
+        pending.sent = pending.sent.saturating_add(1);
+        // Identifiers are cut at 63 bytes, so rule names stay well below 40.
+        let word = format!("floodwall_refused_{}_{}", refusal.rule, pending.sent);
         let mut error = BytesMut::new();
         refusal::error(refusal, &mut error);
         if pending.queue.len() >= PROVOKED_MAX {
             pending.queue.pop_front();
         }
-        pending.queue.push_back(Provoked { word, error: error.to_vec() });
+        pending.queue.push_back(Provoked { word: word.clone(), error: error.to_vec() });
+        word
     }
 
     /// An error of the server: its own, or the one that a refusal provoked. An earlier error of the same pipeline skips
@@ -156,7 +174,7 @@ impl Conversation {
     fn failed(&mut self, frame: &[u8]) -> Reply {
         let failure = reply::failure(frame);
         if let Some(pending) = &mut self.refusals
-            && failure.sqlstate == *b"42601"
+            && PROVOKED_AS.contains(&&failure.sqlstate)
             && let Some(at) = pending.queue.iter().position(|provoked| names(frame, &provoked.word))
             && let Some(provoked) = pending.queue.drain(..=at).next_back()
         {

@@ -69,6 +69,13 @@ pub fn failing_parse(name: &[u8], word: &str, out: &mut BytesMut) {
     message(client::PARSE, &body, out);
 }
 
+/// Writes a CopyFail, whose reason the server's error repeats.
+pub fn copy_fail(word: &str, out: &mut BytesMut) {
+    let mut body = BytesMut::with_capacity(word.len().saturating_add(1));
+    put_text(word, &mut body);
+    message(client::COPY_FAIL, &body, out);
+}
+
 fn put_text(text: &str, body: &mut BytesMut) {
     body.extend(text.bytes().filter(|&byte| byte != 0));
     body.put_u8(0);

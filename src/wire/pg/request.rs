@@ -1,19 +1,24 @@
 //! What a client's message asks.
 
 use super::code::client;
-use super::frame::HEAD;
+use super::frame::{HEAD, HEAD_SIZE};
 use crate::wire::reader::Reader;
-use crate::wire::{Head, Malformed, Needs, Request};
+use crate::wire::{Head, Malformed, Needs, Request, Values};
 
-/// Bytes of a Bind or Parse that are looked at in any case: the names stand in front.
-pub const NAME_PREFIX: u64 = 512;
+/// Bytes of a Bind or Parse that are looked at in any case: the names stand in front. Execute, Describe and Close are below 10,000 bytes
+/// in all, so nobody has a use for a longer name.
+pub const NAME_PREFIX: u64 = 20_000;
 
 /// Larger bodies are not searched between two reads: it would hold up every session of the worker.
 const SEARCHED_MAX: usize = 64 << 10;
 
-/// How much of a message must be at hand. Only Query and Parse carry SQL; all other bodies may stream.
+/// Bytes of a Query or Parse that is too long to be held: its beginning tells what kind of statement it is.
+pub const BEGINNING: u64 = 32 * 1024;
+
+/// How much of a message must be at hand at first; whoever judges it may want more. Only Query and Parse carry SQL; all other bodies may stream.
 pub const fn needs(head: Head, hold: u64) -> Needs {
     match head.code {
+        client::QUERY | client::PARSE if head.size > hold && hold > BEGINNING => Needs::Prefix(BEGINNING),
         client::QUERY => Needs::Prefix(hold),
         client::PARSE if hold > NAME_PREFIX => Needs::Prefix(hold),
         client::PARSE => Needs::Prefix(NAME_PREFIX),
@@ -39,21 +44,20 @@ pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
             let text = if whole && body.len() <= SEARCHED_MAX { text(reader, Tail::Types)? } else { cut_text(reader) };
             Ok(Request::Prepare { name, text })
         }
-        client::BIND => Ok(bind(reader, if whole { Body::Whole } else { Body::Cut })),
+        client::BIND => match bind(reader) {
+            Some(bind) => Ok(bind),
+            // The server will not take it either.
+            None if whole => Ok(Request::Other),
+            None => Err(Malformed::TooLong),
+        },
         client::EXECUTE => Ok(execute(reader)),
         client::SYNC => Ok(Request::Sync),
-        client::COPY_DATA => Ok(Request::Data),
+        client::COPY_DATA => Ok(Request::Data { bytes: body, size: head.size.saturating_sub(HEAD_SIZE) }),
+        client::COPY_DONE => Ok(Request::DataEnd),
         client::CLOSE => close(reader),
         client::TERMINATE => Ok(Request::Quit),
         _ => Ok(Request::Other),
     }
-}
-
-/// Whether all of a message is at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Body {
-    Whole,
-    Cut,
 }
 
 enum Tail {
@@ -79,12 +83,10 @@ fn cut_text(reader: Reader<'_>) -> &[u8] {
     reader.rest().split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-/// A Bind whose names do not fit the prefix is none of our business: the statement stays unknown.
-fn bind(mut reader: Reader<'_>, body: Body) -> Request<'_> {
-    let Ok(portal) = reader.cstr() else { return Request::Other };
-    let Ok(statement) = reader.cstr() else { return Request::Other };
-    let values = if body == Body::Whole { reader.rest() } else { &[] };
-    Request::Bind { portal, statement, values }
+fn bind(mut reader: Reader<'_>) -> Option<Request<'_>> {
+    let portal = reader.cstr().ok()?;
+    let statement = reader.cstr().ok()?;
+    Some(Request::Bind { portal, statement, values: Values::new(reader.rest()) })
 }
 
 /// An Execute that the server would not take either is left to it.

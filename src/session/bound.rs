@@ -1,0 +1,125 @@
+//! What a session thinks of what comes beside a text: the values of a Bind, the size of a fetch, the writes of a pipeline, the data
+//! of a COPY.
+
+use std::rc::Rc;
+
+use super::judge::{Case, Judge};
+use super::memo::Observed;
+use super::overseer::{Extent, Opinion};
+use super::portals::{Due, Portal};
+use super::reader::Text;
+use crate::client::refuse;
+use crate::guard::{Breach, Fetch, Judgement, Mode, Verdict};
+use crate::roster::Entry;
+use crate::sql::Values;
+use crate::sql::lexer::Marks;
+use crate::sql::values::{self, Part};
+use crate::wire::{self, Format};
+
+/// Of a Bind whose values matter, so much is looked at before more of it is.
+const VALUES_MIN: u64 = 64 * 1024;
+
+impl Judge {
+    /// A prepared statement gets its values: those that say how much it reads or writes count, and so do rules that came since it
+    /// was prepared.
+    pub(super) fn bind(
+        &mut self,
+        portal: &[u8],
+        statement: &[u8],
+        sent: (wire::Values<'_>, Extent),
+        who: &Entry,
+    ) -> Opinion {
+        self.refresh(who);
+        self.break_glass.note_prepared(statement);
+        let Some(text) = self.prepared.find(statement).map(Rc::clone) else {
+            self.know(None, Observed::default());
+            self.portals.forget(portal);
+            return if self.prepared.lost_any() {
+                Opinion::Refuse(refuse::memory(statement.len()))
+            } else {
+                Opinion::Allow
+            };
+        };
+        let wanted = text.reading.wanted();
+        let mut case = Case::prepared(Fetch::Later);
+        let mut values = Values::default();
+        if !wanted.is_empty() {
+            let (sent, frame) = sent;
+            let (read, found) = Values::read(wanted, sent.iter().map(value));
+            values = read;
+            case.more = self.more_values(found, frame);
+        }
+        let opinion = self.judge(Rc::clone(&text), case, (!wanted.is_empty()).then_some(&values), who);
+        if let Opinion::Refuse(_) | Opinion::More(_) = opinion {
+            return opinion;
+        }
+        let due = self.due;
+        if self.portals.remember(portal, Portal { text: Rc::clone(&text), values, due }) || due == Due::Settled {
+            return opinion;
+        }
+        // Nobody will know at its Execute what it runs.
+        Opinion::Refuse(refuse::memory(portal.len()))
+    }
+
+    /// How much of a Bind is wanted where values are missing: four times as much each time, so that reading it again and again
+    /// costs no more than reading it twice.
+    fn more_values(&self, found: values::Found, frame: Extent) -> Option<u64> {
+        let hold = self.hold();
+        let missing = found == values::Found::Some && frame.held < frame.size.min(hold);
+        missing.then(|| frame.held.saturating_mul(4).max(VALUES_MIN).min(hold))
+    }
+
+    /// A portal runs: what depends on how much of it is fetched is known now.
+    pub(super) fn execute(&mut self, portal: &[u8], rows: Option<u32>, who: &Entry) -> Opinion {
+        self.stream.end();
+        let Some(portal) = self.portals.find(portal) else { return Opinion::Allow };
+        let text = Rc::clone(&portal.text);
+        let mut opinion = Opinion::Allow;
+        if portal.due != Due::Settled {
+            let values = portal.values.clone();
+            let case = Case::prepared(rows.map_or(Fetch::All, Fetch::AtMost));
+            opinion = self.judge(Rc::clone(&text), case, Some(&values), who);
+        }
+        match (self.policy.guard.limits().pipeline, &opinion) {
+            (Some(limit), Opinion::Allow | Opinion::Warn(_)) if text.reading.writes() => {
+                match self.pipeline.write(&limit) {
+                    Some(breach) => self.report(measured(breach, limit.mode), Observed::default(), text, who),
+                    None => opinion,
+                }
+            }
+            _ => opinion,
+        }
+    }
+
+    /// Data of a COPY was counted.
+    pub(super) fn streamed(&mut self, who: &Entry) -> Opinion {
+        let copies = |text: &&Rc<Text>| text.reading.pieces().iter().any(|piece| piece.marks.has(Marks::COPY_IN));
+        let Some(limit) = self.policy.guard.limits().stream else { return Opinion::Allow };
+        let Some(text) = self.current.as_ref().filter(copies).map(Rc::clone) else { return Opinion::Allow };
+        match self.stream.check(&limit) {
+            Some(breach) => self.report(measured(breach, limit.mode), Observed::default(), text, who),
+            None => Opinion::Allow,
+        }
+    }
+}
+
+/// What a measure found, as rules say it.
+fn measured(breach: Breach, mode: Mode) -> Judgement {
+    match mode {
+        Mode::Enforce => Judgement { verdict: Verdict::Refuse(breach), ..Judgement::default() },
+        Mode::Warn | Mode::Off => Judgement { warned: vec![breach], ..Judgement::default() },
+    }
+}
+
+/// A value as the wire has it, for those who know SQL.
+fn value(sent: wire::Value<'_>) -> (values::Value<'_>, Part) {
+    let of = |format, bytes| match format {
+        Format::Text => values::Value::Text(bytes),
+        Format::Binary => values::Value::Binary(bytes),
+    };
+    match sent {
+        wire::Value::Null => (values::Value::Null, Part::Whole),
+        wire::Value::Whole(format, bytes) => (of(format, bytes), Part::Whole),
+        wire::Value::Beginning(format, bytes) => (of(format, bytes), Part::Beginning),
+    }
+}

@@ -1,0 +1,119 @@
+//! What becomes of what the rules find: lifted by a pass, counted, logged and put in words.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::break_glass;
+use super::judge::{Case, Judge, Occasion};
+use super::memo::Observed;
+use super::overseer::Opinion;
+use super::reader::Text;
+use crate::client::refuse;
+use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, RuleDef, UNREADABLE, Verdict};
+use crate::roster::Entry;
+use crate::telemetry::Pass;
+use crate::telemetry::report::{Hit, HitOutcome};
+use crate::units::{display_bytes, display_duration};
+use crate::wire::Refusal;
+
+impl Judge {
+    /// Judges again where the client shows a break-glass pass.
+    pub(super) fn lift(&self, intake: &Intake<'_>, text: &Text, who: &Entry) -> Option<Judgement> {
+        let common = &self.house.common;
+        let pass = self.break_glass.prove(self.break_glass.shown().as_ref(), who, common)?;
+        let judgement = self.policy.guard.judge_lifting(intake, &pass.rules);
+        break_glass::lifted(&pass, &judgement.lifted, &text.shape.text, who, common);
+        Some(judgement)
+    }
+
+    /// Counts and logs what the rules found, and puts it in words.
+    pub(super) fn report(&mut self, judgement: Judgement, observed: Observed, text: Rc<Text>, who: &Entry) -> Opinion {
+        let Judgement { verdict, warned, doubts, .. } = judgement;
+        // Whoever prepares a statement runs it next, and is warned then.
+        let warned = if self.occasion == Occasion::Running { warned } else { Vec::new() };
+        for (place, breach) in warned.iter().enumerate() {
+            if doubts.contains(&place) {
+                self.house.common.metrics.verdict(breach.rule, "warn", 1);
+            } else {
+                self.hit(breach, HitOutcome::Warned, &text, who);
+            }
+            self.log(breach, "warn", &text, who);
+        }
+        match verdict {
+            Verdict::Refuse(breach) => {
+                observed.note(&self.local.metrics);
+                self.hit(&breach, HitOutcome::Refused, &text, who);
+                self.house.common.metrics.refused(breach.rule, &who.client);
+                text.shape.stat.refused();
+                self.log(&breach, "enforce", &text, who);
+                Opinion::Refuse(refuse::breach(&breach))
+            }
+            Verdict::Allow => {
+                self.know(Some(text), observed);
+                match (self.policy.guard.notice(), warned.first()) {
+                    (Notice::Send, Some(breach)) => Opinion::Warn(refuse::breach(breach)),
+                    _ => Opinion::Allow,
+                }
+            }
+        }
+    }
+
+    fn hit(&self, breach: &Breach, outcome: HitOutcome, text: &Text, who: &Entry) {
+        let (client, shape) = (&*who.client, &*text.shape.text);
+        self.house.common.metrics.hit(Hit { rule: breach.rule, outcome, client, shape, value: breach.value() });
+    }
+
+    /// A rule that panicked is out of order from now on: told once by the guard, so once here.
+    pub(super) fn tell_failed<'r>(&self, failed: impl Iterator<Item = &'r &'static RuleDef>, text: &Text) {
+        for rule in failed {
+            self.house.common.metrics.rule_failed(rule.name);
+            let shape = display_bytes(&text.shape.text);
+            tracing::error!(rule = rule.name, on_panic = ?rule.on_panic, shape, "a rule failed and is out of order until RELOAD");
+        }
+    }
+
+    fn log(&self, breach: &Breach, mode: &'static str, text: &Text, who: &Entry) {
+        // One client's lines must not crowd out another's.
+        let key = format!("{} {}", breach.rule, who.client);
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
+            let Breach { rule, measured, limit, .. } = breach;
+            let (client, number, peer) = (&who.client, who.number, who.peer);
+            let shape = display_bytes(&text.shape.text);
+            let said = if mode == "enforce" { "a statement was refused" } else { "a statement passed with a warning" };
+            tracing::warn!(rule, mode, %client, number, %peer, measured, limit, shape, suppressed, "{said}");
+        }
+    }
+
+    pub(super) fn log_slow(&self, text: &Text, spent: Duration, who: &Entry) {
+        if text.shape.told_slow.replace(true) {
+            return;
+        }
+        let key = format!("guard_time {}", who.client);
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
+            let shape = display_bytes(&text.shape.text);
+            let spent = display_duration(spent);
+            let client = &who.client;
+            tracing::warn!(%client, spent, shape, suppressed, "reading a statement took longer than limits.guard_time");
+        }
+    }
+
+    /// The parser itself failed: the stated choice for unreadable SQL applies.
+    pub(super) fn unreadable(&mut self, case: Case) -> Opinion {
+        self.know(None, Observed::default());
+        match self.policy.guard.on_unreadable() {
+            OnUnreadable::Allow => case.more.map_or(Opinion::Allow, Opinion::More),
+            OnUnreadable::Refuse => Opinion::Refuse(unread()),
+        }
+    }
+}
+
+fn unread() -> Refusal {
+    refuse::breach(&Breach {
+        rule: UNREADABLE,
+        statement: 0,
+        measured: "unreadable".to_owned(),
+        limit: 0,
+        message: "the statement could not be read".to_owned(),
+        hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
+    })
+}

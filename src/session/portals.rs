@@ -1,0 +1,110 @@
+//! The portals of a transaction: which statement an Execute runs, and with which values.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::memory::{Budget, Share};
+use super::reader::Text;
+use crate::guard::Judgement;
+use crate::sql::Values;
+
+/// Names that are longer belong to no driver.
+const NAME_MAX: usize = 256;
+/// What an entry takes beside its name and its values.
+const OVERHEAD_BYTES: usize = 128;
+
+/// When the rules have their last say about a portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// They have had it.
+    Settled,
+    /// At each Execute, which says how many rows are fetched: for all of them, they warn.
+    ToWarn,
+    /// The same; for all rows, they refuse.
+    ToRefuse,
+}
+
+impl Due {
+    /// What is due where `now` is thought of a statement as such, and `whole` of fetching all of it.
+    pub fn between(now: &Judgement, whole: &Judgement) -> Self {
+        match now == whole {
+            true => Self::Settled,
+            false if whole.allows() => Self::ToWarn,
+            false => Self::ToRefuse,
+        }
+    }
+}
+
+/// A statement with its values.
+#[derive(Debug)]
+pub struct Portal {
+    /// The statement.
+    pub text: Rc<Text>,
+    /// Its values, as far as rules ask for them.
+    pub values: Values,
+    /// When it is judged.
+    pub due: Due,
+}
+
+/// The portals that a client has bound, within the common memory budget. They end with their transaction.
+#[derive(Debug)]
+pub struct Portals {
+    unnamed: Option<Portal>,
+    named: HashMap<Box<[u8]>, Portal>,
+    bytes: usize,
+    share: Share,
+}
+
+impl Portals {
+    /// None yet.
+    pub fn new(budget: &Arc<Budget>) -> Self {
+        Self { unnamed: None, named: HashMap::new(), bytes: 0, share: Share::of(budget) }
+    }
+
+    /// The portal of that name; the empty name is that of the unnamed one.
+    pub fn find(&self, name: &[u8]) -> Option<&Portal> {
+        if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
+    }
+
+    /// Remembers a portal; one of the same name goes. False where there is no room for it.
+    pub fn remember(&mut self, name: &[u8], portal: Portal) -> bool {
+        if name.is_empty() {
+            self.unnamed = Some(portal);
+            return true;
+        }
+        self.forget(name);
+        let bytes = self.bytes.saturating_add(weight(name, &portal));
+        if name.len() > NAME_MAX || !self.share.resize(bytes) {
+            return false;
+        }
+        self.bytes = bytes;
+        self.named.insert(name.into(), portal);
+        true
+    }
+
+    /// Forgets a portal: nobody knows what its name stands for any more.
+    pub fn forget(&mut self, name: &[u8]) {
+        if name.is_empty() {
+            self.unnamed = None;
+        } else if let Some(portal) = self.named.remove(name) {
+            self.bytes = self.bytes.saturating_sub(weight(name, &portal));
+            self.share.resize(self.bytes);
+        }
+    }
+
+    /// The transaction ended, and its portals with it.
+    pub fn end(&mut self) {
+        self.unnamed = None;
+        if !self.named.is_empty() {
+            self.named = HashMap::new();
+            self.bytes = 0;
+            self.share.resize(0);
+        }
+    }
+}
+
+/// Its text is counted where it was prepared.
+fn weight(name: &[u8], portal: &Portal) -> usize {
+    name.len().saturating_add(portal.values.weight_bytes()).saturating_add(OVERHEAD_BYTES)
+}

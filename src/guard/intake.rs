@@ -93,7 +93,10 @@ impl Entry<'_> {
     pub(super) fn limit(&self, index: u16) -> Limit {
         let limit = self.intake.reading.limit(self.piece, index);
         match (limit, self.intake.values) {
-            (Limit::Parameter(parameter), Some(values)) => values.limit(parameter).unwrap_or(limit),
+            // What cannot be read bounds something, though nobody knows what: the server may take it.
+            (Limit::Parameter(parameter), Some(values)) => {
+                values.limit(parameter).filter(|known| *known != Limit::Other).unwrap_or(limit)
+            }
             _ => limit,
         }
     }

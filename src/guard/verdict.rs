@@ -1,5 +1,8 @@
 //! What rules say.
 
+use super::measure::Measure;
+use super::rule::RuleDef;
+
 /// What a rule does with what it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -39,22 +42,45 @@ pub struct Breach {
     pub hint: String,
 }
 
+impl Breach {
+    /// What was measured as a number, where it is one.
+    pub fn value(&self) -> Option<u64> {
+        self.measured.parse().ok()
+    }
+}
+
 /// What happens to a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Verdict {
     /// It goes to the server.
+    #[default]
     Allow,
     /// It does not.
     Refuse(Breach),
 }
 
 /// What the rules say of a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Judgement {
     /// What happens to it.
     pub verdict: Verdict,
     /// What rules in `warn` would have refused, in the order of the statements.
     pub warned: Vec<Breach>,
+    /// Places in `warned` of what no mode would refuse: something is not known, and that is told.
+    pub doubts: Vec<usize>,
+    /// What a break-glass pass lifted: it neither refuses nor warns.
+    pub lifted: Vec<Breach>,
+    /// Rules that panicked over this text, and are out of order from now on: to be told loudly. Each is told once.
+    pub failed: Vec<&'static RuleDef>,
+}
+
+/// What the rules measure of a text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    /// In the order of the statements; in the unit of each measure.
+    pub values: Vec<(Measure, u64)>,
+    /// As in [`Judgement::failed`].
+    pub failed: Vec<&'static RuleDef>,
 }
 
 impl Judgement {
@@ -67,4 +93,28 @@ impl Judgement {
     pub fn is_clean(&self) -> bool {
         self.allows() && self.warned.is_empty()
     }
+
+    /// A breach that is told and refuses nothing, in any mode.
+    pub(super) fn doubt(&mut self, breach: Breach) {
+        self.doubts.push(self.warned.len());
+        self.warned.push(breach);
+    }
+
+    /// The first breach decides.
+    pub(super) fn refuse(&mut self, breach: Breach) {
+        if self.allows() {
+            self.verdict = Verdict::Refuse(breach);
+        }
+    }
+}
+
+/// How one rule reads one statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Name of the rule.
+    pub rule: &'static str,
+    /// Its mode.
+    pub mode: Mode,
+    /// What it saw.
+    pub saw: String,
 }

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::judge::{Case, Judge};
+use super::memo::Observed;
 use super::overseer::{Extent, Opinion};
 use super::portals::{Due, Portal};
 use super::reader::Text;
@@ -28,8 +29,10 @@ impl Judge {
         sent: (wire::Values<'_>, Extent),
         who: &Entry,
     ) -> Opinion {
+        self.refresh(who);
+        self.break_glass.note_prepared(statement);
         let Some(text) = self.prepared.find(statement).map(Rc::clone) else {
-            self.current = None;
+            self.know(None, Observed::default());
             self.plan = Plan::UNREAD;
             self.portals.forget(portal);
             return if self.prepared.lost_any() {
@@ -82,7 +85,7 @@ impl Judge {
         match (self.policy.guard.limits().pipeline, &opinion) {
             (Some(limit), Opinion::Allow | Opinion::Warn(_)) if text.reading.writes() => {
                 match self.pipeline.write(&limit) {
-                    Some(breach) => self.report(measured(breach, limit.mode), text, who),
+                    Some(breach) => self.report(measured(breach, limit.mode), Observed::default(), text, who),
                     None => opinion,
                 }
             }
@@ -96,7 +99,7 @@ impl Judge {
         let Some(limit) = self.policy.guard.limits().stream else { return Opinion::Allow };
         let Some(text) = self.current.as_ref().filter(copies).map(Rc::clone) else { return Opinion::Allow };
         match self.stream.check(&limit) {
-            Some(breach) => self.report(measured(breach, limit.mode), text, who),
+            Some(breach) => self.report(measured(breach, limit.mode), Observed::default(), text, who),
             None => Opinion::Allow,
         }
     }
@@ -105,8 +108,8 @@ impl Judge {
 /// What a measure found, as rules say it.
 fn measured(breach: Breach, mode: Mode) -> Judgement {
     match mode {
-        Mode::Enforce => Judgement { verdict: Verdict::Refuse(breach), warned: Vec::new() },
-        Mode::Warn | Mode::Off => Judgement { verdict: Verdict::Allow, warned: vec![breach] },
+        Mode::Enforce => Judgement { verdict: Verdict::Refuse(breach), ..Judgement::default() },
+        Mode::Warn | Mode::Off => Judgement { warned: vec![breach], ..Judgement::default() },
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a session ended, and whose doing it was.
 
 use crate::client::refuse;
+use crate::guard::limits::TimeLimit;
 use crate::wire::{Malformed, Refusal};
 
 /// The end of a session.
@@ -22,6 +23,8 @@ pub enum End {
     Killed,
     /// Floodwall is going down.
     Drained,
+    /// Its transaction was open, or idle, for too long.
+    TimedOut(TimeLimit),
 }
 
 impl End {
@@ -36,6 +39,7 @@ impl End {
             Self::Overrun => "overrun",
             Self::Killed => "killed",
             Self::Drained => "drained",
+            Self::TimedOut(limit) => limit.rule,
         }
     }
 
@@ -49,6 +53,7 @@ impl End {
             Self::Overrun => Some(refuse::overrun()),
             Self::Killed => Some(refuse::killed()),
             Self::Drained => Some(refuse::draining()),
+            Self::TimedOut(limit) => Some(refuse::timed_out(&limit)),
         }
     }
 }

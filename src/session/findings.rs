@@ -1,32 +1,90 @@
-//! What becomes of what the rules find: counted, logged and put in words.
+//! What becomes of what the rules find: lifted by a pass, counted, logged and put in words.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use super::budget;
-use super::judge::{Case, Judge};
+use super::break_glass;
+use super::judge::{Case, Judge, Occasion};
+use super::memo::Observed;
 use super::overseer::Opinion;
 use super::reader::Text;
-use super::report::{Fate, report};
-use super::watch::{Excess, Reach, Ruling};
 use crate::client::refuse;
-use crate::guard::{Breach, Judgement, Mode, Notice, OnUnreadable, Plan, UNREADABLE, Verdict};
+use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, Plan, RuleDef, UNREADABLE, Verdict};
 use crate::roster::Entry;
+use crate::telemetry::Pass;
+use crate::telemetry::report::{Hit, HitOutcome};
+use crate::units::{display_bytes, display_duration};
 use crate::wire::Refusal;
 
+/// What became of a statement in which a rule found something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It never ran.
+    Refused,
+    /// It was stopped, or taken back.
+    Failed,
+    /// It went on, since the rule is in `warn`.
+    Warned,
+    /// It went on, since nothing could be taken back any more.
+    TooLate,
+}
+
+impl Fate {
+    const fn mode(self) -> &'static str {
+        match self {
+            Self::Refused | Self::Failed => "enforce",
+            Self::Warned | Self::TooLate => "warn",
+        }
+    }
+
+    const fn outcome(self) -> HitOutcome {
+        match self {
+            Self::Refused | Self::Failed => HitOutcome::Refused,
+            Self::Warned | Self::TooLate => HitOutcome::Warned,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "a statement was refused",
+            Self::Failed => "a statement was stopped or rolled back",
+            Self::Warned => "a statement passed with a warning",
+            Self::TooLate => "a statement could not be taken back and passed",
+        }
+    }
+}
+
 impl Judge {
+    /// Judges again where the client shows a break-glass pass.
+    pub(super) fn lift(&self, intake: &Intake<'_>, text: &Text, who: &Entry) -> Option<Judgement> {
+        let common = &self.house.common;
+        let pass = self.break_glass.prove(self.break_glass.shown().as_ref(), who, common)?;
+        let judgement = self.policy.guard.judge_lifting(intake, &pass.rules);
+        break_glass::lifted(&pass, &judgement.lifted, &text.shape.text, who, common);
+        Some(judgement)
+    }
+
     /// Counts and logs what the rules found, and puts it in words.
-    pub(super) fn report(&mut self, judgement: Judgement, text: Rc<Text>, who: &Entry) -> Opinion {
-        let Judgement { verdict, warned } = judgement;
-        for breach in &warned {
-            report(&self.house, who, Some(&text), breach, Fate::Warned);
+    pub(super) fn report(&mut self, judgement: Judgement, observed: Observed, text: Rc<Text>, who: &Entry) -> Opinion {
+        let Judgement { verdict, warned, doubts, .. } = judgement;
+        // Whoever prepares a statement runs it next, and is warned then.
+        let warned = if self.occasion == Occasion::Running { warned } else { Vec::new() };
+        for (place, breach) in warned.iter().enumerate() {
+            if doubts.contains(&place) {
+                self.house.common.metrics.verdict(breach.rule, "warn", 1);
+                self.log(breach, Fate::Warned, Some(&text), who);
+            } else {
+                self.tell(breach, Fate::Warned, Some(&text), who);
+            }
         }
         match verdict {
             Verdict::Refuse(breach) => {
-                report(&self.house, who, Some(&text), &breach, Fate::Refused);
+                observed.note(&self.local.metrics);
+                self.tell(&breach, Fate::Refused, Some(&text), who);
                 Opinion::Refuse(refuse::breach(&breach))
             }
             Verdict::Allow => {
-                self.current = Some(text);
+                self.know(Some(text), observed);
                 match (self.policy.guard.notice(), warned.first()) {
                     (Notice::Send, Some(breach)) => Opinion::Warn(refuse::breach(breach)),
                     _ => Opinion::Allow,
@@ -35,26 +93,58 @@ impl Judge {
         }
     }
 
-    /// What is done where a statement sent or changed more than it may.
-    pub fn excess(&self, excess: Excess, reach: Reach, who: &Entry) -> Ruling {
-        let guard = &self.policy.guard;
-        let Some((breach, mode)) = budget::breach(guard.limits(), excess, reach) else { return Ruling::Pass };
-        let fate = match (mode, reach) {
-            (Mode::Enforce, Reach::Whole) => Fate::Failed,
-            (Mode::Enforce, Reach::Late) => Fate::TooLate,
-            (Mode::Warn | Mode::Off, _) => Fate::Warned,
-        };
-        report(&self.house, who, self.current.as_deref(), &breach, fate);
-        match (fate, guard.notice()) {
-            (Fate::Failed, _) => Ruling::Fail(refuse::breach(&breach)),
-            (_, Notice::Send) => Ruling::Warn(refuse::breach(&breach)),
-            (_, Notice::Silent) => Ruling::Pass,
+    /// Counts and logs a breach. `text`: the statement, where it is known.
+    pub(super) fn tell(&self, breach: &Breach, fate: Fate, text: Option<&Text>, who: &Entry) {
+        let metrics = &self.house.common.metrics;
+        let shape = text.map_or(&[][..], |text| &text.shape.text);
+        let (rule, outcome, client) = (breach.rule, fate.outcome(), &*who.client);
+        metrics.hit(Hit { rule, outcome, client, shape, value: breach.value() });
+        if outcome == HitOutcome::Refused {
+            metrics.refused(rule, &who.client);
+            if let Some(text) = text {
+                text.shape.stat.refused();
+            }
+        }
+        self.log(breach, fate, text, who);
+    }
+
+    /// A rule that panicked is out of order from now on: told once by the guard, so once here.
+    pub(super) fn tell_failed<'r>(&self, failed: impl Iterator<Item = &'r &'static RuleDef>, text: &Text) {
+        for rule in failed {
+            self.house.common.metrics.rule_failed(rule.name);
+            let shape = display_bytes(&text.shape.text);
+            tracing::error!(rule = rule.name, on_panic = ?rule.on_panic, shape, "a rule failed and is out of order until RELOAD");
+        }
+    }
+
+    fn log(&self, breach: &Breach, fate: Fate, text: Option<&Text>, who: &Entry) {
+        // One client's lines must not crowd out another's.
+        let key = format!("{} {}", breach.rule, who.client);
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
+            let Breach { rule, measured, limit, .. } = breach;
+            let (client, number, peer) = (&who.client, who.number, who.peer);
+            let shape = display_bytes(text.map_or(&[], |text| &text.shape.text));
+            let (mode, said) = (fate.mode(), fate.words());
+            tracing::warn!(rule, mode, %client, number, %peer, measured, limit, shape, suppressed, "{said}");
+        }
+    }
+
+    pub(super) fn log_slow(&self, text: &Text, spent: Duration, who: &Entry) {
+        if text.shape.told_slow.replace(true) {
+            return;
+        }
+        let key = format!("guard_time {}", who.client);
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
+            let shape = display_bytes(&text.shape.text);
+            let spent = display_duration(spent);
+            let client = &who.client;
+            tracing::warn!(%client, spent, shape, suppressed, "reading a statement took longer than limits.guard_time");
         }
     }
 
     /// The parser itself failed: the stated choice for unreadable SQL applies.
     pub(super) fn unreadable(&mut self, case: Case) -> Opinion {
-        self.current = None;
+        self.know(None, Observed::default());
         self.plan = Plan::UNREAD;
         match self.policy.guard.on_unreadable() {
             OnUnreadable::Allow => case.more.map_or(Opinion::Allow, Opinion::More),

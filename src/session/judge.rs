@@ -4,33 +4,42 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::budget;
+use bytes::Bytes;
+
+use super::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
+use super::break_glass::BreakGlass;
 use super::house::House;
 use super::local::Local;
 use super::manner::{Doubt, Manner};
-use super::memo::Memo;
+use super::memo::{Memo, Observed};
 use super::overseer::{Extent, Opinion};
 use super::pipeline::Pipeline;
 use super::policy::Policy;
 use super::portals::{Due, Portals};
 use super::prepared::Prepared;
-use super::reader::{ChangesSchema, Found, Pending, Text};
+use super::reader::{ChangesSchema, Found, READ_HERE_MAX, READ_OFTEN_MAX, Text};
+use super::sight::Own;
 use super::stream::Stream;
-use super::watch::Watch;
-use crate::guard::{Fetch, Intake, Plan, Whole};
+use crate::client::refuse;
+use crate::clock;
+use crate::guard::{Fetch, Intake, Judgement, Plan, Whole};
 use crate::roster::Entry;
+use crate::sql::encoding::depends_on_settings;
 use crate::sql::{Encoding, Schema, Strings, Values, Verb};
+use crate::telemetry::TextLent;
 use crate::wire::{Request, Setting, Transaction};
 
 /// Text that is looked at even where no rule needs it: for statistics.
 const HOLD_MIN: u64 = 16 * 1024;
 /// Of a text that is too long to be held, so much is looked at before more of it is.
 const BEGINNING: usize = 8 * 1024;
+/// Texts of more statements than this are timed.
+const TIMED_MIN: usize = 16;
 
 /// The judge of one session.
 pub struct Judge {
     pub(super) house: Arc<House>,
-    local: Rc<Local>,
+    pub(super) local: Rc<Local>,
     manner: Manner,
     /// Whether the server may not have answered everything: only then may `manner` be out of date.
     in_flight: bool,
@@ -38,14 +47,19 @@ pub struct Judge {
     /// The settings that `policy` is of.
     settings: u64,
     schema: Option<Arc<Schema>>,
+    /// What the session has changed of how it sees the tables.
+    sight: Own,
     /// The catalogue that `schema` is of.
     catalogue: u64,
     /// The statement that the client speaks of.
     pub(super) current: Option<Rc<Text>>,
     /// What is known of it before it runs, in every manner in which it may be read.
     pub(super) plan: Plan,
+    /// What was measured of it, to be noted when it runs.
+    observed: Observed,
     /// When the rules have their last say about it.
     pub(super) due: Due,
+    pub(super) occasion: Occasion,
     pub(super) prepared: Prepared,
     /// The first prepared statement with a name that only passes where it is read in portions. `EXECUTE` reads it whole; since no
     /// driver mixes the two, it is not looked up which one a text means.
@@ -53,18 +67,37 @@ pub struct Judge {
     pub(super) portals: Portals,
     pub(super) pipeline: Pipeline,
     pub(super) stream: Stream,
+    pub(super) break_glass: BreakGlass,
     pending: Option<Unread>,
+    /// The text that is to be lent next.
+    lending: Option<Case>,
+}
+
+/// Why a text is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// It is prepared: what would only be warned of is told when it runs.
+    Preparing,
+    /// It runs next.
+    Running,
 }
 
 /// A text whose reading is under way.
 struct Unread {
     reading: Pending,
-    /// The manner of the reading: the session's own may change meanwhile.
-    manner: Manner,
-    /// To be remembered; `None` where only its beginning is here.
-    text: Option<Box<[u8]>>,
     case: Case,
-    doubt: Option<Doubt>,
+    source: Source,
+}
+
+/// What is kept of such a text.
+enum Source {
+    Short {
+        /// To be remembered; `None` where only its beginning is here.
+        text: Option<Box<[u8]>>,
+        doubt: Option<Doubt>,
+    },
+    /// Its reader has it, and reads it in every way that is in question.
+    Long { _lent: TextLent },
 }
 
 /// What is known of a text beside what it says.
@@ -95,11 +128,14 @@ impl Judge {
     /// The judge of a client's session.
     pub fn new(house: Arc<House>, local: Rc<Local>, who: &Entry) -> Self {
         let settings = house.settings.generation();
-        let policy = house.settings.load().policies.of(&who.identity);
+        let current = house.settings.load();
+        let policy = current.policies.of(&who.identity);
+        let break_glass = BreakGlass::new(current.break_glass.clone());
         let prepared = Prepared::new(&house.common.memory);
         let portals = Portals::new(&house.common.memory);
         let catalogue = house.catalog.generation();
-        let schema = house.catalog.schema(&who.identity.database);
+        let sight = Own::default();
+        let schema = sight.schema(&house.catalog, who);
         Self {
             house,
             local,
@@ -108,16 +144,21 @@ impl Judge {
             policy,
             settings,
             schema,
+            sight,
             catalogue,
             current: None,
             plan: Plan::UNREAD,
+            observed: Observed::default(),
             due: Due::Settled,
+            occasion: Occasion::Running,
             prepared,
             portioned: None,
             portals,
             pipeline: Pipeline::default(),
             stream: Stream::default(),
+            break_glass,
             pending: None,
+            lending: None,
         }
     }
 
@@ -134,6 +175,11 @@ impl Judge {
             Setting::SafeEncoding => self.manner.encoding = Encoding::Safe,
             Setting::PairEncoding => self.manner.encoding = Encoding::Pairs,
             Setting::ShiftJisEncoding => self.manner.encoding = Encoding::ShiftJis,
+            Setting::OwnPath => {
+                self.sight.path_changed();
+                // Asked for again at the next statement.
+                self.schema = None;
+            }
         }
     }
 
@@ -144,16 +190,16 @@ impl Judge {
 
     /// Judges a request; `frame` is what it was read of.
     pub fn opinion(&mut self, request: Request<'_>, frame: Extent, who: &Entry) -> Opinion {
+        self.occasion = Occasion::Running;
         match request {
             Request::Run { text } => {
                 self.pipeline.end();
                 self.stream.end();
-                self.plan = Plan::default();
-                self.read(text, frame, Fetch::All, who)
+                self.begin(text, frame, Fetch::All, who)
             }
             Request::Prepare { text, .. } => {
-                self.plan = Plan::default();
-                self.read(text, frame, Fetch::Later, who)
+                self.occasion = Occasion::Preparing;
+                self.begin(text, frame, Fetch::Later, who)
             }
             Request::Bind { portal, statement, values } => self.bind(portal, statement, (values, frame), who),
             Request::Execute { portal, rows } => self.execute(portal, rows, who),
@@ -183,20 +229,58 @@ impl Judge {
     pub fn poll_opinion(&mut self, cx: &mut Context<'_>, who: &Entry) -> Poll<Opinion> {
         loop {
             let Some(unread) = &mut self.pending else { return Poll::Ready(Opinion::Allow) };
-            let analysis = ready!(unread.reading.as_mut().poll(cx));
-            let Some(Unread { manner, text, case, doubt, .. }) = self.pending.take() else { continue };
-            let opinion = match analysis {
-                Some(analysis) => {
-                    let read = self.local.reader.borrow_mut().learn(manner.flags, text.as_deref(), analysis);
-                    self.judge(read, case, None, who)
-                }
-                None => self.unreadable(case),
+            let report = ready!(unread.reading.as_mut().poll(cx));
+            let Some(Unread { case, source, .. }) = self.pending.take() else { continue };
+            self.refresh(who);
+            let (text, doubt) = match source {
+                Source::Short { text, doubt } => (text, doubt),
+                Source::Long { .. } => (None, None),
+            };
+            let opinion = match report {
+                Ok(report) => self.take_in(report, text.as_deref(), case, who),
+                Err(Failed::Parser) => self.unreadable(case),
+                Err(Failed::Room(bytes)) => Opinion::Refuse(refuse::memory(bytes)),
             };
             match self.read_on(opinion, doubt, case, who) {
                 Opinion::Wait => {}
                 opinion => return Poll::Ready(opinion),
             }
         }
+    }
+
+    /// Judges what an analyst has read, in each way that it was read.
+    fn take_in(&mut self, report: Report, text: Option<&[u8]>, mut case: Case, who: &Entry) -> Opinion {
+        if case.whole == Whole::Whole && report.text_bytes > 0 {
+            case.bytes = report.text_bytes;
+        }
+        let slow = self.local.reader.borrow().spent(report.spent);
+        let mut opinion = Opinion::Allow;
+        for analysis in report.readings {
+            let read = self.local.reader.borrow_mut().learn(text, analysis);
+            if slow {
+                self.log_slow(&read, report.spent, who);
+            }
+            opinion = self.judge(read, case, None, who);
+            if matches!(opinion, Opinion::Refuse(_)) {
+                break;
+            }
+        }
+        opinion
+    }
+
+    /// Takes the text that [`Opinion::Lend`] asked for.
+    pub fn lend(&mut self, text: Bytes) {
+        let Some(case) = self.lending.take() else { return };
+        let lent = self.local.metrics.text_lent(text.len() as u64);
+        let settings = if self.in_flight { ReadBy::InDoubt } else { ReadBy::Known };
+        let reading = self.local.reader.borrow().read(LongText { bytes: text, own: self.manner, settings });
+        self.pending = Some(Unread { reading, case, source: Source::Long { _lent: lent } });
+    }
+
+    /// Nobody waits for an opinion any more.
+    pub fn withdraw(&mut self) {
+        self.pending = None;
+        self.lending = None;
     }
 
     /// The server has answered all that it was sent.
@@ -209,21 +293,35 @@ impl Judge {
     }
 
     /// A request went to the server.
-    pub fn forwarded(&mut self, request: Request<'_>) {
+    pub fn forwarded(&mut self, request: Request<'_>, who: &Entry) {
         self.in_flight = true;
         match request {
-            Request::Prepare { name, .. } => match &self.current {
-                Some(current) => {
-                    self.prepared.remember(name, current, self.due);
-                    if self.due == Due::ToRefuse && !name.is_empty() && self.portioned.is_none() {
-                        self.portioned = Some(Rc::clone(current));
-                    }
-                }
-                None => self.prepared.forget(name),
-            },
-            Request::Forget { statement } => self.prepared.forget(statement),
+            Request::Prepare { name, .. } => {
+                self.break_glass.remember(name, who);
+                self.remember(name);
+            }
+            Request::Forget { statement } => {
+                self.break_glass.forget(statement);
+                self.prepared.forget(statement);
+            }
+            Request::Run { .. } | Request::Bind { .. } => self.observed.note(&self.local.metrics),
             _ => {}
         }
+    }
+
+    fn remember(&mut self, name: &[u8]) {
+        let Some(current) = &self.current else { return self.prepared.forget(name) };
+        self.prepared.remember(name, current, self.due);
+        if self.due == Due::ToRefuse && !name.is_empty() && self.portioned.is_none() {
+            self.portioned = Some(Rc::clone(current));
+        }
+    }
+
+    fn begin(&mut self, text: &[u8], frame: Extent, fetch: Fetch, who: &Entry) -> Opinion {
+        self.refresh(who);
+        self.break_glass.note(text);
+        self.plan = Plan::default();
+        self.read(text, frame, fetch, who)
     }
 
     fn read(&mut self, text: &[u8], frame: Extent, fetch: Fetch, who: &Entry) -> Opinion {
@@ -235,10 +333,15 @@ impl Judge {
             Case { bytes: frame.size, whole: Whole::PrefixOnly, fetch, more }
         };
         let text = if case.more.is_some() { text.get(..BEGINNING).unwrap_or(text) } else { text };
+        let often = self.in_flight && text.len() > READ_OFTEN_MAX && text.len() <= READ_HERE_MAX;
+        if text.len() > READ_HERE_MAX || (often && depends_on_settings(text)) {
+            // Only one of its readings is remembered, so all of them have to pass now.
+            self.lending = Some(Case { fetch: Fetch::All, ..case });
+            return Opinion::Lend;
+        }
         if self.in_flight
             && let Some(doubt) = Doubt::about(text, self.manner)
         {
-            // Only one of its readings is remembered, so all of them have to pass now.
             case.fetch = Fetch::All;
             return self.read_on(Opinion::Allow, Some(doubt), case, who);
         }
@@ -252,7 +355,7 @@ impl Judge {
             Found::Known(read) => self.judge(read, case, None, who),
             Found::Reading(reading) => {
                 let text = (case.whole == Whole::Whole).then(|| text.as_ref().into());
-                self.pending = Some(Unread { reading, manner, text, case, doubt: None });
+                self.pending = Some(Unread { reading, case, source: Source::Short { text, doubt: None } });
                 Opinion::Wait
             }
         }
@@ -263,9 +366,9 @@ impl Judge {
         loop {
             match opinion {
                 Opinion::Refuse(_) => return opinion,
-                Opinion::Wait => {
-                    if let Some(pending) = &mut self.pending {
-                        pending.doubt = doubt;
+                Opinion::Wait | Opinion::Lend => {
+                    if let Some(Unread { source: Source::Short { doubt: left, .. }, .. }) = &mut self.pending {
+                        *left = doubt;
                     }
                     return opinion;
                 }
@@ -277,49 +380,68 @@ impl Judge {
         }
     }
 
-    /// What is to be watched of a request that passes.
-    pub fn watch(&self, request: Request<'_>) -> Watch {
-        let limits = self.policy.guard.limits();
-        match request {
-            Request::Execute { portal, rows } => {
-                budget::watch(limits, budget::portion(limits, self.portals.plan(portal), rows))
-            }
-            _ => budget::watch(limits, self.plan),
-        }
-    }
-
     /// Judges a text. Where the client has not said how much it fetches, what depends on that is left for later: see [`Due`].
     pub(super) fn judge(&mut self, text: Rc<Text>, case: Case, values: Option<&Values>, who: &Entry) -> Opinion {
-        self.refresh(who);
+        if self.sight.take_in(&text.shape.lookup) {
+            self.schema = self.sight.schema(&self.house.catalog, who);
+        }
         self.due = Due::Settled;
-        if let Some(portioned) = self.portioned.as_ref().filter(|_| runs_prepared(&text)).map(Rc::clone) {
-            let judgement = self.policy.guard.judge(&self.intake(&portioned, Case::prepared(Fetch::All), None));
-            if !judgement.allows() {
-                return self.report(judgement, portioned, who);
-            }
+        if let Some(opinion) = self.judge_portioned(&text, who) {
+            return opinion;
         }
         let alone = case.whole == Whole::Whole && values.is_none();
         let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
         if let Some(plan) = settled.filter(|_| alone) {
             self.plan = self.plan.or(plan);
-            self.current = Some(text);
+            let observed = text.memo.borrow().values();
+            self.know(Some(text), observed);
             return Opinion::Allow;
         }
-        let fetch = if case.fetch == Fetch::Later { Fetch::All } else { case.fetch };
-        let mut judgement = self.policy.guard.judge(&self.intake(&text, Case { fetch, ..case }, values));
-        let plan = self.policy.guard.plan(&self.intake(&text, Case { fetch, ..case }, values));
+        let plan = self.policy.guard.plan(&self.intake(&text, case, values));
         self.plan = self.plan.or(plan);
+        let (mut judgement, observed) = self.weigh(&text, case, values);
+        if judgement.is_clean() && alone {
+            *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), plan, observed.clone());
+        }
         if case.fetch == Fetch::Later && !judgement.is_clean() {
             let now = self.policy.guard.judge(&self.intake(&text, case, values));
             self.due = Due::between(&now, &judgement);
             judgement = now;
-        } else if judgement.is_clean() && alone {
-            *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), plan);
+        }
+        if self.due != Due::Settled {
+            // All of it is told when it is known how much is fetched.
+            self.occasion = Occasion::Preparing;
+        }
+        if !judgement.is_clean() {
+            let intake = self.intake(&text, case, values);
+            judgement = self.lift(&intake, &text, who).unwrap_or(judgement);
         }
         match case.more {
             Some(bytes) if judgement.allows() => Opinion::More(bytes),
-            _ => self.report(judgement, text, who),
+            _ => self.report(judgement, observed, text, who),
         }
+    }
+
+    /// `EXECUTE` reads all of a statement that passed only where it is read in portions.
+    fn judge_portioned(&mut self, text: &Text, who: &Entry) -> Option<Opinion> {
+        let portioned = self.portioned.as_ref().filter(|_| runs_prepared(text)).map(Rc::clone)?;
+        let judgement = self.policy.guard.judge(&self.intake(&portioned, Case::prepared(Fetch::All), None));
+        (!judgement.allows()).then(|| self.report(judgement, Observed::default(), portioned, who))
+    }
+
+    /// What the rules say of a text that is read whole, and what they measure of it.
+    fn weigh(&self, text: &Text, case: Case, values: Option<&Values>) -> (Judgement, Observed) {
+        let fetch = if case.fetch == Fetch::Later { Fetch::All } else { case.fetch };
+        let intake = self.intake(text, Case { fetch, ..case }, values);
+        // Judging a few statements takes less than asking the time.
+        let began = (text.reading.pieces().len() > TIMED_MIN).then(clock::now);
+        let judgement = self.policy.guard.judge(&intake);
+        let measured = self.policy.guard.measure(&intake);
+        if let Some(began) = began {
+            self.local.reader.borrow().spent(clock::now().saturating_duration_since(began));
+        }
+        self.tell_failed(judgement.failed.iter().chain(&measured.failed), text);
+        (judgement, Observed::new(&measured.values))
     }
 
     fn intake<'a>(&'a self, text: &'a Text, case: Case, values: Option<&'a Values>) -> Intake<'a> {
@@ -327,17 +449,25 @@ impl Judge {
         Intake { reading: &text.reading, schema: self.schema.as_deref(), text_bytes, whole, values, fetch }
     }
 
+    /// The statement that the client speaks of from now on.
+    pub(super) fn know(&mut self, text: Option<Rc<Text>>, observed: Observed) {
+        self.current = text;
+        self.observed = observed;
+    }
+
     /// Takes up new rules and a new picture of the tables: two relaxed loads where nothing changed.
-    fn refresh(&mut self, who: &Entry) {
+    pub(super) fn refresh(&mut self, who: &Entry) {
         let settings = self.house.settings.generation();
         if settings != self.settings {
             self.settings = settings;
-            self.policy = self.house.settings.load().policies.of(&who.identity);
+            let current = self.house.settings.load();
+            self.policy = current.policies.of(&who.identity);
+            self.break_glass.set_key(current.break_glass.clone());
         }
         let catalogue = self.house.catalog.generation();
         if catalogue != self.catalogue || self.schema.is_none() {
             self.catalogue = catalogue;
-            self.schema = self.house.catalog.schema(&who.identity.database);
+            self.schema = self.sight.schema(&self.house.catalog, who);
         }
     }
 
@@ -353,3 +483,7 @@ impl Judge {
 fn runs_prepared(text: &Text) -> bool {
     text.reading.pieces().iter().any(|piece| piece.verb == Verb::Execute)
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

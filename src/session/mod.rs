@@ -1,8 +1,11 @@
 //! The data path: a client and its server, from the login to the end.
 
+pub mod analyst;
 pub mod bound;
+pub mod break_glass;
 pub mod budget;
 pub mod cancel;
+pub mod durations;
 pub mod end;
 pub mod findings;
 pub mod flow;
@@ -12,6 +15,7 @@ pub mod ledger;
 pub mod local;
 pub mod login;
 pub mod manner;
+pub mod measured;
 pub mod memo;
 pub mod memory;
 pub mod overseer;
@@ -21,9 +25,10 @@ pub mod portals;
 pub mod prepared;
 pub mod reader;
 pub mod relay;
-pub mod report;
 pub mod serve;
+pub mod sight;
 pub mod stopper;
 pub mod stream;
+pub mod timing;
 pub mod watch;
 pub mod welcome;

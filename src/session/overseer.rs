@@ -2,6 +2,8 @@
 
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 use super::end::End;
 use super::watch::{Excess, Reach, Ruling, Watch, Work};
 use crate::wire::{Failure, Refusal, Request, Setting, Transaction};
@@ -19,6 +21,8 @@ pub enum Opinion {
     More(u64),
     /// It is being read elsewhere: ask [`Overseer::poll_opinion`].
     Wait,
+    /// Its text is too long to be read here: hand it to [`Overseer::lend`], then ask [`Overseer::poll_opinion`].
+    Lend,
 }
 
 /// How large a frame is, and how much of it is at hand.
@@ -50,6 +54,10 @@ pub trait Overseer {
     fn stop(&mut self);
     /// Stops it. Ready once it has ended and nothing that was sent to stop it can reach the server any more.
     fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()>;
+    /// The text of the request whose opinion was [`Opinion::Lend`]. It is let go before the opinion is ready.
+    fn lend(&mut self, text: Bytes);
+    /// Nobody waits for the opinion any more.
+    fn withdraw(&mut self);
     /// More of the COPY data went by of which the beginning was judged.
     fn data(&mut self, bytes: &[u8]);
     /// A request goes to the server.

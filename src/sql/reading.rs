@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::facts::{self, Facts};
-use super::lexer::{self, Lexed, Limit, Piece};
+use super::lexer::{self, Lexed, Limit, Marks, Piece};
 use super::values::{Role, Values, Wanted};
 use super::{Flags, facts::Statement};
 
@@ -55,10 +55,12 @@ impl Reading {
         self.facts.statements.get(index).unwrap_or(&SILENT)
     }
 
-    /// The n-th limit of one statement.
+    /// The n-th limit of one statement. Of an expression, which has no value here, nobody can tell where there are
+    /// parameters; without any it was written to be no number.
     pub fn limit(&self, piece: &Piece, index: u16) -> Limit {
         let limits = self.limits.get(piece.limits.clone()).unwrap_or_default();
-        limits.get(usize::from(index)).copied().unwrap_or(Limit::Other)
+        let expression = if piece.marks.has(Marks::PARAMETERS) { Limit::Parameter(0) } else { Limit::Other };
+        limits.get(usize::from(index)).copied().unwrap_or(expression)
     }
 
     /// The parameters that say how much its statements read or write, sorted; empty where no value changes a verdict.

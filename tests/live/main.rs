@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounds;
+mod break_glass;
 mod budget;
 mod cancel;
 mod caps;
@@ -15,14 +17,18 @@ mod drivers;
 mod dump;
 mod ends;
 mod extended;
+mod giants;
 mod harness;
 mod notify;
 mod operate;
 mod pgbench;
 mod psql;
 mod replication;
+mod report;
 mod rules;
 mod startup;
+mod timeouts;
+mod traffic;
 mod transactions;
 mod trust;
 mod values;

@@ -334,7 +334,7 @@ pub(crate) fn site(label: &str, overrides: &str) -> Option<Site> {
 }
 
 /// The same without waiting for the catalogue, for rules that refuse nothing.
-fn lenient_site(label: &str, overrides: &str) -> Option<Site> {
+pub(crate) fn lenient_site(label: &str, overrides: &str) -> Option<Site> {
     (!direct()).then(|| prepared(label, overrides))
 }
 

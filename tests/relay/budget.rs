@@ -326,17 +326,17 @@ fn a_pipeline_that_is_cut_fails_at_the_server_before_its_sync() {
 
 #[test]
 fn a_frame_that_is_half_sent_is_finished_before_anything_of_ours() {
-    with_relay(4096, |mut ends| async move {
+    with_relay(1 << 16, |mut ends| async move {
         ask(&mut ends, &[run(ROWS), flush()].concat()).await;
-        let large = message(b'B', &[&b"\0\0"[..], &[0; 3000]].concat());
-        put(&mut ends.client, &large[..1000]).await;
-        expect(&mut ends.server, &large[..1000]).await;
+        let large = message(b'B', &[&b"\0\0"[..], &[0; 30_000]].concat());
+        put(&mut ends.client, &large[..25_000]).await;
+        expect(&mut ends.server, &large[..25_000]).await;
         put(&mut ends.server, &[ran(), rows(3), canceled()].concat()).await;
         expect(&mut ends.client, &[ran(), rows(2)].concat()).await;
         expect_refusal(&mut ends.client).await;
         ends.book.borrow_mut().close_cancel();
-        put(&mut ends.client, &[large[1000..].to_vec(), sync()].concat()).await;
-        expect(&mut ends.server, &large[1000..]).await;
+        put(&mut ends.client, &[large[25_000..].to_vec(), sync()].concat()).await;
+        expect(&mut ends.server, &large[25_000..]).await;
         let (code, _) = receive(&mut ends.server).await;
         if code == b'P' {
             expect(&mut ends.server, &flush()).await;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use floodwall::guard::plan::Effect;
 use floodwall::session::end::End;
 use floodwall::session::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
@@ -29,7 +30,13 @@ pub(crate) struct Book {
     /// Bytes that may be held in incomplete frames.
     pub room: Option<usize>,
     pub reserved: usize,
+    pub reserved_most: usize,
     pub waits: usize,
+    /// The text that is read elsewhere; once it is read it passes.
+    pub lent: Option<Bytes>,
+    /// Length of each text that was lent.
+    pub lent_bytes: Vec<usize>,
+    pub withdrawn: usize,
     /// Bytes of COPY data that were judged, and that went by behind those.
     pub data: [usize; 2],
     /// Texts by name, and those of portals.
@@ -91,6 +98,7 @@ impl Overseer for Puppet {
     fn reserve(&mut self, bytes: usize) -> Result<(), Refusal> {
         let mut book = self.0.borrow_mut();
         book.reserved = bytes;
+        book.reserved_most = book.reserved_most.max(bytes);
         if book.room.is_some_and(|room| bytes > room) { Err(refusal("memory")) } else { Ok(()) }
     }
 
@@ -121,6 +129,9 @@ impl Overseer for Puppet {
             book.waits -= 1;
             cx.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if book.lent.take().is_some() {
+            return Poll::Ready(Opinion::Allow);
         }
         Poll::Ready(Opinion::Refuse(refusal("late")))
     }
@@ -161,6 +172,19 @@ impl Overseer for Puppet {
                 Poll::Pending
             }
         }
+    }
+
+    fn lend(&mut self, text: Bytes) {
+        let mut book = self.0.borrow_mut();
+        assert!(text.starts_with(b"lend"));
+        book.lent_bytes.push(text.len());
+        book.lent = Some(text);
+    }
+
+    fn withdraw(&mut self) {
+        let mut book = self.0.borrow_mut();
+        book.lent = None;
+        book.withdrawn += 1;
     }
 
     fn data(&mut self, bytes: &[u8]) {
@@ -263,6 +287,9 @@ fn opinion(text: &[u8], frame: Extent, book: &mut Book) -> Opinion {
     } else if text.starts_with(b"wait") {
         book.waits = 3;
         Opinion::Wait
+    } else if text.starts_with(b"lend") {
+        book.waits = 3;
+        Opinion::Lend
     } else {
         Opinion::Allow
     }

@@ -1,5 +1,8 @@
 //! Refuses an UPDATE or DELETE that names every row of its table.
 
+use super::hint;
+use crate::guard::bound;
+use crate::guard::failure::OnPanic;
 use crate::guard::intake::{Entry, Whole};
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
@@ -12,6 +15,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "an UPDATE or DELETE without a filter, also with one that is always true",
     mode: Mode::Enforce,
     settings: &[("truncate", "false")],
+    // A fault of ours must not stop every write; what slips through meanwhile is told by the log and the gauge.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(UnfilteredWrite::new(section)),
 };
 
@@ -39,9 +44,18 @@ impl UnfilteredWrite {
             return None;
         }
         entry.facts.writes.iter().find(|write| match write.kind {
-            WriteKind::Update | WriteKind::Delete => write.filter != Filter::Real,
+            WriteKind::Update | WriteKind::Delete => names_all(entry, write),
             WriteKind::Truncate => self.truncate == Truncate::Judged,
         })
+    }
+}
+
+/// True where the filter of a write is none.
+fn names_all(entry: &Entry<'_>, write: &Write) -> bool {
+    match &write.filter {
+        Filter::None | Filter::ConstantTrue | Filter::Unread => true,
+        Filter::TrueIf(claims) => bound::holds(claims, hint::columns(entry, write.table.as_ref())),
+        Filter::Real => false,
     }
 }
 
@@ -51,18 +65,16 @@ impl Rule for UnfilteredWrite {
         let verb = write.kind.label();
         let table = write.table.as_ref().map_or_else(|| "its table".to_owned(), |table| format!("\"{table}\""));
         let message = match write.filter {
-            Filter::ConstantTrue => format!("{verb} of every row of {table}: its WHERE is true for all of them"),
+            Filter::ConstantTrue | Filter::TrueIf(_) => format!("{verb} of every row of {table}: its WHERE is true for all of them"),
+            Filter::Unread => {
+                "an UPDATE or DELETE stands so far behind in its text that its filter was not read".to_owned()
+            }
             Filter::None | Filter::Real => format!("{verb} of every row of {table}: it has no WHERE"),
         };
         let hint = match write.kind {
-            WriteKind::Update => {
-                "Name the rows: UPDATE … WHERE id BETWEEN $from AND $to, slice by slice, each committed on its own"
-                    .to_owned()
-            }
-            WriteKind::Delete => format!(
-                "Name the rows: DELETE … WHERE id IN (SELECT id FROM {table} WHERE … LIMIT 1000), again until none is \
-                 left; TRUNCATE {table} empties it at once"
-            ),
+            _ if write.filter == Filter::Unread => "Send fewer statements at once, or shorter ones".to_owned(),
+            WriteKind::Update => hint::in_slices(entry, write.table.as_ref()),
+            WriteKind::Delete => hint::in_batches(entry, write.table.as_ref()),
             WriteKind::Truncate => format!("DELETE FROM {table} WHERE … takes only the rows that you name"),
         };
         Some(Finding::Breach(Breach {
@@ -80,10 +92,11 @@ impl Rule for UnfilteredWrite {
             return None;
         }
         let one = |write: &Write| {
-            let filter = match write.filter {
+            let filter = match &write.filter {
                 Filter::None => "no filter",
-                Filter::ConstantTrue => "a filter that is always true",
-                Filter::Real => "a filter",
+                Filter::Unread => "a filter that was not read",
+                _ if names_all(entry, write) => "a filter that is always true",
+                Filter::ConstantTrue | Filter::TrueIf(_) | Filter::Real => "a filter",
             };
             format!("{} with {filter}", write.kind.label())
         };

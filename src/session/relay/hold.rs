@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::decide::Decision;
 use super::stage::Stage;
-use super::up::Decision;
 use super::{Attention, Relay};
 use crate::client::refuse;
 use crate::guard::plan::Effect;

@@ -5,6 +5,7 @@
 //! an idle session owns none.
 
 mod cut;
+mod decide;
 mod down;
 mod group;
 mod hold;
@@ -15,6 +16,7 @@ mod walk;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -83,6 +85,8 @@ pub struct Relay<P: Protocol, C, S, O> {
     /// The same, for the border in front of the server's frame at hand.
     words: BytesMut,
     attention: Attention,
+    /// Where in the frame at the front of `up.held` the text is that is to be lent.
+    lending: Option<Range<usize>>,
     /// Bytes of the frame at the front of `up.held` that its opinion takes; 0 where it is not known to take more than usual.
     wanted: u64,
     /// What streams through to the server.
@@ -134,6 +138,7 @@ where
             answers: BytesMut::new(),
             words: BytesMut::new(),
             attention: Attention::Reading,
+            lending: None,
             wanted: 0,
             cargo: Cargo::Other,
             meter: Meter::default(),

@@ -1,18 +1,18 @@
 //! Client to server.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::hold::{Admission, Why};
-use super::walk::{Walk, Walked};
-use super::{Attention, Cargo, HELD_FREE, OWN_MAX, Relay};
+use super::hold::Why;
+use super::{Attention, HELD_FREE, OWN_MAX, Relay};
 use crate::session::end::End;
 use crate::session::flow::{flush, poll_read, send};
-use crate::session::overseer::{Extent, Opinion, Overseer, Rest, Way};
-use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Request};
+use crate::session::overseer::{Opinion, Overseer, Rest, Way};
+use crate::wire::{Protocol, Request};
 
 impl<P, C, S, O> Relay<P, C, S, O>
 where
@@ -34,6 +34,7 @@ where
             Attention::Awaiting => {
                 let Poll::Ready(opinion) = self.overseer.poll_opinion(cx) else { return Ok(moved) };
                 self.attention = Attention::Reading;
+                self.up.reclaim();
                 self.walk_held(Some(opinion))?;
                 self.write_up(cx)?;
                 return Ok(true);
@@ -129,9 +130,11 @@ where
         input.advance(input.len().saturating_sub(send + hold));
         let passed = input.split_to(send);
         // A small rest must not keep the memory of a large frame that is gone.
-        self.up.held = if hold > HELD_FREE { input } else { BytesMut::from(&input[..]) };
+        let roomy = self.up.wanted > HELD_FREE && input.capacity() >= self.up.wanted;
+        self.up.held = if hold > HELD_FREE || roomy { input } else { BytesMut::from(&input[..]) };
         if self.up.unsent.is_empty() {
-            self.up.unsent = passed;
+            // An empty part would still share the memory of the whole.
+            self.up.unsent = if passed.is_empty() { BytesMut::new() } else { passed };
         } else {
             self.up.unsent.extend_from_slice(&passed);
         }
@@ -144,151 +147,36 @@ where
         if let Attention::Stalled(_) = self.attention {
             return Ok(());
         }
-        let large = |bytes: &BytesMut| if bytes.len() > HELD_FREE { bytes.capacity() } else { 0 };
-        let kept = large(&self.up.held) + large(&self.up.unsent);
+        self.lend();
+        let kept = self.up.kept();
         if kept == 0 {
             self.overseer.release();
             return Ok(());
         }
         match self.overseer.reserve(kept) {
             // What was decided on goes on its way; only what is still held can be refused.
-            Err(refusal) if self.up.held.len() > HELD_FREE => {
+            Err(refusal) if self.up.holds_much() => {
+                self.overseer.withdraw();
+                self.up.reclaim();
                 self.attention = Attention::Reading;
                 self.walk_held(Some(Opinion::Refuse(refusal)))
             }
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Decides on frame after frame of the client. `opinion` is that of the first one, where it was awaited.
-    fn walk_up<'i>(&mut self, input: &'i [u8], mut opinion: Option<Opinion>) -> Result<Walked<'i>, End> {
-        let mut walk = Walk::new(input);
-        self.show_cargo(input);
-        while !walk.rest().is_empty() {
-            walk.stream(&mut self.up);
-            if opinion.is_none() && !walk.rest().is_empty() && (self.crowded() || self.blocked()) {
-                self.attention = Attention::Stalled(Why::Room);
-                break;
+            Ok(()) => {
+                self.up.make_room();
+                Ok(())
             }
-            let Some(head) = P::client_head(walk.rest()).map_err(End::ClientMalformed)? else { break };
-            match self.decide(head, walk.rest(), opinion.take())? {
-                Decision::Incomplete => break,
-                Decision::Halt(meanwhile) => {
-                    walk.flush(&mut self.up.unsent);
-                    self.up.unsent.extend_from_slice(&meanwhile);
-                    break;
-                }
-                Decision::Forward(behind) => {
-                    if !behind.is_empty() {
-                        walk.flush(&mut self.up.unsent);
-                        self.up.unsent.extend_from_slice(&behind);
-                    }
-                    self.up.passing = head.size;
-                }
-                Decision::Drop(instead) => {
-                    self.up.dropping = head.size;
-                    walk.flush(&mut self.up.unsent);
-                    self.up.unsent.extend_from_slice(&instead);
-                }
-                Decision::Quit => {
-                    self.attention = Attention::Quitting;
-                    self.up.passing = head.size;
-                    walk.stream(&mut self.up);
-                    return Ok(walk.end_here());
-                }
-            }
-            walk.stream(&mut self.up);
-        }
-        Ok(walk.end(&mut self.up.unsent))
-    }
-
-    /// Data whose frame began in an earlier read: the overseer was shown its beginning then.
-    fn show_cargo(&mut self, input: &[u8]) {
-        if self.cargo == Cargo::Data && self.up.passing > 0 {
-            let more = usize::try_from(self.up.passing).unwrap_or(usize::MAX).min(input.len());
-            self.overseer.data(input.get(..more).unwrap_or_default());
+            Err(_) => Ok(()),
         }
     }
 
-    fn decide(&mut self, head: Head, rest: &[u8], opinion: Option<Opinion>) -> Result<Decision, End> {
-        if P::skipping(&self.phase) {
-            return Ok(self.skip(head));
+    /// Hands the text that is too long to be read here to the overseer, in the very bytes that go to the server later.
+    fn lend(&mut self) {
+        if let Some(Range { start, end }) = self.lending.take() {
+            let held = std::mem::take(&mut self.up.held).freeze();
+            let end = end.min(held.len());
+            self.overseer.lend(held.slice(start.min(end)..end));
+            self.up.judged = held;
         }
-        let known = opinion.is_some();
-        let needed = match P::client_needs(head, self.overseer.hold()) {
-            Needs::Head => self.wanted,
-            Needs::Prefix(bytes) => bytes.max(self.wanted),
-        };
-        if !known && (rest.len() as u64) < needed.min(head.size) {
-            return Ok(Decision::Incomplete);
-        }
-        self.wanted = 0;
-        let size = usize::try_from(head.size).unwrap_or(usize::MAX);
-        let frame = rest.get(..size).unwrap_or(rest);
-        let extent = Extent { size: head.size, held: frame.len() as u64 };
-        if let Some(Opinion::Refuse(refusal)) = &opinion {
-            return Ok(self.refuse(head, frame, refusal));
-        }
-        let request = P::request(head, frame).map_err(End::ClientMalformed)?;
-        let opinion = opinion.unwrap_or_else(|| self.overseer.opinion(request, extent));
-        match opinion {
-            Opinion::More(bytes) if extent.held < bytes.min(extent.size) => {
-                self.wanted = bytes;
-                return Ok(Decision::Incomplete);
-            }
-            Opinion::Allow | Opinion::More(_) => {}
-            Opinion::Warn(refusal) => P::announce(Announcement::Warning(&refusal), &mut self.answers),
-            Opinion::Refuse(refusal) => return Ok(self.refuse(head, frame, &refusal)),
-            Opinion::Wait => {
-                self.attention = Attention::Awaiting;
-                return Ok(Decision::Incomplete);
-            }
-        }
-        Ok(match self.admit(request) {
-            Admission::Now => self.pass(head, request, BytesMut::new()),
-            Admission::Behind(bytes) => self.pass(head, request, bytes),
-            Admission::Later(why, meanwhile) => self.stall(why, meanwhile),
-            Admission::Never(refusal) => self.refuse(head, frame, &refusal),
-            Admission::Overlooked => Decision::Drop(BytesMut::new()),
-        })
-    }
-
-    /// Nothing is judged here, so nothing passes but a goodbye.
-    fn skip(&mut self, head: Head) -> Decision {
-        match P::client(&mut self.phase, head) {
-            Passage::Forward => Decision::Quit,
-            Passage::Drop => Decision::Drop(BytesMut::new()),
-            Passage::Conclude => self.conclude(),
-        }
-    }
-
-    fn conclude(&mut self) -> Decision {
-        P::conclude(&self.phase, &mut self.answers);
-        Decision::Drop(BytesMut::new())
-    }
-
-    /// `behind` goes to the server first.
-    fn pass(&mut self, head: Head, request: Request<'_>, behind: BytesMut) -> Decision {
-        match P::client(&mut self.phase, head) {
-            Passage::Forward if request == Request::Quit => Decision::Quit,
-            Passage::Forward => {
-                self.cargo = if let Request::Data { .. } = request { Cargo::Data } else { Cargo::Other };
-                self.overseer.forwarded(request);
-                Decision::Forward(behind)
-            }
-            Passage::Drop => Decision::Drop(BytesMut::new()),
-            Passage::Conclude => self.conclude(),
-        }
-    }
-
-    fn refuse(&mut self, head: Head, frame: &[u8], refusal: &Refusal) -> Decision {
-        let mut out = Outgoing::default();
-        P::refuse(&mut self.phase, head, frame, refusal, &mut out);
-        self.answers.extend_from_slice(&out.client);
-        if !out.server.is_empty() {
-            self.overseer.forwarded(Request::Other);
-        }
-        Decision::Drop(out.server)
     }
 
     fn send_up(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), End> {
@@ -308,17 +196,4 @@ where
         }
         Ok(sent > 0)
     }
-}
-
-/// What becomes of one frame of the client.
-pub(super) enum Decision {
-    /// It passes, behind these bytes.
-    Forward(BytesMut),
-    /// It has to wait; these bytes go to the server meanwhile.
-    Halt(BytesMut),
-    /// It goes nowhere; these bytes go to the server instead.
-    Drop(BytesMut),
-    Quit,
-    /// Not all of what is needed is here, or the opinion is not.
-    Incomplete,
 }

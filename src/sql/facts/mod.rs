@@ -4,37 +4,50 @@
 //! does dropping what it builds: call [`parse`] on a thread with a stack of [`STACK_BYTES`], never on a worker.
 //! What the parser cannot read is read by `scan`, which knows the clauses of a statement and no more.
 
+mod adapt;
 mod calls;
+pub mod claims;
+mod conditions;
+mod cut;
 mod join;
+pub mod keyed;
 mod reach;
 mod scan;
 mod select;
+mod tokens;
 mod truth;
+mod unreadable;
 mod write;
 
-use super::lexer::{Lexed, Piece, Wrap};
+use super::lexer::{Lexed, Marks, Piece, Wrap};
 use super::schema::TableName;
 use super::verb::Verb;
-pub use reach::Reach;
+use claims::Claims;
+pub use reach::{Linked, Reach};
+pub use unreadable::Unreadable;
 
 /// The stack that [`parse`] wants.
 pub const STACK_BYTES: usize = 64 << 20;
 
 /// Longest statement, in bytes of shape, that the parser is asked to read.
-const SHAPE_BYTES_MAX: usize = 64 << 10;
+pub const PARSED_BYTES_MAX: usize = 64 << 10;
 
 /// Most tokens of one statement.
 const TOKENS_MAX: usize = 8_000;
 
 /// What narrows a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// No WHERE at all.
     None,
     /// A WHERE that is true for every row.
     ConstantTrue,
+    /// A WHERE that is true for every row where this holds of its table.
+    TrueIf(Claims),
     /// Anything else.
     Real,
+    /// It stands in what was not kept of a very long text.
+    Unread,
 }
 
 /// What a write does.
@@ -70,31 +83,6 @@ pub struct Write {
     pub filter: Filter,
 }
 
-/// Why the parser read nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unreadable {
-    /// The shape is over 64 KiB.
-    TooLong,
-    /// More than 8,000 tokens.
-    TooManyTokens,
-    /// Nested too deeply.
-    TooDeep,
-    /// The parser does not know its syntax.
-    Syntax,
-}
-
-impl Unreadable {
-    /// A sentence part for logs.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::TooLong => "too long",
-            Self::TooManyTokens => "too many tokens",
-            Self::TooDeep => "nested too deeply",
-            Self::Syntax => "unknown syntax",
-        }
-    }
-}
-
 /// Where the facts of a statement come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -115,14 +103,21 @@ pub struct Statement {
     pub tables: Vec<TableName>,
     /// Its writes.
     pub writes: Vec<Write>,
+    /// Rows that all its writes change together, INSERT and MERGE included. Only the parser can tell.
+    pub changed: Reach,
     /// How it was read.
     pub source: Source,
 }
 
 impl Statement {
     /// A statement that sends no rows and writes nothing that a filter could narrow.
-    pub const SILENT: Self =
-        Self { reach: Reach::Silent, tables: Vec::new(), writes: Vec::new(), source: Source::Verb };
+    pub const SILENT: Self = Self {
+        reach: Reach::Silent,
+        tables: Vec::new(),
+        writes: Vec::new(),
+        changed: Reach::Silent,
+        source: Source::Verb,
+    };
 }
 
 /// What is known of a shape: one entry for each statement, in order.
@@ -136,7 +131,13 @@ impl Facts {
     /// About how much memory this takes: for a cache that counts bytes.
     pub fn weight_bytes(&self) -> usize {
         let tables = |statement: &Statement| statement.tables.len() * 96 + statement.writes.len() * 128;
-        self.statements.iter().map(|statement| 160 + tables(statement) + statement.reach.weight() * 48).sum()
+        self.statements
+            .iter()
+            .map(|statement| {
+                let nodes = statement.reach.weight() + statement.changed.weight();
+                160 + tables(statement) + nodes * 64
+            })
+            .sum()
     }
 
     /// The first statement that the parser could not read, with the reason.
@@ -150,31 +151,45 @@ impl Facts {
 
 /// Reads a shape. Costs 4 to 40 us for ordinary statements; see the module about the stack.
 pub fn parse(lexed: &Lexed) -> Facts {
-    Facts { statements: lexed.pieces.iter().map(|piece| statement(lexed, piece)).collect() }
+    parse_while(lexed, &mut || true)
 }
 
-fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
+/// As [`parse`], for as long as `go_on` says so: the statements that are left then are read by their clauses.
+pub fn parse_while(lexed: &Lexed, go_on: &mut dyn FnMut() -> bool) -> Facts {
+    let mut read =
+        |piece| if go_on() { statement(lexed, piece, Depth::Parsed) } else { statement(lexed, piece, Depth::Scanned) };
+    Facts { statements: lexed.pieces.iter().map(&mut read).collect() }
+}
+
+/// How thoroughly a statement is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Parsed,
+    Scanned,
+}
+
+fn statement(lexed: &Lexed, piece: &Piece, depth: Depth) -> Statement {
     let shape = lexed.shape.get(piece.body.max(piece.shape.start)..piece.shape.end).unwrap_or_default();
     let text = readable(shape);
-    let text = if piece.wrap == Wrap::CopyOut { scan::parenthesised(&text) } else { &text };
+    let text = if piece.wrap == Wrap::CopyOut { tokens::parenthesised(&text) } else { &text };
+    if piece.marks.has(Marks::CUT) {
+        return cut::statement(text, piece);
+    }
     if piece.inner == Verb::Truncate {
         return Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT };
     }
     if piece.inner.queries() || piece.inner.writes() {
-        return read(text, piece.inner);
+        return if depth == Depth::Parsed {
+            read(text, piece.inner)
+        } else {
+            scan::statement(text, piece.inner, Unreadable::TooSlow)
+        };
     }
-    let mut writes = Vec::new();
-    if piece.writes() {
-        scan::nested_writes(text, &mut writes);
-    }
-    Statement { writes, ..Statement::SILENT }
+    Statement { writes: scan::writes_inside(piece, text), ..Statement::SILENT }
 }
 
 /// Reads one statement: by the parser, or else by its clauses.
 fn read(text: &str, verb: Verb) -> Statement {
-    if verb == Verb::Table {
-        return scan::table_statement(text);
-    }
     match parsed(text) {
         Ok(statement) => statement,
         Err(reason) => scan::statement(text, verb, reason),
@@ -182,13 +197,14 @@ fn read(text: &str, verb: Verb) -> Statement {
 }
 
 fn parsed(text: &str) -> Result<Statement, Unreadable> {
-    if text.len() > SHAPE_BYTES_MAX {
+    if text.len() > PARSED_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
     let ast = scan::parse_statement(text)?;
     let mut reader = select::Reader::default();
     let reach = reader.statement(&ast);
-    Ok(Statement { reach, tables: reader.tables, writes: reader.writes, source: Source::Parsed })
+    let changed = reader.changed.into_iter().reduce(Reach::sum).unwrap_or(Reach::Silent);
+    Ok(Statement { reach, tables: reader.tables, writes: reader.writes, changed, source: Source::Parsed })
 }
 
 /// The shape as text. A client's encoding may be any: a byte that is not UTF-8 stands for itself, so that what a rule

@@ -1,67 +1,26 @@
-//! Reading without a parser: the words of a shape, and which of them stand outside of parentheses.
+//! Reading with as little of a parser as a statement lets: one clause alone, or no more than its words.
 
 use sqlparser::ast::Statement as Ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Tokenizer;
 
+use super::adapt::adapted;
 use super::calls::AGGREGATES;
-use super::select::LIMIT_BASE;
+use super::select::NO_VALUE;
+use super::tokens::{Token, name, parenthesised, tokens};
 use super::truth::{self, Truth};
-use super::{Filter, Reach, Source, Statement, TOKENS_MAX, TableName, Unreadable, Write, WriteKind};
+use super::{Filter, PARSED_BYTES_MAX, Reach, Source, Statement, TOKENS_MAX, TableName, Unreadable, Write, WriteKind};
+use crate::sql::lexer::Piece;
 use crate::sql::verb::Verb;
 
 /// How deep the parser may recurse.
 const RECURSION_MAX: usize = 50;
 
-/// A token of a shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Token<'a> {
-    text: &'a str,
-    at: usize,
-    /// Parentheses around it.
-    depth: usize,
-}
+/// How many writes in the WITH of one statement are read on their own. Each is read to its end, and they may stand in each other.
+const NESTED_MAX: usize = 32;
 
-/// The tokens of a shape. Shapes have no comments and no literals but `''` and `'%'`, so this takes no more than
-/// knowing quotes, words and single characters.
-fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
-    let mut at = 0;
-    let mut depth = 0_usize;
-    std::iter::from_fn(move || {
-        at += text[at..].len() - text[at..].trim_start().len();
-        let rest = &text[at..];
-        let first = rest.chars().next()?;
-        let len = match first {
-            '"' | '\'' => quoted_len(rest, first),
-            c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            c => c.len_utf8(),
-        };
-        depth = if first == ')' { depth.saturating_sub(1) } else { depth };
-        let token = Token { text: &rest[..len], at, depth };
-        depth += usize::from(first == '(');
-        at += len;
-        Some(token)
-    })
-}
-
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
-}
-
-fn quoted_len(text: &str, quote: char) -> usize {
-    let mut from = 1;
-    while let Some(stop) = text[from..].find(quote) {
-        from += stop + 1;
-        if !text[from..].starts_with(quote) {
-            return from;
-        }
-        from += 1;
-    }
-    text.len()
-}
-
-/// Parses a shape. What the parser is known to refuse and means nothing here is replaced beforehand.
+/// Parses a shape, in words that the parser knows.
 pub(super) fn parse_statement(text: &str) -> Result<Ast, Unreadable> {
     let mut parser = parser_for(&adapted(text))?;
     let statement = parser.parse_statement().map_err(unreadable)?;
@@ -73,6 +32,9 @@ pub(super) fn parse_statement(text: &str) -> Result<Ast, Unreadable> {
 
 fn parser_for(text: &str) -> Result<Parser<'static>, Unreadable> {
     const DIALECT: &PostgreSqlDialect = &PostgreSqlDialect {};
+    if text.len() > PARSED_BYTES_MAX {
+        return Err(Unreadable::TooLong);
+    }
     let tokens = Tokenizer::new(DIALECT, text).tokenize_with_location().map_err(|_| Unreadable::Syntax)?;
     let words = tokens.iter().filter(|token| !matches!(token.token, sqlparser::tokenizer::Token::Whitespace(_)));
     if words.count() > TOKENS_MAX {
@@ -89,78 +51,33 @@ fn unreadable(error: ParserError) -> Unreadable {
     }
 }
 
-/// Numbers the limits, and drops the strength of row locks and ONLY, which changes nothing here.
-fn adapted(text: &str) -> String {
-    let mut out = Copy { text, out: String::with_capacity(text.len() + 16), copied: 0 };
-    let mut limits = 0_u16;
-    let mut before = "";
-    let mut only = None;
-    for token in tokens(text) {
-        let lock = [("for no key update", "for update"), ("for key share", "for share")];
-        let lock = lock.into_iter().find(|(long, _)| token.text == "for" && text[token.at..].starts_with(long));
-        if token.text == "$2" {
-            out.replace(token.at, 2, &format!("${}", LIMIT_BASE.saturating_add(limits)));
-            limits = limits.saturating_add(1);
-        } else if token.text == "only" && matches!(before, "from" | "update" | "join" | "using") {
-            out.replace(token.at, token.text.len(), "");
-        } else if let Some((long, short)) = lock {
-            out.replace(token.at, long.len(), short);
-        } else if before == "only" && token.text == "(" {
-            only = Some(token.depth);
-            out.replace(token.at, 1, "");
-        } else if token.text == ")" && only == Some(token.depth) {
-            only = None;
-            out.replace(token.at, 1, "");
-        }
-        before = token.text;
-    }
-    out.replace(text.len(), 0, "");
-    out.out
-}
-
-/// A text that is copied with changes.
-struct Copy<'a> {
-    text: &'a str,
-    out: String,
-    copied: usize,
-}
-
-impl Copy<'_> {
-    fn replace(&mut self, at: usize, len: usize, by: &str) {
-        // What is inside of a longer replacement is gone.
-        if at >= self.copied {
-            self.out.push_str(&self.text[self.copied..at]);
-            self.out.push_str(by);
-            self.copied = at + len;
-        }
-    }
-}
-
-/// What stands before the parenthesis that `text` closes without having opened it.
-pub(super) fn parenthesised(text: &str) -> &str {
-    let mut depth = 0_usize;
-    for token in tokens(text) {
-        match token.text {
-            "(" => depth += 1,
-            ")" if depth == 0 => return text[..token.at].trim_end(),
-            ")" => depth -= 1,
-            _ => {}
-        }
-    }
-    text
-}
-
 /// Reads a statement by its clauses.
 pub(super) fn statement(text: &str, verb: Verb, reason: Unreadable) -> Statement {
     let mut statement = Statement { source: Source::Scanned(reason), ..Statement::SILENT };
     match verb {
         Verb::Update => statement.writes.push(main_write(text, WriteKind::Update)),
         Verb::Delete => statement.writes.push(main_write(text, WriteKind::Delete)),
-        Verb::Select | Verb::Values => query(text, &mut statement),
+        Verb::Merge => merge(text, &mut statement.writes),
+        Verb::Select | Verb::Values | Verb::Table => query(text, &mut statement),
         _ => {}
     }
     nested_writes(text, &mut statement.writes);
     statement
+}
+
+/// The arms of a MERGE. What it joins by is not looked at, and taken for a filter.
+fn merge(text: &str, writes: &mut Vec<Write>) {
+    let table = table_after(text, &["merge", "into", "only"]);
+    let mut before = "";
+    for token in tokens(text).filter(|token| token.depth == 0) {
+        let kind = match token.text {
+            "update" if before == "then" => Some(WriteKind::Update),
+            "delete" if before == "then" => Some(WriteKind::Delete),
+            _ => None,
+        };
+        writes.extend(kind.map(|kind| Write { kind, table: table.clone(), filter: Filter::Real }));
+        before = token.text;
+    }
 }
 
 fn main_write(text: &str, kind: WriteKind) -> Write {
@@ -199,19 +116,6 @@ pub(super) fn truncate(text: &str) -> Write {
     Write { kind: WriteKind::Truncate, table, filter: Filter::None }
 }
 
-/// `TABLE name`, with what may follow a query.
-pub(super) fn table_statement(text: &str) -> Statement {
-    let mut statement = Statement { source: Source::Parsed, ..Statement::SILENT };
-    statement.reach = match table_after(text, &["table", "only"]) {
-        Some(table) => {
-            statement.tables.push(table);
-            limited(text, Reach::Table(0))
-        }
-        None => Reach::Unknown,
-    };
-    statement
-}
-
 /// The name after some words at the beginning.
 fn table_after(text: &str, words: &[&str]) -> Option<TableName> {
     let mut rest = tokens(text).map(|token| token.text).skip_while(|token| words.contains(token) || *token == "(");
@@ -222,25 +126,95 @@ fn table_after(text: &str, words: &[&str]) -> Option<TableName> {
     Some(TableName::qualified(&first, &name(rest.next()?)?))
 }
 
-fn name(token: &str) -> Option<std::borrow::Cow<'_, str>> {
-    match token.strip_prefix('"') {
-        Some(quoted) => Some(quoted.strip_suffix('"')?.replace("\"\"", "\"").into()),
-        None => token.starts_with(|c: char| c.is_alphabetic() || c == '_').then_some(token.into()),
-    }
-}
-
 /// UPDATE and DELETE in the WITH of a statement that the parser refused: each is read on its own.
-pub(super) fn nested_writes(text: &str, writes: &mut Vec<Write>) {
+fn nested_writes(text: &str, writes: &mut Vec<Write>) {
     let mut before = ["", ""];
     for token in tokens(text) {
         let opens = before[1] == "(" && matches!(before[0], "as" | "materialized");
         if opens && matches!(token.text, "update" | "delete") {
+            if writes.len() >= NESTED_MAX {
+                writes.push(Write { kind: WriteKind::Update, table: None, filter: Filter::Unread });
+                return;
+            }
             let inner = parenthesised(&text[token.at..]);
             let kind = if token.text == "update" { WriteKind::Update } else { WriteKind::Delete };
             writes.push(parsed_write(inner).unwrap_or_else(|| main_write(inner, kind)));
         }
         before = [before[1], token.text];
     }
+}
+
+/// `CREATE TABLE … AS` runs its query; what a rule, a view or a function holds runs later.
+fn creates_table(text: &str) -> bool {
+    tokens(text).take(4).any(|token| token.text == "table")
+}
+
+/// What a statement runs that is neither a query nor a write itself.
+pub(super) fn writes_inside(piece: &Piece, text: &str) -> Vec<Write> {
+    let mut writes = Vec::new();
+    if piece.inner == Verb::Call {
+        body_writes(text, &mut writes);
+    }
+    if piece.writes() && creates_table(text) {
+        nested_writes(text, &mut writes);
+    }
+    writes
+}
+
+/// Most writes of one body that are looked at.
+const BODY_WRITES_MAX: usize = 1_000;
+
+/// UPDATE, DELETE and TRUNCATE in the body of a DO.
+fn body_writes(text: &str, writes: &mut Vec<Write>) {
+    nested_writes(text, writes);
+    let mut before = "";
+    let mut words = tokens(text).peekable();
+    while let Some(token) = words.next() {
+        let begins = matches!(before, ";" | "(" | "begin" | "then" | "else" | "loop" | ">");
+        before = token.text;
+        if !begins || writes.len() >= BODY_WRITES_MAX {
+            continue;
+        }
+        let kind = match (token.text, words.peek().map_or("", |next| next.text)) {
+            // An arm of a MERGE has no table.
+            ("update", "set") => continue,
+            ("update", _) => WriteKind::Update,
+            ("delete", "from") => WriteKind::Delete,
+            ("truncate", _) => WriteKind::Truncate,
+            _ => continue,
+        };
+        let statement = first_statement(&text[token.at..]);
+        writes.push(match kind {
+            WriteKind::Truncate => truncate(statement),
+            WriteKind::Update | WriteKind::Delete => {
+                let write = parsed_write(statement).unwrap_or_else(|| main_write(statement, kind));
+                beside_variables(write, statement)
+            }
+        });
+    }
+}
+
+/// In a body `id = r.id` may compare a column with a variable.
+fn beside_variables(write: Write, statement: &str) -> Write {
+    let mut condition = tokens(statement).skip_while(|token| token.text != "where");
+    match write.filter {
+        Filter::ConstantTrue if condition.any(|token| token.text == ".") => Write { filter: Filter::Real, ..write },
+        _ => write,
+    }
+}
+
+/// What stands before the first semicolon outside of parentheses, or the end of the parentheses around it.
+fn first_statement(text: &str) -> &str {
+    let mut depth = 0_usize;
+    for token in tokens(text) {
+        match token.text {
+            "(" => depth += 1,
+            ")" | ";" if depth == 0 => return text[..token.at].trim_end(),
+            ")" => depth -= 1,
+            _ => {}
+        }
+    }
+    text
 }
 
 fn parsed_write(text: &str) -> Option<Write> {
@@ -310,13 +284,13 @@ fn limited(text: &str, reach: Reach) -> Reach {
         }
         if token.text == "$2" {
             if token.depth == 0 || fetched {
-                return Reach::Limited(Box::new(reach), limits);
+                return reach.limited(limits);
             }
             limits = limits.saturating_add(1);
         }
-        // `LIMIT ALL` and `LIMIT NULL` are none; any other expression may be anything.
+        // `LIMIT ALL` and `LIMIT NULL` are none.
         if token.depth == 0 && before == "limit" && !matches!(token.text, "all" | "null") {
-            return reach.filtered();
+            return reach.limited(NO_VALUE);
         }
         before = token.text;
     }

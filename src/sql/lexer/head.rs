@@ -35,7 +35,7 @@ impl Lexer<'_> {
         // `LIMIT CAST (10 AS bigint)` is a limit all the same.
         self.limit_next &= word == Word::Cast;
         self.pair_word(word);
-        if let Some(top) = self.frames.last_mut() {
+        if let Some(top) = self.top_mut() {
             top.tuples = if word == Word::Values { Tuples::Expected } else { Tuples::No };
             top.tuple_count = 0;
         }
@@ -62,7 +62,7 @@ impl Lexer<'_> {
     pub(super) fn name(&mut self, word: Word) {
         self.pair_word(word);
         self.limit_next = false;
-        if let Some(top) = self.frames.last_mut() {
+        if let Some(top) = self.top_mut() {
             top.tuples = Tuples::No;
         }
         self.token(Last::Name);
@@ -99,7 +99,7 @@ impl Lexer<'_> {
     /// The list, or what ANY compares with, turns out to be a query.
     fn query_word(&mut self) {
         if self.last == Last::Open
-            && let Some(top) = self.frames.last_mut()
+            && let Some(top) = self.top_mut()
             && matches!(top.kind, FrameKind::List | FrameKind::Rows)
         {
             top.kind = FrameKind::Group;
@@ -112,6 +112,9 @@ impl Lexer<'_> {
         }
         if self.frames.len() > 1 {
             self.piece.marks.set(Marks::CTE_WRITES);
+            if self.piece.marks.has(Marks::CUT) && matches!(word, Word::Update | Word::Delete) {
+                self.piece.marks.set(Marks::CUT_WRITES);
+            }
         }
         if word == Word::Insert {
             self.tuples_before = self.piece.counts.tuples;
@@ -125,7 +128,7 @@ impl Lexer<'_> {
             Head::Prepare if word == Word::As && self.frames.len() == 1 => self.wrapped(Wrap::Prepare),
             Head::Declare if word == Word::For && self.frames.len() == 1 => self.wrapped(Wrap::Cursor),
             Head::Copy => self.head = Head::Done,
-            Head::With(depth) if depth == self.frames.len() => self.main_word(word),
+            Head::With(depth) if depth == self.depth() => self.main_word(word),
             Head::Prepare | Head::Declare | Head::With(_) | Head::Done => {}
         }
     }
@@ -143,7 +146,7 @@ impl Lexer<'_> {
         self.piece.body = shape - before.iter().rev().take_while(|&&byte| byte == b'(').count();
         let verb = word.verb();
         self.head = match word {
-            Word::With => Head::With(self.frames.len()),
+            Word::With => Head::With(self.depth()),
             Word::Explain if outer => Head::Explain,
             Word::Prepare if outer => Head::Prepare,
             Word::Declare if outer => Head::Declare,
@@ -171,6 +174,8 @@ impl Lexer<'_> {
             Word::False | Word::Off if self.last == Last::Word(Word::Analyze) => self.piece.wrap = Wrap::Explain,
             // VERBOSE, or an option in parentheses.
             Word::Plain => {}
+            // No option has such a name: these parentheses are the statement's.
+            Word::Select | Word::With | Word::Values | Word::Table => self.first_word(word, shape),
             _ if self.frames.len() == 1 => self.first_word(word, shape),
             _ => {}
         }

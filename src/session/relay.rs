@@ -407,6 +407,7 @@ where
         match opinion {
             Opinion::More(bytes) if extent.held < bytes.min(extent.size) => {
                 self.wanted = bytes;
+                self.up.wanted = usize::try_from(bytes.min(head.size)).unwrap_or(usize::MAX);
                 return Ok(Decision::Incomplete);
             }
             Opinion::Allow | Opinion::More(_) => {}

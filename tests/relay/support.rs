@@ -296,7 +296,7 @@ fn opinion(text: &[u8], frame: Extent, book: &mut Book) -> Opinion {
 }
 
 /// COPY data of more bytes in one message is refused.
-pub(crate) const DATA_MAX: u64 = 10_000;
+pub(crate) const DATA_MAX: u64 = 250_000;
 
 /// The two ends that a test plays.
 pub(crate) struct Ends {

@@ -7,10 +7,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::hold::{Admission, Why};
 use super::walk::{Walk, Walked};
-use super::{Attention, Cargo, Relay};
+use super::{Attention, Relay};
 use crate::session::end::End;
 use crate::session::overseer::{Extent, Opinion, Overseer};
 use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Request};
+
+/// What the frame is that streams through to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cargo {
+    /// COPY data, which the overseer sees.
+    Data,
+    Other,
+}
 
 impl<P, C, S, O> Relay<P, C, S, O>
 where
@@ -95,6 +103,7 @@ where
         match opinion {
             Opinion::More(bytes) if extent.held < bytes.min(extent.size) => {
                 self.wanted = bytes;
+                self.up.wanted = usize::try_from(bytes.min(head.size)).unwrap_or(usize::MAX);
                 return Ok(Decision::Incomplete);
             }
             Opinion::Allow | Opinion::More(_) => {}

@@ -23,6 +23,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use self::decide::Cargo;
 use self::group::Group;
 use self::hold::Why;
 use self::meter::Meter;
@@ -60,14 +61,6 @@ enum Attention {
     Stalled(Why),
     /// The client said goodbye; what is left goes to the server.
     Quitting,
-}
-
-/// What the frame is that streams through to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cargo {
-    /// COPY data, which the overseer sees.
-    Data,
-    Other,
 }
 
 /// A session after its login.

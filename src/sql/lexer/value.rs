@@ -326,6 +326,7 @@ impl Lexer<'_> {
         }
         match scalar.kind {
             Kind::Number => {}
+            Kind::Parameter if self.out.arrays.len() >= LIMITS_MAX => self.piece.marks.set(Marks::CUT),
             Kind::Parameter => self.out.arrays.push(ArrayAt { at, parameter: scalar.parameter(self.text) }),
             Kind::Text => {
                 let elements = text_elements(scalar.bytes(self.text));

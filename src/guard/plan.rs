@@ -104,7 +104,9 @@ fn rows(entry: &Entry<'_>, limits: &Limits) -> Extent {
 
 /// What is sure of a formula: an estimate of a table's size is no bound, a limit of the text and a unique key are.
 fn extent(reach: &Reach, max_rows: u64, entry: &Entry<'_>) -> Extent {
-    if matches!(entry.facts.source, Source::Scanned(_)) {
+    // Of what the parser could not read one thing is sure: a write without RETURNING sends nothing.
+    let silent = entry.piece.inner.writes() && *reach == Reach::Silent;
+    if matches!(entry.facts.source, Source::Scanned(_)) && !silent {
         return Extent::Unknown;
     }
     match upper(reach, &Inputs::certain(max_rows, entry)) {

@@ -7,20 +7,24 @@ use crate::guard::{Breach, Mode, Plan};
 
 /// What is watched. A statement whose rows are known to be few enough is counted, but nothing waits for it.
 pub fn watch(limits: &Limits, plan: Plan) -> Watch {
-    let enforced = |mode: Option<Mode>| mode == Some(Mode::Enforce);
-    let cut = plan.rows == Extent::Unknown && enforced(limits.result.map(|limit| limit.mode));
-    let decide = plan.changes == Extent::Unknown && enforced(limits.write.map(|limit| limit.mode));
     Watch {
         allowance: limits.result.as_ref().map_or(Allowance::UNLIMITED, allowance),
         changes_max: limits.write.map_or(u64::MAX, |limit| limit.max_rows),
-        hold: if decide {
-            Hold::Decide
-        } else if cut {
-            Hold::Cut
-        } else {
-            Hold::Nothing
-        },
+        hold: hold(limits, plan),
         effect: plan.effect,
+    }
+}
+
+fn hold(limits: &Limits, plan: Plan) -> Hold {
+    let enforced = |mode: Option<Mode>| mode == Some(Mode::Enforce);
+    if plan.changes == Extent::Unknown && enforced(limits.write.map(|limit| limit.mode)) {
+        Hold::Decide
+    } else if plan.rows == Extent::Unknown && enforced(limits.result.map(|limit| limit.mode)) {
+        Hold::Cut
+    } else if enforced(limits.statement.map(|limit| limit.mode)) {
+        Hold::Alone
+    } else {
+        Hold::Nothing
     }
 }
 
@@ -37,6 +41,7 @@ pub fn breach(limits: &Limits, excess: Excess, reach: Reach) -> Option<(Breach, 
         Excess::Rows => limits.result.map(|limit| (limit.too_many_rows(fate(limit.mode)), limit.mode)),
         Excess::Bytes(rows) => limits.result.map(|limit| (limit.too_many_bytes(rows, fate(limit.mode)), limit.mode)),
         Excess::Changes(rows) => limits.write.map(|limit| (limit.too_many_rows(rows, fate(limit.mode)), limit.mode)),
+        Excess::Time => limits.statement.map(|limit| (limit.too_long(), limit.mode)),
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Fate {
     Refused,
     /// It was stopped, or taken back.
     Failed,
+    /// Its session was ended.
+    Ended,
     /// It went on, since the rule is in `warn`.
     Warned,
     /// It went on, since nothing could be taken back any more.
@@ -32,14 +34,14 @@ pub enum Fate {
 impl Fate {
     const fn mode(self) -> &'static str {
         match self {
-            Self::Refused | Self::Failed => "enforce",
+            Self::Refused | Self::Failed | Self::Ended => "enforce",
             Self::Warned | Self::TooLate => "warn",
         }
     }
 
     const fn outcome(self) -> HitOutcome {
         match self {
-            Self::Refused | Self::Failed => HitOutcome::Refused,
+            Self::Refused | Self::Failed | Self::Ended => HitOutcome::Refused,
             Self::Warned | Self::TooLate => HitOutcome::Warned,
         }
     }
@@ -48,6 +50,7 @@ impl Fate {
         match self {
             Self::Refused => "a statement was refused",
             Self::Failed => "a statement was stopped or rolled back",
+            Self::Ended => "a session was ended",
             Self::Warned => "a statement passed with a warning",
             Self::TooLate => "a statement could not be taken back and passed",
         }
@@ -62,6 +65,16 @@ impl Judge {
         let judgement = self.policy.guard.judge_lifting(intake, &pass.rules);
         break_glass::lifted(&pass, &judgement.lifted, &text.shape.text, who, common);
         Some(judgement)
+    }
+
+    /// Does the client show a pass that lifts the rule of a breach that was measured? Counted and logged where it does.
+    pub(super) fn passes(&self, breach: &Breach, text: Option<&Text>, who: &Entry) -> bool {
+        let common = &self.house.common;
+        let pass = self.break_glass.prove(self.break_glass.shown().as_ref(), who, common);
+        let Some(pass) = pass.filter(|pass| pass.rules.contains(&breach.rule)) else { return false };
+        let shape = text.map_or(&[][..], |text| &text.shape.text);
+        break_glass::lifted(&pass, std::slice::from_ref(breach), shape, who, common);
+        true
     }
 
     /// Counts and logs what the rules found, and puts it in words.

@@ -22,7 +22,7 @@ use super::sight::Own;
 use super::stream::Stream;
 use crate::client::refuse;
 use crate::clock;
-use crate::guard::{Fetch, Intake, Judgement, Plan, Whole};
+use crate::guard::{Fetch, Intake, Judgement, Limits, Plan, Whole};
 use crate::roster::Entry;
 use crate::sql::encoding::depends_on_settings;
 use crate::sql::{Encoding, Schema, Strings, Values, Verb};
@@ -183,6 +183,16 @@ impl Judge {
         }
     }
 
+    /// Which settings the rules are of.
+    pub fn settings(&self) -> u64 {
+        self.settings
+    }
+
+    /// What is measured while a statement runs.
+    pub fn limits(&self) -> &Limits {
+        self.policy.guard.limits()
+    }
+
     /// The statement that the server works on, as far as it is known.
     pub fn current(&self) -> Option<&Rc<Text>> {
         self.current.as_ref()
@@ -193,8 +203,8 @@ impl Judge {
         self.occasion = Occasion::Running;
         match request {
             Request::Run { text } => {
-                self.pipeline.end();
-                self.stream.end();
+                self.end_pipeline();
+                self.end_stream();
                 self.begin(text, frame, Fetch::All, who)
             }
             Request::Prepare { text, .. } => {
@@ -204,7 +214,7 @@ impl Judge {
             Request::Bind { portal, statement, values } => self.bind(portal, statement, (values, frame), who),
             Request::Execute { portal, rows } => self.execute(portal, rows, who),
             Request::Sync => {
-                self.pipeline.end();
+                self.end_pipeline();
                 Opinion::Allow
             }
             Request::Data { bytes, size } => {
@@ -213,7 +223,7 @@ impl Judge {
             }
             Request::DataEnd => {
                 let opinion = self.streamed(who);
-                self.stream.end();
+                self.end_stream();
                 opinion
             }
             Request::Forget { .. } | Request::Quit | Request::Other => Opinion::Allow,
@@ -286,7 +296,7 @@ impl Judge {
     /// The server has answered all that it was sent.
     pub fn settled(&mut self, transaction: Transaction) {
         self.in_flight = false;
-        self.pipeline.end();
+        self.end_pipeline();
         if transaction == Transaction::None {
             self.portals.end();
         }

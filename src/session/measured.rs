@@ -3,8 +3,10 @@
 use super::budget;
 use super::findings::Fate;
 use super::judge::Judge;
+use super::timing::Timed;
 use super::watch::{Excess, Reach, Ruling, Watch};
 use crate::client::refuse;
+use crate::guard::limits::TimeLimit;
 use crate::guard::{Mode, Notice};
 use crate::roster::Entry;
 use crate::wire::Request;
@@ -25,6 +27,9 @@ impl Judge {
     pub fn excess(&self, excess: Excess, reach: Reach, who: &Entry) -> Ruling {
         let guard = &self.policy.guard;
         let Some((breach, mode)) = budget::breach(guard.limits(), excess, reach) else { return Ruling::Pass };
+        if self.passes(&breach, self.current.as_deref(), who) {
+            return Ruling::Pass;
+        }
         let fate = match (mode, reach) {
             (Mode::Enforce, Reach::Whole) => Fate::Failed,
             (Mode::Enforce, Reach::Late) => Fate::TooLate,
@@ -36,5 +41,22 @@ impl Judge {
             (_, Notice::Send) => Ruling::Warn(refuse::breach(&breach)),
             (_, Notice::Silent) => Ruling::Pass,
         }
+    }
+
+    /// A transaction has been open, or idle, for too long: the limit that its session has to end for.
+    pub fn overdue(&self, what: Timed, who: &Entry) -> Option<TimeLimit> {
+        let limits = self.policy.guard.limits();
+        let limit = match what {
+            Timed::Statement => None,
+            Timed::Transaction => limits.transaction,
+            Timed::IdleTransaction => limits.idle_transaction,
+        }?;
+        let breach = limit.too_long();
+        if self.passes(&breach, self.current.as_deref(), who) {
+            return None;
+        }
+        let fate = if limit.mode == Mode::Enforce { Fate::Ended } else { Fate::Warned };
+        self.tell(&breach, fate, self.current.as_deref(), who);
+        (limit.mode == Mode::Enforce).then_some(limit)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::break_glass::Shown;
 use super::memory::{Budget, Share};
 use super::reader::Text;
 use crate::guard::{Judgement, Plan};
@@ -47,6 +48,8 @@ pub struct Portal {
     pub due: Due,
     /// What is known of it before it runs.
     pub plan: Plan,
+    /// The break-glass pass that came with it.
+    pub shown: Option<Shown>,
 }
 
 /// The portals that a client has bound, within the common memory budget. They end with their transaction.

@@ -1,6 +1,6 @@
 //! What is watched while a statement runs, in the words that the relay and its overseer share.
 
-use crate::guard::limits::{RESULT_BUDGET, WRITE_BUDGET};
+use crate::guard::limits::{RESULT_BUDGET, STATEMENT_TIMEOUT, WRITE_BUDGET};
 use crate::guard::plan::Effect;
 use crate::wire::Refusal;
 
@@ -43,7 +43,9 @@ pub enum Hold {
     /// Nothing: what comes behind it may be sent at once.
     #[default]
     Nothing,
-    /// Its reply may be cut, so nothing may run behind it that a cancel could hit.
+    /// It may take too long, so nothing may run behind it that a cancel could hit.
+    Alone,
+    /// Its reply may be cut: the same, and what it writes may not be committed before its reply is in.
     Cut,
     /// The rows that it changed decide whether it stays, so nothing behind it may commit it.
     Decide,
@@ -58,6 +60,19 @@ pub enum Excess {
     Bytes(u64),
     /// A statement changed so many rows.
     Changes(u64),
+    /// A statement has taken so long.
+    Time,
+}
+
+/// What a statement has sent and changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Rows of its reply.
+    pub rows: u64,
+    /// Bytes of these rows, heads included.
+    pub bytes: u64,
+    /// Rows that it changed, where it is a write.
+    pub changes: Option<u64>,
 }
 
 /// What can still be done about it.
@@ -95,6 +110,7 @@ impl Excess {
         match self {
             Self::Rows | Self::Bytes(_) => RESULT_BUDGET,
             Self::Changes(_) => WRITE_BUDGET,
+            Self::Time => STATEMENT_TIMEOUT,
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Tail {
     Buried,
     /// It takes data of a COPY.
     Copy,
+    /// Data flows both ways, as in replication, for as long as either side likes.
+    Stream,
     /// Nobody can tell.
     Lost,
 }

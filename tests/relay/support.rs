@@ -11,7 +11,7 @@ use floodwall::guard::plan::Effect;
 use floodwall::session::end::End;
 use floodwall::session::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use floodwall::session::relay::{Relay, Remains, lent};
-use floodwall::session::watch::{Allowance, Excess, Hold, Reach, Ruling, Streams, Watch, Work};
+use floodwall::session::watch::{Allowance, Excess, Hold, Reach, Ruling, Streams, Tally, Watch, Work};
 use floodwall::wire::pg::Pg;
 use floodwall::wire::{Failure, Refusal, Request, Setting, Severity, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -45,6 +45,9 @@ pub(crate) struct Book {
     /// The text that was judged last.
     pub text: Vec<u8>,
     pub excesses: Vec<(Excess, Reach)>,
+    pub tallies: Vec<Tally>,
+    /// The time of the statement at work is up.
+    pub late: bool,
     pub stops: usize,
     pub cancel: Cancel,
     pub waker: Option<Waker>,
@@ -153,7 +156,15 @@ impl Overseer for Puppet {
         }
     }
 
-    fn stop(&mut self) {
+    fn late(&mut self) -> bool {
+        std::mem::take(&mut self.0.borrow_mut().late)
+    }
+
+    fn tally(&mut self, tally: Tally) {
+        self.0.borrow_mut().tallies.push(tally);
+    }
+
+    fn stop(&mut self, _rule: &'static str) {
         let mut book = self.0.borrow_mut();
         book.stops += 1;
         book.cancel = Cancel::Open;

@@ -19,7 +19,18 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     O: Overseer,
 {
-    /// What becomes of the frame that is one too many, or says that a statement changed too much.
+    /// What becomes of the row, of so many bytes, that is one too many.
+    pub(super) fn overflowed(&mut self, excess: Excess, size: u64, frame: &[u8]) -> Result<Fate, End> {
+        // Once for each reply is enough.
+        self.meter.lift(size);
+        let fate = self.exceeded(excess, Event::Other, frame)?;
+        if self.discards() {
+            self.overseer.tally(self.meter.tally());
+        }
+        Ok(fate)
+    }
+
+    /// What becomes of a frame with which a statement has sent or changed too much.
     pub(super) fn exceeded(&mut self, excess: Excess, event: Event, frame: &[u8]) -> Result<Fate, End> {
         let lost = P::tail(&self.phase) == Tail::Lost;
         match self.overseer.excess(excess, self.reach(excess)) {
@@ -31,18 +42,10 @@ where
             }
             Ruling::Warn(refusal) => {
                 P::announce(Announcement::Warning(&refusal), &mut self.words);
-                Ok(self.let_pass(excess, event, frame))
+                Ok(self.staged(event, frame))
             }
-            Ruling::Pass => Ok(self.let_pass(excess, event, frame)),
+            Ruling::Pass => Ok(self.staged(event, frame)),
         }
-    }
-
-    /// Once for each reply is enough.
-    fn let_pass(&mut self, excess: Excess, event: Event, frame: &[u8]) -> Fate {
-        if !matches!(excess, Excess::Changes(_)) {
-            self.meter.ignore();
-        }
-        self.staged(event, frame)
     }
 
     fn reach(&self, excess: Excess) -> Reach {
@@ -69,8 +72,9 @@ where
         if scope == Scope::Pipeline {
             self.errand = Some(Errand::FailPipeline(excess.rule()));
         }
+        self.late = None;
         if !matches!(excess, Excess::Changes(_)) {
-            self.overseer.stop();
+            self.overseer.stop(excess.rule());
         }
     }
 

@@ -5,9 +5,10 @@ use std::ops::Range;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Relay;
 use super::hold::{Admission, Why};
+use super::up::Attention;
 use super::walk::{Walk, Walked};
-use super::{Attention, Relay};
 use crate::session::end::End;
 use crate::session::overseer::{Extent, Opinion, Overseer};
 use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Request};

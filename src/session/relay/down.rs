@@ -13,8 +13,8 @@ use super::{OWN_MAX, Relay};
 use crate::session::end::End;
 use crate::session::flow::{flush, poll_read, send};
 use crate::session::overseer::{Overseer, Owes, Way};
-use crate::session::watch::Excess;
-use crate::wire::{Completion, Failure, Head, Needs, Protocol, Reply, Severity, Tail, Transaction};
+use crate::session::watch::Tally;
+use crate::wire::{Announcement, Completion, Failure, Head, Needs, Protocol, Reply, Severity, Tail, Transaction};
 
 impl<P, C, S, O> Relay<P, C, S, O>
 where
@@ -142,7 +142,7 @@ where
         }
         match self.meter.row(head.size) {
             Ok(()) => Ok(self.staged(Event::Other, frame)),
-            Err(excess) => self.exceeded(excess, Event::Other, frame),
+            Err(excess) => self.overflowed(excess, head.size, frame),
         }
     }
 
@@ -152,19 +152,25 @@ where
         }
         match self.meter.piece(head.size) {
             Ok(()) => Ok(self.staged(Event::Other, frame)),
-            Err(excess) => self.exceeded(excess, Event::Other, frame),
+            Err(excess) => self.overflowed(excess, head.size, frame),
         }
     }
 
     fn completed(&mut self, completion: Completion, frame: &[u8]) -> Result<Fate, End> {
+        let tally = self.meter.tally();
         self.group.completed();
         self.meter.begin();
-        match completion {
-            Completion::Changed(rows) if !self.discards() => match self.meter.changed(rows) {
-                Err(excess @ Excess::Changes(_)) => self.exceeded(excess, Event::Completed, frame),
-                _ => Ok(self.staged(Event::Completed, frame)),
-            },
-            _ => Ok(self.staged(Event::Completed, frame)),
+        if self.discards() {
+            return Ok(self.staged(Event::Completed, frame));
+        }
+        let Completion::Changed(rows) = completion else {
+            self.overseer.tally(tally);
+            return Ok(self.staged(Event::Completed, frame));
+        };
+        self.overseer.tally(Tally { changes: Some(rows), ..tally });
+        match self.meter.changed(rows) {
+            Ok(()) => Ok(self.staged(Event::Completed, frame)),
+            Err(excess) => self.exceeded(excess, Event::Completed, frame),
         }
     }
 
@@ -177,7 +183,9 @@ where
             return Fate::Drop;
         }
         self.overseer.failed(failure);
-        Fate::Pass
+        let Some(refusal) = self.stopped(failure) else { return Fate::Pass };
+        P::announce(Announcement::Error(&refusal), &mut self.words);
+        Fate::Drop
     }
 
     /// The server is through with a group.

@@ -114,7 +114,7 @@ impl Group {
 
     /// True where it is open, and replies are due on which something depends.
     pub(super) fn is_undecided(&self) -> bool {
-        self.is_open() && self.hold > Hold::Nothing && !self.is_answered()
+        self.is_open() && self.hold >= Hold::Cut && !self.is_answered()
     }
 
     fn take(&mut self, watch: &Watch) {

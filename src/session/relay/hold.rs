@@ -3,9 +3,10 @@
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Relay;
 use super::decide::Decision;
 use super::stage::Stage;
-use super::{Attention, Relay};
+use super::up::Attention;
 use crate::client::refuse;
 use crate::guard::plan::Effect;
 use crate::session::overseer::Overseer;
@@ -45,7 +46,7 @@ where
 {
     /// May nothing more of the client be looked at?
     pub(super) fn blocked(&self) -> bool {
-        !self.stage.is_passing() || self.errand.is_some() || self.sealed()
+        !self.stage.is_passing() || self.late.is_some() || self.errand.is_some() || self.sealed()
     }
 
     /// Must the frames in `up.held` still wait?
@@ -93,14 +94,15 @@ where
 
     fn admit_query(&mut self, watch: &Watch) -> Admission {
         match (watch.hold, P::tail(&self.phase)) {
-            (Hold::Nothing, _) | (_, Tail::Copy | Tail::Lost | Tail::Idle) => {}
+            (Hold::Nothing, _) | (_, Tail::Copy | Tail::Stream | Tail::Lost | Tail::Idle) => {}
             (_, Tail::Closed | Tail::Buried) => return Admission::Later(Why::CaughtUp, BytesMut::new()),
+            (Hold::Alone, Tail::Open) => {}
             (_, Tail::Open) => return Admission::Never(refuse::query_in_pipeline()),
         }
         self.measure(watch);
         self.group.query(watch);
         let idle = P::tail(&self.phase) == Tail::Idle && P::transaction(&self.phase) == Transaction::None;
-        if watch.hold == Hold::Nothing || watch.effect != Effect::Writes || !idle {
+        if watch.hold < Hold::Cut || watch.effect != Effect::Writes || !idle {
             return Admission::Now;
         }
         self.stage = Stage::Opening;
@@ -140,7 +142,7 @@ where
         let begins = match P::tail(&self.phase) {
             Tail::Idle | Tail::Open => self.group.is_answered(),
             Tail::Closed | Tail::Buried => false,
-            Tail::Copy | Tail::Lost => true,
+            Tail::Copy | Tail::Stream | Tail::Lost => true,
         };
         if begins {
             self.meter.begin();

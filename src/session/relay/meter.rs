@@ -1,12 +1,15 @@
 //! Counts what one reply sends: two subtractions for each row.
 
-use crate::session::watch::{Allowance, Excess, Streams, Watch};
+use crate::session::watch::{Allowance, Excess, Streams, Tally, Watch};
 
 /// What the reply at hand may still send, and what the next one may.
 #[derive(Debug)]
 pub(super) struct Meter {
     rows_left: u64,
     bytes_left: u64,
+    /// What was left when the reply at hand began.
+    rows_first: u64,
+    bytes_first: u64,
     full: Allowance,
     changes_max: u64,
 }
@@ -14,7 +17,14 @@ pub(super) struct Meter {
 impl Default for Meter {
     fn default() -> Self {
         let Allowance { rows, bytes, .. } = Allowance::UNLIMITED;
-        Self { rows_left: rows, bytes_left: bytes, full: Allowance::UNLIMITED, changes_max: u64::MAX }
+        Self {
+            rows_left: rows,
+            bytes_left: bytes,
+            rows_first: rows,
+            bytes_first: bytes,
+            full: Allowance::UNLIMITED,
+            changes_max: u64::MAX,
+        }
     }
 }
 
@@ -29,12 +39,26 @@ impl Meter {
     pub(super) const fn begin(&mut self) {
         self.rows_left = self.full.rows;
         self.bytes_left = self.full.bytes;
+        self.rows_first = self.full.rows;
+        self.bytes_first = self.full.bytes;
     }
 
-    /// Whatever the reply at hand still sends does not count.
-    pub(super) const fn ignore(&mut self) {
-        self.rows_left = u64::MAX;
-        self.bytes_left = u64::MAX;
+    /// What the reply at hand has sent.
+    pub(super) const fn tally(&self) -> Tally {
+        Tally {
+            rows: self.rows_first.saturating_sub(self.rows_left),
+            bytes: self.bytes_first.saturating_sub(self.bytes_left),
+            changes: None,
+        }
+    }
+
+    /// Counts a row in spite of the limits. Whatever the reply at hand sends behind it is only counted.
+    pub(super) const fn lift(&mut self, size: u64) {
+        let Tally { rows, bytes, .. } = self.tally();
+        self.rows_first = u64::MAX;
+        self.bytes_first = u64::MAX;
+        self.rows_left = u64::MAX.saturating_sub(rows.saturating_add(1));
+        self.bytes_left = u64::MAX.saturating_sub(bytes.saturating_add(size));
     }
 
     /// A row of so many bytes. Inlined, since it is most of what the relay does with a large reply.
@@ -47,7 +71,7 @@ impl Meter {
                 Ok(())
             }
             (None, _) => Err(Excess::Rows),
-            (_, None) => Err(Excess::Bytes(self.full.rows.saturating_sub(self.rows_left))),
+            (_, None) => Err(Excess::Bytes(self.tally().rows)),
         }
     }
 
@@ -86,8 +110,11 @@ mod tests {
     fn bytes_are_counted_before_they_are_sent() {
         let mut meter = meter(10, 100);
         assert_eq!([meter.row(60), meter.row(40), meter.row(1)], [Ok(()), Ok(()), Err(Excess::Bytes(2))]);
-        meter.ignore();
-        assert_eq!(meter.piece(u64::MAX), Ok(()));
+        meter.lift(1);
+        assert_eq!(meter.piece(1 << 40), Ok(()));
+        assert_eq!(meter.tally(), Tally { rows: 4, bytes: 101 + (1 << 40), changes: None });
+        meter.begin();
+        assert_eq!(meter.tally(), Tally::default());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod decide;
 mod down;
 mod group;
 mod hold;
+mod late;
 mod meter;
 mod stage;
 mod up;
@@ -25,9 +26,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::decide::Cargo;
 use self::group::Group;
-use self::hold::Why;
+use self::late::Late;
 use self::meter::Meter;
 use self::stage::Stage;
+use self::up::Attention;
 use self::walk::Lane;
 use super::end::End;
 use super::overseer::{Overseer, Rest};
@@ -49,18 +51,6 @@ pub type Lent = Rc<RefCell<Box<[u8]>>>;
 /// A read buffer for one worker.
 pub fn lent() -> Lent {
     Rc::new(RefCell::new(vec![0; LENT_BYTES].into_boxed_slice()))
-}
-
-/// Where the client's side of a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attention {
-    Reading,
-    /// The frame at the front of `up.held` is being judged.
-    Awaiting,
-    /// The frames in `up.held` have to wait.
-    Stalled(Why),
-    /// The client said goodbye; what is left goes to the server.
-    Quitting,
 }
 
 /// A session after its login.
@@ -87,6 +77,8 @@ pub struct Relay<P: Protocol, C, S, O> {
     meter: Meter,
     group: Group,
     stage: Stage,
+    /// The statement at work that has taken too long, until it is stopped.
+    late: Option<Late>,
     /// What we ask of the server, at the next frame border towards it.
     errand: Option<Errand<'static>>,
     /// The server's last word was a fatal error, so its end needs no words of ours.
@@ -137,6 +129,7 @@ where
             meter: Meter::default(),
             group: Group::default(),
             stage: Stage::default(),
+            late: None,
             errand: None,
             parted: false,
         }
@@ -174,6 +167,7 @@ where
             if let Some(end) = self.overseer.ending(self.rest()) {
                 return Poll::Ready(end);
             }
+            self.look_at_time();
             let moved = match (self.poll_up(cx), self.poll_down(cx)) {
                 (Ok(up), Ok(down)) => up || down,
                 // A server that takes no more bytes may have said why: what it sent comes first.
@@ -181,7 +175,7 @@ where
                 (Err(end), _) | (_, Err(end)) => return Poll::Ready(end),
             };
             // A server that sends without a pause must be stopped all the same.
-            let settled = self.poll_settle(cx);
+            let settled = self.poll_settle(cx) || self.poll_late(cx);
             if !moved && !settled {
                 return Poll::Pending;
             }
@@ -193,6 +187,7 @@ where
     fn rest(&self) -> Rest {
         let idle = self.attention == Attention::Reading
             && self.stage.is_passing()
+            && self.late.is_none()
             && self.up.passing == 0
             && P::ready(&self.phase)
             && P::transaction(&self.phase) == Transaction::None

@@ -8,11 +8,23 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::hold::Why;
-use super::{Attention, HELD_FREE, OWN_MAX, Relay};
+use super::{HELD_FREE, OWN_MAX, Relay};
 use crate::session::end::End;
 use crate::session::flow::{flush, poll_read, send};
 use crate::session::overseer::{Opinion, Overseer, Rest, Way};
 use crate::wire::{Protocol, Request};
+
+/// Where the client's side of a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attention {
+    Reading,
+    /// The frame at the front of `up.held` is being judged.
+    Awaiting,
+    /// The frames in `up.held` have to wait.
+    Stalled(Why),
+    /// The client said goodbye; what is left goes to the server.
+    Quitting,
+}
 
 impl<P, C, S, O> Relay<P, C, S, O>
 where

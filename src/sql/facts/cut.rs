@@ -15,7 +15,7 @@ pub(super) fn statement(text: &str, piece: &Piece) -> Statement {
         Verb::Truncate => Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT },
         _ => Statement::SILENT,
     };
-    if piece.inner.queries() {
+    if judged {
         statement.reach = Reach::Unknown;
     }
     for write in &mut statement.writes {

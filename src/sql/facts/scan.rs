@@ -61,6 +61,9 @@ pub(super) fn statement(text: &str, verb: Verb, reason: Unreadable) -> Statement
         Verb::Select | Verb::Values | Verb::Table => query(text, &mut statement),
         _ => {}
     }
+    if verb.writes() && tokens(text).any(|token| token.text == "returning") {
+        statement.reach = Reach::Unknown;
+    }
     nested_writes(text, &mut statement.writes);
     statement
 }

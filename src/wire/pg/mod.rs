@@ -130,6 +130,9 @@ impl Protocol for Pg {
     }
 
     fn send(conversation: &mut Conversation, errand: Errand<'_>, out: &mut BytesMut) {
+        if let Errand::FailCopy(_) = errand {
+            conversation.data = copy::Data::Unwanted;
+        }
         errand::write(errand, out, |code| {
             conversation.phase.client(code);
         });

@@ -161,7 +161,8 @@ impl Phase {
         match self {
             Self::Ready(_) | Self::Skipping => Tail::Idle,
             Self::Busy(owed) => owed.tail(),
-            Self::CopyIn(_) | Self::CopyBoth(_) => Tail::Copy,
+            Self::CopyIn(_) => Tail::Copy,
+            Self::CopyBoth(_) => Tail::Stream,
         }
     }
 

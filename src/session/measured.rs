@@ -36,9 +36,13 @@ impl Judge {
             (Mode::Warn | Mode::Off, _) => Fate::Warned,
         };
         self.tell(&breach, fate, self.current.as_deref(), who);
+        let refusal = || match (excess, guard.limits().statement) {
+            (Excess::Time, Some(limit)) => refuse::timed_out(&limit),
+            _ => refuse::breach(&breach),
+        };
         match (fate, guard.notice()) {
-            (Fate::Failed, _) => Ruling::Fail(refuse::breach(&breach)),
-            (_, Notice::Send) => Ruling::Warn(refuse::breach(&breach)),
+            (Fate::Failed, _) => Ruling::Fail(refusal()),
+            (_, Notice::Send) => Ruling::Warn(refusal()),
             (_, Notice::Silent) => Ruling::Pass,
         }
     }

@@ -28,6 +28,7 @@ mod report;
 mod rules;
 mod startup;
 mod timeouts;
+mod too_late;
 mod traffic;
 mod transactions;
 mod trust;

@@ -11,5 +11,6 @@ mod budget;
 mod guarded;
 mod held;
 mod judged;
+mod late;
 mod pg;
 mod support;

@@ -269,6 +269,7 @@ fn watch(text: &str) -> Watch {
         changes_max: changes.unwrap_or(u64::MAX),
         hold: match (rows.or(bytes), changes) {
             _ if text.contains("bounded") => Hold::Nothing,
+            _ if text.starts_with("slow") => Hold::Alone,
             (_, Some(_)) => Hold::Decide,
             (Some(_), None) => Hold::Cut,
             (None, None) => Hold::Nothing,

@@ -21,8 +21,8 @@ use bytes::BytesMut;
 
 use self::phase::{Phase, Place};
 use super::{
-    Announcement, Completion, Errand, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request,
-    Tail, Transaction,
+    Announcement, Errand, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request, Tail,
+    Transaction,
 };
 
 /// Refusals that may wait for the server's error. A pipeline that has failed already raises none of those behind the failure, so
@@ -163,20 +163,6 @@ impl Protocol for Pg {
 }
 
 impl Conversation {
-    /// A message that leaves refusals alone.
-    fn plain(&self, code: u8, frame: &[u8]) -> Reply {
-        match code {
-            code::server::DATA_ROW => Reply::Row,
-            // Data that flows both ways is replication, which no budget counts.
-            code::server::COPY_DATA if !matches!(self.phase, Phase::CopyBoth(_)) => Reply::Piece,
-            code::server::COMMAND_COMPLETE => Reply::Completed(reply::completion(frame)),
-            code::server::PORTAL_SUSPENDED | code::server::EMPTY_QUERY => Reply::Completed(Completion::Other),
-            code::server::COPY_IN => Reply::Copying,
-            code::server::NOTICE | code::server::NOTIFICATION => Reply::Aside,
-            _ => Reply::Other,
-        }
-    }
-
     /// Makes the server fail where the refused message stood, and keeps the text for the client.
     fn provoke(&mut self, head: Head, frame: &[u8], refusal: &Refusal, out: &mut BytesMut) {
         let word = self.expect_error(refusal);

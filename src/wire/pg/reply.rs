@@ -1,9 +1,11 @@
 //! What a server's message means to the relay.
 
+use super::Conversation;
 use super::code::server;
 use super::frame::HEAD;
+use super::phase::Phase;
 use crate::wire::reader::Reader;
-use crate::wire::{Completion, Failure, Head, Needs, Setting, Severity, Transaction};
+use crate::wire::{Completion, Failure, Head, Needs, Reply, Setting, Severity, Transaction};
 
 /// The longest ErrorResponse or ParameterStatus that is read; longer ones pass unread.
 const READ_MAX: u64 = 64 * 1024;
@@ -27,6 +29,22 @@ pub fn status(frame: &[u8]) -> Option<Transaction> {
         Some(b'T') => Some(Transaction::Open),
         Some(b'E') => Some(Transaction::Failed),
         _ => None,
+    }
+}
+
+impl Conversation {
+    /// A message that leaves refusals alone.
+    pub(super) fn plain(&self, code: u8, frame: &[u8]) -> Reply {
+        match code {
+            server::DATA_ROW => Reply::Row,
+            // Data that flows both ways is replication, which no budget counts.
+            server::COPY_DATA if !matches!(self.phase, Phase::CopyBoth(_)) => Reply::Piece,
+            server::COMMAND_COMPLETE => Reply::Completed(completion(frame)),
+            server::PORTAL_SUSPENDED | server::EMPTY_QUERY => Reply::Completed(Completion::Other),
+            server::COPY_IN => Reply::Copying,
+            server::NOTICE | server::NOTIFICATION => Reply::Aside,
+            _ => Reply::Other,
+        }
     }
 }
 

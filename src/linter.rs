@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::guard::{Breach, Guard, Intake, Trace, Verdict, Whole};
 use crate::sql::facts::{STACK_BYTES, Source};
 use crate::sql::lexer::{self, Lexed, Marks, Wrap};
-use crate::sql::{Dialect, Flags, Reading, Strings};
+use crate::sql::{Dialect, Flags, Reading};
 
 /// How verdicts are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Outcome {
 
 /// Judges every statement of a file, prints what each would get, and counts them.
 pub fn run(guard: &Guard, dialect: Dialect, text: &[u8], out: &mut impl Write, format: Format) -> io::Result<Outcome> {
-    let flags = Flags { dialect, strings: Strings::Standard };
+    let flags = Flags::of(dialect);
     let findings = on_large_stack(|| judge_all(guard, flags, text))?;
     let mut outcome = Outcome::default();
     for finding in &findings {

@@ -90,7 +90,7 @@ struct Ctl {
 enum Dialect {
     /// PostgreSQL
     Postgres,
-    /// MySQL and MariaDB: not in this version yet
+    /// MySQL and MariaDB, with their sessions' defaults
     Mysql,
 }
 
@@ -140,20 +140,21 @@ fn check(path: &Path) -> anyhow::Result<ExitCode> {
 
 impl Judge {
     fn run(self) -> anyhow::Result<ExitCode> {
-        if matches!(self.dialect, Dialect::Mysql) {
-            anyhow::bail!("--dialect mysql is not in this version yet");
-        }
         let rules = match &self.config {
             Some(path) => load(path, Process::WithoutSecrets)?.rules,
             None => toml::Table::new(),
         };
         let text = read_statements(&self.file)?;
-        judge(&rules, &text, self.format)
+        let dialect = match self.dialect {
+            Dialect::Postgres => sql::Dialect::Postgres,
+            Dialect::Mysql => sql::Dialect::MySql,
+        };
+        judge(&rules, dialect, &text, self.format)
     }
 }
 
 /// Prints the verdict of each statement.
-fn judge(rules: &toml::Table, text: &[u8], format: Format) -> anyhow::Result<ExitCode> {
+fn judge(rules: &toml::Table, dialect: sql::Dialect, text: &[u8], format: Format) -> anyhow::Result<ExitCode> {
     let guard = Guard::build(rules).map_err(|errors| {
         let told = |error: SettingError| format!("rules.{}: {}", error.path.join("."), error.message);
         anyhow::anyhow!(errors.into_iter().map(told).collect::<Vec<_>>().join("\n"))
@@ -162,7 +163,7 @@ fn judge(rules: &toml::Table, text: &[u8], format: Format) -> anyhow::Result<Exi
         Format::Text => linter::Format::Text,
         Format::Json => linter::Format::Json,
     };
-    let outcome = linter::run(&guard, sql::Dialect::Postgres, text, &mut io::stdout().lock(), format)?;
+    let outcome = linter::run(&guard, dialect, text, &mut io::stdout().lock(), format)?;
     Ok(if outcome.refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -34,7 +34,11 @@ impl<'a> Intake<'a> {
             index,
             piece,
             facts: intake.reading.statement(index),
-            cut: if index == last { intake.whole } else { Whole::Whole },
+            cut: if index == last || intake.reading.is_last_of_its_reading(index) {
+                intake.whole
+            } else {
+                Whole::Whole
+            },
             intake,
         })
     }

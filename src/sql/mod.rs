@@ -13,7 +13,7 @@ pub mod reading;
 pub mod schema;
 pub mod verb;
 
-pub use dialect::{Dialect, Flags, Strings};
+pub use dialect::{Dialect, Flags, Quotes, Server, Strings};
 pub use encoding::Encoding;
 pub use facts::Facts;
 pub use lexer::{Lexed, Piece};

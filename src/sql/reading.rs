@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::facts::{self, Facts};
-use super::lexer::{self, Lexed, Limit, Piece};
+use super::lexer::{self, Lexed, Limit, Marks, Piece};
 use super::{Flags, facts::Statement};
 
 /// A text that was read: its statements with their counts, and the facts of its shape.
@@ -36,6 +36,15 @@ impl Reading {
     /// Its statements, at least one.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// True for the last piece of one way to read the text, behind which another way begins.
+    pub fn is_last_of_its_reading(&self, index: usize) -> bool {
+        match (self.pieces.get(index), self.pieces.get(index + 1)) {
+            (Some(piece), Some(next)) => next.marks.has(Marks::ASIDE) && next.text.start < piece.text.end,
+            (_, None) => true,
+            (None, Some(_)) => false,
+        }
     }
 
     /// The facts of its shape.

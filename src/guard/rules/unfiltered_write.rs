@@ -5,13 +5,13 @@ use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
 use crate::sql::facts::{Filter, Write, WriteKind};
-use crate::sql::lexer::Wrap;
+use crate::sql::lexer::{Limit, Wrap};
 
 pub(super) const DEF: RuleDef = RuleDef {
     name: "unfiltered_write",
     summary: "an UPDATE or DELETE without a filter, also with one that is always true",
     mode: Mode::Enforce,
-    settings: &[("truncate", "false")],
+    settings: &[("max_rows", "10000"), ("truncate", "false")],
     build: |section| Box::new(UnfilteredWrite::new(section)),
 };
 
@@ -24,13 +24,15 @@ enum Truncate {
 
 #[derive(Debug)]
 struct UnfilteredWrite {
+    /// A LIMIT of so many rows is as good as a filter.
+    max_rows: u64,
     truncate: Truncate,
 }
 
 impl UnfilteredWrite {
     fn new(section: &mut Section<'_>) -> Self {
         let truncate = if section.boolean("truncate") { Truncate::Judged } else { Truncate::Allowed };
-        Self { truncate }
+        Self { max_rows: section.count("max_rows", 10_000), truncate }
     }
 
     fn harmful<'a>(&self, entry: &Entry<'a>) -> Option<&'a Write> {
@@ -39,9 +41,23 @@ impl UnfilteredWrite {
             return None;
         }
         entry.facts.writes.iter().find(|write| match write.kind {
-            WriteKind::Update | WriteKind::Delete => write.filter != Filter::Real,
+            WriteKind::Update | WriteKind::Delete => !self.is_narrow(entry, write.filter),
             WriteKind::Truncate => self.truncate == Truncate::Judged,
         })
+    }
+}
+
+impl UnfilteredWrite {
+    fn is_narrow(&self, entry: &Entry<'_>, filter: Filter) -> bool {
+        match filter {
+            Filter::None | Filter::ConstantTrue => false,
+            Filter::Real => true,
+            Filter::Limited(index) => match entry.intake.reading.limit(entry.piece, index) {
+                Limit::Rows(rows) => rows <= self.max_rows,
+                // Known only when it is bound.
+                Limit::Parameter | Limit::Other => true,
+            },
+        }
     }
 }
 
@@ -52,6 +68,10 @@ impl Rule for UnfilteredWrite {
         let table = write.table.as_ref().map_or_else(|| "its table".to_owned(), |table| format!("\"{table}\""));
         let message = match write.filter {
             Filter::ConstantTrue => format!("{verb} of every row of {table}: its WHERE is true for all of them"),
+            Filter::Limited(_) => {
+                let max = self.max_rows;
+                format!("{verb} of {table} without a filter: its LIMIT is over {max} rows")
+            }
             Filter::None | Filter::Real => format!("{verb} of every row of {table}: it has no WHERE"),
         };
         let hint = match write.kind {
@@ -83,6 +103,7 @@ impl Rule for UnfilteredWrite {
             let filter = match write.filter {
                 Filter::None => "no filter",
                 Filter::ConstantTrue => "a filter that is always true",
+                Filter::Limited(_) => "a limit and no filter",
                 Filter::Real => "a filter",
             };
             format!("{} with {filter}", write.kind.label())

@@ -6,12 +6,14 @@
 
 mod calls;
 mod join;
+mod mysql;
 mod reach;
 mod scan;
 mod select;
 mod truth;
 mod write;
 
+use super::dialect::Dialect;
 use super::lexer::{Lexed, Piece, Wrap};
 use super::schema::TableName;
 use super::verb::Verb;
@@ -33,6 +35,8 @@ pub enum Filter {
     None,
     /// A WHERE that is true for every row.
     ConstantTrue,
+    /// Only a LIMIT, as MySQL has it: an index into the limits of the piece.
+    Limited(u16),
     /// Anything else.
     Real,
 }
@@ -160,33 +164,42 @@ fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
     if piece.inner == Verb::Truncate {
         return Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT };
     }
+    if piece.verb == Verb::Handler {
+        return mysql::handler(text);
+    }
     if piece.inner.queries() || piece.inner.writes() {
-        return read(text, piece.inner);
+        return read(lexed.dialect, text, piece.inner);
     }
     let mut writes = Vec::new();
     if piece.writes() {
-        scan::nested_writes(text, &mut writes);
+        match lexed.dialect {
+            Dialect::Postgres => scan::nested_writes(lexed.dialect, text, &mut writes),
+            Dialect::MySql => mysql::block_writes(text, &mut writes),
+        }
     }
     Statement { writes, ..Statement::SILENT }
 }
 
 /// Reads one statement: by the parser, or else by its clauses.
-fn read(text: &str, verb: Verb) -> Statement {
+fn read(dialect: Dialect, text: &str, verb: Verb) -> Statement {
     if verb == Verb::Table {
         return scan::table_statement(text);
     }
-    match parsed(text) {
+    if dialect == Dialect::MySql && verb.queries() && mysql::has_into(text) {
+        return Statement { source: Source::Parsed, ..Statement::SILENT };
+    }
+    match parsed(dialect, text) {
         Ok(statement) => statement,
-        Err(reason) => scan::statement(text, verb, reason),
+        Err(reason) => scan::statement(dialect, text, verb, reason),
     }
 }
 
-fn parsed(text: &str) -> Result<Statement, Unreadable> {
+fn parsed(dialect: Dialect, text: &str) -> Result<Statement, Unreadable> {
     if text.len() > SHAPE_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
-    let ast = scan::parse_statement(text)?;
-    let mut reader = select::Reader::default();
+    let ast = scan::parse_statement(dialect, text)?;
+    let mut reader = select::Reader::of(dialect);
     let reach = reader.statement(&ast);
     Ok(Statement { reach, tables: reader.tables, writes: reader.writes, source: Source::Parsed })
 }

@@ -1,14 +1,16 @@
 //! Reading without a parser: the words of a shape, and which of them stand outside of parentheses.
 
 use sqlparser::ast::Statement as Ast;
-use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::dialect::{self, MySqlDialect, PostgreSqlDialect};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Tokenizer;
 
 use super::calls::AGGREGATES;
+use super::mysql;
 use super::select::LIMIT_BASE;
 use super::truth::{self, Truth};
 use super::{Filter, Reach, Source, Statement, TOKENS_MAX, TableName, Unreadable, Write, WriteKind};
+use crate::sql::dialect::Dialect;
 use crate::sql::verb::Verb;
 
 /// How deep the parser may recurse.
@@ -16,16 +18,16 @@ const RECURSION_MAX: usize = 50;
 
 /// A token of a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Token<'a> {
-    text: &'a str,
-    at: usize,
+pub(super) struct Token<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
     /// Parentheses around it.
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 /// The tokens of a shape. Shapes have no comments and no literals but `''` and `'%'`, so this takes no more than
 /// knowing quotes, words and single characters.
-fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     let mut at = 0;
     let mut depth = 0_usize;
     std::iter::from_fn(move || {
@@ -33,7 +35,7 @@ fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
         let rest = &text[at..];
         let first = rest.chars().next()?;
         let len = match first {
-            '"' | '\'' => quoted_len(rest, first),
+            '"' | '\'' | '`' => quoted_len(rest, first),
             c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
             c => c.len_utf8(),
         };
@@ -46,7 +48,7 @@ fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
 }
 
 fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '?' | '@') || !c.is_ascii()
 }
 
 fn quoted_len(text: &str, quote: char) -> usize {
@@ -62,8 +64,8 @@ fn quoted_len(text: &str, quote: char) -> usize {
 }
 
 /// Parses a shape. What the parser is known to refuse and means nothing here is replaced beforehand.
-pub(super) fn parse_statement(text: &str) -> Result<Ast, Unreadable> {
-    let mut parser = parser_for(&adapted(text))?;
+pub(super) fn parse_statement(dialect: Dialect, text: &str) -> Result<Ast, Unreadable> {
+    let mut parser = parser_for(dialect, text)?;
     let statement = parser.parse_statement().map_err(unreadable)?;
     match parser.peek_token().token {
         sqlparser::tokenizer::Token::EOF => Ok(statement),
@@ -71,14 +73,17 @@ pub(super) fn parse_statement(text: &str) -> Result<Ast, Unreadable> {
     }
 }
 
-fn parser_for(text: &str) -> Result<Parser<'static>, Unreadable> {
-    const DIALECT: &PostgreSqlDialect = &PostgreSqlDialect {};
-    let tokens = Tokenizer::new(DIALECT, text).tokenize_with_location().map_err(|_| Unreadable::Syntax)?;
+fn parser_for(dialect: Dialect, text: &str) -> Result<Parser<'static>, Unreadable> {
+    let (dialect, text): (&'static dyn dialect::Dialect, String) = match dialect {
+        Dialect::Postgres => (&PostgreSqlDialect {}, adapted(text)),
+        Dialect::MySql => (&MySqlDialect {}, mysql::adapted(text)),
+    };
+    let tokens = Tokenizer::new(dialect, &text).tokenize_with_location().map_err(|_| Unreadable::Syntax)?;
     let words = tokens.iter().filter(|token| !matches!(token.token, sqlparser::tokenizer::Token::Whitespace(_)));
     if words.count() > TOKENS_MAX {
         return Err(Unreadable::TooManyTokens);
     }
-    Ok(Parser::new(DIALECT).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens))
+    Ok(Parser::new(dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
@@ -91,7 +96,7 @@ fn unreadable(error: ParserError) -> Unreadable {
 
 /// Numbers the limits, and drops the strength of row locks and ONLY, which changes nothing here.
 fn adapted(text: &str) -> String {
-    let mut out = Copy { text, out: String::with_capacity(text.len() + 16), copied: 0 };
+    let mut out = Copy::of(text);
     let mut limits = 0_u16;
     let mut before = "";
     let mut only = None;
@@ -114,19 +119,28 @@ fn adapted(text: &str) -> String {
         }
         before = token.text;
     }
-    out.replace(text.len(), 0, "");
-    out.out
+    out.finish()
 }
 
 /// A text that is copied with changes.
-struct Copy<'a> {
+pub(super) struct Copy<'a> {
     text: &'a str,
     out: String,
     copied: usize,
 }
 
-impl Copy<'_> {
-    fn replace(&mut self, at: usize, len: usize, by: &str) {
+impl<'a> Copy<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { text, out: String::with_capacity(text.len() + 16), copied: 0 }
+    }
+
+    /// The copy up to the end of the text.
+    pub(super) fn finish(mut self) -> String {
+        self.replace(self.text.len(), 0, "");
+        self.out
+    }
+
+    pub(super) fn replace(&mut self, at: usize, len: usize, by: &str) {
         // What is inside of a longer replacement is gone.
         if at >= self.copied {
             self.out.push_str(&self.text[self.copied..at]);
@@ -151,40 +165,45 @@ pub(super) fn parenthesised(text: &str) -> &str {
 }
 
 /// Reads a statement by its clauses.
-pub(super) fn statement(text: &str, verb: Verb, reason: Unreadable) -> Statement {
+pub(super) fn statement(dialect: Dialect, text: &str, verb: Verb, reason: Unreadable) -> Statement {
     let mut statement = Statement { source: Source::Scanned(reason), ..Statement::SILENT };
     match verb {
-        Verb::Update => statement.writes.push(main_write(text, WriteKind::Update)),
-        Verb::Delete => statement.writes.push(main_write(text, WriteKind::Delete)),
-        Verb::Select | Verb::Values => query(text, &mut statement),
+        Verb::Update => statement.writes.push(main_write(dialect, text, WriteKind::Update)),
+        Verb::Delete => statement.writes.push(main_write(dialect, text, WriteKind::Delete)),
+        Verb::Select | Verb::Values => query(dialect, text, &mut statement),
         _ => {}
     }
-    nested_writes(text, &mut statement.writes);
+    nested_writes(dialect, text, &mut statement.writes);
     statement
 }
 
-fn main_write(text: &str, kind: WriteKind) -> Write {
+pub(super) fn main_write(dialect: Dialect, text: &str, kind: WriteKind) -> Write {
     let verb = match kind {
         WriteKind::Update => "update",
         WriteKind::Delete => "delete",
         WriteKind::Truncate => "truncate",
     };
     let tail = tokens(text).find(|token| token.depth == 0 && token.text == verb).map_or("", |token| &text[token.at..]);
-    Write { kind, table: table_after(tail, &["update", "delete", "from", "only"]), filter: tail_filter(tail) }
+    let (table, filter) = match dialect {
+        Dialect::Postgres => (table_after(tail, &["update", "delete", "from", "only"]), tail_filter(dialect, tail)),
+        Dialect::MySql => (mysql::written_table(tail), mysql::limited_filter(text, tail, tail_filter(dialect, tail))),
+    };
+    Write { kind, table, filter }
 }
 
 /// The filter of an UPDATE or DELETE whose text this is.
-fn tail_filter(text: &str) -> Filter {
+fn tail_filter(dialect: Dialect, text: &str) -> Filter {
     let mut top = tokens(text).filter(|token| token.depth == 0);
     let Some(condition) = top.find(|token| token.text == "where") else { return Filter::None };
     let from = condition.at + condition.text.len();
-    let to = top.find(|token| token.text == "returning").map_or(text.len(), |token| token.at);
-    if fold(&text[from..to]) == Truth::Always { Filter::ConstantTrue } else { Filter::Real }
+    let to =
+        top.find(|token| matches!(token.text, "returning" | "order" | "limit")).map_or(text.len(), |token| token.at);
+    if fold(dialect, &text[from..to]) == Truth::Always { Filter::ConstantTrue } else { Filter::Real }
 }
 
 /// Folds a condition that stands alone; what cannot be parsed is taken for a filter.
-fn fold(condition: &str) -> Truth {
-    let Ok(mut parser) = parser_for(&adapted(condition)) else { return Truth::Depends };
+fn fold(dialect: Dialect, condition: &str) -> Truth {
+    let Ok(mut parser) = parser_for(dialect, condition) else { return Truth::Depends };
     match parser.parse_expr() {
         Ok(expr) if parser.peek_token().token == sqlparser::tokenizer::Token::EOF => {
             truth::fold(&expr, truth::Keys::Positive)
@@ -213,7 +232,7 @@ pub(super) fn table_statement(text: &str) -> Statement {
 }
 
 /// The name after some words at the beginning.
-fn table_after(text: &str, words: &[&str]) -> Option<TableName> {
+pub(super) fn table_after(text: &str, words: &[&str]) -> Option<TableName> {
     let mut rest = tokens(text).map(|token| token.text).skip_while(|token| words.contains(token) || *token == "(");
     let first = name(rest.next()?)?;
     if rest.next() != Some(".") {
@@ -223,35 +242,39 @@ fn table_after(text: &str, words: &[&str]) -> Option<TableName> {
 }
 
 fn name(token: &str) -> Option<std::borrow::Cow<'_, str>> {
-    match token.strip_prefix('"') {
-        Some(quoted) => Some(quoted.strip_suffix('"')?.replace("\"\"", "\"").into()),
+    let quote = token.chars().next().filter(|first| matches!(first, '"' | '`'));
+    match quote {
+        Some(quote) => {
+            let quoted = token.strip_prefix(quote)?.strip_suffix(quote)?;
+            Some(quoted.replace(&format!("{quote}{quote}"), &quote.to_string()).into())
+        }
         None => token.starts_with(|c: char| c.is_alphabetic() || c == '_').then_some(token.into()),
     }
 }
 
 /// UPDATE and DELETE in the WITH of a statement that the parser refused: each is read on its own.
-pub(super) fn nested_writes(text: &str, writes: &mut Vec<Write>) {
+pub(super) fn nested_writes(dialect: Dialect, text: &str, writes: &mut Vec<Write>) {
     let mut before = ["", ""];
     for token in tokens(text) {
         let opens = before[1] == "(" && matches!(before[0], "as" | "materialized");
         if opens && matches!(token.text, "update" | "delete") {
             let inner = parenthesised(&text[token.at..]);
             let kind = if token.text == "update" { WriteKind::Update } else { WriteKind::Delete };
-            writes.push(parsed_write(inner).unwrap_or_else(|| main_write(inner, kind)));
+            writes.push(parsed_write(dialect, inner).unwrap_or_else(|| main_write(dialect, inner, kind)));
         }
         before = [before[1], token.text];
     }
 }
 
-fn parsed_write(text: &str) -> Option<Write> {
-    let ast = parse_statement(text).ok()?;
-    let mut reader = super::select::Reader::default();
+pub(super) fn parsed_write(dialect: Dialect, text: &str) -> Option<Write> {
+    let ast = parse_statement(dialect, text).ok()?;
+    let mut reader = super::select::Reader::of(dialect);
     reader.statement(&ast);
     reader.writes.pop()
 }
 
 /// A query by its clauses: one table, a filter or none, a limit or none. Anything more is unknown.
-fn query(text: &str, statement: &mut Statement) {
+fn query(dialect: Dialect, text: &str, statement: &mut Statement) {
     let top: Vec<Token<'_>> = tokens(text).filter(|token| token.depth == 0).collect();
     let find = |word: &str| top.iter().position(|token| token.text == word);
     let complex = ["with", "union", "intersect", "except", "group", "having", "distinct", "join", "into", "("];
@@ -277,13 +300,14 @@ fn query(text: &str, statement: &mut Statement) {
         return;
     };
     statement.tables.push(table);
-    let filtered = find("where").is_some_and(|at| fold(condition(text, &top[at..])) != Truth::Always);
+    let filtered = find("where").is_some_and(|at| fold(dialect, condition(text, &top[at..])) != Truth::Always);
     let reach = if filtered { Reach::Table(0).filtered() } else { Reach::Table(0) };
     statement.reach = limited(text, reach);
 }
 
 /// Words that end a WHERE.
-const AFTER_WHERE: &[&str] = &["order", "limit", "offset", "fetch", "for", "window", "returning"];
+const AFTER_WHERE: &[&str] =
+    &["order", "limit", "offset", "fetch", "for", "window", "returning", "lock", "into", "procedure"];
 
 /// True where nothing but names stands between FROM and the next clause.
 fn single_table(after_from: &[Token<'_>]) -> bool {
@@ -303,7 +327,7 @@ fn limited(text: &str, reach: Reach) -> Reach {
     let mut limits = 0_u16;
     let mut before = "";
     for token in tokens(text) {
-        if token.text == "$2" {
+        if matches!(token.text, "$2" | "?2") {
             if token.depth == 0 {
                 return Reach::Limited(Box::new(reach), limits);
             }

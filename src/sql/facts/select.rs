@@ -7,12 +7,15 @@ use sqlparser::ast::{
 
 use super::calls::Calls;
 use super::join;
+use super::mysql;
 use super::truth::{self, Keys, Truth};
 use super::{Reach, TableName, Write};
+use crate::sql::dialect::Dialect;
 
 /// Walks one statement. Data-modifying WITH queries add to `writes` wherever they stand.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
+    pub(super) dialect: Dialect,
     pub(super) tables: Vec<TableName>,
     pub(super) writes: Vec<Write>,
     /// WITH queries that can be named here, innermost last.
@@ -21,11 +24,11 @@ pub(super) struct Reader {
     into: bool,
 }
 
-/// The n-th limit of a text stands as `$(1000 + n)` in what the parser reads.
+/// The n-th limit of a text stands as `$(1000 + n)` in what the parser reads, or as `?(1000 + n)` in MySQL's SQL.
 pub(super) const LIMIT_BASE: u16 = 1000;
 
 /// What stands as LIMIT.
-enum Cap {
+pub(super) enum Cap {
     None,
     Literal(u16),
     Rows(u64),
@@ -33,6 +36,10 @@ enum Cap {
 }
 
 impl Reader {
+    pub(super) fn of(dialect: Dialect) -> Self {
+        Self { dialect, ..Self::default() }
+    }
+
     pub(super) fn query(&mut self, query: &Query) -> Reach {
         let scope = self.ctes.len();
         if let Some(with) = &query.with {
@@ -122,7 +129,10 @@ impl Reader {
             }
             Some((_, Truth::Depends)) => Reach::product(parts).filtered(),
         };
-        shaped(select, reach)
+        match self.dialect {
+            Dialect::Postgres => shaped(select, reach, Having::AsGiven),
+            Dialect::MySql => mysql::shaped(select, reach),
+        }
     }
 
     pub(super) fn joined(&mut self, from: &TableWithJoins) -> Reach {
@@ -137,9 +147,9 @@ impl Reader {
     fn factor(&mut self, factor: &TableFactor) -> Reach {
         match factor {
             TableFactor::Table { args: Some(_), .. } => Reach::Unknown,
-            TableFactor::Table { name, sample, .. } => {
+            TableFactor::Table { name, sample, partitions, .. } => {
                 let reach = table_name(name).map_or(Reach::Unknown, |name| self.named(name));
-                if sample.is_some() { reach.filtered() } else { reach }
+                if sample.is_some() || !partitions.is_empty() { reach.filtered() } else { reach }
             }
             TableFactor::Derived { subquery, sample, .. } => {
                 let reach = self.query(subquery);
@@ -157,6 +167,9 @@ impl Reader {
         {
             return reach.clone();
         }
+        if self.dialect == Dialect::MySql && mysql::is_catalogue(&name) {
+            return Reach::Rows(1);
+        }
         let index = self.tables.iter().position(|known| *known == name).unwrap_or_else(|| {
             self.tables.push(name);
             self.tables.len() - 1
@@ -165,8 +178,17 @@ impl Reader {
     }
 }
 
+/// What a HAVING without groups is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Having {
+    /// What it says: of one group.
+    AsGiven,
+    /// A filter that the reach knows already.
+    Applied,
+}
+
 /// What select list, GROUP BY and DISTINCT make of the rows.
-fn shaped(select: &Select, reach: Reach) -> Reach {
+pub(super) fn shaped(select: &Select, reach: Reach, having: Having) -> Reach {
     let calls = Calls::of(&select.projection);
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, sets) if by.is_empty() && sets.is_empty());
     if calls.has(Calls::ROWS) {
@@ -175,7 +197,7 @@ fn shaped(select: &Select, reach: Reach) -> Reach {
     if grouped {
         return reach.filtered();
     }
-    if calls.has(Calls::AGGREGATE) || select.having.is_some() {
+    if calls.has(Calls::AGGREGATE) || (having == Having::AsGiven && select.having.is_some()) {
         return Reach::Rows(1);
     }
     if calls.has(Calls::UNKNOWN) && !calls.has(Calls::COLUMN) && !select.from.is_empty() {
@@ -206,12 +228,12 @@ fn fetched(fetch: &Fetch) -> Cap {
     }
 }
 
-fn capped(limit: &Expr) -> Cap {
+pub(super) fn capped(limit: &Expr) -> Cap {
     let Expr::Value(value) = truth::peel(limit) else { return Cap::Unknown };
     match &value.value {
         Value::Null => Cap::None,
         Value::Placeholder(name) => {
-            let number = name.strip_prefix('$').and_then(|digits| digits.parse::<u16>().ok());
+            let number = name.strip_prefix(['$', '?']).and_then(|digits| digits.parse::<u16>().ok());
             number.and_then(|number| number.checked_sub(LIMIT_BASE)).map_or(Cap::Unknown, Cap::Literal)
         }
         _ => Cap::Unknown,

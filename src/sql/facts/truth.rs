@@ -80,6 +80,10 @@ fn simple(condition: &Expr, keys: Keys) -> Truth {
     match condition {
         Expr::Nested(inner) => fold(inner, keys),
         Expr::Value(value) => literal(&value.value),
+        // A number is a truth value to MySQL; PostgreSQL refuses it.
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) if keys == Keys::Positive && is_key(condition) => {
+            Truth::Always
+        }
         Expr::Cast { expr, .. } => simple(expr, keys),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => fold(expr, keys).not(),
         Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => fold(condition, keys),
@@ -134,7 +138,7 @@ fn compared(left: &Expr, op: &BinaryOperator, right: &Expr, keys: Keys) -> Truth
 
 fn ordered(order: std::cmp::Ordering, op: &BinaryOperator) -> Truth {
     match op {
-        BinaryOperator::Eq => Truth::from(order.is_eq()),
+        BinaryOperator::Eq | BinaryOperator::Spaceship => Truth::from(order.is_eq()),
         BinaryOperator::NotEq => Truth::from(order.is_ne()),
         BinaryOperator::Lt => Truth::from(order.is_lt()),
         BinaryOperator::LtEq => Truth::from(order.is_le()),

@@ -2,9 +2,11 @@
 
 use sqlparser::ast::{Delete, Expr, FromTable, Statement, TableFactor, TableWithJoins, Update};
 
+use super::mysql;
 use super::select::{self, Reader};
 use super::truth::{self, Keys, Truth};
 use super::{Filter, Reach, TableName, Write, WriteKind};
+use crate::sql::dialect::Dialect;
 
 impl Reader {
     /// Reads one statement; only a query has a reach.
@@ -25,13 +27,25 @@ impl Reader {
 
     fn update(&mut self, update: &Update) {
         let table = written(Some(&update.table));
-        self.writes.push(Write { kind: WriteKind::Update, table, filter: filter(update.selection.as_ref()) });
+        let filter = self.narrowed(update.selection.as_ref(), &[&update.table], update.limit.as_ref());
+        self.writes.push(Write { kind: WriteKind::Update, table, filter });
     }
 
     fn delete(&mut self, delete: &Delete) {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
         let table = written(from.first());
-        self.writes.push(Write { kind: WriteKind::Delete, table, filter: filter(delete.selection.as_ref()) });
+        let all: Vec<_> = from.iter().chain(delete.using.iter().flatten()).collect();
+        let filter = self.narrowed(delete.selection.as_ref(), &all, delete.limit.as_ref());
+        self.writes.push(Write { kind: WriteKind::Delete, table, filter });
+    }
+}
+
+impl Reader {
+    fn narrowed(&self, condition: Option<&Expr>, tables: &[&TableWithJoins], limit: Option<&Expr>) -> Filter {
+        match self.dialect {
+            Dialect::Postgres => filter(condition),
+            Dialect::MySql => mysql::narrowed(filter(condition), tables, limit),
+        }
     }
 }
 

@@ -6,12 +6,14 @@
 //!
 //! Three kinds of literal keep a trace in the shape, since a verdict depends on them: `$2` stands for the value of a
 //! `LIMIT` or `FETCH FIRST`; a comparison of two literals becomes one of `1` and `2` with the same outcome; and a `0`
-//! or `1` that is compared with a column named `id` or `pk` stays.
+//! or `1` that is compared with a column named `id` or `pk` stays. In MySQL's SQL the marks are `?1` and `?2`, and
+//! names keep their case.
 //!
 //! The lexer takes any bytes, never fails, allocates nothing for a token, and its time is linear in the text.
 
 mod head;
 mod keyword;
+mod mysql;
 mod nest;
 mod scan;
 mod token;
@@ -19,7 +21,7 @@ mod value;
 
 use std::ops::Range;
 
-use super::dialect::Flags;
+use super::dialect::{Dialect, Flags};
 use super::verb::Verb;
 use token::Lexer;
 
@@ -85,6 +87,9 @@ impl Marks {
     pub const CTE_WRITES: Self = Self(4);
     /// `COPY … FROM STDIN`.
     pub const COPY_IN: Self = Self(8);
+    /// No statement of its own, but judged all the same: another way to read the text, where MySQL's executable
+    /// comments run on some servers only, or the text that a `PREPARE` names.
+    pub const ASIDE: Self = Self(16);
 
     /// True where all of `other` is set.
     pub const fn has(self, other: Self) -> bool {
@@ -138,6 +143,8 @@ pub struct LimitAt {
 /// A text that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lexed {
+    /// The SQL it is written in.
+    pub dialect: Dialect,
     /// The text without what varies; statements are separated by `"; "`.
     pub shape: Vec<u8>,
     /// Its statements; a text without any has one of [`Verb::Empty`].
@@ -158,8 +165,14 @@ pub fn lex_into(flags: Flags, text: &[u8], out: &mut Lexed) {
     out.shape.clear();
     out.pieces.clear();
     out.limits.clear();
-    let mut lexer = Lexer::new(flags, text, out);
-    while lexer.statement() {}
+    out.dialect = flags.dialect;
+    match flags.dialect {
+        Dialect::Postgres => {
+            let mut lexer = Lexer::new(flags, text, out);
+            while lexer.statement() {}
+        }
+        Dialect::MySql => mysql::read(flags, text, out),
+    }
     if out.pieces.is_empty() {
         out.pieces.push(Piece::default());
     }
@@ -172,8 +185,10 @@ pub fn first_statement(flags: Flags, text: &[u8], out: &mut Lexed) -> Option<usi
     out.shape.clear();
     out.pieces.clear();
     out.limits.clear();
+    out.dialect = flags.dialect;
     let mut lexer = Lexer::new(flags, text, out);
-    while lexer.statement() {
+    lexer.read_all_comments();
+    while lexer.next_statement() {
         if lexer.has_pieces() {
             return Some(lexer.position());
         }

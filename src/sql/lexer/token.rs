@@ -1,6 +1,7 @@
 //! The loop over tokens: what each adds to the shape.
 
 use super::keyword::{self, Word};
+use super::mysql::MySql;
 use super::nest::Frame;
 use super::scan::{self, CLASS, Class};
 use super::value::{Kind, Pair, Scalar};
@@ -54,13 +55,31 @@ pub(super) struct Lexer<'a> {
     pub(super) pair: Pair,
     /// The next value is that of a LIMIT.
     pub(super) limit_next: bool,
-    /// `BEGIN ATOMIC` bodies that are open.
+    /// `BEGIN ATOMIC` bodies that are open; in MySQL's SQL, blocks of a stored program.
     pub(super) atomic: u32,
+    /// What stands for a value, and for that of a limit.
+    pub(super) marks: Placeholders,
+    pub(super) mysql: MySql,
+}
+
+/// What stands for values in the shape, so that a parser of the dialect can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placeholders {
+    pub(super) value: &'static [u8; 2],
+    pub(super) limit: &'static [u8; 2],
+}
+
+impl Placeholders {
+    const fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => Self { value: b"$1", limit: b"$2" },
+            Dialect::MySql => Self { value: b"?1", limit: b"?2" },
+        }
+    }
 }
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(flags: Flags, text: &'a [u8], out: &'a mut Lexed) -> Self {
-        let Dialect::Postgres = flags.dialect;
         Self {
             text,
             at: 0,
@@ -75,6 +94,16 @@ impl<'a> Lexer<'a> {
             pair: Pair::None,
             limit_next: false,
             atomic: 0,
+            marks: Placeholders::of(flags.dialect),
+            mysql: MySql::new(flags),
+        }
+    }
+
+    /// Reads one statement of either dialect; false at the end of the text.
+    pub(super) fn next_statement(&mut self) -> bool {
+        match self.mysql.dialect {
+            Dialect::Postgres => self.statement(),
+            Dialect::MySql => self.mysql_statement(),
         }
     }
 
@@ -107,7 +136,7 @@ impl<'a> Lexer<'a> {
                         return true;
                     }
                 }
-                Class::Dot => self.dot(),
+                Class::Dot => self.dot_or_number(),
                 Class::Colon => self.colon(),
                 Class::Operator => self.operator(),
                 Class::Other => self.other(),
@@ -117,7 +146,7 @@ impl<'a> Lexer<'a> {
         false
     }
 
-    fn begin_statement(&mut self) {
+    pub(super) fn begin_statement(&mut self) {
         let shape = self.out.shape.len();
         let limits = self.out.limits.len();
         self.piece = Piece { shape: shape..shape, body: shape, limits: limits..limits, ..Piece::default() };
@@ -131,7 +160,7 @@ impl<'a> Lexer<'a> {
         self.atomic = 0;
     }
 
-    fn end_statement(&mut self) {
+    pub(super) fn end_statement(&mut self) {
         if self.last == Last::Start {
             return;
         }
@@ -145,7 +174,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Ends the statement unless the `;` belongs to it; true where it ended.
-    fn semicolon(&mut self) -> bool {
+    pub(super) fn semicolon(&mut self) -> bool {
         if self.frames.len() > 1 || self.atomic > 0 {
             self.put(b";");
             self.at += 1;
@@ -180,7 +209,7 @@ impl<'a> Lexer<'a> {
         let shape = self.out.shape.len();
         self.piece.shape.start = shape;
         self.piece.body = shape;
-        self.piece.text.start = self.at;
+        self.piece.text.start = self.mysql.start(self.at);
     }
 
     pub(super) fn put(&mut self, bytes: &[u8]) {
@@ -250,7 +279,7 @@ impl<'a> Lexer<'a> {
         self.text_value(start, from, end);
     }
 
-    fn text_value(&mut self, start: usize, content: usize, end: scan::End) {
+    pub(super) fn text_value(&mut self, start: usize, content: usize, end: scan::End) {
         if !end.closed {
             self.piece.marks.set(Marks::UNTERMINATED);
         }
@@ -303,10 +332,14 @@ impl<'a> Lexer<'a> {
         self.out.shape.push(b'"');
     }
 
-    fn dot(&mut self) {
+    fn dot_or_number(&mut self) {
         if scan::class(self.text, self.at + 1) == Class::Digit && !matches!(self.last, Last::Word(_) | Last::Name) {
             return self.number();
         }
+        self.dot();
+    }
+
+    pub(super) fn dot(&mut self) {
         self.put(b".");
         self.at += 1;
         self.token(Last::Dot);
@@ -342,7 +375,12 @@ impl<'a> Lexer<'a> {
             }
             _ => {}
         }
-        let end = scan::operator(self.text, start);
+        self.put_operator(scan::operator(self.text, start));
+    }
+
+    /// Puts the operator from the cursor to `end`.
+    pub(super) fn put_operator(&mut self, end: usize) {
+        let start = self.at;
         let space = self.out.shape.len();
         self.gap();
         self.out.shape.extend_from_slice(&self.text[start..end]);
@@ -366,7 +404,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// A byte that no token begins with.
-    fn other(&mut self) {
+    pub(super) fn other(&mut self) {
         self.gap();
         self.out.shape.push(self.text[self.at]);
         self.at += 1;

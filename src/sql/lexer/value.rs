@@ -6,6 +6,7 @@ use super::keyword::Word;
 use super::nest::{FrameKind, Place};
 use super::token::{Last, Lexer};
 use super::{Limit, LimitAt};
+use crate::sql::dialect::Dialect;
 
 /// What kind of value a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(super) struct Scalar {
 }
 
 impl Scalar {
-    fn content(self, text: &[u8]) -> &[u8] {
+    pub(super) fn content(self, text: &[u8]) -> &[u8] {
         let end = match self.kind {
             Kind::Text => self.end.saturating_sub(1).max(self.content),
             Kind::Number | Kind::Parameter => self.end,
@@ -145,7 +146,7 @@ impl Lexer<'_> {
         self.at = scalar.end;
         if self.limit_next {
             self.out.limits.push(LimitAt { at, limit: scalar.limit(self.text) });
-            self.out.shape.extend_from_slice(b"$2");
+            self.out.shape.extend_from_slice(self.marks.limit);
             self.pair = Pair::None;
         } else if let Some(verbatim) = self.verbatim(scalar) {
             self.out.shape.extend_from_slice(verbatim);
@@ -186,15 +187,22 @@ impl Lexer<'_> {
 
     fn placeholder(&mut self, scalar: Scalar) -> &'static [u8] {
         match self.pair {
-            Pair::Compared(Side::Literal(left, at)) => match compare(self.text, left, scalar) {
+            Pair::Compared(Side::Literal(left, at)) => match self.compared(left, scalar) {
                 Some(Ordering::Equal) => self.patch(at, b" 1", b" 1"),
                 Some(Ordering::Less) => self.patch(at, b" 1", b" 2"),
                 Some(Ordering::Greater) => self.patch(at, b" 2", b" 1"),
-                None => b"$1",
+                None => self.marks.value,
             },
             Pair::Compared(Side::Key) => self.small(scalar),
             Pair::None | Pair::Left(_) if self.truth_place() => self.truth(scalar),
-            Pair::None | Pair::Left(_) => b"$1",
+            Pair::None | Pair::Left(_) => self.marks.value,
+        }
+    }
+
+    fn compared(&self, left: Scalar, right: Scalar) -> Option<Ordering> {
+        match self.mysql.dialect {
+            Dialect::Postgres => compare(self.text, left, right),
+            Dialect::MySql => super::mysql::compare(self.text, left, right),
         }
     }
 
@@ -210,7 +218,7 @@ impl Lexer<'_> {
         match scalar.number(self.text) {
             Some(value) if value <= 0.0 => b" 0",
             Some(value) if value <= 1.0 => b" 1",
-            _ => b"$1",
+            _ => self.marks.value,
         }
     }
 
@@ -228,9 +236,12 @@ impl Lexer<'_> {
     }
 
     fn truth(&self, scalar: Scalar) -> &'static [u8] {
+        if self.mysql.dialect == Dialect::MySql {
+            return self.number_as_truth(scalar);
+        }
         let content = scalar.content(self.text).trim_ascii();
         if scalar.kind == Kind::Parameter || content.is_empty() || content.len() > 5 {
-            return b"$1";
+            return self.marks.value;
         }
         let is = |words: &[&[u8]]| words.iter().any(|word| content.eq_ignore_ascii_case(word));
         if is(&[b"t", b"tr", b"tru", b"true", b"y", b"ye", b"yes", b"on", b"1"]) {
@@ -238,7 +249,7 @@ impl Lexer<'_> {
         } else if is(&[b"f", b"fa", b"fal", b"fals", b"false", b"n", b"no", b"of", b"off", b"0"]) {
             b" 0"
         } else {
-            b"$1"
+            self.marks.value
         }
     }
 

@@ -1,0 +1,208 @@
+//! What MySQL's SQL means where it is not PostgreSQL's, and what its parser has to be spared.
+
+use sqlparser::ast::{Expr, GroupByExpr, JoinConstraint, JoinOperator, Select, TableWithJoins};
+
+use super::scan::{self, Copy, Token};
+use super::select::{self, Cap, LIMIT_BASE};
+use super::truth::{self, Keys, Truth};
+use super::{Filter, Reach, Source, Statement, TableName, Write, WriteKind};
+use crate::sql::dialect::Dialect;
+
+/// Words that change how a statement runs, not what it does.
+const MODIFIERS: &[&str] = &[
+    "delayed",
+    "high_priority",
+    "ignore",
+    "low_priority",
+    "quick",
+    "sql_big_result",
+    "sql_buffer_result",
+    "sql_cache",
+    "sql_calc_found_rows",
+    "sql_no_cache",
+    "sql_small_result",
+    "straight_join",
+];
+
+/// Words that modifiers follow.
+const MODIFIED: &[&str] = &["select", "insert", "replace", "update", "delete", "all", "distinct", "distinctrow"];
+
+/// The text as the parser knows it: limits are numbered, and what it is known to refuse and means nothing here is gone.
+pub(super) fn adapted(text: &str) -> String {
+    let tokens: Vec<Token<'_>> = scan::tokens(text).collect();
+    let mut copy = Copy::of(text);
+    let mut limits = 0_u16;
+    for at in 0..tokens.len() {
+        let (from, by) = match replaced(&tokens, at) {
+            Some((0, _)) => continue,
+            Some((count, by)) => ((at, count), by.to_owned()),
+            None if tokens[at].text == "?2" => {
+                limits = limits.saturating_add(1);
+                ((at, 1), format!("?{}", LIMIT_BASE.saturating_add(limits - 1)))
+            }
+            None => continue,
+        };
+        let last = &tokens[(from.0 + from.1 - 1).min(tokens.len() - 1)];
+        copy.replace(tokens[at].at, last.at + last.text.len() - tokens[at].at, &by);
+    }
+    drop_table_parens(&tokens, text, copy)
+}
+
+/// How many tokens from `at` on stand for something else, and what for.
+fn replaced(tokens: &[Token<'_>], at: usize) -> Option<(usize, &'static str)> {
+    let word = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
+    let before = at.checked_sub(1).map_or("", |before| tokens[before].text);
+    let follows = |words: &[&str]| words.iter().enumerate().all(|(offset, expected)| word(offset) == *expected);
+    Some(match word(0) {
+        "lock" if follows(&["lock", "in", "share", "mode"]) => (4, "for share"),
+        "distinctrow" => (1, "distinct"),
+        "from" if word(1) == "dual" => (2, ""),
+        "sounds" if word(1) == "like" => (2, "="),
+        "limit" if follows(&["limit", "rows", "examined"]) => (4, ""),
+        "rows" if word(1) == "examined" => (3, ""),
+        "wait" if matches!(before, "update" | "share") => (2, ""),
+        "for" if follows(&["for", "system_time", "all"]) => (3, ""),
+        "table" if matches!(before, "(" | "union" | "all" | "except" | "intersect") => (1, "select * from"),
+        "character" if word(1) == "set" && before != "convert" => (3, ""),
+        // Of one row, and no aggregate.
+        "any_value" if word(1) == "(" => (1, "lower"),
+        "." if word(1) == "*" && tokens[0].text == "delete" => (2, ""),
+        "asc" | "desc" if in_group_by(tokens, at) => (1, ""),
+        modifier if MODIFIERS.contains(&modifier) && modifies(tokens, at) => (1, ""),
+        _ => return None,
+    })
+}
+
+/// True where nothing but modifiers stands between a word that takes them and this one.
+fn modifies(tokens: &[Token<'_>], at: usize) -> bool {
+    let before = tokens.get(..at).unwrap_or_default().iter().rev().find(|token| !MODIFIERS.contains(&token.text));
+    before.is_some_and(|token| MODIFIED.contains(&token.text))
+}
+
+fn in_group_by(tokens: &[Token<'_>], at: usize) -> bool {
+    let depth = tokens[at].depth;
+    let clauses = ["group", "order", "over", "partition", "having", "select"];
+    let mut before = tokens.get(..at).unwrap_or_default().iter().rev().filter(|token| token.depth == depth);
+    before.find(|token| clauses.contains(&token.text)).is_some_and(|token| token.text == "group")
+}
+
+/// `FROM (a, b)` names two tables as `FROM a, b` does.
+fn drop_table_parens(tokens: &[Token<'_>], text: &str, copy: Copy<'_>) -> String {
+    let adapted = copy.finish();
+    let opens = |at: usize| {
+        let before = at.checked_sub(1).map_or("", |before| tokens[before].text);
+        let first = tokens.get(at + 1).map_or("", |token| token.text);
+        matches!(before, "from" | "join") && !matches!(first, "select" | "with" | "values" | "(" | "table")
+    };
+    if !text.contains("from (") && !text.contains("join (") {
+        return adapted;
+    }
+    let open = (0..tokens.len()).find(|&at| tokens[at].text == "(" && opens(at));
+    let Some(open) = open else { return adapted };
+    let depth = tokens[open].depth;
+    let inside = tokens[open + 1..].iter().take_while(|token| token.depth > depth);
+    let listed = inside.clone().any(|token| token.text == "," && token.depth == depth + 1);
+    let Some(close) = tokens.get(open + 1 + inside.count()).filter(|_| listed) else { return adapted };
+    let mut copy = Copy::of(text);
+    copy.replace(tokens[open].at, 1, " ");
+    copy.replace(close.at, 1, " ");
+    self::adapted(&copy.finish())
+}
+
+/// True where the rows of a query go into a file or into variables.
+pub(super) fn has_into(text: &str) -> bool {
+    scan::tokens(text).any(|token| token.depth == 0 && token.text == "into")
+}
+
+/// The server's own tables, which are small by nature.
+pub(super) fn is_catalogue(name: &TableName) -> bool {
+    const SCHEMAS: [&str; 4] = ["information_schema", "performance_schema", "mysql", "sys"];
+    name.schema().is_some_and(|schema| SCHEMAS.iter().any(|own| schema.eq_ignore_ascii_case(own)))
+}
+
+/// What select list, GROUP BY, HAVING and DISTINCT make of the rows. A HAVING without groups is a second WHERE.
+pub(super) fn shaped(select: &Select, reach: Reach) -> Reach {
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, sets) if by.is_empty() && sets.is_empty());
+    let Some(condition) = select.having.as_ref().filter(|_| !grouped) else {
+        return select::shaped(select, reach, select::Having::AsGiven);
+    };
+    let reach = match truth::fold(condition, Keys::Positive) {
+        Truth::Always => reach,
+        Truth::Never => Reach::Rows(0),
+        Truth::Depends => reach.filtered(),
+    };
+    select::shaped(select, reach, select::Having::Applied)
+}
+
+/// What narrows a write beside its WHERE: a join that leaves rows out, or a LIMIT.
+pub(super) fn narrowed(filter: Filter, tables: &[&TableWithJoins], limit: Option<&Expr>) -> Filter {
+    if filter == Filter::Real || tables.iter().any(|table| is_narrowed_by_join(table)) {
+        return Filter::Real;
+    }
+    match limit.map(select::capped) {
+        Some(Cap::Literal(index)) => Filter::Limited(index),
+        Some(Cap::Rows(_) | Cap::Unknown) => Filter::Real,
+        Some(Cap::None) | None => filter,
+    }
+}
+
+fn is_narrowed_by_join(table: &TableWithJoins) -> bool {
+    table.joins.iter().any(|join| match &join.join_operator {
+        JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => match on {
+            JoinConstraint::On(condition) => truth::fold(condition, Keys::Nullable) == Truth::Depends,
+            JoinConstraint::Using(_) | JoinConstraint::Natural => true,
+            JoinConstraint::None => false,
+        },
+        _ => false,
+    })
+}
+
+/// The table of an UPDATE or DELETE that was not parsed.
+pub(super) fn written_table(tail: &str) -> Option<TableName> {
+    scan::table_after(tail, &["update", "delete", "from", "low_priority", "quick", "ignore"])
+}
+
+/// The filter of a write that was not parsed: without a WHERE, its LIMIT.
+pub(super) fn limited_filter(text: &str, tail: &str, filter: Filter) -> Filter {
+    if filter == Filter::Real {
+        return filter;
+    }
+    let tokens: Vec<Token<'_>> = scan::tokens(tail).collect();
+    let limit = tokens.windows(2).position(|pair| pair[0].depth == 0 && pair[0].text == "limit");
+    let Some(limit) = limit else { return filter };
+    if tokens[limit + 1].text != "?2" {
+        return filter;
+    }
+    let before = text.get(..text.len() - tail.len()).unwrap_or_default();
+    let earlier = scan::tokens(before).chain(tokens.into_iter().take(limit)).filter(|token| token.text == "?2").count();
+    u16::try_from(earlier).map_or(filter, Filter::Limited)
+}
+
+/// `HANDLER … READ`: one row, or as many as its LIMIT says.
+pub(super) fn handler(text: &str) -> Statement {
+    let tokens: Vec<Token<'_>> = scan::tokens(text).collect();
+    if !tokens.iter().any(|token| token.text == "read") {
+        return Statement::SILENT;
+    }
+    let tables: Vec<TableName> = scan::table_after(text, &["handler"]).into_iter().collect();
+    let limited = tokens.iter().any(|token| token.depth == 0 && token.text == "?2");
+    let reach = if limited { Reach::Limited(Box::new(Reach::Unknown), 0) } else { Reach::Rows(1) };
+    Statement { reach, tables, source: Source::Verb, ..Statement::SILENT }
+}
+
+/// The UPDATEs and DELETEs of a block of statements, such as MariaDB's `BEGIN NOT ATOMIC`.
+pub(super) fn block_writes(text: &str, writes: &mut Vec<Write>) {
+    let mut before = "";
+    for token in scan::tokens(text) {
+        let begins =
+            matches!(before, ";" | ":" | "begin" | "atomic" | "then" | "else" | "do" | "loop" | "repeat" | ")");
+        if begins && matches!(token.text, "update" | "delete") {
+            let kind = if token.text == "update" { WriteKind::Update } else { WriteKind::Delete };
+            let tail = &text[token.at..];
+            let statement = scan::tokens(tail).find(|token| token.text == ";").map_or(tail, |end| &tail[..end.at]);
+            let read = scan::parsed_write(Dialect::MySql, statement);
+            writes.push(read.unwrap_or_else(|| scan::main_write(Dialect::MySql, statement, kind)));
+        }
+        before = token.text;
+    }
+}

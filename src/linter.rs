@@ -103,13 +103,18 @@ fn judge_one(guard: &Guard, flags: Flags, text: &[u8], at: Range<usize>, lines: 
     let reading = Reading::new(&lexed, facts.into());
     let intake = Intake { reading: &reading, schema: None, text_bytes: sql.len() as u64, whole: Whole::Whole };
     let judgement = guard.judge(&intake);
+    let decisive = match &judgement.verdict {
+        Verdict::Allow => 0,
+        Verdict::Refuse(breach) => breach.statement,
+    };
     let piece = reading.pieces().first();
+    let wrap = reading.pieces().get(decisive).map_or(Wrap::None, |piece| piece.wrap);
     Finding {
         line,
         shape: crate::units::display_bytes(&lexed.shape),
         verb: piece.map_or("", |piece| piece.verb.label()),
-        read: how_read(reading.statement(0).source, piece.map_or(Wrap::None, |piece| piece.wrap)),
-        trace: guard.trace(&intake, 0),
+        read: how_read(reading.statement(decisive).source, wrap),
+        trace: guard.trace(&intake, decisive),
         refused: match judgement.verdict {
             Verdict::Allow => None,
             Verdict::Refuse(breach) => Some(breach),

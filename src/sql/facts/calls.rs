@@ -261,6 +261,7 @@ const SCALARS: &[&str] = &[
     "json_extract",
     "json_unquote",
     "jsonb_build_object",
+    "lcase",
     "least",
     "left",
     "length",
@@ -287,6 +288,7 @@ const SCALARS: &[&str] = &[
     "to_timestamp",
     "trim",
     "trunc",
+    "ucase",
     "unix_timestamp",
     "upper",
 ];

@@ -182,14 +182,14 @@ fn statement(lexed: &Lexed, piece: &Piece) -> Statement {
 
 /// Reads one statement: by the parser, or else by its clauses.
 fn read(dialect: Dialect, text: &str, verb: Verb) -> Statement {
-    if verb == Verb::Table {
-        return scan::table_statement(text);
-    }
+    let spelled = scan::spelled_out(text);
+    let text = spelled.as_ref();
     if dialect == Dialect::MySql && verb.queries() && mysql::has_into(text) {
         return Statement { source: Source::Parsed, ..Statement::SILENT };
     }
     match parsed(dialect, text) {
         Ok(statement) => statement,
+        Err(_) if verb == Verb::Table => scan::table_statement(text),
         Err(reason) => scan::statement(dialect, text, verb, reason),
     }
 }

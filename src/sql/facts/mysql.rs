@@ -62,7 +62,6 @@ fn replaced(tokens: &[Token<'_>], at: usize) -> Option<(usize, &'static str)> {
         "rows" if word(1) == "examined" => (3, ""),
         "wait" if matches!(before, "update" | "share") => (2, ""),
         "for" if follows(&["for", "system_time", "all"]) => (3, ""),
-        "table" if matches!(before, "(" | "union" | "all" | "except" | "intersect") => (1, "select * from"),
         "character" if word(1) == "set" && before != "convert" => (3, ""),
         // Of one row, and no aggregate.
         "any_value" if word(1) == "(" => (1, "lower"),
@@ -86,7 +85,7 @@ fn in_group_by(tokens: &[Token<'_>], at: usize) -> bool {
     before.find(|token| clauses.contains(&token.text)).is_some_and(|token| token.text == "group")
 }
 
-/// `FROM (a, b)` names two tables as `FROM a, b` does.
+/// `FROM (a, b)` names two tables as `FROM a, b` does, and `FROM (a)` one.
 fn drop_table_parens(tokens: &[Token<'_>], text: &str, copy: Copy<'_>) -> String {
     let adapted = copy.finish();
     let opens = |at: usize| {
@@ -101,7 +100,8 @@ fn drop_table_parens(tokens: &[Token<'_>], text: &str, copy: Copy<'_>) -> String
     let Some(open) = open else { return adapted };
     let depth = tokens[open].depth;
     let inside = tokens[open + 1..].iter().take_while(|token| token.depth > depth);
-    let listed = inside.clone().any(|token| token.text == "," && token.depth == depth + 1);
+    let joined = inside.clone().any(|token| token.text == "join");
+    let listed = !joined || inside.clone().any(|token| token.text == "," && token.depth == depth + 1);
     let Some(close) = tokens.get(open + 1 + inside.count()).filter(|_| listed) else { return adapted };
     let mut copy = Copy::of(text);
     copy.replace(tokens[open].at, 1, " ");

@@ -1,5 +1,7 @@
 //! Reading without a parser: the words of a shape, and which of them stand outside of parentheses.
 
+use std::borrow::Cow;
+
 use sqlparser::ast::Statement as Ast;
 use sqlparser::dialect::{self, MySqlDialect, PostgreSqlDialect};
 use sqlparser::parser::{Parser, ParserError};
@@ -122,6 +124,23 @@ fn adapted(text: &str) -> String {
     out.finish()
 }
 
+/// The text with each `TABLE name` written as the query that it stands for.
+pub(super) fn spelled_out(text: &str) -> Cow<'_, str> {
+    if !text.contains("table") {
+        return text.into();
+    }
+    let mut out = Copy::of(text);
+    let mut before = "";
+    for token in tokens(text) {
+        let begins = matches!(before, "" | "(" | "union" | "all" | "distinct" | "except" | "intersect");
+        if begins && token.text == "table" {
+            out.replace(token.at, token.text.len(), "select * from");
+        }
+        before = token.text;
+    }
+    out.finish().into()
+}
+
 /// A text that is copied with changes.
 pub(super) struct Copy<'a> {
     text: &'a str,
@@ -221,7 +240,7 @@ pub(super) fn truncate(text: &str) -> Write {
 /// `TABLE name`, with what may follow a query.
 pub(super) fn table_statement(text: &str) -> Statement {
     let mut statement = Statement { source: Source::Parsed, ..Statement::SILENT };
-    statement.reach = match table_after(text, &["table", "only"]) {
+    statement.reach = match table_after(text, &["select", "*", "from", "only"]) {
         Some(table) => {
             statement.tables.push(table);
             limited(text, Reach::Table(0))
@@ -241,7 +260,7 @@ pub(super) fn table_after(text: &str, words: &[&str]) -> Option<TableName> {
     Some(TableName::qualified(&first, &name(rest.next()?)?))
 }
 
-fn name(token: &str) -> Option<std::borrow::Cow<'_, str>> {
+fn name(token: &str) -> Option<Cow<'_, str>> {
     let quote = token.chars().next().filter(|first| matches!(first, '"' | '`'));
     match quote {
         Some(quote) => {
@@ -306,8 +325,7 @@ fn query(dialect: Dialect, text: &str, statement: &mut Statement) {
 }
 
 /// Words that end a WHERE.
-const AFTER_WHERE: &[&str] =
-    &["order", "limit", "offset", "fetch", "for", "window", "returning", "lock", "into", "procedure"];
+const AFTER_WHERE: &[&str] = &["order", "limit", "offset", "fetch", "for", "window", "returning", "lock", "into"];
 
 /// True where nothing but names stands between FROM and the next clause.
 fn single_table(after_from: &[Token<'_>]) -> bool {

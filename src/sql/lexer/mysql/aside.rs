@@ -27,20 +27,26 @@ impl Place {
     }
 }
 
-/// Reads a text in every way that matters.
+/// Reads a text in every way that matters, and what its PREPAREs name likewise.
 pub(super) fn read(flags: Flags, text: &[u8], out: &mut Lexed) {
-    let own = pass(flags, text, Comments::AsServer, out);
-    if own.executable > 0 {
-        if out.pieces.is_empty() {
-            out.pieces.push(Piece::default());
-        }
-        let own = Place::end_of(out);
-        read_otherwise(flags, text, Comments::All, own, out);
-        read_otherwise(flags, text, Comments::None, own, out);
-    }
-    for at in own.prepared {
+    for at in read_ways(flags, text, out) {
         read_prepared(flags, text, at, out);
     }
+}
+
+/// Reads a text as its server does, and whatever else it may come to. Returns where it holds other texts.
+fn read_ways(flags: Flags, text: &[u8], out: &mut Lexed) -> Vec<Range<usize>> {
+    let start = Place::end_of(out);
+    let found = pass(flags, text, Comments::AsServer, out);
+    if found.executable > 0 {
+        if out.pieces.len() == start.pieces {
+            out.pieces.push(Piece::default());
+        }
+        let own = start.pieces..out.pieces.len();
+        read_otherwise(flags, text, Comments::All, &own, out);
+        read_otherwise(flags, text, Comments::None, &own, out);
+    }
+    found.prepared
 }
 
 /// What a pass over a text found beside its statements.
@@ -57,7 +63,7 @@ fn pass(flags: Flags, text: &[u8], comments: Comments, out: &mut Lexed) -> Found
 }
 
 /// Reads the text with other comments; keeps what differs from the first reading.
-fn read_otherwise(flags: Flags, text: &[u8], comments: Comments, own: Place, out: &mut Lexed) {
+fn read_otherwise(flags: Flags, text: &[u8], comments: Comments, own: &Range<usize>, out: &mut Lexed) {
     let from = Place::end_of(out);
     pass(flags, text, comments, out);
     if is_same(out, own, from) {
@@ -66,9 +72,9 @@ fn read_otherwise(flags: Flags, text: &[u8], comments: Comments, own: Place, out
     set_aside(out, from);
 }
 
-/// True where the reading from `from` on tells nothing that the one before `own` does not.
-fn is_same(out: &Lexed, own: Place, from: Place) -> bool {
-    let (first, second) = (out.pieces.get(..own.pieces), out.pieces.get(from.pieces..));
+/// True where the reading from `from` on tells nothing that the pieces `own` do not.
+fn is_same(out: &Lexed, own: &Range<usize>, from: Place) -> bool {
+    let (first, second) = (out.pieces.get(own.clone()), out.pieces.get(from.pieces..));
     let (Some(first), Some(second)) = (first, second) else { return false };
     second.len() <= first.len()
         && second.iter().zip(first).all(|(a, b)| {
@@ -93,7 +99,7 @@ fn read_prepared(flags: Flags, text: &[u8], at: Range<usize>, out: &mut Lexed) {
     let quote = at.start.checked_sub(1).map_or(b'\'', |before| scan::byte(text, before));
     let statement = unescaped(text.get(at.clone()).unwrap_or_default(), quote, flags.strings);
     let from = Place::end_of(out);
-    pass(flags, &statement, Comments::AsServer, out);
+    read_ways(flags, &statement, out);
     for piece in out.pieces.iter_mut().skip(from.pieces) {
         piece.text = at.clone();
         if piece.wrap == Wrap::None {

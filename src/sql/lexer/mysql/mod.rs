@@ -105,7 +105,6 @@ impl Lexer<'_> {
     /// Reads up to the end of one statement; false at the end of the text.
     pub(super) fn mysql_statement(&mut self) -> bool {
         self.begin_statement();
-        self.mysql.inside = Inside::Statement;
         self.mysql.program = Program::No;
         while let Some(&byte) = self.text.get(self.at) {
             match CLASS[usize::from(byte)] {

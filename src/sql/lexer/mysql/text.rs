@@ -119,8 +119,12 @@ impl Lexer<'_> {
             put_backticked(inside, quote, &mut self.out.shape);
         }
         self.at = end.at;
-        let name = &self.out.shape[shape..];
+        let name = &mut self.out.shape[shape..];
         let key = name.eq_ignore_ascii_case(b"`id`") || name.eq_ignore_ascii_case(b"`pk`");
+        if key {
+            // Columns have no case.
+            name.make_ascii_lowercase();
+        }
         self.name(if key { Word::Key } else { Word::Plain });
     }
 

@@ -23,8 +23,6 @@ pub use settings::SettingError;
 pub use unreadable::UNREADABLE;
 pub use verdict::{Breach, Judgement, Mode, Verdict};
 
-use crate::sql::lexer::Marks;
-use intake::Entry;
 use rule::{Finding, Rule};
 use settings::Section;
 
@@ -168,7 +166,7 @@ impl Guard {
                 match (active.rule.check(&entry), active.mode) {
                     (None, _) | (_, Mode::Off) => {}
                     (Some(Finding::Breach(breach)), Mode::Enforce) => judgement.refuse(breach),
-                    (Some(Finding::Breach(breach) | Finding::Doubt(breach)), _) => judgement.warn(&entry, breach),
+                    (Some(Finding::Breach(breach) | Finding::Doubt(breach)), _) => judgement.warn(entry.piece, breach),
                 }
             }
             if self.on_unreadable == OnUnreadable::Refuse
@@ -211,22 +209,5 @@ impl Active {
         let rule = (def.build)(&mut section);
         section.finish();
         Self { def, mode, rule }
-    }
-}
-
-impl Judgement {
-    /// Another way to read the same text warns of what it alone shows.
-    fn warn(&mut self, entry: &Entry<'_>, breach: Breach) {
-        let known = |warned: &Breach| (warned.rule, &warned.message) == (breach.rule, &breach.message);
-        if !(entry.piece.marks.has(Marks::ASIDE) && self.warned.iter().any(known)) {
-            self.warned.push(breach);
-        }
-    }
-
-    /// The first breach decides.
-    fn refuse(&mut self, breach: Breach) {
-        if matches!(self.verdict, Verdict::Allow) {
-            self.verdict = Verdict::Refuse(breach);
-        }
     }
 }

@@ -1,5 +1,8 @@
 //! What rules say.
 
+use crate::sql::Piece;
+use crate::sql::lexer::Marks;
+
 /// What a rule does with what it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -61,5 +64,20 @@ impl Judgement {
     /// True where it goes to the server.
     pub fn allows(&self) -> bool {
         matches!(self.verdict, Verdict::Allow)
+    }
+
+    /// Another way to read the same text warns of what it alone shows.
+    pub(super) fn warn(&mut self, piece: &Piece, breach: Breach) {
+        let known = |warned: &Breach| (warned.rule, &warned.message) == (breach.rule, &breach.message);
+        if !(piece.marks.has(Marks::ASIDE) && self.warned.iter().any(known)) {
+            self.warned.push(breach);
+        }
+    }
+
+    /// The first breach decides.
+    pub(super) fn refuse(&mut self, breach: Breach) {
+        if matches!(self.verdict, Verdict::Allow) {
+            self.verdict = Verdict::Refuse(breach);
+        }
     }
 }

@@ -32,8 +32,8 @@ impl Encoding {
             "gbk" | "gb18030" => Self::Pairs,
             "sjis" | "cp932" => Self::ShiftJis,
             "big5" => Self::Big5,
-            "latin1" | "latin2" | "latin5" | "latin7" | "cp1250" | "cp1251" | "cp1256" | "cp1257" | "hebrew"
-            | "greek" | "tis620" | "dec8" => Self::Latin,
+            "latin1" | "latin2" | "latin5" | "latin7" | "cp1250" | "hebrew" | "greek" | "dec8" | "armscii8"
+            | "geostd8" => Self::Latin,
             _ => Self::Safe,
         }
     }

@@ -15,6 +15,7 @@ mod dump;
 mod ends;
 mod extended;
 mod harness;
+mod mariadb;
 mod notify;
 mod operate;
 mod pgbench;

@@ -18,5 +18,6 @@ mod guard;
 mod layers;
 #[cfg(feature = "proxy")]
 mod linter;
+mod mysql;
 mod source;
 mod sql;

@@ -55,11 +55,11 @@ impl Encoding {
         let mut at = 0;
         while let Some(&byte) = disarmed.get(at) {
             at += 1;
-            if self.begins_pair(byte) {
-                if let Some(second) = disarmed.get_mut(at).filter(|second| **second >= 0x40) {
-                    *second |= 0x80;
-                    at += 1;
-                }
+            if self.begins_pair(byte)
+                && let Some(second) = disarmed.get_mut(at).filter(|second| **second >= 0x40)
+            {
+                *second |= 0x80;
+                at += 1;
             }
         }
         Cow::Owned(disarmed)

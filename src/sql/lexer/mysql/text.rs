@@ -212,7 +212,7 @@ fn number(text: &[u8], scalar: Scalar) -> Option<f64> {
     if scalar.kind == Kind::Parameter {
         return None;
     }
-    let (radix, content) = radix(text, scalar).unwrap_or((10, scalar.content(text)));
+    let (radix, content) = radix(text, scalar).unwrap_or_else(|| (10, scalar.content(text)));
     let value = if radix == 10 { leading_number(content) } else { digits(content, radix) };
     Some(if scalar.negative { -value } else { value })
 }

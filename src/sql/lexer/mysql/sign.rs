@@ -80,10 +80,8 @@ impl Lexer<'_> {
     pub(super) fn open_brace(&mut self) {
         let word = scan::after_space(self.text, self.at + 1);
         let end = common::word(self.text, word);
-        if end == word {
-            return self.other();
-        }
-        self.passed(end);
+        // A brace without a word is an error to the server; it leaves no trace, so that a shape never has one.
+        self.passed(if end == word { self.at + 1 } else { end });
     }
 
     pub(super) fn mysql_operator(&mut self) {

@@ -201,6 +201,7 @@ impl Lexer<'_> {
         self.limit_next = false;
     }
 
+    #[inline(always)]
     pub(super) fn comma(&mut self) {
         let end = self.out.shape.len();
         if let Some(top) = self.frames.last_mut()

@@ -187,6 +187,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Notes the token that was just put, which ends at the cursor.
+    #[inline(always)]
     pub(super) fn token(&mut self, last: Last) {
         self.before_last = self.last;
         self.last = last;
@@ -194,6 +195,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Separates the next token from the one before it. Must come first, since it also begins a statement.
+    #[inline(always)]
     pub(super) fn gap(&mut self) {
         match self.last {
             Last::Open | Last::OpenBracket | Last::Dot | Last::Cast => {}
@@ -212,6 +214,7 @@ impl<'a> Lexer<'a> {
         self.piece.text.start = self.mysql.start(self.at);
     }
 
+    #[inline(always)]
     pub(super) fn put(&mut self, bytes: &[u8]) {
         if self.last == Last::Start {
             self.begin_shape();
@@ -279,6 +282,7 @@ impl<'a> Lexer<'a> {
         self.text_value(start, from, end);
     }
 
+    #[inline(always)]
     pub(super) fn text_value(&mut self, start: usize, content: usize, end: scan::End) {
         if !end.closed {
             self.piece.marks.set(Marks::UNTERMINATED);

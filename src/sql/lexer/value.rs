@@ -127,6 +127,7 @@ impl Pair {
 
 impl Lexer<'_> {
     /// Puts what stands for a literal or a parameter that begins at the cursor.
+    #[inline(always)]
     pub(super) fn value(&mut self, mut scalar: Scalar) {
         if self.last == Last::Text && scalar.kind == Kind::Text {
             // Adjacent strings are one literal.
@@ -185,6 +186,7 @@ impl Lexer<'_> {
         }
     }
 
+    #[inline(always)]
     fn placeholder(&mut self, scalar: Scalar) -> &'static [u8] {
         match self.pair {
             Pair::Compared(Side::Literal(left, at)) => match self.compared(left, scalar) {

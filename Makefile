@@ -1,15 +1,17 @@
 # make run     build, start a throwaway PostgreSQL and Floodwall in front of it; ^C stops both
 # make test    every test, with live servers that the tests start themselves
+# make oracle  what is read of SQL, held against PostgreSQL's own parser and a server
 # make lint    formatting, clippy, documentation
 # make bench   Floodwall beside direct connections, haproxy and PgBouncer
 # make regress PostgreSQL's regression suite, directly and through Floodwall
+# make record-traffic  what Django, SQLAlchemy and pgbench send, for the tests that replay it
 # make instructions  instructions of one statement, beside the recorded ones
 # make soak    all of it in its long form: a 1 GiB dump, long fuzzing
 #
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools lint regress dump instructions fuzz soak clean-cache
+.PHONY: help run test test-tools oracle lint regress record-traffic dump giants instructions fuzz soak clean-cache
 
 # Each fuzz target runs for a second, with the same seeds each time; in CI for ten, with new ones.
 ifdef CI
@@ -26,10 +28,20 @@ test: test-tools
 	cargo fmt --check
 	cargo check --locked --lib --no-default-features
 	cargo test --locked --no-fail-fast
+	@$(MAKE) --no-print-directory oracle
+
+# A package of its own, since it builds PostgreSQL's grammar: nobody else needs its libraries.
+oracle_package = --manifest-path tests/oracle/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target)/oracle --locked
+
+oracle:
+	@tests/support/install build server oracle
+	cargo test $(oracle_package) -- --nocapture
 
 lint:
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/oracle/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy $(oracle_package) --tests -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 # PostgreSQL's own regression suite and libpq's pipeline test, directly and through Floodwall: the same result.
@@ -44,6 +56,10 @@ dump:
 	cargo build --release --locked
 	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_DUMP_MB=1024 cargo test --locked --test live -- dump::
 
+# Against a throwaway server, without Floodwall. Look at what changed in tests/traffic before it is committed.
+record-traffic: test-tools
+	cargo test --locked --test live -- --ignored traffic::record
+
 # Builds with release settings, which takes minutes; counting takes one.
 instructions:
 	@tests/support/install build instructions
@@ -53,7 +69,12 @@ instructions:
 fuzz:
 	FLOODWALL_FUZZ_SECONDS=600 cargo test --locked --release --test fuzz -- --nocapture
 
-soak: test regress dump fuzz
+# Statements of 1 GiB, of several kinds.
+giants:
+	cargo build --release --locked
+	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_GIANT_MB=1024 cargo test --locked --test live -- giants:: --nocapture
+
+soak: test regress dump giants fuzz
 
 clean-cache:
 	rm -rf target/regress target/venv target/node target/tmp

@@ -1,4 +1,4 @@
-//! Runs so many statements and ends: `instructions floodwall|copy SCENARIO COUNT`. `benches/instructions` counts what that takes.
+//! Runs so many statements and ends: `instructions floodwall|off|copy SCENARIO COUNT`. `benches/instructions-gate` counts what that takes.
 
 #![allow(clippy::unwrap_used, reason = "a bench may fail")]
 
@@ -11,7 +11,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     // Run by `cargo bench`, it has nothing to say.
     let [between, scenario, count] = &arguments[..] else { return };
-    let between = if between == "copy" { Between::Copy } else { Between::Floodwall };
+    let between = match between.as_str() {
+        "floodwall" => Between::Floodwall,
+        "off" => Between::RulesOff,
+        _ => Between::Copy,
+    };
     let scenario = Scenario::ALL.into_iter().find(|known| known.name() == scenario).unwrap();
-    Worker::start().run(between, scenario, count.parse().unwrap());
+    Worker::start(between).run(scenario, count.parse().unwrap());
 }

@@ -12,14 +12,15 @@ use pipes::{Between, Worker};
 const STATEMENTS: usize = 50;
 
 fn relay(criterion: &mut Criterion) {
-    let worker = Worker::start();
+    let workers =
+        [Between::Floodwall, Between::RulesOff, Between::Copy].map(|between| (between, Worker::start(between)));
     for scenario in Scenario::ALL {
         let mut group = criterion.benchmark_group(format!("relay/{}", scenario.name()));
         let bytes = scenario.request(0).len() + scenario.reply().len();
         group.throughput(Throughput::Bytes((bytes * STATEMENTS) as u64));
-        for between in [Between::Floodwall, Between::Copy] {
+        for (between, worker) in &workers {
             group.bench_function(BenchmarkId::from_parameter(format!("{between:?}")), |bencher| {
-                bencher.iter(|| worker.run(between, scenario, STATEMENTS));
+                bencher.iter(|| worker.run(scenario, STATEMENTS));
             });
         }
         group.finish();

@@ -2,6 +2,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use floodwall::guard::{Guard, Intake, Whole};
+use floodwall::sql::schema::{Columns, Key, Table};
 use floodwall::sql::{Estimate, Flags, Reading, Schema};
 
 const TEXTS: &[(&str, &str)] = &[
@@ -21,17 +22,28 @@ fn verdict(c: &mut Criterion) {
         builder.add("public", &format!("table_{n}"), Estimate::Known(n));
     }
     builder.add("public", "countries", Estimate::Known(250));
-    builder.add("public", "orders", Estimate::Known(2_000_000));
-    builder.add("public", "users", Estimate::Known(400_000));
-    let schema = builder.build();
-    let mut group = c.benchmark_group("verdict");
-    for (name, text) in TEXTS {
-        let reading = Reading::of(Flags::POSTGRES, text.as_bytes());
-        let schema = Some(&schema);
-        let intake = Intake { reading: &reading, schema, text_bytes: text.len() as u64, whole: Whole::Whole };
-        group.bench_function(*name, |b| b.iter(|| guard.judge(&intake)));
+    for (name, rows, key) in
+        [("orders", 2_000_000, "id"), ("users", 400_000, "id"), ("pgbench_accounts", 100_000, "aid")]
+    {
+        let columns = Columns { keys: [Key::primary(&[key])].into(), never_null: [key.into()].into() };
+        builder.describe("public", name, Table::sized(Estimate::Known(rows)).with_columns(columns));
     }
-    group.finish();
+    let schema = builder.build();
+    let readings = TEXTS.iter().map(|(name, text)| (name, text, Reading::of(Flags::POSTGRES, text.as_bytes())));
+    let readings: Vec<_> = readings.collect();
+    for (group, plans) in [("verdict", false), ("plan", true)] {
+        let mut group = c.benchmark_group(group);
+        for (name, text, reading) in &readings {
+            let schema = Some(&schema);
+            let intake = Intake { reading, schema, text_bytes: text.len() as u64, whole: Whole::Whole };
+            if plans {
+                group.bench_function(**name, |b| b.iter(|| guard.plan(&intake)));
+            } else {
+                group.bench_function(**name, |b| b.iter(|| guard.judge(&intake)));
+            }
+        }
+        group.finish();
+    }
 }
 
 criterion_group!(benches, verdict);

@@ -29,7 +29,7 @@
 //! # Threads
 //!
 //! The main thread accepts, reads signals and ticks. Each [`worker`] carries its sessions on a current-thread runtime, so nothing on a
-//! session's path is locked; each has an *analyst* thread with a large stack for parsing. The operator's thread serves console and HTTP.
+//! session's path is locked; each has two *analyst* threads with large stacks: for new shapes, and for long texts. The operator's thread serves console and HTTP.
 //!
 //! # Invariants
 //!
@@ -43,6 +43,7 @@
 //!   `[limits] memory`.
 //! - Every permit, gauge and cancel key gives back on drop.
 //! - No parser runs on a worker, none on raw text, and none on a shape that was read before.
+//! - A rule that panics is out of order until RELOAD, alone and loudly; its statement is judged by the others.
 //! - A client's name for itself (`application_name`) tightens and never loosens.
 //! - A line of the log that a client can trigger has a rate, and no line holds a literal or a secret.
 //!
@@ -78,6 +79,8 @@ pub mod ctl;
 pub mod linter;
 #[cfg(feature = "proxy")]
 pub mod net;
+#[cfg(feature = "proxy")]
+pub mod pass;
 #[cfg(feature = "proxy")]
 pub mod roster;
 #[cfg(feature = "proxy")]

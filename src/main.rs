@@ -1,14 +1,15 @@
 //! The command line: arguments, configuration, one call into the library.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use floodwall::config::{self, Config, Loaded, Process};
 use floodwall::guard::{Guard, SettingError};
-use floodwall::{app, ctl, linter, sql};
+use floodwall::linter::{self, Linter};
+use floodwall::{app, ctl, pass, sql};
 
 /// A guard proxy for PostgreSQL: caps, query rules and surge signals in front of the database.
 #[derive(Debug, Parser)]
@@ -26,8 +27,25 @@ Examples:
   floodwall ctl 'SHOW CLIENTS'                  who is connected?
   floodwall ctl 'KILL CLIENT 17'                end one of them
   floodwall judge migrations/0042.sql           would a rule refuse this migration?
+  floodwall pass --rule unfiltered_write --user django --for 10m --reason INC-7
+                                                a comment that lets one statement through a rule
 
 SIGHUP reads the configuration again; SIGTERM drains, a second one ends at once.";
+
+const JUDGE_EXAMPLES: &str = "\
+Examples:
+  floodwall judge migrations/0042.sql                 one migration
+  floodwall judge --config config.toml migrations/    every .sql file of a folder, by name, with the rules of that file
+  git show HEAD:db/0042.sql | floodwall judge -       what comes in on standard input
+  floodwall judge --format json migrations/ | jq      one object a statement: verdict, tables, trace, hint
+  floodwall judge statements.csv                      what a server ran: an export of pg_stat_statements, most calls first
+
+An export, as CSV with a header or as JSON; calls, rows and mean_exec_time may be left out:
+  psql -c \"COPY (SELECT query, calls, rows, mean_exec_time FROM pg_stat_statements) TO STDOUT (FORMAT csv, HEADER)\"
+Rows a call are held against result_budget and write_budget.
+
+Exit code: 0 if nothing would be refused, 1 if something would (see --fail-on), 2 if there is no verdict: wrong arguments,
+a file or a configuration that cannot be read.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -46,17 +64,32 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
         config: PathBuf,
     },
-    /// Tells what the rules say to each statement of a file
+    /// Tells what the rules say to each statement of a file, and why
     ///
-    /// Needs no server: a linter for migrations. Without a server no table is known to be large. Exits with 1 if any
-    /// statement would be refused, with 2 if the file or the configuration cannot be read.
+    /// Needs no server: a linter for migrations, and for what a server has already run. Without a server no table is known to
+    /// be large. Prints for each statement how it was read, what each rule saw in it, the verdict and what to write instead.
+    #[command(after_help = JUDGE_EXAMPLES)]
     Judge(Judge),
     /// Runs one command on the console of a running Floodwall
     ///
     /// Goes to the Unix socket in state_dir; as another system user, over TCP with the password in
     /// FLOODWALL_CONSOLE_PASSWORD or in state_dir/console.password. 'SHOW HELP' lists the commands.
     Ctl(Ctl),
+    /// Signs a break-glass pass: a comment that lifts rules for one user until it expires
+    ///
+    /// Put the comment before or behind the statement that must run although a rule refuses it. Whoever logs in as that
+    /// user and holds the comment can use it, with any statement, until it expires. Each use is logged and counted in
+    /// floodwall_break_glass_total. The key is that of [break_glass] in the configuration, the same that the running
+    /// Floodwall has. Exits with 1 if there is no key, with 2 if an argument is wrong.
+    #[command(after_help = PASS_EXAMPLES)]
+    Pass(Pass),
 }
+
+const PASS_EXAMPLES: &str = "\
+Examples:
+  floodwall pass --rule unfiltered_write --user deploy --database shop --for 10m --reason INC-7
+  PASS=$(floodwall pass --rule unbounded_select,bulk_write --user deploy --for 1h --reason INC-7)
+  psql -h 127.0.0.1 -p 6432 -U deploy shop -c \"$PASS DELETE FROM carts\"";
 
 #[derive(Debug, clap::Args)]
 struct Judge {
@@ -66,12 +99,18 @@ struct Judge {
     /// The configuration whose [rules] apply; left out: each rule's defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What the files are; left out: .csv and .json are exports of pg_stat_statements, all else is SQL
+    #[arg(long, value_enum)]
+    input: Option<Input>,
     /// How to print the verdicts
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// The statements; - reads standard input
-    #[arg(value_name = "FILE|-")]
-    file: PathBuf,
+    /// The least verdict that makes the exit code 1
+    #[arg(long, value_enum, default_value = "refuse")]
+    fail_on: FailOn,
+    /// The statements: files, folders of .sql files, - for standard input
+    #[arg(value_name = "FILE|FOLDER|-", required = true)]
+    files: Vec<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,6 +123,28 @@ struct Ctl {
     user: Option<String>,
     /// As in 'SHOW CLIENTS'
     command: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Pass {
+    /// The configuration that names the key
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+    /// The rules to lift
+    #[arg(long = "rule", value_name = "RULE[,RULE…]", value_delimiter = ',', required = true, value_parser = pass::rule)]
+    rules: Vec<&'static str>,
+    /// Who may use it: the user that logs in
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// In which database; left out: in any
+    #[arg(long, value_name = "NAME")]
+    database: Option<String>,
+    /// How long it holds: at most 24h
+    #[arg(long = "for", value_name = "TIME", value_parser = pass::lifetime)]
+    lifetime: Duration,
+    /// Why, for the log: say, the number of the incident
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -102,6 +163,25 @@ enum Format {
     Json,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Input {
+    /// SQL as psql reads it
+    Sql,
+    /// An export of pg_stat_statements, as CSV with a header or as JSON
+    #[value(name = "pg_stat_statements")]
+    PgStatStatements,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Something would be refused
+    Refuse,
+    /// Something would be refused or warned of
+    Warn,
+    /// Whatever the verdicts are
+    Never,
+}
+
 const DEFAULT_FILE: &str = "config.toml";
 
 /// Exit code of `judge` where there is no verdict.
@@ -113,6 +193,7 @@ fn main() -> ExitCode {
         Command::Check { config } => (check(&config), 1),
         Command::Judge(judge) => (judge.run(), NO_VERDICT),
         Command::Ctl(ctl) => (ctl.run(), 1),
+        Command::Pass(pass) => (pass.run(), 1),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to tell where standard error is closed.
@@ -144,36 +225,57 @@ impl Judge {
             Some(path) => load(path, Process::WithoutSecrets)?.rules,
             None => toml::Table::new(),
         };
-        let text = read_statements(&self.file)?;
-        let dialect = match self.dialect {
-            Dialect::Postgres => sql::Dialect::Postgres,
-            Dialect::Mysql => sql::Dialect::MySql,
+        let guard = Guard::build(&rules).map_err(|errors| {
+            let told = |error: SettingError| format!("rules.{}: {}", error.path.join("."), error.message);
+            anyhow::anyhow!(errors.into_iter().map(told).collect::<Vec<_>>().join("\n"))
+        })?;
+        let linter = Linter {
+            guard: &guard,
+            dialect: self.dialect.into(),
+            kind: self.input.map(Input::kind),
+            format: self.format.into(),
         };
-        judge(&rules, dialect, &text, self.format)
+        let outcome = linter.run(&self.files, &mut io::stdin().lock(), &mut io::stdout().lock())?;
+        Ok(self.fail_on.exit_code(outcome))
     }
 }
 
-/// Prints the verdict of each statement.
-fn judge(rules: &toml::Table, dialect: sql::Dialect, text: &[u8], format: Format) -> anyhow::Result<ExitCode> {
-    let guard = Guard::build(rules).map_err(|errors| {
-        let told = |error: SettingError| format!("rules.{}: {}", error.path.join("."), error.message);
-        anyhow::anyhow!(errors.into_iter().map(told).collect::<Vec<_>>().join("\n"))
-    })?;
-    let format = match format {
-        Format::Text => linter::Format::Text,
-        Format::Json => linter::Format::Json,
-    };
-    let outcome = linter::run(&guard, dialect, text, &mut io::stdout().lock(), format)?;
-    Ok(if outcome.refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+impl Input {
+    const fn kind(self) -> linter::Kind {
+        match self {
+            Self::Sql => linter::Kind::Sql,
+            Self::PgStatStatements => linter::Kind::Statistics,
+        }
+    }
 }
 
-fn read_statements(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    if file == Path::new("-") {
-        io::stdin().lock().read_to_end(&mut text).context("cannot read standard input")?;
-        return Ok(text);
+impl From<Dialect> for sql::Dialect {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => Self::Postgres,
+            Dialect::Mysql => Self::MySql,
+        }
     }
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+impl From<Format> for linter::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+impl FailOn {
+    const fn exit_code(self, outcome: linter::Outcome) -> ExitCode {
+        let fails = match self {
+            Self::Refuse => outcome.refused > 0,
+            Self::Warn => outcome.refused > 0 || outcome.warned > 0,
+            Self::Never => false,
+        };
+        if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
 }
 
 impl Ctl {
@@ -187,6 +289,16 @@ impl Ctl {
         let login = ctl::Login { user: self.user, password: std::env::var(ctl::PASSWORD_VARIABLE).ok() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(ctl::run(&config, &login, &self.command, &mut io::stdout()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Pass {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { config, rules, user, database, lifetime, reason } = self;
+        let key = config::load_break_glass(&config, &Process::WithSecrets)?;
+        let order = pass::Order { rules, user, database, lifetime, reason };
+        writeln!(io::stdout(), "{}", pass::sign(order, key.as_ref())?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -38,6 +38,63 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// In what a limit is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// Rows, writes.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Microseconds.
+    Time,
+}
+
+impl Unit {
+    /// Its word in JSON.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Bytes => "bytes",
+            Self::Time => "microseconds",
+        }
+    }
+
+    /// The next number that people would write down as a limit: never 0, and hardly ever more than half as much again.
+    pub fn round_up(self, value: u64) -> u64 {
+        let steps: &[(u64, &[u64])] = match self {
+            Self::Count => &COUNT_STEPS,
+            Self::Bytes => &BYTE_STEPS,
+            Self::Time => &TIME_STEPS,
+        };
+        let numbers = steps.iter().flat_map(|(unit, steps)| steps.iter().map(|step| step.saturating_mul(*unit)));
+        numbers.into_iter().find(|number| *number >= value).unwrap_or(value)
+    }
+
+    /// The value as a setting of `config.toml` would give it, without quotes.
+    pub fn exact(self, value: u64) -> String {
+        match self {
+            Self::Count => value.to_string(),
+            Self::Bytes => ByteSize(value).to_string(),
+            Self::Time => display_duration(Duration::from_micros(value)),
+        }
+    }
+
+    /// The value in a few letters, for a table: cut to one decimal, where it has a unit.
+    pub fn rough(self, value: u64) -> String {
+        let units: &[(&str, u64)] = match self {
+            Self::Count => return value.to_string(),
+            Self::Bytes => &BYTE_UNITS,
+            Self::Time => &TIME_UNITS,
+        };
+        let fitting = units.iter().rev().find(|(_, factor)| value >= *factor);
+        let (name, factor) = fitting.copied().or_else(|| units.first().copied()).unwrap_or(("", 1));
+        match (value / factor, (value % factor) / factor.div_ceil(10)) {
+            (whole, 0) => format!("{whole}{name}"),
+            (whole, tenths) => format!("{whole}.{tenths}{name}"),
+        }
+    }
+}
+
 /// Reads a duration such as `15s`, `2ms`, `5m`, `1h` or a sum of falling units such as `1h30m`.
 pub fn parse_duration(text: &str) -> Result<Duration, BadQuantity> {
     let bad = || {
@@ -116,6 +173,32 @@ const BYTE_UNITS: [(&str, u64); 5] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 2
 const TIME_UNITS: [(&str, u64); 6] =
     [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
 
+/// Numbers that people write down, by unit, smallest first.
+const COUNT_STEPS: [(u64, &[u64]); 11] = [
+    (1, &[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    (1, TENS),
+    (10, TENS),
+    (100, TENS),
+    (1_000, TENS),
+    (10_000, TENS),
+    (100_000, TENS),
+    (1_000_000, TENS),
+    (10_000_000, TENS),
+    (100_000_000, TENS),
+    (1_000_000_000, TENS),
+];
+const TENS: &[u64] = &[10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
+const BYTE_STEPS: [(u64, &[u64]); 4] = [(1 << 10, SIZES), (1 << 20, SIZES), (1 << 30, SIZES), (1 << 40, SIZES)];
+const SIZES: &[u64] = &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
+const TIME_STEPS: [(u64, &[u64]); 5] = [
+    (1_000, &[1, 2, 3, 5, 10, 15, 20, 30, 50, 100, 150, 200, 300, 500, 750]),
+    (1_000_000, SIXTIETHS),
+    (60_000_000, SIXTIETHS),
+    (3_600_000_000, &[1, 2, 3, 6, 12]),
+    (86_400_000_000, &[1, 2, 3, 5, 7, 10, 14, 21, 30]),
+];
+const SIXTIETHS: &[u64] = &[1, 2, 3, 5, 10, 15, 20, 30, 45];
+
 /// A number with its unit; one blank between the two is fine.
 fn split_number(text: &str) -> Option<(u64, &str)> {
     let (number, rest) = leading_number(text)?;
@@ -191,6 +274,43 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_rounded_up_to_what_people_write() {
+        for (unit, value, written) in [
+            (Unit::Count, 0, "1"),
+            (Unit::Count, 7, "7"),
+            (Unit::Count, 11, "12"),
+            (Unit::Count, 1_000, "1000"),
+            (Unit::Count, 5_001, "6000"),
+            (Unit::Count, 400_000, "400000"),
+            (Unit::Bytes, 0, "1KiB"),
+            (Unit::Bytes, 17 << 20, "24MiB"),
+            (Unit::Time, 0, "1ms"),
+            (Unit::Time, 751_000, "1s"),
+            (Unit::Time, 61_000_000, "2m"),
+            (Unit::Time, 13 * 3_600_000_000, "1d"),
+        ] {
+            assert_eq!(unit.exact(unit.round_up(value)), written, "{value}");
+        }
+        assert_eq!(Unit::Count.round_up(u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn rough_values_are_short() {
+        for (unit, value, written) in [
+            (Unit::Count, 1_234_567, "1234567"),
+            (Unit::Bytes, 0, "0B"),
+            (Unit::Bytes, 1023, "1023B"),
+            (Unit::Bytes, 1024 + 1023, "1.9KiB"),
+            (Unit::Bytes, 16 << 20, "16MiB"),
+            (Unit::Time, 350, "350us"),
+            (Unit::Time, 12_340_000, "12.3s"),
+            (Unit::Time, 90_000_000, "1.5m"),
+        ] {
+            assert_eq!(unit.rough(value), written);
+        }
+    }
+
+    #[test]
     fn control_characters_and_broken_text_are_escaped() {
         assert_eq!(display_bytes(b"a\nb\x1b[31m"), "a\\nb\\u{1b}[31m");
         assert_eq!(display_bytes(b"a\xffb"), "a\\xffb");
@@ -214,6 +334,14 @@ mod tests {
         fn printed_durations_read_back(us in any::<u64>()) {
             let duration = Duration::from_micros(us);
             prop_assert_eq!(parse_duration(&display_duration(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn rounding_up_never_goes_down(value in any::<u64>()) {
+            for unit in [Unit::Count, Unit::Bytes, Unit::Time] {
+                prop_assert!(unit.round_up(value) >= value.max(1));
+                prop_assert!(!unit.rough(value).is_empty());
+            }
         }
 
         #[test]

@@ -11,6 +11,7 @@ use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster};
+use floodwall::session::analyst::Means;
 use floodwall::session::cancel::Keys;
 use floodwall::session::house::{Common, Current, House, Settings};
 use floodwall::session::ledger::Ledger;
@@ -36,15 +37,31 @@ const CACHES: usize = 16 << 20;
 /// What stands between the two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Between {
-    /// A session after its login.
+    /// A session after its login, with every rule on.
     Floodwall,
+    /// The same with every rule off.
+    RulesOff,
     /// Bytes are copied and nothing is looked at.
     Copy,
 }
 
+impl Between {
+    /// The configuration of the session that stands there.
+    const fn config(self) -> &'static str {
+        match self {
+            Self::Floodwall => ALL_ON,
+            Self::RulesOff | Self::Copy => "[[listener]]\n[rules]\nmode = \"off\"\n",
+        }
+    }
+}
+
+/// Every rule as an operator would have it who wants them all, the timeouts included.
+const ALL_ON: &str = "[[listener]]\n[rules]\nmode = \"enforce\"\n";
+
 /// One worker's things, kept from run to run as in a real worker.
 pub(crate) struct Worker {
     runtime: tokio::runtime::Runtime,
+    between: Between,
     house: Arc<House>,
     local: Rc<Local>,
 }
@@ -74,27 +91,29 @@ fn any_rules(_: RulesTable<'_>) -> Vec<SettingError> {
 }
 
 impl Worker {
-    /// A worker with the default configuration.
-    pub(crate) fn start() -> Self {
-        let config = config::read("[[listener]]\n", &Machine, &any_rules).unwrap().config;
+    /// A worker with what stands between.
+    pub(crate) fn start(between: Between) -> Self {
+        let config = config::read(between.config(), &Machine, &any_rules).unwrap().config;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let house = house(&config);
         let common = &house.common;
-        let local = Local::start(CACHES, common.metrics.worker(0), Arc::clone(&common.shapes)).unwrap();
-        Self { runtime, house, local: Rc::new(local) }
+        let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(0));
+        let means = Means { cache_bytes: CACHES, ceiling: config.limits.guard_time, memory, metrics };
+        let local = Local::start(means, Arc::clone(&common.shapes)).unwrap();
+        Self { runtime, between, house, local: Rc::new(local) }
     }
 
     /// Lets a client run so many statements.
-    pub(crate) fn run(&self, between: Between, scenario: Scenario, statements: usize) {
+    pub(crate) fn run(&self, scenario: Scenario, statements: usize) {
         let (client, client_far) = duplex(PIPE);
         let (server, server_far) = duplex(PIPE);
         let ends =
             async { tokio::join!(traffic::client(client, scenario, statements), traffic::server(server, scenario)) };
         self.runtime.block_on(LocalSet::new().run_until(async {
-            match between {
-                Between::Floodwall => drop(tokio::join!(self.session(client_far, server_far), ends)),
-                Between::Copy => drop(tokio::join!(copy(client_far, server_far), ends)),
-            }
+            match self.between {
+                Between::Copy => tokio::join!(copy(client_far, server_far), ends),
+                Between::Floodwall | Between::RulesOff => tokio::join!(self.session(client_far, server_far), ends),
+            };
         }));
     }
 
@@ -142,8 +161,12 @@ fn house(config: &Config) -> Arc<House> {
         memory: Budget::new(512 << 20),
         gate: Gate::default(),
     };
-    let current =
-        Current { listener: listener.clone(), caps: config.caps.clone(), policies: Policies::new(config).unwrap() };
+    let current = Current {
+        listener: listener.clone(),
+        caps: config.caps.clone(),
+        policies: Policies::new(config).unwrap(),
+        break_glass: None,
+    };
     Arc::new(House {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),

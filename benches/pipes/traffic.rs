@@ -7,6 +7,15 @@ const KEYS: usize = 100_000;
 /// Rows of the large result.
 const ROWS: usize = 1000;
 
+/// The beginning of what Django's ORM sends for `Order.objects.select_related("customer", "customer__city")`.
+const DJANGO: &str = concat!(
+    r#"SELECT "shop_order"."id", "shop_order"."number", "shop_order"."state", "shop_order"."created_at", "#,
+    r#""shop_order"."total", "shop_order"."customer_id", "shop_customer"."id", "shop_customer"."name", "#,
+    r#""shop_customer"."email", "shop_customer"."city_id", "shop_city"."id", "shop_city"."name" FROM "shop_order" "#,
+    r#"INNER JOIN "shop_customer" ON ("shop_order"."customer_id" = "shop_customer"."id") "#,
+    r#"INNER JOIN "shop_city" ON ("shop_customer"."city_id" = "shop_city"."id") WHERE "shop_order"."customer_id" = "#,
+);
+
 /// One kind of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scenario {
@@ -18,11 +27,16 @@ pub(crate) enum Scenario {
     Prepared,
     /// A Query whose reply has 1000 rows.
     Rows,
+    /// Query, with the same text each time.
+    Repeated,
+    /// Query as Django writes it: twelve columns, two joins, another literal each time.
+    Django,
 }
 
 impl Scenario {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Simple, Self::Extended, Self::Prepared, Self::Rows];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Simple, Self::Extended, Self::Prepared, Self::Rows, Self::Repeated, Self::Django];
 
     /// Its name on the command line and in results.
     pub(crate) const fn name(self) -> &'static str {
@@ -31,6 +45,8 @@ impl Scenario {
             Self::Extended => "extended",
             Self::Prepared => "prepared",
             Self::Rows => "rows",
+            Self::Repeated => "repeated",
+            Self::Django => "django",
         }
     }
 
@@ -38,7 +54,7 @@ impl Scenario {
     pub(crate) fn prelude(self) -> Vec<u8> {
         match self {
             Self::Prepared => [parse("P_0"), message(b'S', b"")].concat(),
-            Self::Simple | Self::Extended | Self::Rows => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -46,7 +62,7 @@ impl Scenario {
     fn prelude_reply(self) -> Vec<u8> {
         match self {
             Self::Prepared => [message(b'1', b""), ready()].concat(),
-            Self::Simple | Self::Extended | Self::Rows => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -63,6 +79,8 @@ impl Scenario {
             Self::Simple => query(&format!("SELECT abalance FROM pgbench_accounts WHERE aid = {key};")),
             Self::Extended => [parse(""), bind(""), run()].concat(),
             Self::Prepared => [bind("P_0"), run()].concat(),
+            Self::Repeated => query("SELECT abalance FROM pgbench_accounts WHERE aid = 100000;"),
+            Self::Django => query(&format!("{DJANGO}{key} ORDER BY \"shop_order\".\"id\" DESC LIMIT 21")),
             Self::Rows => query(&format!("SELECT * FROM pgbench_accounts WHERE aid < {key} LIMIT 1000;")),
         }
     }
@@ -73,7 +91,7 @@ impl Scenario {
         let row = message(b'D', b"\0\x01\0\0\0\x04-123");
         let done = message(b'C', b"SELECT 1\0");
         match self {
-            Self::Simple => [columns, row, done, ready()].concat(),
+            Self::Simple | Self::Repeated | Self::Django => [columns, row, done, ready()].concat(),
             Self::Extended => [message(b'1', b""), message(b'2', b""), columns, row, done, ready()].concat(),
             Self::Prepared => [message(b'2', b""), columns, row, done, ready()].concat(),
             Self::Rows => {

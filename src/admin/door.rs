@@ -1,5 +1,6 @@
 //! Accepting HTTP connections: bounded in number, size and time.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use super::guard::Token;
 use super::pages;
 use crate::control::Control;
+use crate::telemetry::rows::RuleRow;
 use crate::telemetry::{Gate, Metrics, Pass};
 
 /// Connections at once.
@@ -34,14 +36,22 @@ const CLOSE_WAIT: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the pages show.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Http {
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Readiness.
     pub control: Arc<Control>,
+    /// Rules as they run.
+    pub rules: Arc<dyn Fn() -> Vec<RuleRow> + Send + Sync>,
     /// The secret of `/api/*`; `None`: nothing there is served.
     pub token: Option<Token>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("control", &self.control).field("token", &self.token).finish_non_exhaustive()
+    }
 }
 
 /// Serves HTTP until `stop` completes; then its connections are closed.

@@ -6,6 +6,7 @@
 mod door;
 mod guard;
 mod pages;
+mod report;
 mod state;
 
 pub use door::{Http, serve};

@@ -1,11 +1,12 @@
 //! What each path answers.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get};
+use axum::{Json, Router};
+use serde_json::Value;
 
 use super::Http;
 use super::guard::{same_host, with_token};
@@ -13,8 +14,10 @@ use crate::control::Readiness;
 
 /// All paths. What comes after the first three sits behind the guard, so that a path added later does too.
 pub(super) fn router(http: Http) -> Router {
-    let api =
-        Router::new().route("/api/{*path}", any(not_found)).layer(from_fn_with_state(http.token.clone(), with_token));
+    let api = Router::new()
+        .route("/api/report", get(report))
+        .route("/api/{*path}", any(not_found))
+        .layer(from_fn_with_state(http.token.clone(), with_token));
     let guarded = Router::new().route("/", get(front)).merge(api).fallback(not_found).layer(from_fn(same_host));
     Router::new()
         .route("/healthz", get(healthz))
@@ -38,6 +41,10 @@ async fn readyz(State(http): State<Http>) -> Response {
 
 async fn metrics(State(http): State<Http>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], http.metrics.render()).into_response()
+}
+
+async fn report(State(http): State<Http>) -> Json<Value> {
+    Json(super::report::report(&http))
 }
 
 async fn front() -> Response {

@@ -10,6 +10,7 @@ use crate::client::admission::Admission;
 use crate::client::listener::bind;
 use crate::config::{Config, Listener};
 use crate::guard::SettingError;
+use crate::guard::pass::Key;
 use crate::session::house::{Common, Current, House, Settings};
 use crate::session::policy::Policies;
 
@@ -45,7 +46,8 @@ fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>) -> Resul
 /// What a listener's sessions see of a configuration.
 pub(super) fn current(config: &Config, listener: &Listener) -> Result<Current, RulesRefused> {
     let policies = Policies::new(config).map_err(|errors| RulesRefused { errors })?;
-    Ok(Current { listener: listener.clone(), caps: config.caps.clone(), policies })
+    let break_glass = config.break_glass.as_ref().and_then(|key| Key::new(key.reveal().as_bytes())).map(Arc::new);
+    Ok(Current { listener: listener.clone(), caps: config.caps.clone(), policies, break_glass })
 }
 
 /// Rules that can't be built. `check` tells the same with lines.

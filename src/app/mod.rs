@@ -6,6 +6,7 @@
 mod descriptors;
 mod failed;
 mod listeners;
+mod memory;
 mod operator;
 mod reload;
 
@@ -28,10 +29,10 @@ use crate::config::{Config, LogFormat};
 use crate::console::Accounts;
 use crate::control::{Control, Shutdown};
 use crate::roster::{Roster, Signal};
+use crate::session::analyst::Means;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, House};
 use crate::session::local::Local;
-use crate::session::memory::Budget;
 use crate::session::serve::serve;
 use crate::shutdown;
 use crate::telemetry::log::{self, Format, Log, LogError};
@@ -48,11 +49,6 @@ const TICK: Duration = Duration::from_millis(250);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often a drain looks whether everybody has left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
-
-/// Of `[limits] memory`, the part that the caches of all workers may take: one in this many.
-const CACHES_SHARE: usize = 8;
-/// More than this helps no worker.
-const CACHES_MAX: usize = 64 << 20;
 
 /// What to run.
 #[derive(Debug)]
@@ -115,7 +111,7 @@ impl App {
             control: Arc::new(Control::default()),
             metrics: Metrics::new(config.workers),
             shapes: Arc::new(Shapes::default()),
-            memory: Budget::new(usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX)),
+            memory: memory::budget(&config),
             gate: Gate::default(),
         });
         let open = listeners::open(&config, &common)?;
@@ -211,10 +207,12 @@ async fn emptied(workers: &Workers<Job>, common: &Common, signal: Signal) {
 
 fn start_workers(config: &Config, common: &Arc<Common>) -> io::Result<Workers<Job>> {
     let common = Arc::clone(common);
-    let memory = usize::try_from(config.limits.memory_bytes).unwrap_or(usize::MAX);
-    let cache_bytes = (memory / CACHES_SHARE / config.workers.max(1)).min(CACHES_MAX);
+    let cache_bytes = memory::cache_bytes(config);
+    let ceiling = config.limits.guard_time;
     Workers::start(config.workers, move |number| {
-        let local = Local::start(cache_bytes, common.metrics.worker(number), Arc::clone(&common.shapes))?;
+        let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
+        let means = Means { cache_bytes, ceiling, memory, metrics };
+        let local = Local::start(means, Arc::clone(&common.shapes))?;
         let local = Rc::new(local);
         Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
     })

@@ -1,6 +1,7 @@
 //! The operator's lane: console and HTTP on a thread of their own, fed by closures, so that neither side knows the other.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -8,12 +9,16 @@ use tokio::net::TcpListener;
 
 use super::Failed;
 use super::reload::Reloader;
-use crate::admin::{self, Http, state_collector};
+use crate::admin::{self, Http, Token, state_collector};
 use crate::config::Config;
-use crate::console::{self, Doors, Sources};
+use crate::console::{self, Doors, Rows, Sources};
+use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::session::house::{Common, House};
-use crate::telemetry::rows::{CapRow, ConfigRow, RuleRow, SurgeRow};
-use crate::telemetry::{caps_collector, surges_collector};
+use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, RuleRow, SurgeRow};
+use crate::telemetry::{Metrics, Series, caps_collector, series_collector, surges_collector, table};
+
+/// Where the token of `/api/*` is kept, in `state_dir`.
+const TOKEN_FILE: &str = "http.token";
 
 /// Opens console and HTTP and serves them until the process ends. Returns once both listen, or could not.
 pub(super) fn start(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Result<(), Failed> {
@@ -65,16 +70,16 @@ async fn serve(doors: Option<Doors>, http: Option<TcpListener>, common: &Arc<Com
     let http = async {
         if let Some(listener) = http {
             let (metrics, control) = (Arc::clone(&common.metrics), Arc::clone(&common.control));
-            admin::serve(listener, Http { metrics, control, token: None }, std::future::pending()).await;
+            let (rules, token) = (rules(common, reloader), token(&reloader.config.load().state_dir));
+            admin::serve(listener, Http { metrics, control, rules, token }, std::future::pending()).await;
         }
     };
     tokio::join!(console, http);
 }
 
 fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
-    let (caps, surges, rules, config, reload) =
-        (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
-    let metrics = Arc::clone(&common.metrics);
+    let (caps, surges, config, reload) =
+        (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
     Sources {
         roster: Arc::clone(&common.roster),
         control: Arc::clone(&common.control),
@@ -82,15 +87,32 @@ fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
         shapes: Arc::clone(&common.shapes),
         caps: Arc::new(move || cap_rows(&caps.houses)),
         surges: Arc::new(move || surge_rows(&surges.houses)),
-        rules: Arc::new(move || rule_rows(&rules.houses, |rule, mode| metrics.verdicts(rule, mode))),
+        rules: rules(common, reloader),
         config: Arc::new(move || config_rows(&config.config.load())),
         reload: Arc::new(move |who| reload.reload(who)),
     }
 }
 
+fn rules(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Rows<RuleRow> {
+    let (metrics, reloader) = (Arc::clone(&common.metrics), Arc::clone(reloader));
+    Arc::new(move || rule_rows(&reloader.houses, &metrics))
+}
+
+/// The token of `/api/*`. Without a folder to keep it in nothing there is served, and all else is.
+fn token(state_dir: &Path) -> Option<Token> {
+    match console::generated_secret(state_dir, TOKEN_FILE) {
+        Ok((secret, _)) => Token::new(secret.reveal()),
+        Err(error) => {
+            tracing::warn!(%error, folder = %state_dir.display(), "no /api: its token cannot be kept");
+            None
+        }
+    }
+}
+
 /// Gauges that are read where they are kept.
 fn register(common: &Arc<Common>, reloader: &Arc<Reloader>) {
-    let (caps, surges) = (Arc::clone(reloader), Arc::clone(reloader));
+    let (caps, surges, states) = (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
+    common.metrics.register(series_collector([table::GUARD_STATE], move || [guard_states(&states.houses)]));
     common.metrics.register(caps_collector(move || cap_rows(&caps.houses)));
     common.metrics.register(surges_collector(move || surge_rows(&surges.houses)));
     common.metrics.register(state_collector(Arc::clone(&common.roster), Arc::clone(&common.control)));
@@ -106,18 +128,52 @@ fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {
     houses.iter().flat_map(|house| house.admission.surge_rows()).map(Into::into).collect()
 }
 
-/// The common rules; overrides of single clients are in SHOW CONFIG.
-fn rule_rows(houses: &[Arc<House>], verdicts: impl Fn(&'static str, &'static str) -> u64) -> Vec<RuleRow> {
+/// The common rules; overrides of single clients are in SHOW CONFIG. A rule that has failed on any listener shows as failed.
+fn rule_rows(houses: &[Arc<House>], metrics: &Metrics) -> Vec<RuleRow> {
     let Some(house) = houses.first() else { return Vec::new() };
     let current = house.settings.load();
-    let row = |(def, mode): (&'static crate::guard::RuleDef, crate::guard::Mode)| RuleRow {
+    let guard = current.policies.base();
+    let failed: Vec<&str> = houses.iter().flat_map(failed_rules).collect();
+    let row = |(def, mode): (&'static RuleDef, Mode)| RuleRow {
         rule: def.name,
         mode: mode.label(),
-        settings: current.policies.base().settings(def),
-        enforced_total: verdicts(def.name, "enforce"),
-        warned_total: verdicts(def.name, "warn"),
+        state: if failed.contains(&def.name) { State::Failed.label() } else { mode.label() },
+        settings: guard.settings(def),
+        enforced_total: metrics.verdicts(def.name, "enforce"),
+        warned_total: metrics.verdicts(def.name, "warn"),
+        lifted_total: metrics.lifted(def.name),
+        limits: limit_rows(guard, def),
     };
-    current.policies.base().modes().map(row).collect()
+    guard.modes().map(row).collect()
+}
+
+fn failed_rules(house: &Arc<House>) -> Vec<&'static str> {
+    let current = house.settings.load();
+    let failed = current.policies.base().states().filter(|(_, state)| *state == State::Failed);
+    failed.map(|(def, _)| def.name).collect()
+}
+
+fn limit_rows(guard: &Guard, def: &RuleDef) -> Vec<LimitRow> {
+    let measures = Measure::ALL.iter().filter(|measure| measure.rule() == def.name);
+    let row = |measure: &Measure| LimitRow {
+        setting: measure.setting(),
+        unit: measure.unit(),
+        slot: (*measure).into(),
+        limit: guard.limit_of(*measure),
+    };
+    measures.map(row).collect()
+}
+
+fn guard_states(houses: &[Arc<House>]) -> Series {
+    let of = |house: &Arc<House>| {
+        let current = house.settings.load();
+        let states = current.policies.base().states();
+        let series = |(def, state): (&RuleDef, State)| {
+            (vec![house.name.to_string(), def.name.to_owned(), state.label().to_owned()], 1.0)
+        };
+        states.map(series).collect::<Series>()
+    };
+    houses.iter().flat_map(of).collect()
 }
 
 fn config_rows(config: &Config) -> Vec<ConfigRow> {

@@ -7,14 +7,14 @@ use arc_swap::ArcSwapOption;
 
 use crate::sql::schema::Schema;
 
-use super::tables::{TableRow, differ, schema_of};
+use super::picture::{Described, Picture, Reading, Sight};
 
 /// One database. Sessions read it, the reader writes it; all of it without a lock.
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) name: Box<str>,
-    schema: ArcSwapOption<Schema>,
-    rows: ArcSwapOption<Vec<TableRow>>,
+    picture: ArcSwapOption<Picture>,
+    columns: ArcSwapOption<Described>,
     /// When a session last asked for it.
     seen_ms: AtomicU64,
     touched_ms: AtomicU64,
@@ -22,27 +22,46 @@ pub(super) struct Database {
     owed: AtomicU8,
     /// When it was read last, or tried; 0: never.
     tried_ms: AtomicU64,
+    /// The last try that went well.
+    read_ms: AtomicU64,
     /// Failures in a row.
     failures: AtomicU32,
+}
+
+/// Why a database is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It is time.
+    Due,
+    /// Somebody changed its tables.
+    Touched,
 }
 
 impl Database {
     pub(super) fn new(name: &str, now_ms: u64) -> Self {
         Self {
             name: name.into(),
-            schema: ArcSwapOption::empty(),
-            rows: ArcSwapOption::empty(),
+            picture: ArcSwapOption::empty(),
+            columns: ArcSwapOption::empty(),
             seen_ms: AtomicU64::new(now_ms),
             touched_ms: AtomicU64::new(0),
             owed: AtomicU8::new(0),
             tried_ms: AtomicU64::new(0),
+            read_ms: AtomicU64::new(0),
             failures: AtomicU32::new(0),
         }
     }
 
-    pub(super) fn schema(&self, now_ms: u64) -> Option<Arc<Schema>> {
+    pub(super) fn schema(&self, sight: Sight<'_>, now_ms: u64) -> Option<Arc<Schema>> {
         self.seen_ms.store(now_ms, Ordering::Relaxed);
-        self.schema.load_full()
+        self.picture.load().as_ref().map(|picture| picture.schema(sight))
+    }
+
+    /// The columns that were read last, where they may be taken again for a read that nobody asked for by a touch.
+    pub(super) fn columns(&self, why: Why, now_ms: u64) -> Option<Arc<Described>> {
+        let known = self.columns.load_full()?;
+        let fresh = known.read_ms.saturating_add(COLUMNS_MS) > now_ms;
+        (why == Why::Due && known.mark != 0 && fresh).then_some(known)
     }
 
     pub(super) fn seen_ms(&self) -> u64 {
@@ -85,28 +104,37 @@ impl Database {
         tried > 0 && self.failures.load(Ordering::Relaxed) == 0 && tried.saturating_add(REFRESH_MS * 2) < now_ms
     }
 
-    /// Notes that it is being read now.
-    pub(super) fn begin(&self, now_ms: u64) {
+    /// Notes that it is being read now, and says why.
+    pub(super) fn begin(&self, now_ms: u64) -> Why {
         // Before the read, so that a touch during it is not lost.
         let paid = |owed: u8| owed.checked_sub(1);
-        self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, paid).ok();
+        let owed = self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, paid);
         self.tried_ms.store(now_ms.max(1), Ordering::Relaxed);
+        if owed.is_ok() { Why::Touched } else { Why::Due }
     }
 
     /// Notes what was read; true where it differs from what was known by more than noise.
-    pub(super) fn succeed(&self, rows: Vec<TableRow>) -> bool {
+    pub(super) fn succeed(&self, reading: Reading) -> bool {
         self.failures.store(0, Ordering::Relaxed);
-        if self.rows.load().as_ref().is_some_and(|known| !differ(known, &rows)) {
+        self.read_ms.store(self.tried_ms.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.columns.store(Some(Arc::clone(&reading.columns)));
+        if self.picture.load().as_ref().is_some_and(|known| known.is_like(&reading)) {
             return false;
         }
-        self.schema.store(Some(Arc::new(schema_of(&rows))));
-        self.rows.store(Some(Arc::new(rows)));
+        self.picture.store(Some(Arc::new(Picture::new(reading))));
         true
     }
 
-    /// Notes a failure; what was known stays.
-    pub(super) fn fail(&self) {
+    /// Notes a failure; true where something is known no more. Sizes stay: they are estimates anyway. What was certain is
+    /// so no longer once nobody has seen for a minute whether it still is.
+    pub(super) fn fail(&self, now_ms: u64) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
+        let stale = self.read_ms.load(Ordering::Relaxed).saturating_add(CERTAIN_MS) < now_ms;
+        let known = self.picture.load_full().filter(|_| stale);
+        let Some(sizes) = known.and_then(|picture| picture.sizes_alone()) else { return false };
+        self.picture.store(Some(Arc::new(sizes)));
+        self.columns.store(None);
+        true
     }
 }
 
@@ -118,6 +146,10 @@ const WANTED_MS: u64 = 60_000;
 const REFRESH_UNWANTED_MS: u64 = 60_000;
 /// Between two reads of a database that is touched all the time.
 const TOUCH_PAUSE_MS: u64 = 1_000;
+/// How long columns are taken for unchanged at the most, whatever the server's counters say.
+const COLUMNS_MS: u64 = 300_000;
+/// How long keys and paths count as certain without having been read again.
+const CERTAIN_MS: u64 = 60_000;
 /// From a touch to the read: the statement that caused it is still running.
 const SETTLE_MS: u64 = 200;
 /// Reads that a touch asks for.
@@ -135,7 +167,7 @@ mod tests {
         let database = Database::new("shop", 5);
         assert_eq!(database.due_ms(), 0);
         database.begin(100);
-        assert!(database.succeed(Vec::new()));
+        assert!(database.succeed(Reading::default()));
         assert_eq!(database.due_ms(), 10_100);
     }
 
@@ -143,7 +175,7 @@ mod tests {
     fn a_touch_brings_two_reads_a_second_apart() {
         let database = Database::new("shop", 5);
         database.begin(100);
-        database.succeed(Vec::new());
+        database.succeed(Reading::default());
         assert!(database.touch(5_000));
         assert!(!database.touch(5_050), "one wish is enough");
         assert_eq!(database.due_ms(), 5_200);
@@ -161,11 +193,33 @@ mod tests {
             database.touch(now);
             if database.due_ms() <= now {
                 database.begin(now);
-                database.succeed(Vec::new());
+                database.succeed(Reading::default());
                 reads += 1;
             }
         }
         assert!((9..=11).contains(&reads), "{reads}");
+    }
+
+    #[test]
+    fn what_was_certain_is_forgotten_after_a_minute_of_failures() {
+        use crate::catalog::tables::{TableKind, TableRow};
+        use crate::sql::schema::{Estimate, TableName};
+
+        let columns = Some(Arc::default());
+        let kind = TableKind::Table;
+        let row = TableRow { schema: "public".into(), name: "t".into(), kind, rows: Some(7), columns };
+        let database = Database::new("shop", 5);
+        database.begin(1_000);
+        database.succeed(Reading { rows: vec![row], ..Reading::default() });
+        let name = TableName::new("t");
+        let has_columns = || {
+            let schema = database.schema(Sight::Changed, 0).unwrap();
+            assert_eq!(schema.rows(&name), Estimate::Known(7), "its size stays");
+            schema.table(&name).unwrap().columns.is_some()
+        };
+        assert!(!database.fail(61_000) && has_columns());
+        assert!(database.fail(61_001) && !has_columns());
+        assert!(!database.fail(70_000), "there is no more to forget");
     }
 
     #[test]
@@ -174,11 +228,11 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..9 {
             database.begin(1_000);
-            database.fail();
+            database.fail(1_000);
             pauses.push((database.due_ms() - 1_000) / 1_000);
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        database.succeed(Vec::new());
+        database.succeed(Reading::default());
         assert_eq!(database.due_ms(), 11_000);
     }
 }

@@ -9,9 +9,12 @@
 //! are ordinary connections: one that stays, and at most one more while another database is read. The five that
 //! [`limit::learnt`] leaves free are for them, for cancels and for the operator.
 
+mod columns;
 mod database;
 pub mod limit;
 mod monitor;
+mod paths;
+mod picture;
 mod read;
 mod tables;
 
@@ -28,6 +31,8 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::config::Listener;
 use crate::sql::schema::Schema;
+
+pub use self::picture::Sight;
 
 use self::database::Database;
 use self::monitor::Reader;
@@ -62,9 +67,9 @@ impl Catalog {
         })
     }
 
-    /// What is known of a database now; `None` where nothing is yet. Cheap once the database is known: no lock, and no
+    /// What is known of a database now, as a session sees it; `None` where nothing is yet. Cheap once the database is known: no lock, and no
     /// allocation. Call it again where [`Self::generation`] has changed.
-    pub fn schema(&self, database: &str) -> Option<Arc<Schema>> {
+    pub fn schema(&self, database: &str, sight: Sight<'_>) -> Option<Arc<Schema>> {
         let databases = self.databases.load();
         match databases.get(database) {
             Some(known) => {
@@ -72,7 +77,7 @@ impl Catalog {
                 if known.is_stale(now_ms) {
                     self.touch(database);
                 }
-                known.schema(now_ms)
+                known.schema(sight, now_ms)
             }
             None => {
                 self.add(database);
@@ -193,7 +198,7 @@ mod tests {
     fn asking_makes_a_database_known_and_their_number_is_bounded() {
         let catalog = Catalog::start(&monitored());
         for n in 0..500 {
-            assert!(catalog.schema(&format!("db{n}")).is_none());
+            assert!(catalog.schema(&format!("db{n}"), Sight::Changed).is_none());
             assert!(catalog.databases.load().len() <= DATABASES_MAX);
         }
         assert!(catalog.databases.load().contains_key("db499"));
@@ -204,12 +209,12 @@ mod tests {
     async fn the_database_seen_least_recently_makes_room() {
         let catalog = Catalog::start(&monitored());
         for n in 0..DATABASES_MAX {
-            catalog.schema(&format!("db{n}"));
+            catalog.schema(&format!("db{n}"), Sight::Changed);
             tokio::time::advance(std::time::Duration::from_millis(1)).await;
         }
-        catalog.schema("db0");
+        catalog.schema("db0", Sight::Changed);
         tokio::time::advance(std::time::Duration::from_millis(1)).await;
-        catalog.schema("one more");
+        catalog.schema("one more", Sight::Changed);
         let databases = catalog.databases.load();
         assert!(databases.contains_key("db0") && !databases.contains_key("db1"));
     }
@@ -217,7 +222,7 @@ mod tests {
     #[test]
     fn a_reload_keeps_what_is_known_of_the_same_server_only() {
         let catalog = Catalog::start(&monitored());
-        catalog.schema("shop");
+        catalog.schema("shop", Sight::Changed);
         let mut changed = monitored();
         changed.monitor = changed.monitor.map(|monitor| Monitor { user: "other".into(), ..monitor });
         catalog.reload(&changed);
@@ -227,13 +232,13 @@ mod tests {
         assert!(catalog.databases.load().is_empty());
         assert_eq!(catalog.generation(), 1);
         catalog.reload(&listener(None));
-        assert!(catalog.schema("shop").is_none() && catalog.databases.load().is_empty());
+        assert!(catalog.schema("shop", Sight::Changed).is_none() && catalog.databases.load().is_empty());
     }
 
     #[tokio::test]
     async fn without_a_monitor_it_stays_empty_and_ends_with_the_shutdown() {
         let catalog = Catalog::start(&listener(None));
-        assert!(catalog.schema("shop").is_none());
+        assert!(catalog.schema("shop", Sight::Changed).is_none());
         assert!(catalog.databases.load().is_empty());
         assert_eq!(catalog.max_server_connections(), None);
         catalog.run(std::future::ready(())).await;

@@ -13,8 +13,8 @@ use crate::clock;
 use crate::config::{Listener, Monitor};
 use crate::telemetry::{Gate, Pass};
 
-use super::database::Database;
-use super::tables::TableRow;
+use super::database::{Database, Why};
+use super::picture::Reading;
 use super::{Catalog, DATABASES_MAX, limit, read};
 
 /// How to reach the server, and as whom.
@@ -31,6 +31,8 @@ pub(super) struct Reader {
 struct Session {
     database: Box<str>,
     client: Client,
+    /// The server's own `search_path`, as far as the monitor can see it.
+    path: Option<String>,
     driver: JoinHandle<()>,
 }
 
@@ -79,13 +81,13 @@ impl Reader {
                 home.begin(now_ms);
                 let learnt = self.learn(catalog, &mut kept).await;
                 slots_due_ms = now_ms.saturating_add(if learnt.is_ok() { SLOTS_MS } else { 0 });
-                self.settle(&home, learnt.map(|()| Vec::new()));
+                self.settle(&home, learnt.map(|()| Reading::default()));
             }
             let due: Vec<Arc<Database>> = due(catalog, clock::uptime_ms());
             for database in due {
-                database.begin(clock::uptime_ms());
-                let rows = self.read(&database, &mut kept).await;
-                if self.settle(&database, rows) {
+                let why = database.begin(clock::uptime_ms());
+                let reading = self.read(&database, why, &mut kept).await;
+                if self.settle(&database, reading) {
                     catalog.generation.fetch_add(1, Ordering::AcqRel);
                 }
             }
@@ -119,27 +121,28 @@ impl Reader {
 
     /// Reads one database. Only a connection to the monitor's own database is kept: one to any other would stand in the way of
     /// whoever drops or renames that database, or copies it.
-    async fn read(&self, database: &Database, kept: &mut Option<Session>) -> Result<Vec<TableRow>, Failure> {
+    async fn read(&self, database: &Database, why: Why, kept: &mut Option<Session>) -> Result<Reading, Failure> {
         let open = |session: &mut Session| session.database == database.name && !session.client.is_closed();
         let session = match kept.take_if(open) {
             Some(session) => session,
             None => self.connect(&database.name).await?,
         };
-        let rows = bounded(read::tables(&session.client)).await?;
+        let now_ms = clock::uptime_ms();
+        let known = database.columns(why, now_ms);
+        let reading = bounded(read::reading(&session.client, session.path.clone(), known, now_ms)).await?;
         if *session.database == *self.monitor.database {
             *kept = Some(session);
         }
-        Ok(rows)
+        Ok(reading)
     }
 
     /// Notes how a read went; true where something has changed.
-    fn settle(&self, database: &Database, outcome: Result<Vec<TableRow>, Failure>) -> bool {
+    fn settle(&self, database: &Database, outcome: Result<Reading, Failure>) -> bool {
         match outcome {
-            Ok(rows) => database.succeed(rows),
+            Ok(reading) => database.succeed(reading),
             Err(failure) => {
-                database.fail();
                 self.warn(&database.name, &failure);
-                false
+                database.fail(clock::uptime_ms())
             }
         }
     }
@@ -181,7 +184,9 @@ impl Reader {
         let driver = tokio::spawn(async move {
             connection.await.ok();
         });
-        Ok(Session { database: database.into(), client, driver })
+        let mut session = Session { database: database.into(), client, path: None, driver };
+        session.path = bounded(read::server_path(&session.client)).await?;
+        Ok(session)
     }
 }
 
@@ -226,9 +231,8 @@ fn describe(error: &tokio_postgres::Error) -> String {
 
 /// So that an operator sees at once whose connection it is.
 const APPLICATION_NAME: &str = "floodwall-monitor";
-/// The monitor changes nothing, waits for nobody, and trusts no other schema's functions.
-const OPTIONS: &str = "-c statement_timeout=2000 -c lock_timeout=200 -c default_transaction_read_only=on \
-                       -c search_path=pg_catalog";
+/// The monitor changes nothing and waits for nobody. That it trusts no other schema's functions is its first statement.
+const OPTIONS: &str = "-c statement_timeout=2000 -c lock_timeout=200 -c default_transaction_read_only=on";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two looks at the server's limit.

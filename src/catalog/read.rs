@@ -3,12 +3,17 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use tokio_postgres::{Client, Error, Row};
 
+use super::columns::columns;
 use super::limit::Slots;
+use super::paths::{Paths, Scope};
+use super::picture::{Described, Reading};
 use super::tables::{TableKind, TableRow};
+use crate::sql::schema::Columns;
 
 /// Reads how many connections the server has room for.
 pub(super) async fn slots(client: &Client) -> Result<Slots, Error> {
@@ -23,13 +28,46 @@ pub(super) async fn databases(client: &Client, most: i64) -> Result<Vec<String>,
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
+/// The server's own `search_path`, where nothing of the monitor's role or database hides it. From now on the
+/// connection looks nowhere but in `pg_catalog`: so it trusts no other schema's functions. To be called first.
+pub(super) async fn server_path(client: &Client) -> Result<Option<String>, Error> {
+    let row = client.query_one(SERVER_PATH, &[]).await?;
+    let visible: bool = row.try_get(2)?;
+    Ok(if visible { Some(row.try_get(1)?) } else { None })
+}
+
+/// Reads the connected database: its tables with their keys, and where its sessions look for them.
+pub(super) async fn reading(
+    client: &Client,
+    server_path: Option<String>,
+    known: Option<Arc<Described>>,
+    now_ms: u64,
+) -> Result<Reading, Error> {
+    let columns = columns(client, known, now_ms).await?;
+    let mut paths = Paths { server: server_path, ..Paths::default() };
+    for row in client.query(PATHS, &[]).await? {
+        let scope = if row.try_get(1)? { Scope::Database } else { Scope::Server };
+        paths.set.insert((row.try_get(0)?, scope), row.try_get(2)?);
+    }
+    let Tables { rows, left_out } = tables(client, &columns).await?;
+    // What is left out may stand before what is known.
+    let paths = if left_out { Paths::default() } else { paths };
+    Ok(Reading { rows, columns, paths })
+}
+
+/// The tables that were read.
+struct Tables {
+    rows: Vec<TableRow>,
+    left_out: bool,
+}
+
 /// Reads the tables and views of the connected database, up to a bound in number and bytes: beyond it the smallest
 /// are left out.
-pub(super) async fn tables(client: &Client) -> Result<Vec<TableRow>, Error> {
+async fn tables(client: &Client, columns: &Described) -> Result<Tables, Error> {
     let mut relations = Relations::default();
     let mut rows = pin!(client.query_raw(TABLES, std::iter::empty::<&str>()).await?);
     while let Some(row) = rows.try_next().await? {
-        relations.add(&row)?;
+        relations.add(&row, columns)?;
     }
     // A table without statistics is most often a new one. Its size says if it is empty, but asking takes a lock, so it
     // may fail while the table is being altered: then it stays unknown.
@@ -38,7 +76,8 @@ pub(super) async fn tables(client: &Client) -> Result<Vec<TableRow>, Error> {
     {
         relations.empty(&empty)?;
     }
-    Ok(relations.sum())
+    let left_out = relations.left_out || relations.order.len() >= TABLES_MAX;
+    Ok(Tables { rows: relations.sum(), left_out })
 }
 
 /// Relations by their oid, with their parents.
@@ -48,6 +87,8 @@ struct Relations {
     /// In the order read: the largest first.
     order: Vec<u32>,
     bytes: usize,
+    /// There was no room for some.
+    left_out: bool,
 }
 
 struct Relation {
@@ -58,7 +99,7 @@ struct Relation {
 }
 
 impl Relations {
-    fn add(&mut self, row: &Row) -> Result<(), Error> {
+    fn add(&mut self, row: &Row, columns: &Described) -> Result<(), Error> {
         let oid: u32 = row.try_get(0)?;
         let parent: Option<u32> = row.try_get(5)?;
         if let Some(known) = self.tables.get_mut(&oid) {
@@ -68,15 +109,32 @@ impl Relations {
         }
         let (schema, name, kind): (String, String, String) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         let bytes = schema.len().saturating_add(name.len()).saturating_add(ROW_BYTES);
-        if self.bytes.saturating_add(bytes) > BYTES_MAX {
+        let Some(taken) = self.taken_with(bytes) else {
+            self.left_out = true;
             return Ok(());
-        }
-        self.bytes = self.bytes.saturating_add(bytes);
+        };
+        self.bytes = taken;
+        let columns = self.columns(oid, &kind, columns);
         let own = row.try_get::<_, Option<i64>>(4)?.and_then(|rows| u64::try_from(rows).ok());
-        let row = TableRow { schema, name, kind: kind_of(&kind), rows: own };
+        let row = TableRow { schema, name, kind: kind_of(&kind), rows: own, columns };
         self.tables.insert(oid, Relation { row, parents: parent.into_iter().collect(), own });
         self.order.push(oid);
         Ok(())
+    }
+
+    /// The bytes in use with so many more, where there is room for them.
+    fn taken_with(&self, bytes: usize) -> Option<usize> {
+        Some(self.bytes.saturating_add(bytes)).filter(|taken| *taken <= BYTES_MAX)
+    }
+
+    /// The columns of a table, where there is room for them.
+    fn columns(&mut self, oid: u32, kind: &str, known: &Described) -> Option<Arc<Columns>> {
+        if kind_of(kind) != TableKind::Table {
+            return None;
+        }
+        let columns = known.tables.get(&oid).map(Arc::clone).unwrap_or_default();
+        self.bytes = self.taken_with(columns.weight_bytes())?;
+        Some(columns)
     }
 
     fn any_unknown(&self) -> bool {
@@ -142,6 +200,8 @@ fn kind_of(relkind: &str) -> TableKind {
 /// What one row costs beside its names.
 const ROW_BYTES: usize = 96;
 const BYTES_MAX: usize = 16 * 1024 * 1024;
+/// As the SQL has it.
+const TABLES_MAX: usize = 100_000;
 /// Levels of partitions that are followed.
 const DEPTH_MAX: usize = 16;
 
@@ -167,6 +227,23 @@ WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f')
   AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
 ORDER BY greatest(c.reltuples::int8, l.live) DESC
 LIMIT 100000";
+
+/// A role's own setting, or its database's, hides what the server would have without it.
+const SERVER_PATH: &str = "
+SELECT pg_catalog.set_config('search_path', 'pg_catalog', false), s.setting,
+       s.source OPERATOR(pg_catalog.=) ANY (ARRAY['default', 'configuration file', 'command line', 'environment variable'])
+FROM pg_catalog.pg_settings s
+WHERE s.name OPERATOR(pg_catalog.=) 'search_path'";
+
+/// What ALTER ROLE and ALTER DATABASE have set.
+const PATHS: &str = "
+SELECT r.rolname::text, s.setdatabase <> 0, split_part(c.setting, '=', 2)
+FROM pg_catalog.pg_db_role_setting s
+LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+CROSS JOIN LATERAL unnest(s.setconfig) AS c(setting)
+WHERE c.setting LIKE 'search_path=%' AND (s.setrole = 0 OR r.oid IS NOT NULL)
+  AND s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
+LIMIT 10000";
 
 const EMPTY: &str = "
 SELECT c.oid

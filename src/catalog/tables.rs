@@ -1,8 +1,9 @@
 //! What was read of one database.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::sql::schema::{Estimate, Schema};
+use crate::sql::schema::{Columns, Estimate, Schema, Table};
 
 /// One table or view, as the server describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(super) struct TableRow {
     pub(super) kind: TableKind,
     /// How many rows it holds, partitions and children included; `None`: the server does not know.
     pub(super) rows: Option<u64>,
+    /// Its keys and the columns that are never null; `None` where there was no room to keep them.
+    pub(super) columns: Option<Arc<Columns>>,
 }
 
 /// What a relation is.
@@ -32,24 +35,24 @@ pub(super) enum TableKind {
 pub(super) fn schema_of(rows: &[TableRow]) -> Schema {
     let mut builder = Schema::builder();
     for row in rows {
-        let estimate = match (row.kind, row.rows) {
+        let rows = match (row.kind, row.rows) {
             (TableKind::View | TableKind::Foreign, _) => Estimate::NotATable,
             (TableKind::Table, Some(rows)) => Estimate::Known(rows),
             (TableKind::Table, None) => Estimate::Unknown,
         };
-        builder.add(&row.schema, &row.name, estimate);
+        builder.describe(&row.schema, &row.name, Table { rows, columns: row.columns.clone() });
     }
     builder.build()
 }
 
-/// Whether two readings differ by more than noise: other tables, or a number of rows that moved by more than 2 %.
+/// Whether two readings differ by more than noise: other tables, other keys, or a number of rows that moved by more than 2 %.
 pub(super) fn differ(known: &[TableRow], read: &[TableRow]) -> bool {
     if known.len() != read.len() {
         return true;
     }
     let by_name: HashMap<_, _> = known.iter().map(|row| ((&row.schema, &row.name), row)).collect();
     read.iter().any(|row| match by_name.get(&(&row.schema, &row.name)) {
-        Some(known) => known.kind != row.kind || rows_differ(known.rows, row.rows),
+        Some(known) => known.kind != row.kind || known.columns != row.columns || rows_differ(known.rows, row.rows),
         None => true,
     })
 }
@@ -67,7 +70,7 @@ mod tests {
     use crate::sql::schema::TableName;
 
     fn table(name: &str, rows: Option<u64>) -> TableRow {
-        TableRow { schema: "public".into(), name: name.into(), kind: TableKind::Table, rows }
+        TableRow { schema: "public".into(), name: name.into(), kind: TableKind::Table, rows, columns: None }
     }
 
     #[test]
@@ -90,5 +93,7 @@ mod tests {
         assert!(differ(&known, &[table("c", None), table("a", Some(1_000))]));
         assert!(differ(&known, &known[..1]));
         assert!(differ(&[table("a", Some(0))], &[table("a", Some(1))]));
+        let keyed = TableRow { columns: Some(Arc::default()), ..table("a", Some(1_000)) };
+        assert!(differ(&known, &[keyed, table("b", None)]), "its keys");
     }
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::admission::{Denied, Disclose, Reason};
 use crate::guard::Breach;
+use crate::guard::limits::{self, TimeLimit};
 use crate::wire::{Malformed, Refusal, Severity};
 
 /// Will never pass, however often it is tried.
@@ -27,6 +28,12 @@ const SHUTDOWN: &str = "57P01";
 const NOT_NOW: &str = "57P03";
 /// The login is not accepted.
 const AUTHORIZATION: &str = "28000";
+/// A statement was cancelled.
+const CANCELLED: &str = "57014";
+/// The server's own for a transaction that stays idle.
+const IDLE_IN_TRANSACTION: &str = "25P03";
+/// The server's own, from PostgreSQL 17 on, for a transaction that stays open.
+const TRANSACTION_TIMEOUT: &str = "25P04";
 /// A thing that this version does not do.
 const UNSUPPORTED: &str = "0A000";
 
@@ -129,6 +136,17 @@ pub fn breach(breach: &Breach) -> Refusal {
         detail: format!("Measured: {}; {limit}.", breach.measured),
         hint: breach.hint.clone(),
     }
+}
+
+/// A statement, a transaction or its idleness took too long. Time may do better another time, so the SQLSTATEs are the server's own
+/// for its timeouts; the end of a transaction ends the session.
+pub fn timed_out(limit: &TimeLimit) -> Refusal {
+    let (severity, sqlstate) = match limit.rule {
+        limits::STATEMENT_TIMEOUT => (Severity::Error, CANCELLED),
+        limits::TRANSACTION_TIMEOUT => (Severity::Fatal, TRANSACTION_TIMEOUT),
+        _ => (Severity::Fatal, IDLE_IN_TRANSACTION),
+    };
+    Refusal { severity, sqlstate, ..breach(&limit.too_long()) }
 }
 
 /// Too many connections that have not said what they want.

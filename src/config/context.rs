@@ -35,20 +35,40 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
+/// The keys that name the place of a secret.
+#[derive(Debug)]
+pub(super) struct SecretKeys {
+    /// What it is, with its article.
+    pub(super) what: &'static str,
+    /// Where people would write the secret itself, which is refused.
+    pub(super) direct: &'static str,
+    pub(super) variable: &'static str,
+    pub(super) file: &'static str,
+}
+
+const PASSWORD: SecretKeys =
+    SecretKeys { what: "a password", direct: "password", variable: "password_env", file: "password_file" };
+
 /// Reads the password of a section from where the section says. `None` where it says nothing or has an error.
 pub(super) fn secret(section: &mut Section<'_>, context: &Context<'_>) -> Option<Secret> {
-    section.refuse("password", || {
-        Fault::new("a password does not stand in this file").advise("name its place in password_env or password_file")
+    secret_of(section, context, &PASSWORD)
+}
+
+/// The same for any secret.
+pub(super) fn secret_of(section: &mut Section<'_>, context: &Context<'_>, keys: &SecretKeys) -> Option<Secret> {
+    let SecretKeys { what, direct, variable, file } = keys;
+    section.refuse(direct, || {
+        Fault::new(format!("{what} does not stand in this file"))
+            .advise(format!("name its place in {variable} or {file}"))
     });
-    let variable = section.read("password_env", value::text);
-    let file = section.read("password_file", value::path);
-    let (key, source) = match (variable, file) {
+    let (named, path) = (section.read(variable, value::text), section.read(file, value::path));
+    let (key, source) = match (named, path) {
         (Some(_), Some(_)) => {
-            section.error("password_file", Fault::new("password_env is given as well").advise("keep one of the two"));
+            section.error(file, Fault::new(format!("{variable} is given as well")).advise("keep one of the two"));
             return None;
         }
-        (Some(variable), None) => ("password_env", SecretSource::Env(variable)),
-        (None, Some(file)) => ("password_file", SecretSource::File(context.folder.join(file))),
+        (Some(named), None) => (variable, SecretSource::Env(named)),
+        (None, Some(path)) => (file, SecretSource::File(context.folder.join(path))),
         (None, None) => return None,
     };
     context.surroundings.secret(&source).map_err(|reason| section.error(key, Fault::new(reason))).ok()

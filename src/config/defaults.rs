@@ -8,7 +8,7 @@ use super::{Admin, Caps, ClientCaps, ClientMatch, KeyPart, Limits, Listener, Log
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 512 << 20 }
+        Self { memory_bytes: 512 << 20, guard_time: Duration::from_millis(50) }
     }
 }
 

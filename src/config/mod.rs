@@ -7,6 +7,7 @@
 //! A running process never changes a `Config`: a reload builds a whole new one and swaps it.
 
 mod admin;
+mod break_glass;
 mod caps;
 mod client;
 mod context;
@@ -29,7 +30,7 @@ pub use client::{ClientMatch, ClientRule};
 pub use context::{RulesCheck, RulesTable};
 pub use listener::{Listener, Monitor};
 pub use problem::{Problem, Problems, SettingError};
-pub use resolve::{Loaded, load, load_console, read};
+pub use resolve::{Loaded, load, load_break_glass, load_console, read};
 pub use surroundings::{Process, SecretSource, Surroundings};
 
 /// Everything that `config.toml` says, with every default filled in.
@@ -51,6 +52,8 @@ pub struct Config {
     pub clients: Vec<ClientRule>,
     /// The raw `[rules]` table: read by `guard::Guard::build`.
     pub rules: toml::Table,
+    /// Signs break-glass passes; `None`: there are none.
+    pub break_glass: Option<Secret>,
     /// How to log.
     pub log: Log,
     /// How long a drain may take before sessions are ended.
@@ -77,6 +80,8 @@ pub const GENERATED_ADMIN: &str = "admin";
 pub struct Limits {
     /// Bytes of all data-path buffers and caches together.
     pub memory_bytes: u64,
+    /// How long reading one text may take before it is counted and logged; at twenty times as long it counts as unreadable.
+    pub guard_time: Duration,
 }
 
 /// A secret that never shows itself in `Debug`.

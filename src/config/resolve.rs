@@ -8,7 +8,7 @@ use super::context::{Context, RulesCheck, RulesTable};
 use super::document::{Document, Section};
 use super::problem::{Fault, Problem, Problems, not_yet};
 use super::surroundings::Surroundings;
-use super::{Config, Limits, Log, LogFormat, admin, caps, client, defaults, listener, value};
+use super::{Config, Limits, Log, LogFormat, Secret, admin, break_glass, caps, client, defaults, listener, value};
 
 /// A configuration that may be run, and what its author should know about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,18 @@ pub fn read(text: &str, surroundings: &dyn Surroundings, rules: &RulesCheck<'_>)
 ///
 /// The error is that the file cannot be read, is no TOML, or is wrong about the console itself.
 pub fn load_console(path: &Path, surroundings: &dyn Surroundings) -> Result<Config, Problems> {
+    load_part(path, surroundings, &["state_dir", "admin"])
+}
+
+/// As [`load`], for whoever signs break-glass passes, often where no other secret is at hand: all that matters is the key.
+///
+/// The error is that the file cannot be read, is no TOML, or is wrong about the key.
+pub fn load_break_glass(path: &Path, surroundings: &dyn Surroundings) -> Result<Option<Secret>, Problems> {
+    load_part(path, surroundings, &["break_glass"]).map(|config| config.break_glass)
+}
+
+/// Only errors of these sections count.
+fn load_part(path: &Path, surroundings: &dyn Surroundings, sections: &[&str]) -> Result<Config, Problems> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let context = Context { surroundings, rules: &|_| Vec::new(), folder };
@@ -49,7 +61,7 @@ pub fn load_console(path: &Path, surroundings: &dyn Surroundings) -> Result<Conf
     let document = Document::parse(&text).map_err(problems)?;
     let config = resolve_root(document.root(), &context);
     let mut errors = document.into_problems().0;
-    errors.retain(|problem| problem.key == "state_dir" || problem.key.starts_with("admin"));
+    errors.retain(|problem| problem.key.split(['.', '[']).next().is_some_and(|section| sections.contains(&section)));
     if errors.is_empty() { Ok(config) } else { Err(problems(errors)) }
 }
 
@@ -73,6 +85,7 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
     let caps = caps::resolve(root.section("caps"));
     let clients = root.sections("client").into_iter().map(|section| client::resolve(section, context)).collect();
     let rules = resolve_rules(&root.section("rules"), context);
+    let break_glass = break_glass::resolve(root.section("break_glass"), context);
     let log = resolve_log(root.section("log"));
     root.refuse("watch", || not_yet("watching locks and temporary tables"));
     root.refuse("alert", || not_yet("sending alerts").advise("/metrics has the figures to alert on"));
@@ -86,6 +99,7 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
         caps,
         clients,
         rules,
+        break_glass,
         log,
         drain_timeout: drain_timeout.unwrap_or(defaults::DRAIN_TIMEOUT),
     }
@@ -106,8 +120,13 @@ fn resolve_limits(mut section: Section<'_>) -> Limits {
             _ => Err(Fault::new(format!("{size} is too little to work with")).advise("give at least 16MiB")),
         })
     });
+    let guard_time = section.read("guard_time", value::timeout);
     section.finish();
-    memory.map_or_else(Limits::default, |size| Limits { memory_bytes: size.0 })
+    let default = Limits::default();
+    Limits {
+        memory_bytes: memory.map_or(default.memory_bytes, |size| size.0),
+        guard_time: guard_time.unwrap_or(default.guard_time),
+    }
 }
 
 /// Below this the caches alone would not fit.

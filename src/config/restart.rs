@@ -9,7 +9,8 @@ impl Config {
             ("state_dir", old.state_dir != new.state_dir),
             ("workers", old.workers != new.workers),
             ("log.format", old.log.format != new.log.format),
-            ("limits.memory", old.limits != new.limits),
+            ("limits.memory", old.limits.memory_bytes != new.limits.memory_bytes),
+            ("limits.guard_time", old.limits.guard_time != new.limits.guard_time),
             ("admin.http", old.admin.http != new.admin.http),
             ("admin.console", old.admin.console != new.admin.console),
         ];

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
-use super::{Admin, AdminUser, Caps, ClientRule, Config, Listener, LogFormat, Monitor};
+use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Monitor};
 use crate::units::{ByteSize, display_duration};
 
 impl Config {
@@ -70,6 +70,7 @@ fn parts(config: &Config) -> Vec<Part> {
     parts.extend(caps(&config.caps));
     parts.extend(config.clients.iter().map(client));
     parts.extend(rules(&config.rules));
+    parts.push(break_glass(config));
     parts
 }
 
@@ -83,7 +84,10 @@ fn top(config: &Config) -> Part {
 }
 
 fn limits(config: &Config) -> Part {
-    table("limits", vec![pair("memory", ByteSize(config.limits.memory_bytes).to_string())])
+    let Limits { memory_bytes, guard_time } = config.limits;
+    let keys =
+        vec![pair("memory", ByteSize(memory_bytes).to_string()), pair("guard_time", display_duration(guard_time))];
+    table("limits", keys)
 }
 
 fn log(config: &Config) -> Part {
@@ -92,6 +96,11 @@ fn log(config: &Config) -> Part {
         LogFormat::Json => "json",
     };
     table("log", vec![pair("format", format), pair("level", config.log.level.as_str())])
+}
+
+fn break_glass(config: &Config) -> Part {
+    let key = if config.break_glass.is_some() { pair("key", MASK) } else { note("key", "none: no pass is accepted") };
+    table("break_glass", vec![key])
 }
 
 fn admin(admin: &Admin) -> Part {

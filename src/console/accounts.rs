@@ -58,7 +58,7 @@ impl Accounts {
         getrandom::fill(&mut seed).map_err(AccountsError::Random)?;
         let accounts = Self { seed, users: ArcSwap::default(), generated: users.is_empty() };
         if users.is_empty() {
-            let (password, _) = password::read_or_make(state_dir)
+            let (password, _) = password::read_or_make(state_dir, password::FILE)
                 .map_err(|source| AccountsError::Password { path: state_dir.display().to_string(), source })?;
             accounts.replace(&[AdminUser { name: "admin".to_owned(), role: Role::Admin, password }]);
         } else {

@@ -32,6 +32,7 @@ use crate::telemetry::shapes::Shapes;
 
 pub use accounts::{Accounts, AccountsError};
 pub use door::{Doors, OpenError, serve};
+pub use password::read_or_make as generated_secret;
 
 /// Rows that somebody else fills when asked.
 pub type Rows<T> = Arc<dyn Fn() -> Vec<T> + Send + Sync>;

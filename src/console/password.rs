@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 
 use crate::config::Secret;
 
-/// Name of the file below `state_dir`.
+/// Name of the console password's file below `state_dir`.
 pub(super) const FILE: &str = "console.password";
 
 /// Characters of a generated password; 6 bits each.
@@ -17,17 +17,20 @@ const LENGTH: usize = 32;
 /// A longer file is none of ours.
 const FILE_BYTES_MAX: u64 = 1024;
 
-/// The password of the file, which is made where it is missing or where others could have read or written it.
-pub(super) fn read_or_make(state_dir: &Path) -> io::Result<(Secret, PathBuf)> {
+/// The secret of a file in `state_dir`, which is made where it is missing or where others could have read or written it.
+///
+/// # Errors
+/// What the system said; nothing is made then.
+pub fn read_or_make(state_dir: &Path, file: &str) -> io::Result<(Secret, PathBuf)> {
     make_dir(state_dir)?;
-    let path = state_dir.join(FILE);
-    if let Some(password) = read(&path)? {
-        return Ok((Secret::new(password), path));
+    let path = state_dir.join(file);
+    if let Some(secret) = read(&path)? {
+        return Ok((Secret::new(secret), path));
     }
-    let password = generate()?;
-    write(state_dir, &path, &password)?;
-    tracing::info!(path = %path.display(), "console password generated for user admin");
-    Ok((Secret::new(password), path))
+    let secret = generate()?;
+    write(&path, &secret)?;
+    tracing::info!(path = %path.display(), "secret generated");
+    Ok((Secret::new(secret), path))
 }
 
 /// Makes a folder that is ours alone, where it does not exist.
@@ -51,21 +54,21 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     }
     let password = text.trim_end();
     if password.len() < LENGTH {
-        tracing::warn!(path = %path.display(), "console password replaced: others could read it, or it is too short");
+        tracing::warn!(path = %path.display(), "secret replaced: others could read it, or it is too short");
         return Ok(None);
     }
     Ok(Some(password.to_owned()))
 }
 
 /// Whoever reads the file sees all of it or nothing: it is written aside and renamed.
-fn write(state_dir: &Path, path: &Path, password: &str) -> io::Result<()> {
-    let aside = state_dir.join(format!(".{FILE}.{}", std::process::id()));
+fn write(path: &Path, secret: &str) -> io::Result<()> {
+    let aside = path.with_extension(format!("{}.new", std::process::id()));
     match fs::remove_file(&aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-    writeln!(file, "{password}")?;
+    writeln!(file, "{secret}")?;
     file.sync_all()?;
     fs::rename(&aside, path)
 }
@@ -87,12 +90,12 @@ mod tests {
     fn the_file_is_ours_alone_and_stays() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("a/b");
-        let (first, path) = read_or_make(&state).unwrap();
+        let (first, path) = read_or_make(&state, FILE).unwrap();
         assert_eq!(first.reveal().len(), LENGTH);
         assert!(first.reveal().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&state).unwrap().mode() & 0o777, 0o700);
-        assert_eq!(read_or_make(&state).unwrap().0, first);
+        assert_eq!(read_or_make(&state, FILE).unwrap().0, first);
         assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
     }
 
@@ -107,7 +110,7 @@ mod tests {
         let path = dir.path().join(FILE);
         fs::write(&path, "x".repeat(LENGTH)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let (password, path) = read_or_make(dir.path()).unwrap();
+        let (password, path) = read_or_make(dir.path(), FILE).unwrap();
         assert_ne!(password.reveal(), "x".repeat(LENGTH));
         assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
     }
@@ -117,6 +120,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("other"), "x".repeat(LENGTH)).unwrap();
         symlink(dir.path().join("other"), dir.path().join(FILE)).unwrap();
-        assert!(read_or_make(dir.path()).is_err());
+        assert!(read_or_make(dir.path(), FILE).is_err());
     }
 }

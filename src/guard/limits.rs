@@ -100,6 +100,13 @@ pub const PIPELINE_WRITE: &str = "pipeline_write";
 /// Name of the rule behind [`StreamLimit`].
 pub const STREAM_WRITE: &str = "stream_write";
 
+/// Name of the rule behind [`Limits::statement`].
+pub const STATEMENT_TIMEOUT: &str = "statement_timeout";
+/// Name of the rule behind [`Limits::transaction`].
+pub const TRANSACTION_TIMEOUT: &str = "transaction_timeout";
+/// Name of the rule behind [`Limits::idle_transaction`].
+pub const IDLE_TRANSACTION_TIMEOUT: &str = "idle_transaction_timeout";
+
 impl ResultLimit {
     /// The reply has more rows than this.
     pub fn too_many_rows(&self) -> Breach {

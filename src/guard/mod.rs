@@ -2,10 +2,14 @@
 //!
 //! A rule is a file in [`rules`] and looks at one statement at a time; [`Guard`] applies the modes.
 
+mod active;
 mod bound;
 pub mod caps;
+mod failure;
 mod intake;
 pub mod limits;
+mod measure;
+pub mod pass;
 pub mod plan;
 mod rule;
 pub mod rules;
@@ -15,15 +19,19 @@ mod verdict;
 
 use toml::{Table, Value};
 
+pub use failure::{OnPanic, State};
 pub use intake::{Intake, Whole};
 pub use limits::Limits;
+pub use measure::Measure;
 pub use plan::Plan;
 pub use rule::RuleDef;
 pub use settings::SettingError;
 pub use unreadable::UNREADABLE;
-pub use verdict::{Breach, Judgement, Mode, Verdict};
+pub use verdict::{Breach, Judgement, Measured, Mode, Trace, Verdict};
 
-use rule::{Finding, Rule};
+use active::Active;
+use failure::{Failures, Running};
+use rule::Finding;
 use settings::Section;
 
 /// What becomes of a statement that nobody could read.
@@ -44,46 +52,35 @@ pub enum Notice {
     Send,
 }
 
-/// The rules with their settings: built whole from a `[rules]` table, never changed.
+/// The rules with their settings: built whole from a `[rules]` table, never changed. A rule that panics is out of order from
+/// then on, in every guard made from this one, and each says so once: see [`Judgement::failed`].
 #[derive(Debug)]
 pub struct Guard {
     table: Table,
     rules: Vec<Active>,
+    failures: Failures,
     limits: Limits,
     notice: Notice,
     on_unreadable: OnUnreadable,
 }
 
-#[derive(Debug)]
-struct Active {
-    def: &'static RuleDef,
-    mode: Mode,
-    rule: Box<dyn Rule>,
-}
-
-/// How one rule reads one statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trace {
-    /// Name of the rule.
-    pub rule: &'static str,
-    /// Its mode.
-    pub mode: Mode,
-    /// What it saw.
-    pub saw: String,
-}
-
 impl Guard {
     /// Reads a `[rules]` table; an empty one gives the defaults. Tells every error at once.
     pub fn build(table: &Table) -> Result<Self, Vec<SettingError>> {
+        Self::build_of(rules::ALL, table)
+    }
+
+    /// The same with a registry of rules.
+    fn build_of(registry: &'static [RuleDef], table: &Table) -> Result<Self, Vec<SettingError>> {
         let mut errors = Vec::new();
         let mut top = Section::new(&[], table, &mut errors);
         let all = top.mode();
         let notice = if top.boolean("notice") { Notice::Send } else { Notice::Silent };
         let choices = [("allow", OnUnreadable::Allow), ("refuse", OnUnreadable::Refuse)];
         let on_unreadable = top.choice("on_unreadable", &choices, OnUnreadable::Allow);
-        top.also_known(rules::ALL.iter().map(|def| def.name));
+        top.also_known(registry.iter().map(|def| def.name));
         top.finish();
-        let rules: Vec<Active> = rules::ALL.iter().map(|def| Active::build(def, table, all, &mut errors)).collect();
+        let rules: Vec<Active> = registry.iter().map(|def| Active::build(def, table, all, &mut errors)).collect();
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -91,7 +88,8 @@ impl Guard {
         for active in rules.iter().filter(|active| active.mode != Mode::Off) {
             active.rule.limit(active.mode, &mut limits);
         }
-        Ok(Self { table: table.clone(), rules, limits, notice, on_unreadable })
+        let failures = Failures::none(rules.len());
+        Ok(Self { table: table.clone(), rules, failures, limits, notice, on_unreadable })
     }
 
     /// The same rules with some settings changed, as `[[client]].rules` does. A `mode` for all rules replaces the mode
@@ -99,28 +97,13 @@ impl Guard {
     pub fn with_overrides(&self, overrides: &Table) -> Result<Self, Vec<SettingError>> {
         // Read alone first, so that errors are about what was written there.
         Self::build(overrides)?;
-        let mut merged = self.table.clone();
-        if overrides.contains_key("mode") {
-            for (_, section) in merged.iter_mut() {
-                if let Value::Table(section) = section {
-                    section.remove("mode");
-                }
-            }
-        }
-        for (key, value) in overrides {
-            match (merged.get_mut(key), value) {
-                (Some(Value::Table(section)), Value::Table(changes)) => section.extend(changes.clone()),
-                _ => {
-                    merged.insert(key.clone(), value.clone());
-                }
-            }
-        }
-        Self::build(&merged)
+        let failures = self.failures.clone();
+        Ok(Self { failures, ..Self::build(&settings::merged(&self.table, overrides))? })
     }
 
     /// The largest text that any rule must see whole. Of a longer one the first so many bytes are enough.
     pub fn hold_bytes(&self) -> usize {
-        self.active().map(|active| active.rule.hold_bytes()).max().unwrap_or(0)
+        self.active().map(|(_, active)| active.rule.hold_bytes()).max().unwrap_or(0)
     }
 
     /// What is measured while a statement runs.
@@ -143,6 +126,14 @@ impl Guard {
         self.on_unreadable
     }
 
+    /// Every rule with what it does now.
+    pub fn states(&self) -> impl Iterator<Item = (&'static RuleDef, State)> + '_ {
+        self.rules.iter().enumerate().map(|(place, active)| {
+            let failed = active.mode != Mode::Off && self.failures.has(place);
+            (active.def, if failed { State::Failed } else { State::Runs(active.mode) })
+        })
+    }
+
     /// Every rule with its mode.
     pub fn modes(&self) -> impl Iterator<Item = (&'static RuleDef, Mode)> + '_ {
         self.rules.iter().map(|active| (active.def, active.mode))
@@ -158,15 +149,55 @@ impl Guard {
         settings.collect::<Vec<_>>().join(", ")
     }
 
+    /// Where a rule finds too much of what it measures, in the unit of the measure.
+    pub fn limit_of(&self, measure: Measure) -> Option<u64> {
+        let (def, _) = self.modes().find(|(def, _)| def.name == measure.rule())?;
+        settings::limit(self.table.get(def.name), def.settings, measure)
+    }
+
     /// Judges a text: all its statements, before any of them goes on. Allocates only where there is something to say.
     pub fn judge(&self, intake: &Intake<'_>) -> Judgement {
-        let mut judgement = Judgement { verdict: Verdict::Allow, warned: Vec::new() };
+        self.judge_lifting(intake, &[])
+    }
+
+    /// The same where a break-glass pass lifts some rules, by their names. All others hold as ever.
+    pub fn judge_lifting(&self, intake: &Intake<'_>, lifted: &[&'static str]) -> Judgement {
+        let (judgement, failed) = self.failures.watch(|running| self.judged(intake, running, lifted));
+        Judgement { failed: self.defs(&failed), ..judgement }
+    }
+
+    /// What each rule measures of each statement of a text, also where a rule would refuse it.
+    pub fn measure(&self, intake: &Intake<'_>) -> Measured {
+        let (values, failed) = self.failures.watch(|running| {
+            let mut values = Vec::new();
+            for entry in intake.entries() {
+                for (place, active) in self.running() {
+                    let mut tell = |measure, value| values.push((measure, value));
+                    running.run(place, || active.rule.measure(&entry, &mut tell));
+                }
+            }
+            values
+        });
+        Measured { values, failed: self.defs(&failed) }
+    }
+
+    fn judged(&self, intake: &Intake<'_>, running: &Running, lifted: &[&'static str]) -> Judgement {
+        let mut judgement = Judgement::default();
         for entry in intake.entries() {
-            for active in self.active() {
-                match (active.rule.check(&entry), active.mode) {
+            for (place, active) in self.active() {
+                let finding = if self.failures.has(place) {
+                    failure::breach(active.def, &entry).map(Finding::Breach)
+                } else {
+                    running.run(place, || active.rule.check(&entry))
+                };
+                match (finding, active.mode) {
                     (None, _) | (_, Mode::Off) => {}
+                    (Some(Finding::Breach(breach) | Finding::Doubt(breach)), _) if lifted.contains(&breach.rule) => {
+                        judgement.lift(entry.piece, breach);
+                    }
                     (Some(Finding::Breach(breach)), Mode::Enforce) => judgement.refuse(breach),
-                    (Some(Finding::Breach(breach) | Finding::Doubt(breach)), _) => judgement.warn(entry.piece, breach),
+                    (Some(Finding::Breach(breach)), Mode::Warn) => judgement.warn(entry.piece, breach),
+                    (Some(Finding::Doubt(breach)), _) => judgement.doubt(entry.piece, breach),
                 }
             }
             if self.on_unreadable == OnUnreadable::Refuse
@@ -183,31 +214,24 @@ impl Guard {
         let Some(entry) = intake.entries().nth(statement) else { return Vec::new() };
         let trace =
             |active: &Active| Some(Trace { rule: active.def.name, mode: active.mode, saw: active.rule.trace(&entry)? });
-        self.active().filter_map(trace).collect()
+        self.active().map(|(_, active)| active).filter_map(trace).collect()
     }
 
-    fn active(&self) -> impl Iterator<Item = &Active> {
-        self.rules.iter().filter(|active| active.mode != Mode::Off)
+    /// The rules that are not off, with their places.
+    fn active(&self) -> impl Iterator<Item = (usize, &Active)> {
+        self.rules.iter().enumerate().filter(|(_, active)| active.mode != Mode::Off)
+    }
+
+    /// Those of them that are in order.
+    fn running(&self) -> impl Iterator<Item = (usize, &Active)> {
+        self.active().filter(|(place, _)| !self.failures.has(*place))
+    }
+
+    fn defs(&self, places: &[usize]) -> Vec<&'static RuleDef> {
+        places.iter().filter_map(|&place| self.rules.get(place)).map(|active| active.def).collect()
     }
 }
 
-impl Active {
-    fn build(def: &'static RuleDef, table: &Table, all: Option<Mode>, errors: &mut Vec<SettingError>) -> Self {
-        let empty = Table::new();
-        let section = match table.get(def.name) {
-            None => &empty,
-            Some(Value::Table(section)) => section,
-            Some(_) => {
-                let message = format!("is no table: write [rules.{}]", def.name);
-                errors.push(SettingError { path: vec![def.name.to_owned()], message });
-                &empty
-            }
-        };
-        let path = [def.name];
-        let mut section = Section::new(&path, section, errors);
-        let mode = section.mode().or(all).unwrap_or(def.mode);
-        let rule = (def.build)(&mut section);
-        section.finish();
-        Self { def, mode, rule }
-    }
-}
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+pub(crate) mod failure_tests;

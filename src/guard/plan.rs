@@ -1,11 +1,11 @@
 //! What is known of a text before it runs: it decides what has to be watched while it does.
 
-use super::bound::{self, Bound, Inputs, Size};
+use super::bound::{Inputs, upper};
 use super::intake::{Entry, Intake, Whole};
 use super::limits::Limits;
 use crate::sql::Verb;
-use crate::sql::facts::WriteKind;
-use crate::sql::lexer::{Limit, Marks, Wrap};
+use crate::sql::facts::{Reach, Source};
+use crate::sql::lexer::{Marks, Wrap};
 
 /// How many rows something has, as far as anybody can tell beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -65,18 +65,14 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
     plan
 }
 
-/// Rows that it sends, against the budget of a reply.
+/// Rows that it sends, against the budget of a reply. What a write sends is what RETURNING names of its rows.
 fn rows(entry: &Entry<'_>, limits: &Limits) -> Extent {
     let max_rows = limits.result.map_or(u64::MAX, |limit| limit.max_rows);
     let piece = entry.piece;
-    let queries = piece.wrap == Wrap::None && piece.inner.queries();
+    let sends = piece.wrap == Wrap::None && (piece.inner.queries() || piece.inner.writes());
     match piece.verb {
-        _ if entry.cut == Whole::PrefixOnly => Extent::Unknown,
-        _ if queries => match bound::bound(&entry.facts.reach, &Sure { max_rows, entry }) {
-            Bound::AtMost(0) => Extent::None,
-            Bound::AtMost(rows) if rows <= max_rows => Extent::Within,
-            _ => Extent::Unknown,
-        },
+        _ if entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) => Extent::Unknown,
+        _ if sends => extent(&entry.facts.reach, max_rows, entry),
         Verb::Begin
         | Verb::Commit
         | Verb::Rollback
@@ -93,24 +89,15 @@ fn rows(entry: &Entry<'_>, limits: &Limits) -> Extent {
     }
 }
 
-/// What is sure: an estimate of a table's size is no bound, a limit of the text is.
-#[derive(Debug)]
-struct Sure<'a> {
-    max_rows: u64,
-    entry: &'a Entry<'a>,
-}
-
-impl Inputs for Sure<'_> {
-    fn max_rows(&self) -> u64 {
-        self.max_rows
+/// What is sure of a formula: an estimate of a table's size is no bound, a limit of the text and a unique key are.
+fn extent(reach: &Reach, max_rows: u64, entry: &Entry<'_>) -> Extent {
+    if matches!(entry.facts.source, Source::Scanned(_)) {
+        return Extent::Unknown;
     }
-
-    fn size(&self, _table: u16) -> Size {
-        Size::Unknowable
-    }
-
-    fn limit(&self, index: u16) -> Limit {
-        self.entry.intake.reading.limit(self.entry.piece, index)
+    match upper(reach, &Inputs::certain(max_rows, entry)) {
+        Some(0) => Extent::None,
+        Some(rows) if rows <= max_rows => Extent::Within,
+        _ => Extent::Unknown,
     }
 }
 
@@ -118,18 +105,27 @@ impl Inputs for Sure<'_> {
 fn changes(entry: &Entry<'_>, limits: &Limits) -> Extent {
     let max_rows = limits.write.map_or(u64::MAX, |limit| limit.max_rows);
     let piece = entry.piece;
-    let filtered = entry.facts.writes.iter().any(|write| write.kind != WriteKind::Truncate);
-    match piece.inner {
-        _ if !piece.writes() || !runs_now(piece.wrap) => Extent::None,
-        Verb::Insert if piece.marks.has(Marks::CTE_WRITES) || filtered => Extent::Unknown,
-        Verb::Insert if piece.counts.tuples > 0 && u64::from(piece.counts.tuples) <= max_rows => Extent::Within,
-        _ => Extent::Unknown,
+    if piece.marks.has(Marks::CUT) {
+        return Extent::Unknown;
+    }
+    if !piece.writes() || !runs_now(piece.wrap) {
+        return Extent::None;
+    }
+    match entry.facts.source {
+        _ if entry.cut == Whole::PrefixOnly => Extent::Unknown,
+        Source::Parsed => extent(&entry.facts.changed, max_rows, entry).max(Extent::Within),
+        // Its tuples are counted without a parser, unless they are an INSERT's by the way.
+        Source::Scanned(_) if piece.inner == Verb::Insert && !piece.marks.has(Marks::CTE_WRITES) => {
+            let tuples = u64::from(piece.counts.tuples);
+            if tuples > 0 && tuples <= max_rows { Extent::Within } else { Extent::Unknown }
+        }
+        Source::Scanned(_) | Source::Verb => Extent::Unknown,
     }
 }
 
 fn effect(entry: &Entry<'_>) -> Effect {
     let piece = entry.piece;
-    if entry.cut == Whole::PrefixOnly || !runs_now(piece.wrap) {
+    if entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) || !runs_now(piece.wrap) {
         Effect::Other
     } else if piece.writes() {
         Effect::Writes

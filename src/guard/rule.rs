@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::failure::OnPanic;
 use super::intake::Entry;
 use super::limits::Limits;
+use super::measure::Measure;
 use super::settings::Section;
 use super::verdict::{Breach, Mode};
 
@@ -13,6 +15,12 @@ pub(super) trait Rule: fmt::Debug + Send + Sync {
     fn check(&self, entry: &Entry<'_>) -> Option<Finding> {
         let _ = entry;
         None
+    }
+
+    /// Tells what the rule measures of a statement that it is about, breach or not. What is measured while a statement runs is
+    /// told by those who count.
+    fn measure(&self, entry: &Entry<'_>, tell: &mut dyn FnMut(Measure, u64)) {
+        let _ = (entry, tell);
     }
 
     /// What the rule measures while a statement runs, for those who count: it says so in its own field.
@@ -53,5 +61,14 @@ pub struct RuleDef {
     pub mode: Mode,
     /// Its settings beside `mode`, each with its default as TOML.
     pub settings: &'static [(&'static str, &'static str)],
+    /// What it does once it has panicked; each rule says why.
+    pub on_panic: OnPanic,
     pub(super) build: fn(&mut Section<'_>) -> Box<dyn Rule>,
+}
+
+/// A rule is its name.
+impl PartialEq for RuleDef {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
+use super::measure::Measure;
 use super::verdict::Mode;
-use crate::units::{ByteSize, display_duration, parse_duration};
+use crate::units::{ByteSize, Unit, display_duration, parse_duration};
 
 /// A setting that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +144,41 @@ impl<'a> Section<'a> {
             };
             self.error(key, message);
         }
+    }
+}
+
+/// A `[rules]` table with some settings changed. A `mode` for all rules replaces the mode of each.
+pub(super) fn merged(table: &Table, overrides: &Table) -> Table {
+    let mut merged = table.clone();
+    if overrides.contains_key("mode") {
+        for (_, section) in merged.iter_mut() {
+            if let Value::Table(section) = section {
+                section.remove("mode");
+            }
+        }
+    }
+    for (key, value) in overrides {
+        match (merged.get_mut(key), value) {
+            (Some(Value::Table(section)), Value::Table(changes)) => section.extend(changes.clone()),
+            _ => {
+                merged.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    merged
+}
+
+/// The setting that limits a measure, as its number: from the section of its rule, or among the defaults of that rule.
+pub(super) fn limit(section: Option<&Value>, defaults: &[(&str, &str)], measure: Measure) -> Option<u64> {
+    let given = section.and_then(|section| section.get(measure.setting())).map(ToString::to_string);
+    let default =
+        || defaults.iter().find(|(key, _)| *key == measure.setting()).map(|(_, default)| (*default).to_owned());
+    let text = given.or_else(default)?;
+    let text = text.trim_matches('"');
+    match measure.unit() {
+        Unit::Count => text.parse().ok(),
+        Unit::Bytes => text.parse::<ByteSize>().ok().map(|size| size.0),
+        Unit::Time => u64::try_from(parse_duration(text).ok()?.as_micros()).ok(),
     }
 }
 

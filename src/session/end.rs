@@ -1,6 +1,7 @@
 //! Why a session ended, and whose doing it was.
 
 use crate::client::refuse;
+use crate::guard::limits::TimeLimit;
 use crate::wire::{Malformed, Refusal};
 
 /// The end of a session.
@@ -20,6 +21,8 @@ pub enum End {
     Killed,
     /// Floodwall is going down.
     Drained,
+    /// Its transaction was open, or idle, for too long.
+    TimedOut(TimeLimit),
 }
 
 impl End {
@@ -33,6 +36,7 @@ impl End {
             Self::ServerMalformed(_) => "server_malformed",
             Self::Killed => "killed",
             Self::Drained => "drained",
+            Self::TimedOut(limit) => limit.rule,
         }
     }
 
@@ -45,6 +49,7 @@ impl End {
             Self::ServerMalformed(why) => Some(refuse::server_malformed(why)),
             Self::Killed => Some(refuse::killed()),
             Self::Drained => Some(refuse::draining()),
+            Self::TimedOut(limit) => Some(refuse::timed_out(&limit)),
         }
     }
 }

@@ -6,6 +6,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// Bytes that are written at once before others get their turn.
+const TURN_BYTES: usize = 128 * 1024;
+
 /// Reads into the lent buffer; `Ready(0)` is the end.
 pub(super) fn poll_read<T: AsyncRead + Unpin>(
     stream: &mut T,
@@ -44,7 +47,7 @@ pub(super) fn send<T: AsyncWrite + Unpin>(
     Ok(sent)
 }
 
-/// Writes what waits, as far as the peer takes it. An emptied buffer gives its memory back.
+/// Writes what waits, as far as the peer takes it and the turn lasts. An emptied buffer gives its memory back.
 pub(super) fn flush<T: AsyncWrite + Unpin>(
     stream: &mut T,
     cx: &mut Context<'_>,
@@ -52,7 +55,11 @@ pub(super) fn flush<T: AsyncWrite + Unpin>(
 ) -> std::io::Result<usize> {
     let mut sent = 0;
     while !unsent.is_empty() {
-        match poll_write(stream, cx, unsent) {
+        let left = TURN_BYTES.saturating_sub(sent);
+        if left == 0 {
+            return Ok(sent);
+        }
+        match poll_write(stream, cx, unsent.get(..left).unwrap_or(unsent)) {
             Poll::Ready(count) => {
                 let count = count?;
                 unsent.advance(count);

@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::config::{Caps, Listener};
 use crate::control::Control;
+use crate::guard::pass::Key;
 use crate::roster::Roster;
 use crate::telemetry::Gate;
 use crate::telemetry::Metrics;
@@ -67,6 +68,8 @@ pub struct Current {
     pub caps: Caps,
     /// Rules, by client.
     pub policies: Policies,
+    /// Signs break-glass passes; `None`: there are none.
+    pub break_glass: Option<Arc<Key>>,
 }
 
 impl Settings {

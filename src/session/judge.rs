@@ -3,25 +3,37 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
+use super::break_glass::{self, BreakGlass};
 use super::house::House;
 use super::local::Local;
 use super::manner::{Doubt, Manner};
-use super::memo::Memo;
+use super::memo::{Memo, Values};
 use super::overseer::Opinion;
 use super::policy::Policy;
 use super::prepared::Prepared;
-use super::reader::{ChangesSchema, Found, Pending, Text};
+use super::reader::{ChangesSchema, Found, READ_HERE_MAX, READ_OFTEN_MAX, Text};
+use super::sight::Own;
 use crate::client::refuse;
-use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, Verdict, Whole};
+use crate::clock;
+use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, RuleDef, Verdict, Whole};
 use crate::roster::Entry;
+use crate::sql::encoding::depends_on_settings;
 use crate::sql::{Encoding, Schema, Strings};
-use crate::telemetry::Pass;
-use crate::units::display_bytes;
+use crate::telemetry::report::{Hit, HitOutcome};
+use crate::telemetry::{Pass, TextLent};
+use crate::units::{display_bytes, display_duration};
 use crate::wire::{Refusal, Request, Setting};
 
 /// Text that is looked at even where no rule needs it: for statistics.
 const HOLD_MIN: u64 = 16 * 1024;
+
+/// Texts of more statements than this are timed.
+const TIMED_MIN: usize = 16;
 
 /// The judge of one session.
 pub struct Judge {
@@ -34,23 +46,47 @@ pub struct Judge {
     /// The settings that `policy` is of.
     settings: u64,
     schema: Option<Arc<Schema>>,
+    /// What the session has changed of how it sees the tables.
+    sight: Own,
     /// The catalogue that `schema` is of.
     catalogue: u64,
     /// The statement that the client speaks of.
     current: Option<Rc<Text>>,
+    /// What was measured of it, to be noted when it runs.
+    values: Values,
+    occasion: Occasion,
     prepared: Prepared,
+    break_glass: BreakGlass,
     pending: Option<Unread>,
+    /// The size of the text that is to be lent next.
+    lending: Option<Size>,
+}
+
+/// Why a text is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// It is prepared: what would only be warned of is told when it runs.
+    Preparing,
+    /// It runs next.
+    Running,
 }
 
 /// A text whose reading is under way.
 struct Unread {
     reading: Pending,
-    /// The manner of the reading: the session's own may change meanwhile.
-    manner: Manner,
-    /// To be remembered; `None` where only its beginning is here.
-    text: Option<Box<[u8]>>,
     size: Size,
-    doubt: Option<Doubt>,
+    source: Source,
+}
+
+/// What is kept of such a text.
+enum Source {
+    Short {
+        /// To be remembered; `None` where only its beginning is here.
+        text: Option<Box<[u8]>>,
+        doubt: Option<Doubt>,
+    },
+    /// Its reader has it, and reads it in every way that is in question.
+    Long { _lent: TextLent },
 }
 
 /// How long a text is, and how much of it is here.
@@ -70,10 +106,13 @@ impl Judge {
     /// The judge of a client's session.
     pub fn new(house: Arc<House>, local: Rc<Local>, who: &Entry) -> Self {
         let settings = house.settings.generation();
-        let policy = house.settings.load().policies.of(&who.identity);
+        let current = house.settings.load();
+        let policy = current.policies.of(&who.identity);
+        let break_glass = BreakGlass::new(current.break_glass.clone());
         let prepared = Prepared::new(&house.common.memory);
         let catalogue = house.catalog.generation();
-        let schema = house.catalog.schema(&who.identity.database);
+        let sight = Own::default();
+        let schema = sight.schema(&house.catalog, who);
         Self {
             house,
             local,
@@ -82,10 +121,15 @@ impl Judge {
             policy,
             settings,
             schema,
+            sight,
             catalogue,
             current: None,
+            values: Values::default(),
+            occasion: Occasion::Running,
             prepared,
+            break_glass,
             pending: None,
+            lending: None,
         }
     }
 
@@ -102,6 +146,11 @@ impl Judge {
             Setting::SafeEncoding => self.manner.encoding = Encoding::Safe,
             Setting::PairEncoding => self.manner.encoding = Encoding::Pairs,
             Setting::ShiftJisEncoding => self.manner.encoding = Encoding::ShiftJis,
+            Setting::OwnPath => {
+                self.sight.path_changed();
+                // Asked for again at the next statement.
+                self.schema = None;
+            }
         }
     }
 
@@ -112,8 +161,16 @@ impl Judge {
 
     /// Judges a request; `size` is that of its frame.
     pub fn opinion(&mut self, request: Request<'_>, size: u64, who: &Entry) -> Opinion {
+        self.occasion = match request {
+            Request::Prepare { .. } => Occasion::Preparing,
+            _ => Occasion::Running,
+        };
         match request {
-            Request::Run { text } | Request::Prepare { text, .. } => self.read(text, size, who),
+            Request::Run { text } | Request::Prepare { text, .. } => {
+                self.refresh(who);
+                self.break_glass.note(text);
+                self.read(text, size, who)
+            }
             Request::Bind { statement, .. } => self.again(statement, who),
             Request::Execute { .. }
             | Request::Sync
@@ -128,14 +185,17 @@ impl Judge {
     pub fn poll_opinion(&mut self, cx: &mut Context<'_>, who: &Entry) -> Poll<Opinion> {
         loop {
             let Some(unread) = &mut self.pending else { return Poll::Ready(Opinion::Allow) };
-            let analysis = ready!(unread.reading.as_mut().poll(cx));
-            let Some(Unread { manner, text, size, doubt, .. }) = self.pending.take() else { continue };
-            let opinion = match analysis {
-                Some(analysis) => {
-                    let read = self.local.reader.borrow_mut().learn(manner.flags, text.as_deref(), analysis);
-                    self.judge(read, size, who)
-                }
-                None => self.unreadable(),
+            let report = ready!(unread.reading.as_mut().poll(cx));
+            let Some(Unread { size, source, .. }) = self.pending.take() else { continue };
+            self.refresh(who);
+            let (text, doubt) = match source {
+                Source::Short { text, doubt } => (text, doubt),
+                Source::Long { .. } => (None, None),
+            };
+            let opinion = match report {
+                Ok(report) => self.take_in(report, text.as_deref(), size, who),
+                Err(Failed::Parser) => self.unreadable(),
+                Err(Failed::Room(bytes)) => Opinion::Refuse(refuse::memory(bytes)),
             };
             match self.read_on(opinion, doubt, size, who) {
                 Opinion::Wait => {}
@@ -144,20 +204,62 @@ impl Judge {
         }
     }
 
+    /// Judges what an analyst has read, in each way that it was read.
+    fn take_in(&mut self, report: Report, text: Option<&[u8]>, mut size: Size, who: &Entry) -> Opinion {
+        if size.whole == Whole::Whole && report.text_bytes > 0 {
+            size.bytes = report.text_bytes;
+        }
+        let slow = self.local.reader.borrow().spent(report.spent);
+        let mut opinion = Opinion::Allow;
+        for analysis in report.readings {
+            let read = self.local.reader.borrow_mut().learn(text, analysis);
+            if slow {
+                self.log_slow(&read, report.spent, who);
+            }
+            opinion = self.judge(read, size, who);
+            if matches!(opinion, Opinion::Refuse(_)) {
+                break;
+            }
+        }
+        opinion
+    }
+
+    /// Takes the text that [`Opinion::Lend`] asked for.
+    pub fn lend(&mut self, text: Bytes) {
+        let Some(size) = self.lending.take() else { return };
+        let lent = self.local.metrics.text_lent(text.len() as u64);
+        let settings = if self.in_flight { ReadBy::InDoubt } else { ReadBy::Known };
+        let reading = self.local.reader.borrow().read(LongText { bytes: text, own: self.manner, settings });
+        self.pending = Some(Unread { reading, size, source: Source::Long { _lent: lent } });
+    }
+
+    /// Nobody waits for an opinion any more.
+    pub fn withdraw(&mut self) {
+        self.pending = None;
+        self.lending = None;
+    }
+
     /// The server has answered all that it was sent.
     pub fn settled(&mut self) {
         self.in_flight = false;
     }
 
     /// A request went to the server.
-    pub fn forwarded(&mut self, request: Request<'_>) {
+    pub fn forwarded(&mut self, request: Request<'_>, who: &Entry) {
         self.in_flight = true;
         match request {
-            Request::Prepare { name, .. } => match &self.current {
-                Some(current) => self.prepared.remember(name, current),
-                None => self.prepared.forget(name),
-            },
-            Request::Forget { statement } => self.prepared.forget(statement),
+            Request::Prepare { name, .. } => {
+                self.break_glass.remember(name, who);
+                match &self.current {
+                    Some(current) => self.prepared.remember(name, current),
+                    None => self.prepared.forget(name),
+                }
+            }
+            Request::Forget { statement } => {
+                self.break_glass.forget(statement);
+                self.prepared.forget(statement);
+            }
+            Request::Run { .. } | Request::Bind { .. } => self.values.note(&self.local.metrics),
             _ => {}
         }
     }
@@ -166,6 +268,11 @@ impl Judge {
         let whole = if frame <= self.hold() { Whole::Whole } else { Whole::PrefixOnly };
         let bytes = if whole == Whole::Whole { text.len() as u64 } else { frame };
         let size = Size { bytes, whole };
+        let often = self.in_flight && text.len() > READ_OFTEN_MAX && text.len() <= READ_HERE_MAX;
+        if text.len() > READ_HERE_MAX || (often && depends_on_settings(text)) {
+            self.lending = Some(size);
+            return Opinion::Lend;
+        }
         if self.in_flight
             && let Some(doubt) = Doubt::about(text, self.manner)
         {
@@ -181,7 +288,7 @@ impl Judge {
             Found::Known(read) => self.judge(read, size, who),
             Found::Reading(reading) => {
                 let text = (size.whole == Whole::Whole).then(|| text.as_ref().into());
-                self.pending = Some(Unread { reading, manner, text, size, doubt: None });
+                self.pending = Some(Unread { reading, size, source: Source::Short { text, doubt: None } });
                 Opinion::Wait
             }
         }
@@ -192,9 +299,9 @@ impl Judge {
         loop {
             match opinion {
                 Opinion::Refuse(_) => return opinion,
-                Opinion::Wait => {
-                    if let Some(pending) = &mut self.pending {
-                        pending.doubt = doubt;
+                Opinion::Wait | Opinion::Lend => {
+                    if let Some(Unread { source: Source::Short { doubt: left, .. }, .. }) = &mut self.pending {
+                        *left = doubt;
                     }
                     return opinion;
                 }
@@ -209,18 +316,22 @@ impl Judge {
     /// A prepared statement is used: rules that came since it was prepared count too.
     fn again(&mut self, statement: &[u8], who: &Entry) -> Opinion {
         let Some(known) = self.prepared.find(statement).map(Rc::clone) else {
-            self.current = None;
+            self.know(None, Values::default());
             return Opinion::Allow;
         };
         let size = Size { bytes: 0, whole: Whole::Whole };
+        self.refresh(who);
+        self.break_glass.note_prepared(statement);
         self.judge(known, size, who)
     }
 
     fn judge(&mut self, text: Rc<Text>, size: Size, who: &Entry) -> Opinion {
-        self.refresh(who);
-        let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
-        if settled && size.whole == Whole::Whole {
-            self.current = Some(text);
+        if self.sight.take_in(&text.shape.lookup) {
+            self.schema = self.sight.schema(&self.house.catalog, who);
+        }
+        if size.whole == Whole::Whole && text.memo.borrow().holds(&self.policy, self.schema.as_ref()) {
+            let values = text.memo.borrow().values();
+            self.know(Some(text), values);
             return Opinion::Allow;
         }
         let intake = Intake {
@@ -229,40 +340,84 @@ impl Judge {
             text_bytes: size.bytes,
             whole: size.whole,
         };
+        // Judging a few statements takes less than asking the time.
+        let began = (text.reading.pieces().len() > TIMED_MIN).then(clock::now);
         let judgement = self.policy.guard.judge(&intake);
+        let measured = self.policy.guard.measure(&intake);
+        let values = Values::new(&measured.values);
+        self.tell_failed(judgement.failed.iter().chain(&measured.failed), &text);
+        if let Some(began) = began {
+            self.local.reader.borrow().spent(clock::now().saturating_duration_since(began));
+        }
         if judgement.allows() && judgement.warned.is_empty() {
             if size.whole == Whole::Whole {
-                *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref());
+                *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), values.clone());
             }
-            self.current = Some(text);
+            self.know(Some(text), values);
             return Opinion::Allow;
         }
-        self.report(judgement, text, who)
+        let judgement = self.lift(&intake, &text, who).unwrap_or(judgement);
+        self.report(judgement, values, text, who)
+    }
+
+    /// The statement that the client speaks of from now on.
+    fn know(&mut self, text: Option<Rc<Text>>, values: Values) {
+        self.current = text;
+        self.values = values;
+    }
+
+    /// Judges again where the client shows a break-glass pass.
+    fn lift(&self, intake: &Intake<'_>, text: &Text, who: &Entry) -> Option<Judgement> {
+        let common = &self.house.common;
+        let pass = self.break_glass.prove(self.break_glass.shown().as_ref(), who, common)?;
+        let judgement = self.policy.guard.judge_lifting(intake, &pass.rules);
+        break_glass::lifted(&pass, &judgement.lifted, &text.shape.text, who, common);
+        Some(judgement)
     }
 
     /// Counts and logs what the rules found, and puts it in words.
-    fn report(&mut self, judgement: Judgement, text: Rc<Text>, who: &Entry) -> Opinion {
-        let Judgement { verdict, warned } = judgement;
-        let metrics = &self.house.common.metrics;
-        for breach in &warned {
-            metrics.verdict(breach.rule, "warn", 1);
+    fn report(&mut self, judgement: Judgement, values: Values, text: Rc<Text>, who: &Entry) -> Opinion {
+        let Judgement { verdict, warned, doubts, .. } = judgement;
+        // Whoever prepares a statement runs it next, and is warned then.
+        let warned = if self.occasion == Occasion::Running { warned } else { Vec::new() };
+        for (place, breach) in warned.iter().enumerate() {
+            if doubts.contains(&place) {
+                self.house.common.metrics.verdict(breach.rule, "warn", 1);
+            } else {
+                self.hit(breach, HitOutcome::Warned, &text, who);
+            }
             self.log(breach, "warn", &text, who);
         }
         match verdict {
             Verdict::Refuse(breach) => {
-                metrics.verdict(breach.rule, "enforce", 1);
-                metrics.refused(breach.rule, &who.client);
+                values.note(&self.local.metrics);
+                self.hit(&breach, HitOutcome::Refused, &text, who);
+                self.house.common.metrics.refused(breach.rule, &who.client);
                 text.shape.stat.refused();
                 self.log(&breach, "enforce", &text, who);
                 Opinion::Refuse(refuse::breach(&breach))
             }
             Verdict::Allow => {
-                self.current = Some(text);
+                self.know(Some(text), values);
                 match (self.policy.guard.notice(), warned.first()) {
                     (Notice::Send, Some(breach)) => Opinion::Warn(refuse::breach(breach)),
                     _ => Opinion::Allow,
                 }
             }
+        }
+    }
+
+    fn hit(&self, breach: &Breach, outcome: HitOutcome, text: &Text, who: &Entry) {
+        let (client, shape) = (&*who.client, &*text.shape.text);
+        self.house.common.metrics.hit(Hit { rule: breach.rule, outcome, client, shape, value: breach.value() });
+    }
+
+    /// A rule that panicked is out of order from now on: told once by the guard, so once here.
+    fn tell_failed<'r>(&self, failed: impl Iterator<Item = &'r &'static RuleDef>, text: &Text) {
+        for rule in failed {
+            self.house.common.metrics.rule_failed(rule.name);
+            let shape = display_bytes(&text.shape.text);
+            tracing::error!(rule = rule.name, on_panic = ?rule.on_panic, shape, "a rule failed and is out of order until RELOAD");
         }
     }
 
@@ -278,9 +433,22 @@ impl Judge {
         }
     }
 
+    fn log_slow(&self, text: &Text, spent: Duration, who: &Entry) {
+        if text.shape.told_slow.replace(true) {
+            return;
+        }
+        let key = format!("guard_time {}", who.client);
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
+            let shape = display_bytes(&text.shape.text);
+            let spent = display_duration(spent);
+            let client = &who.client;
+            tracing::warn!(%client, spent, shape, suppressed, "reading a statement took longer than limits.guard_time");
+        }
+    }
+
     /// The parser itself failed: the stated choice for unreadable SQL applies.
     fn unreadable(&mut self) -> Opinion {
-        self.current = None;
+        self.know(None, Values::default());
         match self.policy.guard.on_unreadable() {
             OnUnreadable::Allow => Opinion::Allow,
             OnUnreadable::Refuse => Opinion::Refuse(unread()),
@@ -292,12 +460,14 @@ impl Judge {
         let settings = self.house.settings.generation();
         if settings != self.settings {
             self.settings = settings;
-            self.policy = self.house.settings.load().policies.of(&who.identity);
+            let current = self.house.settings.load();
+            self.policy = current.policies.of(&who.identity);
+            self.break_glass.set_key(current.break_glass.clone());
         }
         let catalogue = self.house.catalog.generation();
         if catalogue != self.catalogue || self.schema.is_none() {
             self.catalogue = catalogue;
-            self.schema = self.house.catalog.schema(&who.identity.database);
+            self.schema = self.sight.schema(&self.house.catalog, who);
         }
     }
 
@@ -319,3 +489,7 @@ fn unread() -> Refusal {
         hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
     })
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

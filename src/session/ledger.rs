@@ -4,6 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
+use super::durations::{Durations, micros};
 use super::end::End;
 use super::house::House;
 use super::judge::Judge;
@@ -13,6 +16,7 @@ use super::overseer::{Opinion, Overseer, Owes, Rest, Way};
 use super::welcome::Stay;
 use crate::client::refuse;
 use crate::clock::{self, Instant};
+use crate::guard::Measure;
 use crate::roster::{Activity, Signal};
 use crate::telemetry::shapes::Outcome;
 use crate::telemetry::{Direction, StatementKind};
@@ -31,6 +35,7 @@ pub struct Ledger {
     outcome: Outcome,
     /// When the request began that the server is working on.
     began: Option<Instant>,
+    durations: Durations,
 }
 
 impl Ledger {
@@ -38,7 +43,16 @@ impl Ledger {
     pub fn new(house: Arc<House>, local: Rc<Local>, stay: Stay) -> Self {
         let share = Share::of(&house.common.memory);
         let judge = Judge::new(Arc::clone(&house), Rc::clone(&local), &stay.seat);
-        Self { house, local, stay, share, judge, outcome: Outcome::Completed, began: None }
+        Self {
+            house,
+            local,
+            stay,
+            share,
+            judge,
+            outcome: Outcome::Completed,
+            began: None,
+            durations: Durations::default(),
+        }
     }
 
     /// Takes in what the server reported during the login.
@@ -57,6 +71,7 @@ impl Ledger {
     /// The server is done with what it worked on.
     fn settle(&mut self, us: u64) {
         self.local.metrics.latency_us(us);
+        self.local.metrics.observe(Measure::StatementTime.into(), us);
         let outcome = std::mem::replace(&mut self.outcome, Outcome::Completed);
         if let Some(text) = self.judge.current() {
             text.shape.stat.record(us, outcome);
@@ -68,6 +83,7 @@ impl Ledger {
         if self.began.is_none() {
             let now = clock::now();
             self.began = Some(now);
+            self.durations.begins(now, &self.local.metrics);
             self.stay.seat.set_activity(Activity::Active, clock::uptime_ms_at(now));
         }
     }
@@ -94,8 +110,16 @@ impl Overseer for Ledger {
         self.judge.poll_opinion(cx, &self.stay.seat)
     }
 
+    fn lend(&mut self, text: Bytes) {
+        self.judge.lend(text);
+    }
+
+    fn withdraw(&mut self) {
+        self.judge.withdraw();
+    }
+
     fn forwarded(&mut self, request: Request<'_>) {
-        self.judge.forwarded(request);
+        self.judge.forwarded(request, &self.stay.seat);
         if let Request::Run { .. } | Request::Bind { .. } = request {
             let kind = self.judge.current().map_or(StatementKind::Other, |text| text.shape.kind);
             self.local.metrics.statement(kind);
@@ -106,11 +130,12 @@ impl Overseer for Ledger {
 
     fn boundary(&mut self, transaction: Transaction, owes: Owes) {
         let now = clock::now();
-        if let Some(began) = self.began.take() {
-            let us = u64::try_from(now.saturating_duration_since(began).as_micros()).unwrap_or(u64::MAX);
-            self.settle(us);
+        let began = self.began.take();
+        if let Some(began) = began {
+            self.settle(micros(now.saturating_duration_since(began)));
         }
         if owes == Owes::Nothing {
+            self.durations.rests(transaction, began, now, &self.local.metrics);
             self.judge.settled();
         }
         let activity = match (owes, transaction) {

@@ -2,10 +2,13 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use super::analyst::Means;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
+use super::timing::Timings;
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::shapes::Shapes;
 
@@ -18,15 +21,18 @@ pub struct Local {
     pub metrics: Arc<WorkerMetrics>,
     /// What it knows of statement texts.
     pub reader: RefCell<Reader>,
+    /// Its look-out for what takes too long.
+    pub timings: Rc<Timings>,
 }
 
 impl Local {
-    /// Sets a worker up; its caches take at most `cache_bytes`.
+    /// Sets a worker up; its caches take at most `means.cache_bytes`.
     ///
     /// # Errors
-    /// The thread of its analyst could not be made.
-    pub fn start(cache_bytes: usize, metrics: Arc<WorkerMetrics>, shapes: Arc<Shapes>) -> io::Result<Self> {
-        let reader = Reader::start(cache_bytes, shapes, Arc::clone(&metrics))?;
-        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader) })
+    /// The threads of its analysts could not be made.
+    pub fn start(means: Means, shapes: Arc<Shapes>) -> io::Result<Self> {
+        let metrics = Arc::clone(&means.metrics);
+        let reader = Reader::start(means, shapes)?;
+        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader), timings: Rc::default() })
     }
 }

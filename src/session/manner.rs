@@ -4,6 +4,7 @@
 //! what it was sent, one of those statements may have changed them: a text that is read in more than one way is then judged in each,
 //! so that a SET in front of it hides nothing.
 
+use super::analyst::Settings;
 use crate::sql::encoding::depends_on_settings;
 use crate::sql::{Encoding, Flags, Strings};
 
@@ -22,6 +23,21 @@ impl Default for Manner {
     }
 }
 
+/// The manners in which a text is read, the session's own last.
+pub fn manners(text: &[u8], own: Manner, settings: Settings) -> Vec<Manner> {
+    let mut all = Vec::new();
+    if settings == Settings::InDoubt && depends_on_settings(text) {
+        let other = !text.is_ascii();
+        for encoding in Encoding::ALL.into_iter().filter(|&encoding| encoding == own.encoding || other) {
+            let strings = [Strings::Standard, Strings::Escapes];
+            let manners = strings.map(|strings| Manner { flags: own.flags.with_strings(strings), encoding });
+            all.extend(manners.into_iter().filter(|&manner| manner != own));
+        }
+    }
+    all.push(own);
+    all
+}
+
 /// A text that is judged in more than one way.
 #[derive(Debug)]
 pub struct Doubt {
@@ -34,16 +50,9 @@ pub struct Doubt {
 impl Doubt {
     /// `None` where every manner reads the text alike.
     pub fn about(text: &[u8], own: Manner) -> Option<Self> {
-        if !depends_on_settings(text) {
-            return None;
-        }
-        let mut left = vec![own];
-        for encoding in Encoding::ALL.into_iter().filter(|&encoding| encoding == own.encoding || !text.is_ascii()) {
-            let strings = [Strings::Standard, Strings::Escapes];
-            let manners = strings.map(|strings| Manner { flags: own.flags.with_strings(strings), encoding });
-            left.extend(manners.into_iter().filter(|&manner| manner != own));
-        }
-        Some(Self { text: text.into(), left })
+        let mut left = manners(text, own, Settings::InDoubt);
+        left.reverse();
+        (left.len() > 1).then(|| Self { text: text.into(), left })
     }
 
     /// The next manner to read it in.

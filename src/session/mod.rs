@@ -1,6 +1,9 @@
 //! The data path: a client and its server, from the login to the end.
 
+pub mod analyst;
+pub mod break_glass;
 pub mod cancel;
+pub mod durations;
 pub mod end;
 pub mod flow;
 pub mod house;
@@ -17,4 +20,6 @@ pub mod prepared;
 pub mod reader;
 pub mod relay;
 pub mod serve;
+pub mod sight;
+pub mod timing;
 pub mod welcome;

@@ -2,6 +2,8 @@
 
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 use super::end::End;
 use crate::wire::{Failure, Refusal, Request, Setting, Transaction};
 
@@ -16,6 +18,8 @@ pub enum Opinion {
     Refuse(Refusal),
     /// It is being read elsewhere: ask [`Overseer::poll_opinion`].
     Wait,
+    /// Its text is too long to be read here: hand it to [`Overseer::lend`], then ask [`Overseer::poll_opinion`].
+    Lend,
 }
 
 /// Whom the relay asks, and tells what happens. Everything here runs between two reads, so it must be quick.
@@ -30,6 +34,10 @@ pub trait Overseer {
     fn opinion(&mut self, request: Request<'_>, size: u64) -> Opinion;
     /// The opinion that was not ready. Called again and again until it is.
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion>;
+    /// The text of the request whose opinion was [`Opinion::Lend`]. It is let go before the opinion is ready.
+    fn lend(&mut self, text: Bytes);
+    /// Nobody waits for the opinion any more.
+    fn withdraw(&mut self);
     /// A request goes to the server.
     fn forwarded(&mut self, request: Request<'_>);
     /// The server finished a request; `ready` tells whether it owes more.

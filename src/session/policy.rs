@@ -22,7 +22,6 @@ pub struct Policy {
 /// The rules of one version of the configuration, by client.
 #[derive(Debug)]
 pub struct Policies {
-    rules: Table,
     base: Arc<Policy>,
     entries: Vec<Entry>,
     /// Made once for each set of entries that apply together.
@@ -52,11 +51,16 @@ impl Policies {
             replication: client.replication,
         });
         Ok(Self {
-            rules: config.rules.clone(),
             base: Arc::new(Policy { guard }),
             entries: entries.filter(|entry| !entry.matcher.by_application_name()).collect(),
             made: Mutex::default(),
         })
+    }
+
+    /// These rules for everybody.
+    #[cfg(test)]
+    pub(crate) fn all(guard: Guard) -> Self {
+        Self { base: Arc::new(Policy { guard }), entries: Vec::new(), made: Mutex::default() }
     }
 
     /// The rules for those that no entry speaks of.
@@ -88,7 +92,7 @@ impl Policies {
     }
 
     fn combine(&self, matching: &[usize]) -> Result<Guard, Vec<SettingError>> {
-        let mut guard = Guard::build(&self.rules)?;
+        let mut guard = self.base.guard.with_overrides(&Table::new())?;
         for entry in matching.iter().filter_map(|&at| self.entries.get(at)) {
             guard = guard.with_overrides(&entry.rules)?;
         }

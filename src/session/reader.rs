@@ -1,35 +1,36 @@
 //! From statement texts to readings, remembered by each worker.
 //!
 //! A text that was seen before costs one hash and one compare; a new text of a known shape one pass of the lexer. Only a new shape
-//! is parsed, by the worker's analyst: a thread with a large stack, since the parser recurses, and texts too long for a quick pass are
-//! lexed there too. An analyst's queue is bounded; a session whose text finds no room in it waits, and nobody else.
+//! is parsed, by one of the worker's [`analyst`](super::analyst)s, and so is whatever is too long for a quick pass.
 
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
+use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
-
+use super::analyst::{Analysis, Analysts, LongText, Means, Pending};
 use super::memo::Memo;
+use crate::clock;
 use crate::sql::cache::{ShapeCache, TextCache};
-use crate::sql::facts::{self, Facts, STACK_BYTES};
-use crate::sql::lexer::{Lexed, lex, lex_into};
+use crate::sql::facts::{Facts, PARSED_BYTES_MAX};
+use crate::sql::lexer::{Lexed, Marks, lex_into};
+use crate::sql::lookup::Lookup;
 use crate::sql::{Flags, Reading, Verb};
 use crate::telemetry::shapes::{ShapeStat, Shapes};
 use crate::telemetry::{CacheKind, StatementKind, WorkerMetrics};
 
-/// Texts up to here are lexed on the worker: a few tens of microseconds at the most.
-const LEX_HERE_MAX: usize = 64 * 1024;
+/// Texts up to here are read on the worker: a few hundred microseconds at the most.
+pub const READ_HERE_MAX: usize = 64 * 1024;
+/// The same for a text that is read in up to six ways.
+pub const READ_OFTEN_MAX: usize = 8 * 1024;
+/// What is shorter takes no longer than asking the time twice is worth.
+const TIMED_MIN: usize = 4 * 1024;
 /// What is kept of a shape's text, for logs.
 const SHAPE_TEXT_MAX: usize = 512;
-/// Texts that wait for the analyst of one worker.
-const QUEUE: usize = 64;
-/// Of the bytes that a worker's caches may take, the part for texts; the rest is for shapes.
+/// Of the bytes that a worker's caches may take, the part for texts.
 const TEXTS_SHARE: usize = 2;
+/// The part for what each of the two analysts remembers; the rest is for shapes.
+const ANALYSTS_SHARE: usize = 16;
 
 /// A statement text with everything that is known of it.
 #[derive(Debug)]
@@ -52,8 +53,12 @@ pub struct Shape {
     pub kind: StatementKind,
     /// Whether it may change the tables of its database.
     pub changes_schema: ChangesSchema,
+    /// What it may change of how the session sees the tables.
+    pub lookup: Lookup,
     /// What it cost so far.
     pub stat: Arc<ShapeStat>,
+    /// Whether the log has said that reading it takes too long.
+    pub told_slow: Cell<bool>,
 }
 
 /// Whether a text may change which tables there are, or how large they are at a stroke.
@@ -64,16 +69,6 @@ pub enum ChangesSchema {
     /// It does not.
     No,
 }
-
-/// What the analyst made of a text.
-#[derive(Debug)]
-pub struct Analysis {
-    lexed: Lexed,
-    facts: Arc<Facts>,
-}
-
-/// An analysis that is under way.
-pub type Pending = Pin<Box<dyn Future<Output = Option<Analysis>>>>;
 
 /// What a look-up gives.
 #[expect(missing_debug_implementations, reason = "a future has none")]
@@ -98,57 +93,49 @@ pub struct Reader {
     shapes: ShapeCache<Known>,
     /// Lexed into again and again.
     lexed: Lexed,
-    analyst: mpsc::Sender<Job>,
+    analysts: Analysts,
+    ceiling: Duration,
     statistics: Arc<Shapes>,
     metrics: Arc<WorkerMetrics>,
 }
 
-#[derive(Debug)]
-struct Job {
-    work: Work,
-    tell: oneshot::Sender<Analysis>,
-}
-
-#[derive(Debug)]
-enum Work {
-    Parse(Lexed),
-    Lex(Flags, Bytes),
-}
-
 impl Reader {
-    /// A reader whose caches take at most `bytes_max`; starts its analyst.
+    /// A reader; starts its analysts. `means.cache_bytes` is what all of its caches may take.
     ///
     /// # Errors
-    /// The thread could not be made.
-    pub fn start(bytes_max: usize, statistics: Arc<Shapes>, metrics: Arc<WorkerMetrics>) -> std::io::Result<Self> {
-        let (analyst, jobs) = mpsc::channel(QUEUE);
-        thread::Builder::new().name("analyst".to_owned()).stack_size(STACK_BYTES).spawn(move || analyse(jobs))?;
-        let texts = bytes_max / TEXTS_SHARE;
+    /// A thread could not be made.
+    pub fn start(means: Means, statistics: Arc<Shapes>) -> std::io::Result<Self> {
+        let all = means.cache_bytes;
+        let (texts, analyst) = (all / TEXTS_SHARE, all / ANALYSTS_SHARE);
+        let analysts = Analysts::start(&Means { cache_bytes: analyst, ..means.clone() })?;
         Ok(Self {
             texts: TextCache::new(texts),
-            shapes: ShapeCache::new(bytes_max.saturating_sub(texts)),
+            shapes: ShapeCache::new(all.saturating_sub(texts).saturating_sub(2 * analyst)),
             lexed: Lexed::default(),
-            analyst,
+            analysts,
+            ceiling: means.ceiling,
             statistics,
-            metrics,
+            metrics: means.metrics,
         })
     }
 
-    /// Looks a text up, or begins to read it.
+    /// Looks a text up, or begins to read it. It must not be longer than [`READ_HERE_MAX`].
     pub fn find(&mut self, flags: Flags, text: &[u8]) -> Found {
         if let Some(known) = self.texts.find(flags, text) {
             self.metrics.cache_hit(CacheKind::Text);
             return Found::Known(Rc::clone(known));
         }
         self.metrics.cache_miss(CacheKind::Text);
-        if text.len() > LEX_HERE_MAX {
-            return Found::Reading(self.give(Work::Lex(flags, Bytes::copy_from_slice(text))));
-        }
+        let began = (text.len() >= TIMED_MIN).then(clock::now);
         lex_into(flags, text, &mut self.lexed);
-        let Some(known) = self.shapes.find(flags, &self.lexed.shape) else {
+        if let Some(began) = began {
+            self.spent(clock::now().saturating_duration_since(began));
+        }
+        let whole = self.lexed.is_whole();
+        let Some(known) = whole.then(|| self.shapes.find(flags, &self.lexed.shape)).flatten() else {
             self.metrics.cache_miss(CacheKind::Shape);
             let lexed = std::mem::take(&mut self.lexed);
-            return Found::Reading(self.give(Work::Parse(lexed)));
+            return Found::Reading(self.analysts.parse(flags, lexed));
         };
         self.metrics.cache_hit(CacheKind::Shape);
         let read = known.text(&self.lexed);
@@ -156,11 +143,28 @@ impl Reader {
         Found::Known(read)
     }
 
-    /// Takes in what the analyst found. `text` is remembered where it was read whole.
-    pub fn learn(&mut self, flags: Flags, text: Option<&[u8]>, analysis: Analysis) -> Rc<Text> {
-        let Analysis { lexed, facts } = analysis;
+    /// Begins to read a text that is too long for [`Reader::find`].
+    pub fn read(&self, text: LongText) -> Pending {
+        self.analysts.read(text)
+    }
+
+    /// Counts time that reading a text took; true where it is over the ceiling.
+    pub fn spent(&self, time: Duration) -> bool {
+        self.metrics.guard_time(time);
+        let over = time > self.ceiling;
+        if over {
+            self.metrics.guard_over_time();
+        }
+        over
+    }
+
+    /// Takes in what an analyst found. `text` is remembered where it is short and was read whole.
+    pub fn learn(&mut self, text: Option<&[u8]>, analysis: Analysis) -> Rc<Text> {
+        let Analysis { flags, lexed, facts } = analysis;
+        // Longer shapes are not remembered.
+        let short = lexed.shape.len() <= PARSED_BYTES_MAX && lexed.is_whole();
         // Another session may have had the same shape read meanwhile.
-        let read = match self.shapes.find(flags, &lexed.shape) {
+        let read = match short.then(|| self.shapes.find(flags, &lexed.shape)).flatten() {
             Some(known) => known.text(&lexed),
             None => self.learn_shape(flags, &lexed, facts),
         };
@@ -178,10 +182,15 @@ impl Reader {
             text: lexed.shape.get(..SHAPE_TEXT_MAX).unwrap_or(&lexed.shape).into(),
             kind,
             changes_schema: changes_schema(lexed),
-            stat: self.statistics.entry(&lexed.shape, kind),
+            lookup: Lookup::of(lexed),
+            stat: self.statistics.entry(lexed.shape.get(..PARSED_BYTES_MAX).unwrap_or(&lexed.shape), kind),
+            told_slow: Cell::new(false),
         });
         let text = Rc::new(Text::new(lexed, &shape));
         let weight = weight.saturating_add(text.reading.weight_bytes()).saturating_add(size_of::<Text>());
+        if lexed.shape.len() > PARSED_BYTES_MAX || !lexed.is_whole() {
+            return text;
+        }
         self.shapes.insert(flags, &lexed.shape, Known { shape, last: RefCell::new(Rc::clone(&text)) }, weight);
         self.metrics.cache(CacheKind::Shape, self.shapes.bytes() as u64, self.shapes.len() as u64);
         text
@@ -192,15 +201,6 @@ impl Reader {
         if self.texts.insert_second(flags, text, read, weight) {
             self.metrics.cache(CacheKind::Text, self.texts.bytes() as u64, self.texts.len() as u64);
         }
-    }
-
-    fn give(&self, work: Work) -> Pending {
-        let analyst = self.analyst.clone();
-        Box::pin(async move {
-            let (tell, told) = oneshot::channel();
-            analyst.send(Job { work, tell }).await.ok()?;
-            told.await.ok()
-        })
     }
 }
 
@@ -222,30 +222,13 @@ impl Known {
     }
 }
 
-fn analyse(mut jobs: mpsc::Receiver<Job>) {
-    while let Some(Job { work, tell }) = jobs.blocking_recv() {
-        // A parser that panics must not take the readings of a whole worker with it: the session that waits is told nothing,
-        // and treats its text as unreadable.
-        if let Ok(analysis) = catch_unwind(AssertUnwindSafe(|| analysis(work))) {
-            drop(tell.send(analysis));
-        } else {
-            tracing::error!("the SQL parser failed on a shape; the statement was treated as unreadable");
-        }
-    }
-}
-
-fn analysis(work: Work) -> Analysis {
-    let lexed = match work {
-        Work::Parse(lexed) => lexed,
-        Work::Lex(flags, text) => lex(flags, &text),
-    };
-    let facts = Arc::new(facts::parse(&lexed));
-    Analysis { lexed, facts }
-}
-
 fn changes_schema(lexed: &Lexed) -> ChangesSchema {
     let changes = |verb| matches!(verb, Verb::Schema | Verb::Truncate | Verb::Maintain | Verb::Copy);
-    if lexed.pieces.iter().any(|piece| changes(piece.verb)) { ChangesSchema::Yes } else { ChangesSchema::No }
+    if lexed.pieces.iter().any(|piece| changes(piece.verb) || piece.marks.has(Marks::CUT)) {
+        ChangesSchema::Yes
+    } else {
+        ChangesSchema::No
+    }
 }
 
 fn kind(verb: Verb) -> StatementKind {

@@ -6,10 +6,11 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::end::End;
@@ -40,12 +41,43 @@ pub fn lent() -> Lent {
 struct Lane {
     /// Read and not decided on: at most an incomplete frame, or what follows one that is being judged.
     held: BytesMut,
+    /// Bytes of the frame at the front of `held` that must be at hand before it can be decided on.
+    wanted: usize,
+    /// What was in `held`, while somebody else reads it.
+    judged: Bytes,
     /// Decided on and not yet written.
     unsent: BytesMut,
     /// What is left of a frame that streams through.
     passing: u64,
     /// What is left of a frame that goes nowhere.
     dropping: u64,
+}
+
+impl Lane {
+    /// Bytes that need room in the common budget, with those that are still to come.
+    fn kept(&self) -> usize {
+        let large = |bytes: &BytesMut| if bytes.len() > HELD_FREE { bytes.capacity() } else { 0 };
+        let wanted = if self.wanted > HELD_FREE { self.wanted.saturating_add(LENT_BYTES) } else { 0 };
+        large(&self.held).max(wanted).saturating_add(large(&self.unsent)).saturating_add(self.judged.len())
+    }
+
+    /// Makes room for the frame that is wanted, once and for all of it: a buffer that grows would be twice as large in the end.
+    fn make_room(&mut self) {
+        let room = self.wanted.saturating_add(LENT_BYTES);
+        if self.wanted > HELD_FREE && self.held.capacity() < room {
+            let mut exact = BytesMut::with_capacity(room);
+            exact.extend_from_slice(&self.held);
+            self.held = exact;
+        }
+    }
+
+    /// Takes back what somebody else has read: without a copy, since whoever read it has let it go.
+    fn reclaim(&mut self) {
+        if !self.judged.is_empty() {
+            let judged = std::mem::take(&mut self.judged);
+            self.held = judged.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        }
+    }
 }
 
 /// Where the client's side of a session stands.
@@ -73,6 +105,8 @@ pub struct Relay<P: Protocol, C, S, O> {
     /// Answers of our own, for the next frame border towards the client.
     answers: BytesMut,
     attention: Attention,
+    /// Where in the frame at the front of `up.held` the text is that is to be lent.
+    lending: Option<Range<usize>>,
     /// The server's last word was a fatal error, so its end needs no words of ours.
     parted: bool,
 }
@@ -114,6 +148,7 @@ where
             down: Lane::default(),
             answers: BytesMut::new(),
             attention: Attention::Reading,
+            lending: None,
             parted: false,
         }
     }
@@ -185,6 +220,7 @@ where
             Attention::Awaiting => {
                 let Poll::Ready(opinion) = self.overseer.poll_opinion(cx) else { return Ok(moved) };
                 self.attention = Attention::Reading;
+                self.up.reclaim();
                 self.walk_held(Some(opinion))?;
                 self.write_up(cx)?;
                 return Ok(true);
@@ -245,9 +281,11 @@ where
         input.advance(input.len().saturating_sub(send + hold));
         let passed = input.split_to(send);
         // A small rest must not keep the memory of a large frame that is gone.
-        self.up.held = if hold > HELD_FREE { input } else { BytesMut::from(&input[..]) };
+        let roomy = self.up.wanted > HELD_FREE && input.capacity() >= self.up.wanted;
+        self.up.held = if hold > HELD_FREE || roomy { input } else { BytesMut::from(&input[..]) };
         if self.up.unsent.is_empty() {
-            self.up.unsent = passed;
+            // An empty part would still share the memory of the whole.
+            self.up.unsent = if passed.is_empty() { BytesMut::new() } else { passed };
         } else {
             self.up.unsent.extend_from_slice(&passed);
         }
@@ -256,25 +294,44 @@ where
 
     /// Large incomplete frames, and large ones that the server is slow to take, need room in the common budget.
     fn settle(&mut self) -> Result<(), End> {
-        let large = |bytes: &BytesMut| if bytes.len() > HELD_FREE { bytes.capacity() } else { 0 };
-        let kept = large(&self.up.held) + large(&self.up.unsent);
+        self.lend();
+        let kept = self.up.kept();
         if kept == 0 {
             self.overseer.release();
             return Ok(());
         }
         match self.overseer.reserve(kept) {
             // What was decided on goes on its way; only what is still held can be refused.
-            Err(refusal) if self.up.held.len() > HELD_FREE => {
+            Err(refusal)
+                if self.up.wanted > HELD_FREE || self.up.held.len() > HELD_FREE || !self.up.judged.is_empty() =>
+            {
+                self.overseer.withdraw();
+                self.up.reclaim();
                 self.attention = Attention::Reading;
                 self.walk_held(Some(Opinion::Refuse(refusal)))
             }
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) => {
+                self.up.make_room();
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Hands the text that is too long to be read here to the overseer, in the very bytes that go to the server later.
+    fn lend(&mut self) {
+        if let Some(Range { start, end }) = self.lending.take() {
+            let held = std::mem::take(&mut self.up.held).freeze();
+            let end = end.min(held.len());
+            self.overseer.lend(held.slice(start.min(end)..end));
+            self.up.judged = held;
         }
     }
 
     /// Decides on frame after frame of the client. `opinion` is that of the first one, where it was awaited.
     fn walk_up<'i>(&mut self, input: &'i [u8], mut opinion: Option<Opinion>) -> Result<Walked<'i>, End> {
         let mut walk = Walk::new(input);
+        self.up.wanted = 0;
         while !walk.rest().is_empty() {
             walk.stream(&mut self.up);
             if opinion.is_none() && self.crowded() && !walk.rest().is_empty() {
@@ -311,6 +368,7 @@ where
             && !known
             && (rest.len() as u64) < bytes.min(head.size)
         {
+            self.up.wanted = usize::try_from(bytes.min(head.size)).unwrap_or(usize::MAX);
             return Ok(Decision::Incomplete);
         }
         let size = usize::try_from(head.size).unwrap_or(usize::MAX);
@@ -325,6 +383,11 @@ where
             Opinion::Warn(refusal) => P::announce(Announcement::Warning(&refusal), &mut self.answers),
             Opinion::Refuse(refusal) => return Ok(self.refuse(head, frame, &refusal)),
             Opinion::Wait => {
+                self.attention = Attention::Awaiting;
+                return Ok(Decision::Incomplete);
+            }
+            Opinion::Lend => {
+                self.lending = request.text().map(|text| place(text, frame));
                 self.attention = Attention::Awaiting;
                 return Ok(Decision::Incomplete);
             }
@@ -380,7 +443,7 @@ where
         }
         let sent = flush(&mut self.server, cx, &mut self.up.unsent).map_err(|_| End::ServerGone)?;
         self.overseer.moved(Way::ToServer, sent);
-        if self.up.unsent.is_empty() && self.up.held.len() <= HELD_FREE {
+        if self.up.kept() == 0 {
             self.overseer.release();
         }
         Ok(sent > 0)
@@ -559,6 +622,12 @@ impl<'i> Walk<'i> {
     fn end_here(self) -> Walked<'i> {
         Walked { send: self.input.get(self.from..self.at).unwrap_or_default(), hold: &[] }
     }
+}
+
+/// Where a part of a frame is in it.
+fn place(part: &[u8], frame: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(frame.as_ptr().addr());
+    start..start.saturating_add(part.len())
 }
 
 fn take(left: &mut u64, available: usize) -> usize {

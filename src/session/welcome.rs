@@ -158,6 +158,9 @@ impl Visitor<'_> {
             .await
             .map_err(|unreachable| Failed::refused(refuse::server_unreachable(name, &unreachable.why)))?;
         let mut desk = Desk::new(self, login, address);
+        if startup.sets_path() {
+            desk.settings.push(Setting::OwnPath);
+        }
         let mut relayed = Relayed { client, server: Framed::new(server) };
         let run = relayed.run(&startup.packet, self.trust(), &mut desk);
         let ran = timeout_at(self.deadline, run).await.unwrap_or_else(|_| Err(Failed::refused(self.late())));

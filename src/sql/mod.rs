@@ -2,13 +2,15 @@
 //!
 //! [`lexer`] reads a text in one pass: its statements, their verbs, what they carry, and the shape. [`facts`] reads a
 //! shape with a parser, once, away from the data path. [`cache`] remembers both. [`schema`] is what is known of the
-//! server's tables. Nothing here knows that there are rules.
+//! server's tables; [`comment`] finds what stands around a statement. Nothing here knows that there are rules.
 
 pub mod cache;
+pub mod comment;
 pub mod dialect;
 pub mod encoding;
 pub mod facts;
 pub mod lexer;
+pub mod lookup;
 pub mod reading;
 pub mod schema;
 pub mod verb;

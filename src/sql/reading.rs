@@ -58,10 +58,12 @@ impl Reading {
         self.facts.statements.get(index).unwrap_or(&SILENT)
     }
 
-    /// The n-th limit of one statement.
+    /// The n-th limit of one statement. Of an expression, which has no value here, nobody can tell where there are
+    /// parameters; without any it was written to be no number.
     pub fn limit(&self, piece: &Piece, index: u16) -> Limit {
         let limits = self.limits.get(piece.limits.clone()).unwrap_or_default();
-        limits.get(usize::from(index)).copied().unwrap_or(Limit::Other)
+        let expression = if piece.marks.has(Marks::PARAMETERS) { Limit::Parameter } else { Limit::Other };
+        limits.get(usize::from(index)).copied().unwrap_or(expression)
     }
 
     /// Bytes of memory beside the shared facts: for a cache that counts bytes.

@@ -73,7 +73,7 @@ pub(super) fn process_collector() -> Box<dyn Collector> {
 
 /// The sums over all workers.
 pub(super) fn workers_collector(workers: Arc<[Arc<WorkerMetrics>]>) -> Box<dyn Collector> {
-    const DEFS: [Def; 7] = [
+    const DEFS: [Def; 11] = [
         table::STATEMENTS,
         table::STATEMENT_SECONDS,
         table::BYTES,
@@ -81,6 +81,10 @@ pub(super) fn workers_collector(workers: Arc<[Arc<WorkerMetrics>]>) -> Box<dyn C
         table::CACHE_ENTRIES,
         table::CACHE_HITS,
         table::CACHE_MISSES,
+        table::GUARD_SECONDS,
+        table::GUARD_SLOWEST,
+        table::GUARD_OVER_TIME,
+        table::GUARD_BYTES,
     ];
     Box::new(Scraped::new(&DEFS, move || scrape_workers(&workers)))
 }
@@ -96,7 +100,7 @@ fn scrape_workers(workers: &[Arc<WorkerMetrics>]) -> Vec<MetricFamily> {
         let total = sum(workers, |worker| &worker.bytes[*direction as usize]);
         series(&table::BYTES, &[direction.label()], total)
     });
-    vec![
+    let mut families = vec![
         table::STATEMENTS.family(statements.collect()),
         table::STATEMENT_SECONDS.family(vec![latency]),
         table::BYTES.family(bytes.collect()),
@@ -104,6 +108,23 @@ fn scrape_workers(workers: &[Arc<WorkerMetrics>]) -> Vec<MetricFamily> {
         scrape_caches(&table::CACHE_ENTRIES, workers, |cache| &cache.entries),
         scrape_caches(&table::CACHE_HITS, workers, |cache| &cache.hits),
         scrape_caches(&table::CACHE_MISSES, workers, |cache| &cache.misses),
+    ];
+    families.extend(scrape_guard(workers));
+    families
+}
+
+fn scrape_guard(workers: &[Arc<WorkerMetrics>]) -> [MetricFamily; 4] {
+    let mut time = Metric::default();
+    time.set_histogram(histogram::sum(workers.iter().map(|worker| &worker.guard.time)));
+    let slowest = workers.iter().map(|worker| worker.guard.slowest_us.load(Ordering::Relaxed)).max().unwrap_or(0);
+    let bytes = workers.iter().map(|worker| worker.guard_bytes()).fold(0, u64::wrapping_add);
+    let over = sum(workers, |worker| &worker.guard.over_time);
+    let single = |def: &Def, number: f64| def.family(vec![series(def, &[], number)]);
+    [
+        table::GUARD_SECONDS.family(vec![time]),
+        single(&table::GUARD_SLOWEST, slowest as f64 / 1e6),
+        single(&table::GUARD_OVER_TIME, over),
+        single(&table::GUARD_BYTES, bytes as f64),
     ]
 }
 

@@ -1,8 +1,9 @@
 //! The log: text or JSON on standard error, never in the way of anything.
 //!
 //! What is logged carries no literals of statements and no secrets; whoever logs sees to that. Lines that a client can
-//! trigger go through a [`Gate`](super::Gate).
+//! trigger go through a [`Gate`].
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, reload};
 
 use super::writer::Writer;
+use super::{Gate, Pass};
 
 /// What a line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +45,34 @@ pub enum LogError {
     Thread(#[from] io::Error),
 }
 
-/// Starts the log of the process on standard error. Call it once, before anything else runs.
+/// Starts the log of the process on standard error; panics are told there too. Call it once, before anything else runs.
 pub fn start(format: Format, level: &str) -> Result<Log, LogError> {
     let (log, subscriber) = build(format, level, io::stderr())?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Taken)?;
+    tell_panics();
     Ok(log)
+}
+
+/// Tells panics in the log from now on, with their place and without what a statement may have put into their message: only a
+/// message that stands in the source is shown. Each place has a rate.
+fn tell_panics() {
+    let gate = Gate::default();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        if let Pass::Write { suppressed } = gate.pass(&place) {
+            tracing::error!(
+                place,
+                message = of_the_source(panic.payload()),
+                suppressed,
+                "a fault of Floodwall's own (panic)"
+            );
+        }
+    }));
+}
+
+/// The message of a panic, where it stands in the source as it is; one that was put together may hold anything.
+fn of_the_source(payload: &dyn Any) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or_default()
 }
 
 type Built = (Log, Box<dyn Subscriber + Send + Sync>);
@@ -127,6 +152,15 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || lines(&log));
         drop(log);
         String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_panic_tells_nothing_that_was_put_together() {
+        let payload = std::panic::catch_unwind(|| panic!("no such place")).unwrap_err();
+        assert_eq!(of_the_source(&*payload), "no such place");
+        let secret = String::from("hunter2");
+        let payload = std::panic::catch_unwind(|| panic!("no place in {secret}")).unwrap_err();
+        assert_eq!(of_the_source(&*payload), "");
     }
 
     #[test]

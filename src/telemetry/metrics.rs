@@ -11,6 +11,7 @@ use prometheus::{Registry, TextEncoder};
 use super::collect::{Scraped, process_collector, workers_collector};
 use super::family::{Family, OTHER, labels, value};
 use super::histogram::Histogram;
+use super::report::{Hit, HitOutcome, Report};
 use super::table::{self, Def};
 use super::worker::WorkerMetrics;
 use super::{VERSION, lines};
@@ -25,6 +26,7 @@ const CLIENTS_MAX: usize = 100;
 pub struct Metrics {
     workers: Arc<[Arc<WorkerMetrics>]>,
     rare: Arc<Rare>,
+    report: Report,
     listeners: Names,
     client_names: Names,
     registry: Registry,
@@ -33,7 +35,7 @@ pub struct Metrics {
 /// Series by label.
 #[derive(Debug)]
 struct Rare {
-    counters: [Family<AtomicI64>; 9],
+    counters: [Family<AtomicI64>; 12],
     waits: Family<Histogram>,
 }
 
@@ -49,6 +51,9 @@ enum Which {
     Ended,
     Cancels,
     ConsoleLogins,
+    RulesFailed,
+    BreakGlass,
+    BreakGlassRejected,
 }
 
 impl Metrics {
@@ -59,6 +64,7 @@ impl Metrics {
         let metrics = Self {
             workers: Arc::clone(&workers),
             rare: Arc::clone(&rare),
+            report: Report::new(Arc::clone(&workers)),
             listeners: Names::first(LISTENERS_MAX),
             client_names: Names::first(0),
             registry: Registry::new(),
@@ -89,7 +95,28 @@ impl Metrics {
         self.rare.count(Which::Refusals, &[rule, self.client_names.admit(client)], 1);
     }
 
-    /// Counts breaches of a rule in the mode that it ran in.
+    /// Counts a breach of a rule, as a verdict and in the report. A refusal that the client sees is counted by [`Self::refused`]
+    /// besides.
+    pub fn hit(&self, hit: Hit<'_>) {
+        let mode = match hit.outcome {
+            HitOutcome::Refused => "enforce",
+            HitOutcome::Warned => "warn",
+        };
+        self.verdict(hit.rule, mode, 1);
+        self.report.hit(hit);
+    }
+
+    /// What was measured and found fault with so far.
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Counts a rule that panicked.
+    pub fn rule_failed(&self, rule: &'static str) {
+        self.rare.count(Which::RulesFailed, &[rule], 1);
+    }
+
+    /// Counts breaches of a rule in the mode that it ran in. Where client and shape are known, [`Self::hit`] does so too.
     pub fn verdict(&self, rule: &'static str, mode: &'static str, count: u64) {
         self.rare.count(Which::Verdicts, &[rule, mode], i64::try_from(count).unwrap_or(i64::MAX));
     }
@@ -140,6 +167,22 @@ impl Metrics {
         self.rare.count(Which::ConsoleLogins, &[outcome], 1);
     }
 
+    /// Counts a breach of a rule that a break-glass pass lifted.
+    pub fn break_glass(&self, rule: &'static str) {
+        self.rare.count(Which::BreakGlass, &[rule], 1);
+    }
+
+    /// How many breaches of a rule were lifted.
+    pub fn lifted(&self, rule: &'static str) -> u64 {
+        let cell = self.rare.family(Which::BreakGlass).cell(&[rule]);
+        u64::try_from(cell.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// Counts a break-glass pass that did not hold.
+    pub fn break_glass_rejected(&self, reason: &'static str) {
+        self.rare.count(Which::BreakGlassRejected, &[reason], 1);
+    }
+
     /// Adds metrics that somebody else holds. A name that is taken is refused, with a log line.
     pub fn register(&self, collector: Box<dyn Collector>) {
         if let Err(error) = self.registry.register(collector) {
@@ -157,7 +200,7 @@ impl Metrics {
 }
 
 impl Rare {
-    const DEFS: [Def; 10] = [
+    const DEFS: [Def; 13] = [
         table::CLIENTS,
         table::SERVERS,
         table::WAITING,
@@ -167,6 +210,9 @@ impl Rare {
         table::SESSIONS_ENDED,
         table::CANCELS,
         table::CONSOLE_LOGINS,
+        table::RULE_FAILED,
+        table::BREAK_GLASS,
+        table::BREAK_GLASS_REJECTED,
         table::WAIT_SECONDS,
     ];
 
@@ -182,6 +228,9 @@ impl Rare {
                 Family::new(table::SESSIONS_ENDED),
                 Family::new(table::CANCELS),
                 Family::new(table::CONSOLE_LOGINS),
+                Family::new(table::RULE_FAILED),
+                Family::new(table::BREAK_GLASS),
+                Family::new(table::BREAK_GLASS_REJECTED),
             ],
             waits: Family::new(table::WAIT_SECONDS),
         }

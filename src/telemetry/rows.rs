@@ -1,5 +1,8 @@
 //! Rows that the data path's side fills and the console shows. Neither imports the other.
 
+use super::report::Slot;
+use crate::units::Unit;
+
 /// One cap with what is in use of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapRow {
@@ -56,12 +59,31 @@ pub struct RuleRow {
     pub rule: &'static str,
     /// `enforce`, `warn` or `off`.
     pub mode: &'static str,
+    /// What it does now: its mode, or `failed`.
+    pub state: &'static str,
     /// Its settings on one line.
     pub settings: String,
     /// Breaches refused so far.
     pub enforced_total: u64,
     /// Breaches let through with a warning so far.
     pub warned_total: u64,
+    /// Breaches that a break-glass pass lifted so far.
+    pub lifted_total: u64,
+    /// Its limits on what is measured, the one that people think of first; none where it measures nothing.
+    pub limits: Vec<LimitRow>,
+}
+
+/// One limit of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitRow {
+    /// The setting.
+    pub setting: &'static str,
+    /// In what it is counted.
+    pub unit: Unit,
+    /// Where its values are noted.
+    pub slot: Slot,
+    /// Its value.
+    pub limit: Option<u64>,
 }
 
 /// One setting as resolved. Secrets are left out by whoever fills it.

@@ -70,6 +70,8 @@ metrics! {
     SERVERS Gauge "floodwall_servers" ["listener"], "Connections to servers.";
     REFUSALS Counter "floodwall_refusals_total" ["rule", "client"], "Statements and logins refused, by rule and client.";
     VERDICTS Counter "floodwall_rule_verdicts_total" ["rule", "mode"], "Breaches of a rule, by the mode it ran in.";
+    RULE_FAILED Counter "floodwall_rule_failed_total" ["rule"], "Rules that panicked and are out of order until RELOAD.";
+    GUARD_STATE Gauge "floodwall_guard_state" ["listener", "rule", "state"], "Always 1; what a rule does now is in the label: enforce, warn, off or failed.";
     WAITING Gauge "floodwall_waiting" ["cap"], "Newcomers waiting for a place, by cap.";
     WAIT_SECONDS Histogram "floodwall_wait_seconds" ["cap"], "How long newcomers waited for a place, by cap.";
     LOGINS Counter "floodwall_logins_total" ["outcome"], "Logins by outcome.";
@@ -83,6 +85,10 @@ metrics! {
     CACHE_ENTRIES Gauge "floodwall_cache_entries" ["cache"], "Entries of the statement caches.";
     CACHE_HITS Counter "floodwall_cache_hits_total" ["cache"], "Look-ups answered by a statement cache.";
     CACHE_MISSES Counter "floodwall_cache_misses_total" ["cache"], "Look-ups that a statement cache did not answer.";
+    GUARD_SECONDS Histogram "floodwall_guard_statement_seconds" [], "Time that reading or judging one text took, where nothing was known of it and it was not short.";
+    GUARD_SLOWEST Gauge "floodwall_guard_slowest_seconds" [], "The longest time that one text took.";
+    GUARD_OVER_TIME Counter "floodwall_guard_over_time_total" [], "Texts that took longer than limits.guard_time.";
+    GUARD_BYTES Gauge "floodwall_guard_bytes" [], "Bytes of all caches of texts and shapes, and of texts that are being read.";
     CAP_CURRENT Gauge "floodwall_cap_current" ["cap", "scope"], "What is in use of a cap.";
     CAP_LIMIT Gauge "floodwall_cap_limit" ["cap", "scope"], "Where a cap refuses.";
     CAP_WAITING Gauge "floodwall_cap_waiting" ["cap", "scope"], "Newcomers waiting below a cap.";
@@ -94,6 +100,8 @@ metrics! {
     SURGE_STATE Gauge "floodwall_surge_state" ["client", "state"], "Always 1; the state is in the label.";
     PAUSED Gauge "floodwall_paused" [], "1 while PAUSE holds sessions back.";
     DRAINING Gauge "floodwall_draining" [], "1 while Floodwall lets its sessions end.";
+    BREAK_GLASS Counter "floodwall_break_glass_total" ["rule"], "Breaches of a rule that a break-glass pass lifted.";
+    BREAK_GLASS_REJECTED Counter "floodwall_break_glass_rejected_total" ["reason"], "Break-glass passes that did not hold, by reason.";
     LOG_SUPPRESSED Counter "floodwall_log_lines_suppressed_total" [], "Log lines left out because clients triggered too many of them.";
     LOG_DROPPED Counter "floodwall_log_lines_dropped_total" [], "Log lines lost because whoever reads the log did not keep up.";
     RESIDENT_BYTES Gauge "process_resident_memory_bytes" [], "Resident memory.";

@@ -51,4 +51,6 @@ pub enum Setting {
     PairEncoding,
     /// The same, with some high bytes that stand alone.
     ShiftJisEncoding,
+    /// The client has asked for a `search_path` of its own: names may mean other tables than its role sees.
+    OwnPath,
 }

@@ -5,7 +5,8 @@
 pub enum Request<'a> {
     /// Run this text.
     Run {
-        /// SQL as sent; cut short where the frame was larger than what was held.
+        /// SQL as sent; cut short where the frame was larger than what was held. One of more than 64 KiB ends at its first NUL,
+        /// which nobody has looked for.
         text: &'a [u8],
     },
     /// Prepare this text under a name.
@@ -44,4 +45,14 @@ pub enum Request<'a> {
     Quit,
     /// Anything else: the server alone understands it.
     Other,
+}
+
+impl<'a> Request<'a> {
+    /// Its SQL, where it has any.
+    pub const fn text(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Run { text } | Self::Prepare { text, .. } => Some(text),
+            _ => None,
+        }
+    }
 }

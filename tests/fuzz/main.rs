@@ -19,6 +19,7 @@ mod phase;
 mod readers;
 mod seed;
 mod server;
+mod structure;
 #[path = "../relay/support.rs"]
 #[allow(dead_code, reason = "shared with the relay's tests")]
 mod support;

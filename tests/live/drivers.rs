@@ -148,10 +148,10 @@ fn absent(what: &str) {
 }
 
 /// A file that `make test` put below the build folder.
-fn built(path: &str) -> PathBuf {
+pub(crate) fn built(path: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(path)
 }
 
-fn source(path: &str) -> PathBuf {
+pub(crate) fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drivers").join(path)
 }

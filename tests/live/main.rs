@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounds;
+mod break_glass;
 mod cancel;
 mod caps;
 mod catalog;
@@ -14,6 +16,7 @@ mod drivers;
 mod dump;
 mod ends;
 mod extended;
+mod giants;
 mod harness;
 mod mariadb;
 mod notify;
@@ -21,7 +24,10 @@ mod operate;
 mod pgbench;
 mod psql;
 mod replication;
+mod report;
 mod rules;
 mod startup;
+mod timeouts;
+mod traffic;
 mod transactions;
 mod trust;

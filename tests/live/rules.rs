@@ -334,7 +334,7 @@ pub(crate) fn site(label: &str, overrides: &str) -> Option<Site> {
 }
 
 /// The same without waiting for the catalogue, for rules that refuse nothing.
-fn lenient_site(label: &str, overrides: &str) -> Option<Site> {
+pub(crate) fn lenient_site(label: &str, overrides: &str) -> Option<Site> {
     (!direct()).then(|| prepared(label, overrides))
 }
 
@@ -350,7 +350,7 @@ fn prepared(label: &str, overrides: &str) -> Site {
 }
 
 /// A permanent refusal by `rule`, with a hint.
-fn assert_refusal(message: &Message, rule: &str) {
+pub(crate) fn assert_refusal(message: &Message, rule: &str) {
     assert_eq!(message.code, b'E', "{}", message.summary());
     assert_eq!(message.sqlstate(), NEVER, "{}", message.summary());
     assert_eq!(message.field(b'S').unwrap(), "ERROR");

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::SystemTime;
+
+use floodwall::guard::pass;
 
 /// Runs the program with no environment but what is given.
 fn floodwall(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -63,11 +66,50 @@ fn run_does_not_start_with_a_wrong_file() {
 
 #[test]
 fn judge_exits_with_2_where_it_has_no_verdict() {
-    for arguments in [&["judge", "/nowhere.sql"][..], &["judge", "--config", "/nowhere.toml", "-"]] {
+    for arguments in [
+        &["judge", "/nowhere.sql"][..],
+        &["judge", "--config", "/nowhere.toml", "-"],
+        &["judge"],
+        &["judge", "--fail-on", "sometimes", "-"],
+    ] {
         let output = floodwall(arguments, &[]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!output.stderr.is_empty());
     }
+}
+
+#[test]
+fn judge_exits_as_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, sql: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, sql).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (refused, warned, fine) =
+        (path("r.sql", "DELETE FROM t"), path("w.sql", "SELECT * FROM t"), path("f.sql", "SELECT 1"));
+    for (file, fail_on, code) in [
+        (&refused, "refuse", 1),
+        (&refused, "warn", 1),
+        (&refused, "never", 0),
+        (&warned, "refuse", 0),
+        (&warned, "warn", 1),
+        (&fine, "warn", 0),
+    ] {
+        let output = floodwall(&["judge", "--fail-on", fail_on, file], &[]);
+        assert_eq!(output.status.code(), Some(code), "{file} --fail-on {fail_on}: {}", text(&output.stderr));
+    }
+    let output = floodwall(&["judge", &fine, &refused], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).ends_with("2 statements: 1 would be refused, 0 would pass with a warning\n"));
+    let export = path("export.csv", "query,calls\nSELECT 1,oops\n");
+    let output = floodwall(&["judge", &export], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("export.csv:2: \"calls\" is no number"), "{}", text(&output.stderr));
+    let help = floodwall(&["judge", "--help"], &[]);
+    assert!(
+        text(&help.stdout).contains("floodwall judge statements.csv") && text(&help.stdout).contains("Exit code: 0")
+    );
 }
 
 #[test]
@@ -98,5 +140,68 @@ fn help_teaches_with_examples() {
         ["floodwall check --config", "floodwall run --config", "floodwall ctl 'SHOW CLIENTS'", "floodwall judge"]
     {
         assert!(text(&output.stdout).contains(example), "{example}");
+    }
+}
+
+const GLASS_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A configuration that is wrong elsewhere, and whose other secrets are not at hand.
+const GLASS: &str =
+    "workers = -1\n[break_glass]\nkey_env = \"KEY\"\n[[listener]]\nmonitor = { user = \"m\", password_env = \"PW\" }\n";
+
+/// `floodwall pass` with these arguments behind those that every pass needs.
+fn signed(config: &str, arguments: &[&str], key: &str) -> Output {
+    let (_folder, path) = file(config);
+    let common = ["pass", "--config", path.to_str().unwrap(), "--user", "django", "--reason", "INC-7"];
+    floodwall(&[&common[..], arguments].concat(), &[("KEY", key)])
+}
+
+#[test]
+fn pass_prints_a_comment_that_holds() {
+    let arguments = ["--rule", "unbounded_select,bulk_write", "--database", "shop", "--for", "10m"];
+    let output = signed(GLASS, &arguments, GLASS_KEY);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    let comment = text(&output.stdout).trim_end();
+    let head = "/* floodwall: allow=bulk_write,unbounded_select user=django database=shop until=";
+    assert!(comment.starts_with(head) && comment.ends_with(" */"), "{comment}");
+    assert!(!comment.contains(GLASS_KEY));
+    let key = pass::Key::new(GLASS_KEY.as_bytes()).unwrap();
+    let bearer = pass::Bearer { user: "django", database: "shop" };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let read = pass::Pass::verify(pass::find(comment.as_bytes()).unwrap(), &key, bearer, now).unwrap();
+    assert_eq!((read.rules, read.reason.as_str()), (vec!["bulk_write", "unbounded_select"], "INC-7"));
+    assert!((now + 540..=now + 600).contains(&read.until), "{} at {now}", read.until);
+}
+
+#[test]
+fn pass_exits_with_1_without_a_key_and_with_2_for_wrong_arguments() {
+    let right = ["--rule", "bulk_write", "--for", "10m"];
+    for (config, key, says) in [
+        ("[[listener]]\n", GLASS_KEY, "has no key"),
+        (GLASS, "short", "break_glass.key_env: "),
+        (GLASS, &GLASS_KEY[1..], "the key has 31 bytes"),
+    ] {
+        let output = signed(config, &right, key);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{says}");
+        assert!(text(&output.stderr).contains(says), "{says}: {}", text(&output.stderr));
+    }
+    for (arguments, says) in [
+        (["--rule", "bulk_writes", "--for", "10m"], "the rules are unfiltered_write, bulk_write"),
+        (["--rule", "bulk_write", "--for", "10"], "is no duration"),
+        (["--rule", "bulk_write", "--for", "25h"], "write a time from 1s to 1d"),
+        (["--rule", "bulk_write", "--for", "1ms"], "write a time from 1s to 1d"),
+    ] {
+        let output = signed(GLASS, &arguments, GLASS_KEY);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{says}");
+        assert!(text(&output.stderr).contains(says), "{says}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn pass_teaches_with_examples() {
+    let output = floodwall(&["pass", "--help"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    for told in ["floodwall pass --rule unfiltered_write", "at most 24h", "psql -h 127.0.0.1", "Exits with 1"] {
+        assert!(text(&output.stdout).contains(told), "{told}");
     }
 }

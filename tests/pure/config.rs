@@ -14,6 +14,9 @@ use proptest::prelude::*;
 
 const DEFAULT_FILE: &str = include_str!("../../config.toml");
 
+/// As short as a key may be.
+const GLASS_KEY: &str = "0123456789abcdef0123456789abcdef";
+
 /// A machine that exists only in a test.
 #[derive(Default)]
 struct Machine {
@@ -123,13 +126,14 @@ fn with_examples_switched_on() -> String {
         let rest = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && !rest.is_empty());
         rest.map(str::to_owned)
     };
-    let lines = DEFAULT_FILE.lines().filter(|line| !line.starts_with("#password_file"));
+    let lines =
+        DEFAULT_FILE.lines().filter(|line| !line.starts_with("#password_file") && !line.starts_with("#key_file"));
     lines.map(|line| is_example(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
 }
 
 #[test]
 fn examples_of_the_default_file_are_valid() {
-    let machine = Machine::with(&[("FLOODWALL_CONSOLE_PASSWORD", "s3cret")]);
+    let machine = Machine::with(&[("FLOODWALL_CONSOLE_PASSWORD", "s3cret"), ("FLOODWALL_BREAK_GLASS_KEY", GLASS_KEY)]);
     let loaded = read_on(&machine, &with_examples_switched_on()).unwrap();
     assert_eq!(loaded.warnings.list, []);
     let config = loaded.config;
@@ -139,6 +143,7 @@ fn examples_of_the_default_file_are_valid() {
     assert_eq!(config.clients.len(), 2);
     assert_eq!(config.clients[0].matches.addresses.len(), 2);
     assert!(config.clients[1].replication);
+    assert_eq!(config.break_glass.unwrap().reveal(), GLASS_KEY);
 }
 
 #[test]
@@ -146,10 +151,10 @@ fn every_key_stands_in_the_default_file() {
     let sections = [
         "zzz=1\n[[listener]]\n[caps]\nzzz=1\n[caps.address]\nzzz=1\n[caps.client]\nzzz=1",
         "[limits]\nzzz=1\n[log]\nzzz=1\n[admin]\nzzz=1\n[[admin.user]]\nname=\"a\"\nzzz=1\n[[listener]]\nzzz=1",
-        "[[client]]\nname=\"a\"\nzzz=1\nmatch={zzz=1}\ncaps={zzz=1}\n[[listener]]\nmonitor={user=\"a\",zzz=1}",
+        "[break_glass]\nzzz=1\n[[client]]\nname=\"a\"\nzzz=1\nmatch={zzz=1}\ncaps={zzz=1}\n[[listener]]\nmonitor={user=\"a\",zzz=1}",
     ];
     // Refused, without effect, or an array of tables that the file writes out.
-    let unlisted = ["watch", "alert", "password", "pool_size", "users_file"];
+    let unlisted = ["watch", "alert", "password", "key", "pool_size", "users_file"];
     for text in sections {
         for problem in problems(text).iter().filter(|problem| problem.message == "unknown key") {
             let known = problem.advice.as_deref().and_then(|advice| advice.strip_prefix("known here: ")).unwrap();
@@ -359,6 +364,26 @@ fn admin_users_need_a_name_and_one_password() {
 }
 
 #[test]
+fn break_glass_needs_one_key_of_32_bytes() {
+    let machine = Machine::with(&[("KEY", GLASS_KEY), ("SHORT", &GLASS_KEY[1..])]);
+    let read_section = |text: &str| read_on(&machine, &with_listener(&format!("[break_glass]\n{text}")));
+    assert_eq!(read_section("").unwrap().config.break_glass, None);
+    let key = read_section("key_env = \"KEY\"").unwrap().config.break_glass.unwrap();
+    assert!(floodwall::guard::pass::Key::new(key.reveal().as_bytes()).is_some(), "both sides agree on the length");
+    for (text, says) in [
+        ("key_env = \"SHORT\"", "break_glass.key_env: the key has 31 bytes"),
+        ("key_env = \"NONE\"", "is not there"),
+        ("key = \"open\"", "a key does not stand in this file; name its place in key_env or key_file"),
+        ("key_env = \"KEY\"\nkey_file = \"f\"", "keep one of the two"),
+        ("keyenv = \"KEY\"", "did you mean \"key_env\"?"),
+    ] {
+        let list = read_section(text).unwrap_err().list;
+        assert_eq!(list.len(), 1, "{text}: {list:#?}");
+        assert!(list[0].to_string().contains(says), "{text}: {}", list[0]);
+    }
+}
+
+#[test]
 fn application_name_may_only_tighten() {
     let entry = "[[client]]\nname = \"a\"\nmatch = { application_name = \"dump*\" }\n";
     assert!(read(&with_listener(&format!("{entry}caps = {{ max_connections = 3 }}"))).is_ok());
@@ -459,11 +484,12 @@ fn rule_errors_are_placed_in_the_file() {
 
 #[test]
 fn secrets_show_nowhere() {
-    let machine = Machine::with(&[("PW", "hunter2")]);
-    let text = "[[admin.user]]\nname = \"sre\"\npassword_env = \"PW\"\n[[listener]]\nmonitor = { user = \"m\", password_env = \"PW\" }\n";
+    let machine = Machine::with(&[("PW", "hunter2"), ("KEY", GLASS_KEY)]);
+    let text = "break_glass.key_env = \"KEY\"\n[[admin.user]]\nname = \"sre\"\npassword_env = \"PW\"\n[[listener]]\nmonitor = { user = \"m\", password_env = \"PW\" }\n";
     let config = read_on(&machine, text).unwrap().config;
     let shown = format!("{config:?}\n{}\n{:?}", config.to_toml(), config.rows());
-    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(!shown.contains("hunter2") && !shown.contains(GLASS_KEY), "{shown}");
+    assert!(config.rows().contains(&("break_glass.key".to_owned(), "***".to_owned())));
     assert!(config.rows().contains(&("admin.user.sre.password".to_owned(), "***".to_owned())));
 }
 
@@ -477,6 +503,7 @@ fn rows_name_what_the_file_numbers() {
         ("caps.client.key", "[\"user\", \"database\"]"),
         ("caps.login_timeout", "15s"),
         ("limits.memory", "512MiB"),
+        ("limits.guard_time", "50ms"),
         ("listener.main.bind", "127.0.0.1:6432"),
         ("listener.main.max_server_connections", "(learnt from the server)"),
         ("client.web.caps", "{ max_connections = 60 }"),
@@ -505,6 +532,7 @@ fn restart_is_needed_for_what_is_bound_or_sized_at_start() {
         ("workers = 2", &["workers"]),
         ("state_dir = \"/x\"", &["state_dir"]),
         ("[limits]\nmemory = \"1GiB\"", &["limits.memory"]),
+        ("[limits]\nguard_time = \"1s\"", &["limits.guard_time"]),
         ("[log]\nformat = \"json\"", &["log.format"]),
         ("[admin]\nhttp = \"off\"\nconsole = \"127.0.0.1:1\"", &["admin.http", "admin.console"]),
         ("drain_timeout = \"1s\"\n[caps]\nmax_clients = 5\n[rules]\nmode = \"warn\"\n[log]\nlevel = \"debug\"", &[]),

@@ -47,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Commands.
     ("ctl", &["config", "units"]),
     ("linter", &["config", "guard", "sql", "units"]),
+    ("pass", &["clock", "config", "guard", "units"]),
     // These know everyone.
     ("app", EVERYONE),
     ("main", EVERYONE),

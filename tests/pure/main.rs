@@ -9,6 +9,7 @@
 )]
 
 #[cfg(feature = "proxy")]
+mod bounds;
 mod cli;
 #[cfg(feature = "proxy")]
 mod config;
@@ -18,6 +19,9 @@ mod guard;
 mod layers;
 #[cfg(feature = "proxy")]
 mod linter;
+mod long_texts;
 mod mysql;
 mod source;
 mod sql;
+#[cfg(feature = "proxy")]
+mod traffic;

@@ -2,7 +2,7 @@
 
 use floodwall::session::end::End;
 
-use crate::support::{error, expect, expect_nothing, message, parse, put, query, ready, receive, with_relay};
+use crate::support::{Ends, error, expect, expect_nothing, message, parse, put, query, ready, receive, with_relay};
 
 fn text(body: &[u8]) -> String {
     String::from_utf8_lossy(body).replace('\0', " ")
@@ -226,5 +226,40 @@ fn a_large_statement_is_charged_until_the_server_has_taken_it() {
         put(&mut ends.client, &next[2..]).await;
         expect(&mut ends.server, &next).await;
         assert_eq!(ends.book.borrow().reserved, 0);
+    });
+}
+
+#[test]
+fn a_large_text_is_lent_whole_and_passes_as_received() {
+    with_relay(1 << 16, |mut ends| async move {
+        let large = query(&format!("lend {}", "x".repeat(900_000)));
+        let next = query("SELECT 1");
+        let sent = [large.clone(), next.clone()].concat();
+        let Ends { client, server, .. } = &mut ends;
+        tokio::join!(put(client, &sent), expect(server, &sent));
+        let book = ends.book.borrow();
+        // The text with the NUL that ends it, which nobody has looked for.
+        assert_eq!(book.lent_bytes, [large.len() - 5]);
+        assert!(book.lent.is_none());
+        assert_eq!(book.reserved, 0);
+        // Never more than the frame and one read was asked for.
+        assert!(book.reserved_most <= large.len() + (64 << 10), "{}", book.reserved_most);
+    });
+}
+
+#[test]
+fn a_frame_that_announces_more_than_there_is_room_for_is_refused_at_its_head() {
+    with_relay(1 << 16, |mut ends| async move {
+        ends.book.borrow_mut().room = Some(200_000);
+        let large = query(&format!("lend {}", "x".repeat(900_000)));
+        put(&mut ends.client, &large[..100]).await;
+        let (code, body) = receive(&mut ends.client).await;
+        assert_eq!(code, b'E');
+        assert!(text(&body).contains("rule=memory"), "{}", text(&body));
+        expect(&mut ends.client, &ready(b'I')).await;
+        let next = query("SELECT 1");
+        put(&mut ends.client, &[&large[100..], &next].concat()).await;
+        expect(&mut ends.server, &next).await;
+        assert_eq!((ends.book.borrow().reserved, ends.book.borrow().withdrawn), (0, 1));
     });
 }

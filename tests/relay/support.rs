@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use floodwall::session::end::End;
 use floodwall::session::overseer::{Opinion, Overseer, Owes, Rest, Way};
 use floodwall::session::relay::{Relay, Remains, lent};
@@ -27,7 +28,13 @@ pub(crate) struct Book {
     /// Bytes that may be held in incomplete frames.
     pub room: Option<usize>,
     pub reserved: usize,
+    pub reserved_most: usize,
     pub waits: usize,
+    /// The text that is read elsewhere; once it is read it passes.
+    pub lent: Option<Bytes>,
+    /// Length of each text that was lent.
+    pub lent_bytes: Vec<usize>,
+    pub withdrawn: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -52,6 +59,7 @@ impl Overseer for Puppet {
     fn reserve(&mut self, bytes: usize) -> Result<(), Refusal> {
         let mut book = self.0.borrow_mut();
         book.reserved = bytes;
+        book.reserved_most = book.reserved_most.max(bytes);
         if book.room.is_some_and(|room| bytes > room) { Err(refusal("memory")) } else { Ok(()) }
     }
 
@@ -76,7 +84,23 @@ impl Overseer for Puppet {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if book.lent.take().is_some() {
+            return Poll::Ready(Opinion::Allow);
+        }
         Poll::Ready(Opinion::Refuse(refusal("late")))
+    }
+
+    fn lend(&mut self, text: Bytes) {
+        let mut book = self.0.borrow_mut();
+        assert!(text.starts_with(b"lend"));
+        book.lent_bytes.push(text.len());
+        book.lent = Some(text);
+    }
+
+    fn withdraw(&mut self) {
+        let mut book = self.0.borrow_mut();
+        book.lent = None;
+        book.withdrawn += 1;
     }
 
     fn forwarded(&mut self, request: Request<'_>) {
@@ -125,6 +149,9 @@ fn opinion(text: &[u8], book: &mut Book) -> Opinion {
     } else if text.starts_with(b"wait") {
         book.waits = 3;
         Opinion::Wait
+    } else if text.starts_with(b"lend") {
+        book.waits = 3;
+        Opinion::Lend
     } else {
         Opinion::Allow
     }

@@ -43,7 +43,7 @@ fn show_what_others_fill() {
     let steer = Steer::start(&users());
     assert_eq!(shown(&steer, "SHOW CAPS"), "max_connections|web|59||2|7\n");
     assert_eq!(shown(&steer, "SHOW SURGES"), "web|59|41.3|12.0|1.50|27|step\n");
-    assert_eq!(shown(&steer, "SHOW RULES"), "bulk_write|enforce|max_rows = 5000|3|0\n");
+    assert_eq!(shown(&steer, "SHOW RULES"), "bulk_write|enforce|failed|max_rows = 5000|3|0|0\n");
     assert_eq!(shown(&steer, "SHOW CONFIG"), "caps.max_clients|10000\n");
 }
 

@@ -18,11 +18,11 @@ fn send(steer: &Steer, request: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-fn get(steer: &Steer, path: &str, headers: &str) -> String {
+pub(crate) fn get(steer: &Steer, path: &str, headers: &str) -> String {
     send(steer, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n", steer.http))
 }
 
-fn status(answer: &str) -> &str {
+pub(crate) fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
 }
 

@@ -8,4 +8,5 @@ mod drivers;
 mod hostile;
 mod http;
 mod login;
+mod report;
 mod support;

@@ -13,8 +13,10 @@ use floodwall::console::{self, Accounts, Doors, Sources};
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster, Seat};
 use floodwall::telemetry::Metrics;
-use floodwall::telemetry::rows::{CapRow, ConfigRow, Label, RuleRow, SurgeRow};
+use floodwall::telemetry::report::Slot;
+use floodwall::telemetry::rows::{CapRow, ConfigRow, Label, LimitRow, RuleRow, SurgeRow};
 use floodwall::telemetry::shapes::Shapes;
+use floodwall::units::Unit;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -156,6 +158,7 @@ fn serve(
         let http = Http {
             metrics: Arc::clone(&sources.metrics),
             control: Arc::clone(&sources.control),
+            rules: Arc::clone(&sources.rules),
             token: Token::new(TOKEN),
         };
         sources.metrics.register(state_collector(Arc::clone(&sources.roster), Arc::clone(&sources.control)));
@@ -217,9 +220,15 @@ fn rule() -> RuleRow {
     RuleRow {
         rule: "bulk_write",
         mode: "enforce",
+        state: "failed",
         settings: "max_rows = 5000".to_owned(),
         enforced_total: 3,
         warned_total: 0,
+        lifted_total: 0,
+        limits: vec![
+            LimitRow { setting: "max_rows", unit: Unit::Count, slot: Slot::new(0), limit: Some(5000) },
+            LimitRow { setting: "max_bytes", unit: Unit::Bytes, slot: Slot::new(1), limit: Some(16 << 20) },
+        ],
     }
 }
 

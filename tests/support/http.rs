@@ -15,9 +15,14 @@ pub struct Answer {
 
 /// Asks 127.0.0.1 for `path`, at most 5 s.
 pub fn get(port: u16, path: &str) -> Result<Answer, Error> {
+    get_with(port, path, "")
+}
+
+/// The same with further headers, each a line with its end.
+pub fn get_with(port: u16, path: &str, headers: &str) -> Result<Answer, Error> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;

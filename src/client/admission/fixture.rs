@@ -15,7 +15,7 @@ pub(super) fn config() -> Config {
     Config {
         state_dir: PathBuf::new(),
         workers: 1,
-        limits: Limits { memory_bytes: 0 },
+        limits: Limits { memory_bytes: 0, ..Limits::default() },
         admin: Admin { http: None, console: None, users: Vec::new() },
         listeners: vec![Listener {
             name: "main".into(),
@@ -39,6 +39,7 @@ pub(super) fn config() -> Config {
         },
         clients: Vec::new(),
         rules: toml::Table::new(),
+        break_glass: None,
         log: Log { format: LogFormat::Text, level: "info".into() },
         drain_timeout: Duration::from_secs(1),
     }

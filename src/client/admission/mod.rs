@@ -16,6 +16,8 @@
 //! statements never come here.
 
 mod address;
+mod claim;
+mod claims;
 mod denied;
 #[cfg(test)]
 mod fixture;
@@ -26,10 +28,12 @@ mod queue;
 mod rate;
 mod records;
 mod rows;
+mod serve;
 mod state;
 mod surge;
 mod view;
 mod wait;
+mod want;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -43,7 +47,8 @@ use self::address::AddressKey;
 use self::permits::{ClaimSeat, Slot};
 use self::queue::{Line, Turn};
 use self::records::Known;
-use self::state::{Held, Limits, State, Want};
+use self::state::{Limits, State};
+use self::want::{Held, Want};
 
 pub use self::denied::{Behind, Denied, Disclose, Reason};
 pub use self::permits::{CancelPermit, ClientPermit, HousePermit, LobbyPermit, LoginPermit, ServerPermit, Waited};

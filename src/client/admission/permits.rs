@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Admission;
 use super::records::Known;
-use super::state::Held;
+use super::want::Held;
 
 /// What a permit holds, with the way back.
 #[derive(Debug)]

@@ -9,10 +9,8 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 use tokio::sync::oneshot;
 
-use crate::clock::Instant;
-
 use super::permits::Slot;
-use super::state::{Held, State, Want};
+use super::want::{Held, Want};
 
 /// The lines. A proven client comes before those who only claim to be somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +57,8 @@ impl Line {
 /// A place in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket {
-    line: Line,
-    number: u64,
+    pub(super) line: Line,
+    pub(super) number: u64,
 }
 
 /// Somebody whose turn has come, to be told outside the mutex.
@@ -80,10 +78,11 @@ pub(super) struct Queue {
     login: BTreeMap<u64, Waiter>,
 }
 
+/// Somebody in a line.
 #[derive(Debug)]
-struct Waiter {
-    want: Want,
-    tell: oneshot::Sender<Slot>,
+pub(super) struct Waiter {
+    pub(super) want: Want,
+    pub(super) tell: oneshot::Sender<Slot>,
 }
 
 impl Queue {
@@ -101,14 +100,16 @@ impl Queue {
         Line::ALL.iter().flat_map(|line| self.line(*line).values()).map(|waiter| waiter.want)
     }
 
-    fn push(&mut self, want: Want, tell: oneshot::Sender<Slot>) -> Ticket {
+    /// Puts a waiter at the end of its line.
+    pub(super) fn push(&mut self, want: Want, tell: oneshot::Sender<Slot>) -> Ticket {
         self.next = self.next.wrapping_add(1);
         let ticket = Ticket { line: Line::of(want), number: self.next };
         self.line_mut(ticket.line).insert(ticket.number, Waiter { want, tell });
         ticket
     }
 
-    fn after(&self, line: Line, last: Option<u64>) -> Option<(u64, Want)> {
+    /// The next in line behind `last`.
+    pub(super) fn after(&self, line: Line, last: Option<u64>) -> Option<(u64, Want)> {
         let from = last.map_or(Unbounded, Excluded);
         self.line(line).range((from, Unbounded)).next().map(|(number, waiter)| (*number, waiter.want))
     }
@@ -122,71 +123,16 @@ impl Queue {
         }
     }
 
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waiter> {
+        self.line_mut(ticket.line).remove(&ticket.number)
+    }
+
     fn line_mut(&mut self, line: Line) -> &mut BTreeMap<u64, Waiter> {
         match line {
             Line::Client => &mut self.client,
             Line::Server => &mut self.server,
             Line::House => &mut self.house,
             Line::Login => &mut self.login,
-        }
-    }
-}
-
-impl State {
-    /// Puts a newcomer at the end of its line.
-    pub(super) fn join_queue(&mut self, want: Want, tell: oneshot::Sender<Slot>) -> Ticket {
-        self.count_waiter(want, |count| count.saturating_add(1));
-        self.queue.push(want, tell)
-    }
-
-    /// Takes a waiter out; nothing happens where its turn has come already.
-    pub(super) fn leave_queue(&mut self, ticket: Ticket) -> Option<oneshot::Sender<Slot>> {
-        let Waiter { want, tell } = self.queue.line_mut(ticket.line).remove(&ticket.number)?;
-        self.count_waiter(want, |count| count.saturating_sub(1));
-        Some(tell)
-    }
-
-    /// Lets in everybody in these lines who fits now, oldest first.
-    pub(super) fn serve(&mut self, lines: &[Line], now: Instant) -> Vec<Turn> {
-        let mut turns = Vec::new();
-        for line in lines {
-            self.serve_line(*line, now, &mut turns);
-        }
-        turns
-    }
-
-    fn serve_line(&mut self, line: Line, now: Instant, turns: &mut Vec<Turn>) {
-        let mut last = None;
-        while self.line_can_move(line)
-            && let Some((number, want)) = self.queue.after(line, last)
-        {
-            last = Some(number);
-            let ticket = Ticket { line, number };
-            match self.fits(want, now) {
-                Ok(()) => turns.extend(self.give_turn(ticket, want, now)),
-                // What it waited for is there, but now it stands before something that nobody waits for. The end of
-                // its channel tells it.
-                Err(block) if !block.may_wait(self.limits.over) => drop(self.leave_queue(ticket)),
-                Err(_) => {}
-            }
-        }
-    }
-
-    fn give_turn(&mut self, ticket: Ticket, want: Want, now: Instant) -> Option<Turn> {
-        let tell = self.leave_queue(ticket)?;
-        let held = self.take(want, now).ok()?;
-        Some(Turn { held, tell })
-    }
-
-    /// False where nobody in the line can fit: saves a walk along all of it.
-    fn line_can_move(&self, line: Line) -> bool {
-        match line {
-            Line::House => self.clients < self.limits.max_clients,
-            Line::Server => self.server_has_room(0),
-            Line::Login => {
-                self.logins < self.limits.max_logins && self.server_has_room(self.queue.waiting(Line::Server))
-            }
-            Line::Client => true,
         }
     }
 }

@@ -13,7 +13,8 @@ use super::Admission;
 use super::denied::{Behind, Denied, Disclose, Reason};
 use super::permits::{Slot, Waited};
 use super::queue::{Line, Ticket, Turn};
-use super::state::{Block, Scope, State, Want};
+use super::state::State;
+use super::want::{Block, Scope, Want};
 
 /// An answer to a request for a place: a place, or one in the queue.
 pub(super) enum Request {

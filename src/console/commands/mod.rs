@@ -5,10 +5,12 @@ mod help;
 mod kill;
 mod pause;
 mod reload;
+mod reset_report;
 mod resume;
 mod show_caps;
 mod show_clients;
 mod show_config;
+mod show_report;
 mod show_rules;
 mod show_servers;
 mod show_statements;
@@ -31,6 +33,8 @@ pub(super) const ALL: &[Def] = &[
     show_caps::DEF,
     show_surges::DEF,
     show_rules::DEF,
+    show_report::DEF,
+    show_report::OF_RULE,
     show_statements::DEF,
     show_config::DEF,
     show_version::DEF,
@@ -38,6 +42,7 @@ pub(super) const ALL: &[Def] = &[
     help::DEF,
     kill::DEF,
     reload::DEF,
+    reset_report::DEF,
     pause::DEF,
     resume::DEF,
     shutdown::DEF,
@@ -46,7 +51,7 @@ pub(super) const ALL: &[Def] = &[
 /// One command.
 #[derive(Debug)]
 pub(super) struct Def {
-    /// Its words, in upper case.
+    /// Its words, in upper case; `*` is any word, and an argument.
     pub(super) name: &'static str,
     /// How to write it.
     pub(super) syntax: &'static str,
@@ -84,13 +89,14 @@ pub(super) fn parse(text: &str) -> Result<Call, Failure> {
     let known = ALL.iter().chain(courtesy::ALL);
     let found = known.filter(|def| matches(def, &words)).max_by_key(|def| def.name.len());
     let Some(def) = found else { return Err(unknown(text, &words)) };
-    let args = words.iter().skip(def.name.split(' ').count()).map(ToString::to_string).collect();
+    let args = words.iter().skip(def.name.trim_end_matches(" *").split(' ').count()).map(ToString::to_string).collect();
     Ok(Call { def, args })
 }
 
 fn matches(def: &Def, words: &[&str]) -> bool {
     let mut given = words.iter();
-    def.name.split(' ').all(|word| given.next().is_some_and(|given| given.eq_ignore_ascii_case(word)))
+    let fits = |word: &str, given: &str| word == "*" || given.eq_ignore_ascii_case(word);
+    def.name.split(' ').all(|word| given.next().is_some_and(|given| fits(word, given)))
 }
 
 fn unknown(text: &str, words: &[&str]) -> Failure {
@@ -101,7 +107,11 @@ fn unknown(text: &str, words: &[&str]) -> Failure {
     };
     // Long texts are SQL, and comparing them costs their square.
     let short = text.len() <= 100;
-    let best = ALL.iter().filter(|_| short).map(|def| (likeness(def), def.name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let best = ALL
+        .iter()
+        .filter(|def| short && !def.name.ends_with('*'))
+        .map(|def| (likeness(def), def.name))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     let shown: String = display_bytes(text.as_bytes()).chars().take(60).collect();
     let failure = Failure::new("42601", format!("unknown console command: {shown}"));
     match best {
@@ -165,7 +175,7 @@ mod tests {
         for def in ALL.iter().chain(courtesy::ALL) {
             assert_eq!(def.name, def.name.to_ascii_uppercase());
             assert!(seen.insert(def.name), "{} twice", def.name);
-            assert!(def.syntax.starts_with(def.name) && !def.summary.is_empty(), "{}", def.name);
+            assert!(def.syntax.starts_with(def.name.trim_end_matches('*')) && !def.summary.is_empty(), "{}", def.name);
         }
     }
 
@@ -174,6 +184,8 @@ mod tests {
         assert_eq!(name("show clients"), "SHOW CLIENTS");
         assert_eq!(name("  ShOw \n\t Help "), "SHOW HELP");
         assert_eq!(name("kill client 7"), "KILL CLIENT");
+        assert_eq!(name("show report"), "SHOW REPORT");
+        assert_eq!(&*parse("Show Report bulk_write").unwrap().args, ["bulk_write"]);
         assert_eq!(&*parse("show statements by TIME 5").unwrap().args, ["by", "TIME", "5"]);
     }
 

@@ -7,9 +7,17 @@ use crate::console::answer::{Answer, Failure, count, text};
 pub(super) const DEF: Def = Def {
     name: "SHOW RULES",
     syntax: "SHOW RULES",
-    summary: "rules, their modes and settings, what they refused and warned of",
+    summary: "rules, their modes (state: what holds now, failed after a fault), settings, what they refused, warned of and let pass",
     role: Role::Read,
-    columns: &[text("rule"), text("mode"), text("settings"), count("enforced_total"), count("warned_total")],
+    columns: &[
+        text("rule"),
+        text("mode"),
+        text("state"),
+        text("settings"),
+        count("enforced_total"),
+        count("warned_total"),
+        count("lifted_total"),
+    ],
     run,
 };
 
@@ -19,9 +27,11 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
         vec![
             rule.rule.into(),
             rule.mode.into(),
+            rule.state.into(),
             rule.settings.into(),
             rule.enforced_total.into(),
             rule.warned_total.into(),
+            rule.lifted_total.into(),
         ]
     });
     Ok(Answer::rows(rows))

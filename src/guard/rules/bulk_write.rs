@@ -1,6 +1,8 @@
 //! Refuses a write that carries too many rows, or too much text.
 
+use crate::guard::failure::OnPanic;
 use crate::guard::intake::Entry;
+use crate::guard::measure::Measure;
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
@@ -12,6 +14,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "a write whose own text carries too many rows or bytes",
     mode: Mode::Enforce,
     settings: &[("max_rows", "5000"), ("max_bytes", "\"16MiB\"")],
+    // A fault of ours must not stop every write; write_budget still counts what is changed.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(BulkWrite::new(section)),
 };
 
@@ -67,7 +71,9 @@ impl BulkWrite {
 /// What makes up the largest count, and what helps against it.
 fn carried(counts: Counts) -> (&'static str, &'static str) {
     let largest = counts.largest();
-    if counts.case_arms == largest {
+    if counts.folded == largest {
+        ("writes of one text", ": send them in smaller texts, each committed on its own; COPY … FROM STDIN is for loads")
+    } else if counts.case_arms == largest {
         let hint = ": Django's bulk_update takes batch_size; UPDATE … FROM unnest($1::bigint[], $2::text[]) AS v(id, x) \
                     takes whole arrays at a fraction of the server's memory";
         ("arms of a CASE", hint)
@@ -91,6 +97,13 @@ impl Rule for BulkWrite {
         self.too_many_rows(entry).or_else(|| self.too_many_bytes(entry)).map(Finding::Breach)
     }
 
+    fn measure(&self, entry: &Entry<'_>, tell: &mut dyn FnMut(Measure, u64)) {
+        if entry.piece.writes() {
+            tell(Measure::BulkRows, u64::from(entry.piece.counts.largest()));
+            tell(Measure::BulkBytes, entry.bytes());
+        }
+    }
+
     fn hold_bytes(&self) -> usize {
         usize::try_from(self.max_bytes.0).unwrap_or(usize::MAX)
     }
@@ -99,12 +112,13 @@ impl Rule for BulkWrite {
         if !entry.piece.writes() {
             return None;
         }
-        let Counts { tuples, in_items, case_arms, array_elements } = entry.piece.counts;
+        let Counts { tuples, in_items, case_arms, array_elements, folded } = entry.piece.counts;
         let counts = [
             (tuples, "tuples"),
             (in_items, "IN items"),
             (case_arms, "CASE arms"),
             (array_elements, "array elements"),
+            (folded, "rows of many writes"),
         ];
         let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}, "));
         Some(format!("{}{} bytes", counts.collect::<String>(), entry.bytes()))

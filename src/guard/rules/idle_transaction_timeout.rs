@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use crate::guard::limits::{Limits, TimeLimit};
+use crate::guard::failure::OnPanic;
+use crate::guard::limits::{IDLE_TRANSACTION_TIMEOUT, Limits, TimeLimit};
 use crate::guard::rule::{Rule, RuleDef};
 use crate::guard::verdict::Mode;
 
 pub(super) const DEF: RuleDef = RuleDef {
-    name: "idle_transaction_timeout",
+    name: IDLE_TRANSACTION_TIMEOUT,
     summary: "a transaction that stays open with nothing to do",
     mode: Mode::Warn,
     settings: &[("limit", "\"1m\"")],
+    // It only says how long to wait.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(IdleTransactionTimeout { limit: section.duration("limit", Duration::from_secs(60)) }),
 };
 

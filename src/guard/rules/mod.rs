@@ -1,5 +1,7 @@
 //! The registry of rules: one line each.
 
+mod hint;
+
 use super::rule::RuleDef;
 
 macro_rules! rules {

@@ -1,5 +1,6 @@
 //! Refuses a pipeline that holds too many writes: between two Syncs they are one transaction.
 
+use crate::guard::failure::OnPanic;
 use crate::guard::limits::{Limits, PIPELINE_WRITE, PipelineLimit};
 use crate::guard::rule::{Rule, RuleDef};
 use crate::guard::settings::Section;
@@ -10,6 +11,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "a pipeline that executes too many writes before its Sync",
     mode: Mode::Warn,
     settings: &[("max_writes", "5000")],
+    // It only says what to count.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(PipelineWrite::new(section)),
 };
 

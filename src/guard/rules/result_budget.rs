@@ -1,5 +1,6 @@
 //! Cuts a reply that grows beyond rows or bytes, and stops the server.
 
+use crate::guard::failure::OnPanic;
 use crate::guard::limits::{CopyOut, Limits, RESULT_BUDGET, ResultLimit};
 use crate::guard::rule::{Rule, RuleDef};
 use crate::guard::settings::Section;
@@ -11,6 +12,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "a reply of too many rows or bytes, counted while it streams",
     mode: Mode::Enforce,
     settings: &[("max_rows", "100000"), ("max_bytes", "\"256MiB\""), ("copy", "false")],
+    // It only says what to count.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(ResultBudget::new(section)),
 };
 

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use crate::guard::limits::{Limits, TimeLimit};
+use crate::guard::failure::OnPanic;
+use crate::guard::limits::{Limits, STATEMENT_TIMEOUT, TimeLimit};
 use crate::guard::rule::{Rule, RuleDef};
 use crate::guard::verdict::Mode;
 
 pub(super) const DEF: RuleDef = RuleDef {
-    name: "statement_timeout",
+    name: STATEMENT_TIMEOUT,
     summary: "a statement that runs too long",
     mode: Mode::Off,
     settings: &[("limit", "\"1m\"")],
+    // It only says how long to wait.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(StatementTimeout { limit: section.duration("limit", Duration::from_secs(60)) }),
 };
 

@@ -1,5 +1,6 @@
 //! Ends a COPY FROM STDIN that sends too many rows or bytes.
 
+use crate::guard::failure::OnPanic;
 use crate::guard::limits::{Limits, STREAM_WRITE, StreamLimit};
 use crate::guard::rule::{Rule, RuleDef};
 use crate::guard::settings::Section;
@@ -11,6 +12,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "a COPY FROM STDIN of too many rows or bytes",
     mode: Mode::Warn,
     settings: &[("max_rows", "1000000"), ("max_bytes", "\"1GiB\"")],
+    // It only says what to count.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(StreamWrite::new(section)),
 };
 

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use crate::guard::limits::{Limits, TimeLimit};
+use crate::guard::failure::OnPanic;
+use crate::guard::limits::{Limits, TRANSACTION_TIMEOUT, TimeLimit};
 use crate::guard::rule::{Rule, RuleDef};
 use crate::guard::verdict::Mode;
 
 pub(super) const DEF: RuleDef = RuleDef {
-    name: "transaction_timeout",
+    name: TRANSACTION_TIMEOUT,
     summary: "a transaction that stays open too long",
     mode: Mode::Off,
     settings: &[("limit", "\"5m\"")],
+    // It only says how long to wait.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(TransactionTimeout { limit: section.duration("limit", Duration::from_secs(300)) }),
 };
 

@@ -3,8 +3,11 @@
 //! A query is bounded, unbounded, or nobody can tell. Only the second is refused: nothing in it limits the rows and a
 //! table it reads is known to be large, or its own LIMIT says more than is allowed.
 
-use crate::guard::bound::{self, Bound, Known};
+use super::hint;
+use crate::guard::bound::{self, Bound, Inputs, Trust};
+use crate::guard::failure::OnPanic;
 use crate::guard::intake::{Entry, Whole};
+use crate::guard::measure::Measure;
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
@@ -16,6 +19,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "a SELECT that sends all of a large table, or whose LIMIT is too large",
     mode: Mode::Enforce,
     settings: &[("max_rows", "10000"), ("small_tables", "[]"), ("unknown_table", "\"warn\"")],
+    // result_budget still cuts what is too large.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(UnboundedSelect::new(section)),
 };
 
@@ -49,29 +54,24 @@ impl UnboundedSelect {
         // A cursor and a COPY are read in portions; what EXPLAIN ANALYZE runs keeps its rows.
         let sends = matches!(entry.piece.wrap, Wrap::None | Wrap::Prepare) && entry.piece.inner.queries();
         match entry.cut {
-            Whole::Whole if sends => bound::bound(&entry.facts.reach, &self.known(entry)),
+            Whole::Whole if sends => bound::bound(&entry.facts.reach, &self.inputs(entry)),
             Whole::Whole => Bound::AtMost(0),
             Whole::PrefixOnly => Bound::Unknown,
         }
     }
 
-    fn known<'a>(&'a self, entry: &'a Entry<'a>) -> Known<'a> {
-        Known { max_rows: self.max_rows, small_tables: &self.small_tables, entry }
+    fn inputs<'a>(&'a self, entry: &'a Entry<'a>) -> Inputs<'a> {
+        Inputs { max_rows: self.max_rows, small_tables: &self.small_tables, trust: Trust::Estimates, entry }
     }
 
     fn breach(&self, entry: &Entry<'_>, measured: String, message: String, table: Option<&TableName>) -> Breach {
-        let table = table.map_or_else(|| "…".to_owned(), ToString::to_string);
-        let page = self.max_rows.min(1000);
         Breach {
             rule: DEF.name,
             statement: entry.index,
             measured,
             limit: self.max_rows,
             message,
-            hint: format!(
-                "Read in pages: SELECT … FROM {table} WHERE id > $last ORDER BY id LIMIT {page}; \
-                 for all of it use a cursor or COPY"
-            ),
+            hint: hint::in_pages(entry, table, self.max_rows.min(1000)),
         }
     }
 }
@@ -100,6 +100,14 @@ impl Rule for UnboundedSelect {
                     UnknownTable::Refuse => Some(Finding::Breach(breach())),
                 }
             }
+        }
+    }
+
+    fn measure(&self, entry: &Entry<'_>, tell: &mut dyn FnMut(Measure, u64)) {
+        match self.bound(entry) {
+            // It sends no rows, or nobody can tell how many.
+            Bound::AtMost(0) | Bound::Unknown | Bound::Whole(_) => {}
+            Bound::AtMost(rows) | Bound::Table(_, rows) | Bound::Limit(rows) => tell(Measure::SelectRows, rows),
         }
     }
 

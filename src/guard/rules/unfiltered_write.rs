@@ -1,5 +1,8 @@
 //! Refuses an UPDATE or DELETE that names every row of its table.
 
+use super::hint;
+use crate::guard::bound;
+use crate::guard::failure::OnPanic;
 use crate::guard::intake::{Entry, Whole};
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
@@ -12,6 +15,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "an UPDATE or DELETE without a filter, also with one that is always true",
     mode: Mode::Enforce,
     settings: &[("max_rows", "10000"), ("truncate", "false")],
+    // A fault of ours must not stop every write; what slips through meanwhile is told by the log and the gauge.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(UnfilteredWrite::new(section)),
 };
 
@@ -41,22 +46,26 @@ impl UnfilteredWrite {
             return None;
         }
         entry.facts.writes.iter().find(|write| match write.kind {
-            WriteKind::Update | WriteKind::Delete => !self.is_narrow(entry, write.filter),
+            WriteKind::Update | WriteKind::Delete => self.names_all(entry, write, &write.filter),
             WriteKind::Truncate => self.truncate == Truncate::Judged,
         })
     }
-}
 
-impl UnfilteredWrite {
-    fn is_narrow(&self, entry: &Entry<'_>, filter: Filter) -> bool {
+    /// True where the filter of a write is none.
+    fn names_all(&self, entry: &Entry<'_>, write: &Write, filter: &Filter) -> bool {
         match filter {
-            Filter::None | Filter::ConstantTrue => false,
-            Filter::Real => true,
-            Filter::Limited(index) => match entry.intake.reading.limit(entry.piece, index) {
-                Limit::Rows(rows) => rows <= self.max_rows,
-                // Known only when it is bound.
-                Limit::Parameter | Limit::Other => true,
-            },
+            Filter::None | Filter::ConstantTrue | Filter::Unread => true,
+            Filter::TrueIf(claims) => bound::holds(claims, hint::columns(entry, write.table.as_ref())),
+            Filter::Limited(rest, index) => self.lets_many_pass(entry, *index) && self.names_all(entry, write, rest),
+            Filter::Real => false,
+        }
+    }
+
+    fn lets_many_pass(&self, entry: &Entry<'_>, limit: u16) -> bool {
+        match entry.intake.reading.limit(entry.piece, limit) {
+            Limit::Rows(rows) => rows > self.max_rows,
+            // Known only when it is bound.
+            Limit::Parameter | Limit::Other => false,
         }
     }
 }
@@ -67,22 +76,22 @@ impl Rule for UnfilteredWrite {
         let verb = write.kind.label();
         let table = write.table.as_ref().map_or_else(|| "its table".to_owned(), |table| format!("\"{table}\""));
         let message = match write.filter {
-            Filter::ConstantTrue => format!("{verb} of every row of {table}: its WHERE is true for all of them"),
-            Filter::Limited(_) => {
+            Filter::ConstantTrue | Filter::TrueIf(_) => {
+                format!("{verb} of every row of {table}: its WHERE is true for all of them")
+            }
+            Filter::Limited(..) => {
                 let max = self.max_rows;
                 format!("{verb} of {table} without a filter: its LIMIT is over {max} rows")
+            }
+            Filter::Unread => {
+                "an UPDATE or DELETE stands so far behind in its text that its filter was not read".to_owned()
             }
             Filter::None | Filter::Real => format!("{verb} of every row of {table}: it has no WHERE"),
         };
         let hint = match write.kind {
-            WriteKind::Update => {
-                "Name the rows: UPDATE … WHERE id BETWEEN $from AND $to, slice by slice, each committed on its own"
-                    .to_owned()
-            }
-            WriteKind::Delete => format!(
-                "Name the rows: DELETE … WHERE id IN (SELECT id FROM {table} WHERE … LIMIT 1000), again until none is \
-                 left; TRUNCATE {table} empties it at once"
-            ),
+            _ if write.filter == Filter::Unread => "Send fewer statements at once, or shorter ones".to_owned(),
+            WriteKind::Update => hint::in_slices(entry, write.table.as_ref()),
+            WriteKind::Delete => hint::in_batches(entry, write.table.as_ref()),
             WriteKind::Truncate => format!("DELETE FROM {table} WHERE … takes only the rows that you name"),
         };
         Some(Finding::Breach(Breach {
@@ -100,11 +109,12 @@ impl Rule for UnfilteredWrite {
             return None;
         }
         let one = |write: &Write| {
-            let filter = match write.filter {
+            let filter = match &write.filter {
                 Filter::None => "no filter",
-                Filter::ConstantTrue => "a filter that is always true",
-                Filter::Limited(_) => "a limit and no filter",
-                Filter::Real => "a filter",
+                Filter::Unread => "a filter that was not read",
+                Filter::Limited(rest, _) if self.names_all(entry, write, rest) => "a limit and no filter",
+                filter if self.names_all(entry, write, filter) => "a filter that is always true",
+                Filter::ConstantTrue | Filter::TrueIf(_) | Filter::Limited(..) | Filter::Real => "a filter",
             };
             format!("{} with {filter}", write.kind.label())
         };

@@ -1,5 +1,6 @@
 //! Takes back a write that changed too many rows.
 
+use crate::guard::failure::OnPanic;
 use crate::guard::limits::{Limits, WRITE_BUDGET, WriteLimit};
 use crate::guard::rule::{Rule, RuleDef};
 use crate::guard::settings::Section;
@@ -10,6 +11,8 @@ pub(super) const DEF: RuleDef = RuleDef {
     summary: "a write that changes too many rows, as the server counts them",
     mode: Mode::Warn,
     settings: &[("max_rows", "10000")],
+    // It only says what to count.
+    on_panic: OnPanic::Allow,
     build: |section| Box::new(WriteBudget::new(section)),
 };
 

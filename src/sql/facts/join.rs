@@ -1,51 +1,77 @@
 //! What joins make of their sides.
-//!
-//! Without the server's unique keys only a column named `id` or `pk` is taken for one: what is joined to it keeps the
-//! rows of the other side.
 
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins};
 
-use super::Reach;
-use super::calls;
+use super::conditions::Scope;
+use super::keyed::{Link, Sources};
 use super::truth::{self, Keys, Truth};
+use super::{Linked, Reach, calls};
 
 /// What the condition of a join does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Condition {
     /// Nothing: every combination stays.
     None,
     /// It is never true.
     Never,
     /// It also narrows one side.
-    Narrows,
-    /// It links the sides, by a key on some of them.
-    Links(Side),
+    Narrows(Sides),
+    /// It links the sides.
+    Links(Sides),
 }
 
-/// The sides whose key a condition names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Side(u8);
+/// What a condition compares, on the left and on the right.
+type Sides = [Vec<Link>; 2];
 
-impl Side {
-    const LEFT: u8 = 1;
-    const RIGHT: u8 = 2;
+/// Where the sources of the two sides begin: the right ones go on to the end.
+type Starts = [usize; 2];
 
-    const fn has(self, side: u8) -> bool {
-        self.0 & side != 0
+/// The rows of a join; its condition goes into `scope` as well.
+pub(super) fn combined(sides: [Reach; 2], join: &Join, scope: &mut Scope, at: Starts) -> Reach {
+    let [start, middle] = at;
+    let end = scope.len();
+    let [left, right] = sides;
+    match &join.join_operator {
+        JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
+            note(on, scope, at, Sources::range(start, end));
+            inner(left, right, Condition::of(on, scope, at))
+        }
+        JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => {
+            scope.optional(middle, end);
+            note(on, scope, at, Sources::range(middle, end));
+            outer(left, right, Condition::of(on, scope, at))
+        }
+        JoinOperator::Right(on) | JoinOperator::RightOuter(on) => {
+            scope.optional(start, middle);
+            note(on, scope, at, Sources::range(start, middle));
+            outer(right, left, Condition::of(on, scope, at).mirrored())
+        }
+        JoinOperator::CrossJoin(_) => Reach::product(vec![left, right]),
+        JoinOperator::FullOuter(_) => {
+            let both = Reach::product(vec![left.clone(), right.clone()]);
+            let reach = both.sum(left).sum(right).bounded();
+            scope.merge(start, None, &reach);
+            reach
+        }
+        _ => {
+            let reach = Reach::product(vec![left, right]).filtered();
+            scope.merge(start, None, &reach);
+            reach
+        }
     }
 }
 
-/// The rows of a join.
-pub(super) fn combined(left: Reach, join: &Join, right: Reach) -> Reach {
-    let condition = |on| Condition::of(on, alias(&join.relation).unwrap_or_default());
-    match &join.join_operator {
-        JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
-            inner(left, right, condition(on))
+/// Takes a join's condition into the scope.
+fn note(on: &JoinConstraint, scope: &mut Scope, at: Starts, narrows: Sources) {
+    let [start, middle] = at;
+    let end = scope.len();
+    match on {
+        JoinConstraint::On(on) => scope.condition(on, Sources::range(start, end), narrows),
+        JoinConstraint::Using(columns) => {
+            let sides = [Sources::range(start, middle), Sources::range(middle, end)];
+            columns.iter().filter_map(calls::last_name).for_each(|name| scope.using(name, sides, narrows));
         }
-        JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => outer(left, right, condition(on), Side::RIGHT),
-        JoinOperator::Right(on) | JoinOperator::RightOuter(on) => outer(right, left, condition(on), Side::LEFT),
-        JoinOperator::FullOuter(_) | JoinOperator::CrossJoin(_) => Reach::product(vec![left, right]),
-        _ => Reach::product(vec![left, right]).filtered(),
+        JoinConstraint::Natural | JoinConstraint::None => {}
     }
 }
 
@@ -53,62 +79,60 @@ fn inner(left: Reach, right: Reach, condition: Condition) -> Reach {
     match condition {
         Condition::None => Reach::product(vec![left, right]),
         Condition::Never => Reach::Rows(0),
-        Condition::Narrows => Reach::product(vec![left, right]).filtered(),
-        Condition::Links(_) if left.is_narrow() || right.is_narrow() => Reach::product(vec![left, right]).filtered(),
-        Condition::Links(side) => match (side.has(Side::LEFT), side.has(Side::RIGHT)) {
-            (false, true) => Reach::matched(left, right),
-            (true, false) => Reach::matched(right, left),
-            (true, true) | (false, false) => Reach::joined(vec![left, right]),
-        },
+        Condition::Narrows(_) => Reach::product(vec![left, right]).filtered(),
+        Condition::Links(sides) => Reach::Linked(linked(left, right, sides)).bounded(),
     }
 }
 
 /// Every row of `kept` stays, so only what narrows that side narrows the join.
-fn outer(kept: Reach, other: Reach, condition: Condition, other_side: u8) -> Reach {
+fn outer(kept: Reach, other: Reach, condition: Condition) -> Reach {
     match condition {
-        Condition::None => Reach::product(vec![kept, other]),
+        Condition::None => Reach::product(vec![kept, Reach::Optional(Box::new(other))]),
         Condition::Never => kept,
-        Condition::Links(side) if side.has(other_side) => kept,
-        Condition::Narrows | Condition::Links(_) if kept.is_narrow() => Reach::product(vec![kept, other]).filtered(),
-        Condition::Narrows | Condition::Links(_) => Reach::Driven(Box::new(kept), Box::new(other)).bounded(),
+        Condition::Narrows(sides) | Condition::Links(sides) => Reach::Outer(linked(kept, other, sides)).bounded(),
     }
 }
 
+fn linked(first: Reach, second: Reach, [first_columns, second_columns]: Sides) -> Box<Linked> {
+    Box::new(Linked { first, second, first_columns, second_columns })
+}
+
 impl Condition {
-    fn of(constraint: &JoinConstraint, right: &str) -> Self {
+    fn of(constraint: &JoinConstraint, scope: &Scope, at: Starts) -> Self {
         match constraint {
             JoinConstraint::On(on) => match truth::fold(on, Keys::Nullable) {
                 Truth::Always => Self::None,
                 Truth::Never => Self::Never,
-                Truth::Depends => Self::on(on, right),
+                Truth::Depends => Self::on(on, scope, at),
             },
             JoinConstraint::Using(columns) => {
-                let key = columns.iter().any(|column| matches!(calls::last_name(column), Some("id" | "pk")));
-                Self::Links(Side(if key { Side::LEFT | Side::RIGHT } else { 0 }))
+                let names: Vec<&str> = columns.iter().filter_map(calls::last_name).collect();
+                Self::Links([scope.columns(&names, at[0]..at[1]), scope.columns(&names, at[1]..scope.len())])
             }
-            JoinConstraint::Natural => Self::Links(Side::default()),
+            JoinConstraint::Natural => Self::Links(Sides::default()),
             JoinConstraint::None => Self::None,
         }
     }
 
-    fn on(on: &Expr, right: &str) -> Self {
-        let mut side = Side::default();
-        let links = conjuncts(on).all(|part| link(part, &[], |column| side.0 |= keyed(column, right)));
-        if links { Self::Links(side) } else { Self::Narrows }
-    }
-}
-
-/// The side whose key a column is.
-fn keyed(column: &Expr, right: &str) -> u8 {
-    match column {
-        Expr::CompoundIdentifier(parts) if truth::is_key(column) => {
-            if qualifier(parts) == right {
-                Side::RIGHT
-            } else {
-                Side::LEFT
-            }
+    fn on(on: &Expr, scope: &Scope, at: Starts) -> Self {
+        let mut sides = Sides::default();
+        let mut links = true;
+        for part in conjuncts(on) {
+            links &= link(part, &[], |column| {
+                let Some(place) = scope.link(column) else { return };
+                let [left, right] = &mut sides;
+                if usize::from(place.source) < at[1] { left.push(place) } else { right.push(place) }
+            });
         }
-        _ => 0,
+        if links { Self::Links(sides) } else { Self::Narrows(sides) }
+    }
+
+    fn mirrored(self) -> Self {
+        match self {
+            Self::Narrows([left, right]) => Self::Narrows([right, left]),
+            Self::Links([left, right]) => Self::Links([right, left]),
+            Self::None | Self::Never => self,
+        }
     }
 }
 
@@ -128,7 +152,7 @@ pub(super) fn only_links(condition: &Expr, from: &[TableWithJoins]) -> bool {
 }
 
 /// The name by which the columns of a table can be qualified.
-fn alias(factor: &TableFactor) -> Option<&str> {
+pub(super) fn alias(factor: &TableFactor) -> Option<&str> {
     match factor {
         TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
             Some(&alias.name.value)
@@ -139,7 +163,7 @@ fn alias(factor: &TableFactor) -> Option<&str> {
 }
 
 /// The parts of a chain of ANDs, last first. Chains may be long: they are walked, not recursed into.
-fn conjuncts(condition: &Expr) -> impl Iterator<Item = &Expr> {
+pub(super) fn conjuncts(condition: &Expr) -> impl Iterator<Item = &Expr> {
     let mut rest = Some(condition);
     std::iter::from_fn(move || {
         let mut whole = rest?;
@@ -184,6 +208,6 @@ fn link<'a>(condition: &'a Expr, local: &[&str], mut told: impl FnMut(&'a Expr))
     links || truth::fold(condition, Keys::Nullable) == Truth::Always
 }
 
-fn qualifier(parts: &[Ident]) -> &str {
+pub(super) fn qualifier(parts: &[Ident]) -> &str {
     parts.len().checked_sub(2).and_then(|index| parts.get(index)).map_or("", |ident| ident.value.as_str())
 }

@@ -1,12 +1,16 @@
 //! What MySQL's SQL means where it is not PostgreSQL's, and what its parser has to be spared.
 
+use std::collections::BTreeSet;
+
 use sqlparser::ast::{Expr, GroupByExpr, JoinConstraint, JoinOperator, Select, TableWithJoins};
 
-use super::scan::{self, Copy, Token};
+use super::scan;
 use super::select::{self, Cap, LIMIT_BASE};
+use super::tokens::{Token, tokens};
 use super::truth::{self, Keys, Truth};
 use super::{Filter, Reach, Source, Statement, TableName, Write, WriteKind};
 use crate::sql::dialect::Dialect;
+use crate::sql::lexer::Piece;
 
 /// Words that change how a statement runs, not what it does.
 const MODIFIERS: &[&str] = &[
@@ -27,25 +31,41 @@ const MODIFIERS: &[&str] = &[
 /// Words that modifiers follow.
 const MODIFIED: &[&str] = &["select", "insert", "replace", "update", "delete", "all", "distinct", "distinctrow"];
 
+fn words(text: &str) -> impl Iterator<Item = Token<'_>> {
+    tokens(Dialect::MySql, text)
+}
+
+/// What a query may follow.
+const BEFORE_QUERY: &[&str] = &["", "(", "union", "all", "distinct", "except", "intersect"];
+
 /// The text as the parser knows it: limits are numbered, and what it is known to refuse and means nothing here is gone.
 pub(super) fn adapted(text: &str) -> String {
-    let tokens: Vec<Token<'_>> = scan::tokens(text).collect();
-    let mut copy = Copy::of(text);
+    let tokens: Vec<Token<'_>> = words(text).collect();
+    let parens = table_parens(&tokens);
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut copied = 0;
     let mut limits = 0_u16;
-    for at in 0..tokens.len() {
-        let (from, by) = match replaced(&tokens, at) {
-            Some((0, _)) => continue,
-            Some((count, by)) => ((at, count), by.to_owned()),
-            None if tokens[at].text == "?2" => {
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let (count, by) = match replaced(&tokens, at) {
+            _ if parens.contains(&at) => (1, " ".into()),
+            Some((count, by)) => (count, by.into()),
+            None if token.text == "?2" => {
                 limits = limits.saturating_add(1);
-                ((at, 1), format!("?{}", LIMIT_BASE.saturating_add(limits - 1)))
+                (1, format!("?{}", LIMIT_BASE.saturating_add(limits - 1)))
             }
-            None => continue,
+            None => {
+                at += 1;
+                continue;
+            }
         };
-        let last = &tokens[(from.0 + from.1 - 1).min(tokens.len() - 1)];
-        copy.replace(tokens[at].at, last.at + last.text.len() - tokens[at].at, &by);
+        at += count;
+        out.push_str(&text[copied..token.at]);
+        out.push_str(&by);
+        copied = tokens.get(at - 1).map_or(text.len(), Token::end);
     }
-    drop_table_parens(&tokens, text, copy)
+    out.push_str(&text[copied..]);
+    out
 }
 
 /// How many tokens from `at` on stand for something else, and what for.
@@ -56,6 +76,7 @@ fn replaced(tokens: &[Token<'_>], at: usize) -> Option<(usize, &'static str)> {
     Some(match word(0) {
         "lock" if follows(&["lock", "in", "share", "mode"]) => (4, "for share"),
         "distinctrow" => (1, "distinct"),
+        "table" if BEFORE_QUERY.contains(&before) => (1, "select * from"),
         "from" if word(1) == "dual" => (2, ""),
         "sounds" if word(1) == "like" => (2, "="),
         "limit" if follows(&["limit", "rows", "examined"]) => (4, ""),
@@ -85,33 +106,34 @@ fn in_group_by(tokens: &[Token<'_>], at: usize) -> bool {
     before.find(|token| clauses.contains(&token.text)).is_some_and(|token| token.text == "group")
 }
 
-/// `FROM (a, b)` names two tables as `FROM a, b` does, and `FROM (a)` one.
-fn drop_table_parens(tokens: &[Token<'_>], text: &str, copy: Copy<'_>) -> String {
-    let adapted = copy.finish();
-    let opens = |at: usize| {
-        let before = at.checked_sub(1).map_or("", |before| tokens[before].text);
-        let first = tokens.get(at + 1).map_or("", |token| token.text);
-        matches!(before, "from" | "join") && !matches!(first, "select" | "with" | "values" | "(" | "table")
-    };
-    if !text.contains("from (") && !text.contains("join (") {
-        return adapted;
+/// The parentheses of `FROM (a, b)`, which names two tables as `FROM a, b` does, and of `FROM (a)`.
+fn table_parens(tokens: &[Token<'_>]) -> BTreeSet<usize> {
+    let mut parens = BTreeSet::new();
+    for (open, pair) in tokens.windows(2).enumerate().map(|(at, pair)| (at + 1, pair)) {
+        let first = tokens.get(open + 1).map_or("", |token| token.text);
+        let opens = pair[1].text == "("
+            && matches!(pair[0].text, "from" | "join")
+            && !matches!(first, "select" | "with" | "values" | "(" | "table");
+        if let Some(close) = if opens { listed_until(tokens, open) } else { None } {
+            parens.extend([open, close]);
+        }
     }
-    let open = (0..tokens.len()).find(|&at| tokens[at].text == "(" && opens(at));
-    let Some(open) = open else { return adapted };
+    parens
+}
+
+/// Where the parenthesis at `open` closes, if it holds tables by commas or one alone.
+fn listed_until(tokens: &[Token<'_>], open: usize) -> Option<usize> {
     let depth = tokens[open].depth;
     let inside = tokens[open + 1..].iter().take_while(|token| token.depth > depth);
     let joined = inside.clone().any(|token| token.text == "join");
     let listed = !joined || inside.clone().any(|token| token.text == "," && token.depth == depth + 1);
-    let Some(close) = tokens.get(open + 1 + inside.count()).filter(|_| listed) else { return adapted };
-    let mut copy = Copy::of(text);
-    copy.replace(tokens[open].at, 1, " ");
-    copy.replace(close.at, 1, " ");
-    self::adapted(&copy.finish())
+    let close = open + 1 + inside.count();
+    (listed && close < tokens.len()).then_some(close)
 }
 
 /// True where the rows of a query go into a file or into variables.
 pub(super) fn has_into(text: &str) -> bool {
-    scan::tokens(text).any(|token| token.depth == 0 && token.text == "into")
+    words(text).any(|token| token.depth == 0 && token.text == "into")
 }
 
 /// The server's own tables, which are small by nature.
@@ -140,8 +162,8 @@ pub(super) fn narrowed(filter: Filter, tables: &[&TableWithJoins], limit: Option
         return Filter::Real;
     }
     match limit.map(select::capped) {
-        Some(Cap::Literal(index)) => Filter::Limited(index),
-        Some(Cap::Rows(_) | Cap::Unknown) => Filter::Real,
+        Some(Cap::Literal(index)) => Filter::Limited(Box::new(filter), index),
+        Some(Cap::Rows(_) | Cap::Ties(_) | Cap::Unknown) => Filter::Real,
         Some(Cap::None) | None => filter,
     }
 }
@@ -159,7 +181,7 @@ fn is_narrowed_by_join(table: &TableWithJoins) -> bool {
 
 /// The table of an UPDATE or DELETE that was not parsed.
 pub(super) fn written_table(tail: &str) -> Option<TableName> {
-    scan::table_after(tail, &["update", "delete", "from", "low_priority", "quick", "ignore"])
+    scan::table_after(Dialect::MySql, tail, &["update", "delete", "from", "low_priority", "quick", "ignore"])
 }
 
 /// The filter of a write that was not parsed: without a WHERE, its LIMIT.
@@ -167,39 +189,54 @@ pub(super) fn limited_filter(text: &str, tail: &str, filter: Filter) -> Filter {
     if filter == Filter::Real {
         return filter;
     }
-    let tokens: Vec<Token<'_>> = scan::tokens(tail).collect();
+    let tokens: Vec<Token<'_>> = words(tail).collect();
     let limit = tokens.windows(2).position(|pair| pair[0].depth == 0 && pair[0].text == "limit");
     let Some(limit) = limit else { return filter };
     if tokens[limit + 1].text != "?2" {
         return filter;
     }
     let before = text.get(..text.len() - tail.len()).unwrap_or_default();
-    let earlier = scan::tokens(before).chain(tokens.into_iter().take(limit)).filter(|token| token.text == "?2").count();
-    u16::try_from(earlier).map_or(filter, Filter::Limited)
+    let earlier = words(before).chain(tokens.into_iter().take(limit)).filter(|token| token.text == "?2").count();
+    match u16::try_from(earlier) {
+        Ok(index) => Filter::Limited(Box::new(filter), index),
+        Err(_) => filter,
+    }
 }
 
 /// `HANDLER … READ`: one row, or as many as its LIMIT says.
 pub(super) fn handler(text: &str) -> Statement {
-    let tokens: Vec<Token<'_>> = scan::tokens(text).collect();
+    let tokens: Vec<Token<'_>> = words(text).collect();
     if !tokens.iter().any(|token| token.text == "read") {
         return Statement::SILENT;
     }
-    let tables: Vec<TableName> = scan::table_after(text, &["handler"]).into_iter().collect();
+    let tables: Vec<TableName> = scan::table_after(Dialect::MySql, text, &["handler"]).into_iter().collect();
     let limited = tokens.iter().any(|token| token.depth == 0 && token.text == "?2");
-    let reach = if limited { Reach::Limited(Box::new(Reach::Unknown), 0) } else { Reach::Rows(1) };
+    let reach = if limited { Reach::Unknown.limited(0) } else { Reach::Rows(1) };
     Statement { reach, tables, source: Source::Verb, ..Statement::SILENT }
 }
 
+/// What a block of statements writes.
+pub(super) fn writes_inside(piece: &Piece, text: &str) -> Vec<Write> {
+    let mut writes = Vec::new();
+    if piece.writes() {
+        block_writes(text, &mut writes);
+    }
+    writes
+}
+
+/// Most writes of one block that are looked at.
+const BLOCK_WRITES_MAX: usize = 1_000;
+
 /// The UPDATEs and DELETEs of a block of statements, such as MariaDB's `BEGIN NOT ATOMIC`.
-pub(super) fn block_writes(text: &str, writes: &mut Vec<Write>) {
+fn block_writes(text: &str, writes: &mut Vec<Write>) {
     let mut before = "";
-    for token in scan::tokens(text) {
+    for token in words(text) {
         let begins =
             matches!(before, ";" | ":" | "begin" | "atomic" | "then" | "else" | "do" | "loop" | "repeat" | ")");
-        if begins && matches!(token.text, "update" | "delete") {
+        if begins && writes.len() < BLOCK_WRITES_MAX && matches!(token.text, "update" | "delete") {
             let kind = if token.text == "update" { WriteKind::Update } else { WriteKind::Delete };
             let tail = &text[token.at..];
-            let statement = scan::tokens(tail).find(|token| token.text == ";").map_or(tail, |end| &tail[..end.at]);
+            let statement = words(tail).find(|token| token.text == ";").map_or(tail, |end| &tail[..end.at]);
             let read = scan::parsed_write(Dialect::MySql, statement);
             writes.push(read.unwrap_or_else(|| scan::main_write(Dialect::MySql, statement, kind)));
         }

@@ -2,13 +2,15 @@
 
 use sqlparser::ast::{
     Cte, Distinct, Expr, Fetch, GroupByExpr, LimitClause, ObjectName, ObjectNamePart, Query, Select, SetExpr,
-    SetOperator, TableFactor, TableWithJoins, Value, With,
+    SetOperator, TableAlias, TableFactor, TableWithJoins, Value, With,
 };
 
 use super::calls::Calls;
+use super::conditions::Scope;
 use super::join;
+use super::keyed::{Goal, Sources};
 use super::mysql;
-use super::truth::{self, Keys, Truth};
+use super::truth::{self, Folded};
 use super::{Reach, TableName, Write};
 use crate::sql::dialect::Dialect;
 
@@ -18,19 +20,28 @@ pub(super) struct Reader {
     pub(super) dialect: Dialect,
     pub(super) tables: Vec<TableName>,
     pub(super) writes: Vec<Write>,
+    /// Rows that each write changes.
+    pub(super) changed: Vec<Reach>,
     /// WITH queries that can be named here, innermost last.
     ctes: Vec<(String, Reach)>,
     /// A SELECT INTO was met: nothing goes to the client.
     into: bool,
+    /// Names whose columns a LATERAL query sees from outside.
+    outer: Vec<String>,
 }
 
 /// The n-th limit of a text stands as `$(1000 + n)` in what the parser reads, or as `?(1000 + n)` in MySQL's SQL.
 pub(super) const LIMIT_BASE: u16 = 1000;
 
+/// The number of a limit that is an expression: no text has a value for it.
+pub(super) const NO_VALUE: u16 = u16::MAX;
+
 /// What stands as LIMIT.
 pub(super) enum Cap {
     None,
     Literal(u16),
+    /// One that lets more pass that are equal to the last.
+    Ties(u16),
     Rows(u64),
     Unknown,
 }
@@ -53,9 +64,10 @@ impl Reader {
         match cap(query) {
             Cap::None => body,
             Cap::Rows(rows) => Reach::Rows(rows),
-            Cap::Unknown => body.filtered(),
+            Cap::Unknown => Reach::limited(body, NO_VALUE),
             Cap::Literal(_) if body == Reach::Rows(1) => body,
-            Cap::Literal(index) => Reach::Limited(Box::new(body), index).bounded(),
+            Cap::Literal(index) => Reach::limited(body, index),
+            Cap::Ties(index) => Reach::limited(body, index).unsure(),
         }
     }
 
@@ -99,8 +111,9 @@ impl Reader {
             SetExpr::Select(select) => self.select(select),
             SetExpr::Query(query) => self.query(query),
             SetExpr::SetOperation { .. } => self.body(body),
-            // As long as the text itself.
-            SetExpr::Values(_) => Reach::Rows(1),
+            // The shape keeps the first tuple of many.
+            SetExpr::Values(values) if values.rows.len() == 1 => Reach::Tuples,
+            SetExpr::Values(values) => Reach::Rows(values.rows.len() as u64),
             SetExpr::Table(table) => {
                 let name = table.table_name.as_deref().unwrap_or_default();
                 self.named(match &table.schema_name {
@@ -109,55 +122,83 @@ impl Reader {
                 })
             }
             SetExpr::Insert(write) | SetExpr::Update(write) | SetExpr::Delete(write) | SetExpr::Merge(write) => {
-                self.statement(write);
-                Reach::Unknown
+                self.statement(write)
             }
         }
     }
 
     fn select(&mut self, select: &Select) -> Reach {
         self.into |= select.into.is_some();
-        let parts: Vec<Reach> = select.from.iter().map(|from| self.joined(from)).collect();
-        let several = join::several(&select.from);
-        let keys = if several { Keys::Nullable } else { Keys::Positive };
-        let truth = select.selection.as_ref().map(|condition| (condition, truth::fold(condition, keys)));
-        let reach = match truth {
-            None | Some((_, Truth::Always)) => Reach::product(parts),
-            Some((_, Truth::Never)) => Reach::Rows(0),
-            Some((condition, Truth::Depends)) if several && join::only_links(condition, &select.from) => {
-                Reach::joined(parts)
-            }
-            Some((_, Truth::Depends)) => Reach::product(parts).filtered(),
+        let mut scope = Scope::inside(self.outer.clone());
+        let parts: Vec<Reach> = select.from.iter().map(|from| self.joined(from, &mut scope)).collect();
+        let reach = match &select.selection {
+            None => Reach::product(parts),
+            Some(condition) => narrowed(select, parts, condition, &mut scope),
         };
+        let reach = scope.keyed(Goal::All, reach);
         match self.dialect {
             Dialect::Postgres => shaped(select, reach, Having::AsGiven),
             Dialect::MySql => mysql::shaped(select, reach),
         }
     }
 
-    pub(super) fn joined(&mut self, from: &TableWithJoins) -> Reach {
-        let mut reach = self.factor(&from.relation);
+    pub(super) fn joined(&mut self, from: &TableWithJoins, scope: &mut Scope) -> Reach {
+        let start = scope.len();
+        let mut reach = self.factor(&from.relation, scope);
         for join in &from.joins {
-            let right = self.factor(&join.relation);
-            reach = join::combined(reach, join, right);
+            let middle = scope.len();
+            let right = self.factor(&join.relation, scope);
+            reach = join::combined([reach, right], join, scope, [start, middle]);
         }
         reach
     }
 
-    fn factor(&mut self, factor: &TableFactor) -> Reach {
-        match factor {
-            TableFactor::Table { args: Some(_), .. } => Reach::Unknown,
+    pub(super) fn factor(&mut self, factor: &TableFactor, scope: &mut Scope) -> Reach {
+        let (reach, table) = match factor {
+            TableFactor::NestedJoin { table_with_joins, alias } => return self.nested(table_with_joins, alias, scope),
+            TableFactor::Table { args: Some(_), .. } => (Reach::Unknown, None),
             TableFactor::Table { name, sample, partitions, .. } => {
                 let reach = table_name(name).map_or(Reach::Unknown, |name| self.named(name));
-                if sample.is_some() || !partitions.is_empty() { reach.filtered() } else { reach }
+                let table = self.direct(name, &reach);
+                (if sample.is_some() || !partitions.is_empty() { reach.filtered() } else { reach }, table)
             }
-            TableFactor::Derived { subquery, sample, .. } => {
-                let reach = self.query(subquery);
-                if sample.is_some() { reach.filtered() } else { reach }
+            TableFactor::Derived { lateral, subquery, sample, .. } => {
+                let reach = if *lateral { self.lateral(subquery, scope) } else { self.query(subquery) };
+                (if sample.is_some() { reach.filtered() } else { reach }, None)
             }
-            TableFactor::NestedJoin { table_with_joins, .. } => self.joined(table_with_joins),
-            _ => Reach::Unknown,
+            _ => (Reach::Unknown, None),
+        };
+        scope.add(factor, &reach, table);
+        reach
+    }
+
+    fn nested(&mut self, from: &TableWithJoins, alias: &Option<TableAlias>, scope: &mut Scope) -> Reach {
+        let start = scope.len();
+        let reach = self.joined(from, scope);
+        if let Some(alias) = alias {
+            scope.merge(start, Some(&alias.name.value), &reach);
         }
+        reach
+    }
+
+    fn lateral(&mut self, query: &Query, scope: &Scope) -> Reach {
+        let around = std::mem::replace(&mut self.outer, scope.names());
+        let reach = self.query(query);
+        self.outer = around;
+        reach
+    }
+
+    /// The table itself, where its own columns are seen: those of a WITH query may have other names.
+    fn direct(&self, name: &ObjectName, reach: &Reach) -> Option<u16> {
+        let name = table_name(name)?;
+        match reach {
+            Reach::Table(table) if !self.is_cte(&name) => Some(*table),
+            _ => None,
+        }
+    }
+
+    fn is_cte(&self, name: &TableName) -> bool {
+        name.schema().is_none() && self.ctes.iter().any(|(cte, _)| cte == name.name())
     }
 
     /// A WITH query or a table.
@@ -187,15 +228,43 @@ pub(super) enum Having {
     Applied,
 }
 
+/// What a WHERE leaves.
+fn narrowed(select: &Select, parts: Vec<Reach>, condition: &Expr, scope: &mut Scope) -> Reach {
+    let all = Sources::range(0, scope.len());
+    let several = join::several(&select.from);
+    match truth::read(condition) {
+        Folded::Always => Reach::product(parts),
+        Folded::Never => Reach::Rows(0),
+        Folded::Given(claims) if !several => {
+            Reach::Presumed(Box::new(Reach::product(parts)), scope.table(0), claims).bounded()
+        }
+        Folded::Depends | Folded::Given(_) => {
+            scope.condition(condition, all, all);
+            if several && join::only_links(condition, &select.from) {
+                Reach::joined(parts)
+            } else {
+                Reach::product(parts).filtered()
+            }
+        }
+    }
+}
+
 /// What select list, GROUP BY and DISTINCT make of the rows.
 pub(super) fn shaped(select: &Select, reach: Reach, having: Having) -> Reach {
     let calls = Calls::of(&select.projection);
-    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, sets) if by.is_empty() && sets.is_empty());
     if calls.has(Calls::ROWS) {
         return Reach::Unknown;
     }
-    if grouped {
-        return reach.filtered();
+    let counted = counted(select, reach, having, calls);
+    // Any function that nobody knows here may return rows.
+    if calls.has(Calls::UNKNOWN) { counted.unsure() } else { counted }
+}
+
+fn counted(select: &Select, reach: Reach, having: Having, calls: Calls) -> Reach {
+    match Grouping::of(&select.group_by) {
+        Grouping::Sets => return reach.filtered().unsure(),
+        Grouping::Plain => return reach.filtered(),
+        Grouping::None => {}
     }
     if calls.has(Calls::AGGREGATE) || (having == Having::AsGiven && select.having.is_some()) {
         return Reach::Rows(1);
@@ -206,6 +275,28 @@ pub(super) fn shaped(select: &Select, reach: Reach, having: Having) -> Reach {
     match &select.distinct {
         Some(Distinct::Distinct | Distinct::On(_)) => reach.filtered(),
         Some(Distinct::All) | None => reach,
+    }
+}
+
+/// What GROUP BY does.
+enum Grouping {
+    None,
+    /// At most one row for each that it reads.
+    Plain,
+    /// Several rows for each.
+    Sets,
+}
+
+impl Grouping {
+    fn of(by: &GroupByExpr) -> Self {
+        match by {
+            GroupByExpr::All(_) => Self::Sets,
+            GroupByExpr::Expressions(by, sets) if by.is_empty() && sets.is_empty() => Self::None,
+            GroupByExpr::Expressions(by, sets) => {
+                let plain = |expr: &Expr| !matches!(expr, Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_));
+                if sets.is_empty() && by.iter().all(plain) { Self::Plain } else { Self::Sets }
+            }
+        }
     }
 }
 
@@ -223,7 +314,11 @@ fn cap(query: &Query) -> Cap {
 
 fn fetched(fetch: &Fetch) -> Cap {
     match &fetch.quantity {
-        Some(quantity) => capped(quantity),
+        Some(quantity) => match capped(quantity) {
+            Cap::Literal(index) if fetch.with_ties => Cap::Ties(index),
+            cap => cap,
+        },
+        None if fetch.with_ties => Cap::Unknown,
         None => Cap::Rows(1),
     }
 }

@@ -2,6 +2,8 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, SetExpr, UnaryOperator, Value};
 
+use super::claims::{Always, Claims};
+
 /// What a condition comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Truth {
@@ -13,17 +15,49 @@ pub(super) enum Truth {
     Depends,
 }
 
-impl Truth {
-    const fn not(self) -> Self {
+/// What a condition comes to, as far as its text alone can say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Folded {
+    /// True for every row.
+    Always,
+    /// True for no row.
+    Never,
+    /// It depends on the row, or on what nobody knows here.
+    Depends,
+    /// True for every row where this holds.
+    Given(Claims),
+}
+
+impl Folded {
+    fn not(self) -> Self {
         match self {
             Self::Always => Self::Never,
             Self::Never => Self::Always,
-            Self::Depends => Self::Depends,
+            Self::Depends | Self::Given(_) => Self::Depends,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::Always, other) | (other, Self::Always) => other,
+            (Self::Given(a), Self::Given(b)) => a.both(&b).map_or(Self::Depends, Self::Given),
+            (Self::Depends, _) | (_, Self::Depends) => Self::Depends,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Always, _) | (_, Self::Always) => Self::Always,
+            (Self::Never, other) | (other, Self::Never) => other,
+            (Self::Given(a), Self::Given(b)) => Self::Given(a.either(b)),
+            (Self::Given(claims), Self::Depends) | (Self::Depends, Self::Given(claims)) => Self::Given(claims),
+            (Self::Depends, Self::Depends) => Self::Depends,
         }
     }
 }
 
-impl From<bool> for Truth {
+impl From<bool> for Folded {
     fn from(value: bool) -> Self {
         if value { Self::Always } else { Self::Never }
     }
@@ -38,34 +72,36 @@ pub(super) enum Keys {
     Nullable,
 }
 
-/// Folds a condition. Chains of AND and OR may be thousands long: they are walked, not recursed into.
+/// Folds a condition by names alone: where something has to be so, columns named `id` and `pk` are taken for keys.
 pub(super) fn fold(condition: &Expr, keys: Keys) -> Truth {
+    match read(condition) {
+        Folded::Always => Truth::Always,
+        Folded::Never => Truth::Never,
+        Folded::Given(claims) if keys == Keys::Positive && claims.hold_by_name() => Truth::Always,
+        Folded::Depends | Folded::Given(_) => Truth::Depends,
+    }
+}
+
+/// Folds a condition about one table. Chains of AND and OR may be thousands long: they are walked, not recursed into.
+pub(super) fn read(condition: &Expr) -> Folded {
     let mut chain = Vec::new();
     let mut leftmost = condition;
     while let Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } = leftmost {
         chain.push((op, right));
         leftmost = left;
     }
-    let mut truth = simple(leftmost, keys);
+    let mut truth = simple(leftmost);
     let mut before = leftmost;
     for (op, right) in chain.into_iter().rev() {
-        let other = simple(right, keys);
+        let other = simple(right);
         truth = match op {
-            BinaryOperator::And => both(truth, other),
-            _ if complements(before, right) => Truth::Always,
-            _ => both(truth.not(), other.not()).not(),
+            BinaryOperator::And => truth.and(other),
+            _ if complements(before, right) => Folded::Always,
+            _ => truth.or(other),
         };
         before = right;
     }
     truth
-}
-
-fn both(left: Truth, right: Truth) -> Truth {
-    match (left, right) {
-        (Truth::Never, _) | (_, Truth::Never) => Truth::Never,
-        (Truth::Always, Truth::Always) => Truth::Always,
-        _ => Truth::Depends,
-    }
 }
 
 /// `a IS NULL OR a IS NOT NULL`, and the like.
@@ -76,46 +112,47 @@ fn complements(left: &Expr, right: &Expr) -> bool {
     }
 }
 
-fn simple(condition: &Expr, keys: Keys) -> Truth {
+fn simple(condition: &Expr) -> Folded {
     match condition {
-        Expr::Nested(inner) => fold(inner, keys),
+        Expr::Nested(inner) => read(inner),
         Expr::Value(value) => literal(&value.value),
         // A number is a truth value to MySQL; PostgreSQL refuses it.
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) if keys == Keys::Positive && is_key(condition) => {
-            Truth::Always
-        }
-        Expr::Cast { expr, .. } => simple(expr, keys),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => fold(expr, keys).not(),
-        Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => fold(condition, keys),
-        Expr::BinaryOp { left, op, right } => compared(left, op, right, keys),
-        Expr::IsNotDistinctFrom(left, right) if same_column(left, right) => Truth::Always,
-        Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => fold(inner, keys),
-        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => fold(inner, keys).not(),
-        Expr::IsNotNull(inner) => not_null(inner, keys),
-        Expr::IsNull(inner) if is_null(inner) => Truth::Always,
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => match column(condition) {
+            Some(key @ ("id" | "pk")) => Folded::Given(Claims::one(key, Always::Positive)),
+            _ => Folded::Depends,
+        },
+        Expr::Cast { expr, .. } => simple(expr),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => read(expr).not(),
+        Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => read(condition),
+        Expr::BinaryOp { left, op, right } => compared(left, op, right),
+        Expr::IsNotDistinctFrom(left, right) if same_column(left, right) => Folded::Always,
+        Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => read(inner),
+        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => read(inner).not(),
+        Expr::IsNotNull(inner) => not_null(inner),
+        Expr::IsNull(inner) if is_null(inner) => Folded::Always,
         Expr::Like { negated: false, pattern, .. } | Expr::ILike { negated: false, pattern, .. } => any_text(pattern),
         Expr::InList { expr, list, negated: false } => {
             let found = list.iter().any(|item| same_column(expr, item) || equal_numbers(expr, item));
-            if found { Truth::Always } else { Truth::Depends }
+            if found { Folded::Always } else { Folded::Depends }
         }
         Expr::Exists { subquery, negated } => match &*subquery.body {
-            SetExpr::Select(select) if select.from.is_empty() && select.selection.is_none() => Truth::from(!negated),
-            _ => Truth::Depends,
+            SetExpr::Select(select) if select.from.is_empty() && select.selection.is_none() => Folded::from(!negated),
+            _ => Folded::Depends,
         },
-        _ => Truth::Depends,
+        _ => Folded::Depends,
     }
 }
 
 /// The lexer leaves a `1` or `0` where a truth value is written as a string.
-fn literal(value: &Value) -> Truth {
+fn literal(value: &Value) -> Folded {
     match value {
-        Value::Boolean(value) => Truth::from(*value),
-        Value::Number(digits, _) => Truth::from(digits != "0"),
-        _ => Truth::Depends,
+        Value::Boolean(value) => Folded::from(*value),
+        Value::Number(digits, _) => Folded::from(digits != "0"),
+        _ => Folded::Depends,
     }
 }
 
-fn compared(left: &Expr, op: &BinaryOperator, right: &Expr, keys: Keys) -> Truth {
+fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Folded {
     let (left, right) = (peel(left), peel(right));
     if let (Some(a), Some(b)) = (number(left), number(right)) {
         return ordered(a.cmp(&b), op);
@@ -123,28 +160,25 @@ fn compared(left: &Expr, op: &BinaryOperator, right: &Expr, keys: Keys) -> Truth
     if same_column(left, right) {
         return ordered(std::cmp::Ordering::Equal, op);
     }
-    if let (Some(a), Some(b)) = (boolean(left, keys), boolean(right, keys)) {
+    if let (Some(a), Some(b)) = (boolean(left), boolean(right)) {
         return ordered(a.cmp(&b), op);
     }
-    if keys == Keys::Nullable {
-        return Truth::Depends;
-    }
-    match (is_key(left), number(right), number(left), is_key(right)) {
-        (true, Some(value), _, _) => key_at_least(op, value),
-        (_, _, Some(value), true) => key_at_least(&mirrored(op), value),
-        _ => Truth::Depends,
+    match (column(left), number(right), number(left), column(right)) {
+        (Some(key), Some(value), _, _) => key_at_least(key, op, value),
+        (_, _, Some(value), Some(key)) => key_at_least(key, &mirrored(op), value),
+        _ => Folded::Depends,
     }
 }
 
-fn ordered(order: std::cmp::Ordering, op: &BinaryOperator) -> Truth {
+fn ordered(order: std::cmp::Ordering, op: &BinaryOperator) -> Folded {
     match op {
-        BinaryOperator::Eq | BinaryOperator::Spaceship => Truth::from(order.is_eq()),
-        BinaryOperator::NotEq => Truth::from(order.is_ne()),
-        BinaryOperator::Lt => Truth::from(order.is_lt()),
-        BinaryOperator::LtEq => Truth::from(order.is_le()),
-        BinaryOperator::Gt => Truth::from(order.is_gt()),
-        BinaryOperator::GtEq => Truth::from(order.is_ge()),
-        _ => Truth::Depends,
+        BinaryOperator::Eq | BinaryOperator::Spaceship => Folded::from(order.is_eq()),
+        BinaryOperator::NotEq => Folded::from(order.is_ne()),
+        BinaryOperator::Lt => Folded::from(order.is_lt()),
+        BinaryOperator::LtEq => Folded::from(order.is_le()),
+        BinaryOperator::Gt => Folded::from(order.is_gt()),
+        BinaryOperator::GtEq => Folded::from(order.is_ge()),
+        _ => Folded::Depends,
     }
 }
 
@@ -160,30 +194,32 @@ fn mirrored(op: &BinaryOperator) -> BinaryOperator {
 }
 
 /// A key is positive. The lexer leaves a 0 for every value up to 0, and a 1 for 1.
-fn key_at_least(op: &BinaryOperator, value: u8) -> Truth {
+fn key_at_least(key: &str, op: &BinaryOperator, value: u8) -> Folded {
     match (op, value) {
-        (BinaryOperator::Gt | BinaryOperator::GtEq | BinaryOperator::NotEq, 0) => Truth::Always,
-        (BinaryOperator::GtEq, 1) => Truth::Always,
-        _ => Truth::Depends,
+        (BinaryOperator::Gt | BinaryOperator::GtEq | BinaryOperator::NotEq, 0) | (BinaryOperator::GtEq, 1) => {
+            Folded::Given(Claims::one(key, Always::Positive))
+        }
+        _ => Folded::Depends,
     }
 }
 
-/// A value that cannot be null: a key, the place of a row, a literal.
-fn not_null(expr: &Expr, keys: Keys) -> Truth {
+/// A value that cannot be null: a literal, or a column that is said never to be.
+fn not_null(expr: &Expr) -> Folded {
     let expr = peel(expr);
-    let key = keys == Keys::Positive && (is_key(expr) || column(expr) == Some("ctid"));
-    let never_null = key || number(expr).is_some() || boolean(expr, keys).is_some();
-    if never_null { Truth::Always } else { Truth::Depends }
+    if number(expr).is_some() || boolean(expr).is_some() {
+        return Folded::Always;
+    }
+    column(expr).map_or(Folded::Depends, |column| Folded::Given(Claims::one(column, Always::Present)))
 }
 
 fn is_null(expr: &Expr) -> bool {
     matches!(peel(expr), Expr::Value(value) if value.value == Value::Null)
 }
 
-fn any_text(pattern: &Expr) -> Truth {
+fn any_text(pattern: &Expr) -> Folded {
     match pattern {
-        Expr::Value(value) if matches!(&value.value, Value::SingleQuotedString(text) if text == "%") => Truth::Always,
-        _ => Truth::Depends,
+        Expr::Value(value) if matches!(&value.value, Value::SingleQuotedString(text) if text == "%") => Folded::Always,
+        _ => Folded::Depends,
     }
 }
 
@@ -202,20 +238,18 @@ fn number(expr: &Expr) -> Option<u8> {
     }
 }
 
-fn boolean(expr: &Expr, keys: Keys) -> Option<bool> {
+fn boolean(expr: &Expr) -> Option<bool> {
     match expr {
         Expr::Value(value) => match value.value {
             Value::Boolean(value) => Some(value),
             _ => None,
         },
         // Only comparisons: a long sum is no truth value, and would be walked for nothing.
-        Expr::BinaryOp { op, .. } if ordered(std::cmp::Ordering::Equal, op) != Truth::Depends => {
-            match simple(expr, keys) {
-                Truth::Always => Some(true),
-                Truth::Never => Some(false),
-                Truth::Depends => None,
-            }
-        }
+        Expr::BinaryOp { op, .. } if ordered(std::cmp::Ordering::Equal, op) != Folded::Depends => match simple(expr) {
+            Folded::Always => Some(true),
+            Folded::Never => Some(false),
+            Folded::Depends | Folded::Given(_) => None,
+        },
         _ => None,
     }
 }
@@ -228,16 +262,12 @@ pub(super) fn peel(mut expr: &Expr) -> &Expr {
     expr
 }
 
-fn column(expr: &Expr) -> Option<&str> {
+pub(super) fn column(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Identifier(ident) => Some(&ident.value),
         Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.as_str()),
         _ => None,
     }
-}
-
-pub(super) fn is_key(expr: &Expr) -> bool {
-    matches!(column(expr), Some("id" | "pk"))
 }
 
 fn same_column(left: &Expr, right: &Expr) -> bool {

@@ -37,7 +37,7 @@ impl Lexer<'_> {
         // `LIMIT CAST (10 AS bigint)` is a limit all the same.
         self.limit_next &= word == Word::Cast;
         self.pair_word(word);
-        if let Some(top) = self.frames.last_mut() {
+        if let Some(top) = self.top_mut() {
             top.tuples = if word == Word::Values { Tuples::Expected } else { Tuples::No };
             top.tuple_count = 0;
         }
@@ -49,7 +49,7 @@ impl Lexer<'_> {
             Word::Limit => self.limit_next = true,
             Word::First => self.limit_next = self.last == Last::Word(Word::Fetch),
             Word::Select | Word::Values | Word::Table | Word::With => self.query_word(),
-            Word::Insert | Word::Update | Word::Delete | Word::Merge => self.write_word(),
+            Word::Insert | Word::Update | Word::Delete | Word::Merge => self.write_word(word),
             Word::Null | Word::True | Word::False | Word::Default => return self.constant_word(word, shape),
             Word::Stdin if self.piece.verb == Verb::Copy && self.last == Last::Word(Word::From) => {
                 self.piece.marks.set(Marks::COPY_IN);
@@ -64,7 +64,7 @@ impl Lexer<'_> {
     pub(super) fn name(&mut self, word: Word) {
         self.pair_word(word);
         self.limit_next = false;
-        if let Some(top) = self.frames.last_mut() {
+        if let Some(top) = self.top_mut() {
             top.tuples = Tuples::No;
         }
         self.token(Last::Name);
@@ -101,16 +101,19 @@ impl Lexer<'_> {
     /// The list turns out to be a query.
     fn query_word(&mut self) {
         if self.last == Last::Open
-            && let Some(top) = self.frames.last_mut()
+            && let Some(top) = self.top_mut()
             && top.kind == FrameKind::List
         {
             top.kind = FrameKind::Group;
         }
     }
 
-    fn write_word(&mut self) {
+    fn write_word(&mut self, word: Word) {
         if self.frames.len() > 1 && matches!(self.last, Last::Open | Last::Close) {
             self.piece.marks.set(Marks::CTE_WRITES);
+            if self.piece.marks.has(Marks::CUT) && matches!(word, Word::Update | Word::Delete) {
+                self.piece.marks.set(Marks::CUT_WRITES);
+            }
         }
     }
 
@@ -122,7 +125,7 @@ impl Lexer<'_> {
             Head::Declare if word == Word::For && self.frames.len() == 1 => self.wrapped(Wrap::Cursor),
             Head::SetStatement if word == Word::For => self.head = Head::First,
             Head::Copy => self.head = Head::Done,
-            Head::With(depth) if depth == self.frames.len() => self.main_word(word),
+            Head::With(depth) if depth == self.depth() => self.main_word(word),
             Head::Prepare | Head::Declare | Head::SetStatement | Head::With(_) | Head::Done => {}
         }
     }
@@ -140,7 +143,7 @@ impl Lexer<'_> {
         self.piece.body = shape - before.iter().rev().take_while(|&&byte| byte == b'(').count();
         let verb = word.verb();
         self.head = match word {
-            Word::With => Head::With(self.frames.len()),
+            Word::With => Head::With(self.depth()),
             Word::Explain if outer => Head::Explain,
             Word::Prepare if outer => Head::Prepare,
             Word::Declare if outer => Head::Declare,
@@ -168,6 +171,8 @@ impl Lexer<'_> {
             Word::False | Word::Off if self.last == Last::Word(Word::Analyze) => self.piece.wrap = Wrap::Explain,
             // VERBOSE, or an option in parentheses.
             Word::Plain => {}
+            // No option has such a name: these parentheses are the statement's.
+            Word::Select | Word::With | Word::Values | Word::Table => self.first_word(word, shape),
             _ if self.frames.len() == 1 => self.first_word(word, shape),
             _ => {}
         }

@@ -185,6 +185,8 @@ fn six(text: &[u8]) -> Word {
         b"values" => Word::Values,
         b"commit" => Word::Start(Verb::Commit),
         b"import" | b"revoke" => Word::Start(Verb::Schema),
+        // The server takes either for the client.
+        b"stdout" => Word::Stdin,
         b"listen" | b"notify" => Word::Start(Verb::Notify),
         b"vacuum" => Word::Start(Verb::Maintain),
         b"timetz" | b"bpchar" | b"varbit" => Word::Type,

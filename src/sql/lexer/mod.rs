@@ -9,13 +9,18 @@
 //! or `1` that is compared with a column named `id` or `pk` stays. In MySQL's SQL the marks are `?1` and `?2`, and
 //! names keep their case.
 //!
-//! The lexer takes any bytes, never fails, allocates nothing for a token, and its time is linear in the text.
+//! The lexer takes any bytes, never fails, allocates nothing for a token, and its time is linear in the text. What it keeps is
+//! bounded: names by [`NAME_BYTES_MAX`], the shape by [`SHAPE_BYTES_MAX`], statements by [`PIECES_MAX`], limits by [`LIMITS_MAX`],
+//! nesting by [`NEST_MAX`]. Beyond each bound counting goes on, and [`Marks::CUT`] tells what was not kept.
 
+mod body;
+mod fold;
 mod head;
 mod keyword;
 mod mysql;
 mod nest;
 mod scan;
+pub mod timeout;
 mod token;
 mod value;
 
@@ -24,6 +29,21 @@ use std::ops::Range;
 use super::dialect::{Dialect, Flags};
 use super::verb::Verb;
 use token::Lexer;
+
+/// Bytes kept of a name or an operator: more than the server tells apart.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Bytes kept of a shape.
+pub const SHAPE_BYTES_MAX: usize = 256 << 10;
+/// Beyond this much shape, statements that are alike are kept once.
+pub const SHAPE_BYTES_SINGLE: usize = 128 << 10;
+/// Statements that are kept singly, though they may be alike.
+pub const PIECES_SINGLE: usize = 1_000;
+/// Statements that are kept at all; the last of them stands for all that come later, and the one that the text ends in follows it.
+pub const PIECES_MAX: usize = 2_000;
+/// Values of `LIMIT` that are kept.
+pub const LIMITS_MAX: usize = 4_096;
+/// Parentheses, brackets and CASEs that are told apart inside each other.
+pub const NEST_MAX: usize = 1_000;
 
 /// What stands around the statement that a text names first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -46,7 +66,7 @@ pub enum Wrap {
 /// A value that stands as `LIMIT` or `FETCH FIRST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// A literal; what does not fit is the largest value.
+    /// A literal, or a sum of literals; what does not fit is the largest value.
     Rows(u64),
     /// A parameter, known only when bound.
     Parameter,
@@ -65,18 +85,20 @@ pub struct Counts {
     pub case_arms: u32,
     /// Elements of one array in `ANY (…)`, `ALL (…)` or `unnest(…)`.
     pub array_elements: u32,
+    /// Rows of all writes that were counted as one, since their text holds so many; 0 where none were.
+    pub folded: u32,
 }
 
 impl Counts {
     /// The largest of all.
     pub fn largest(self) -> u32 {
-        self.tuples.max(self.in_items).max(self.case_arms).max(self.array_elements)
+        self.tuples.max(self.in_items).max(self.case_arms).max(self.array_elements).max(self.folded)
     }
 }
 
 /// What the lexer noticed about a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Marks(u8);
+pub struct Marks(u16);
 
 impl Marks {
     /// It has `$n` parameters.
@@ -90,6 +112,12 @@ impl Marks {
     /// No statement of its own, but judged all the same: another way to read the text, where MySQL's executable
     /// comments run on some servers only, or the text that a `PREPARE` names.
     pub const ASIDE: Self = Self(16);
+    /// Not all of its shape was kept, or it stands for several statements.
+    pub const CUT: Self = Self(256);
+    /// An UPDATE or DELETE stands in what was not kept.
+    pub const CUT_WRITES: Self = Self(512);
+    /// A TRUNCATE stands in what was not kept.
+    pub const CUT_TRUNCATE: Self = Self(1024);
 
     /// True where all of `other` is set.
     pub const fn has(self, other: Self) -> bool {
@@ -145,12 +173,19 @@ pub struct LimitAt {
 pub struct Lexed {
     /// The SQL it is written in.
     pub dialect: Dialect,
-    /// The text without what varies; statements are separated by `"; "`.
+    /// The text without what varies; statements are separated by `"; "`. At most [`SHAPE_BYTES_MAX`].
     pub shape: Vec<u8>,
-    /// Its statements; a text without any has one of [`Verb::Empty`].
+    /// Its statements; a text without any has one of [`Verb::Empty`]. Of very many, those of one shape are one, see [`PIECES_SINGLE`].
     pub pieces: Vec<Piece>,
-    /// Values of `LIMIT` and `FETCH FIRST`, in the order of the text.
+    /// Values of `LIMIT` and `FETCH FIRST`, in the order of the text. At most [`LIMITS_MAX`].
     pub limits: Vec<LimitAt>,
+}
+
+impl Lexed {
+    /// True where all was kept: only then do texts of one shape have the same facts.
+    pub fn is_whole(&self) -> bool {
+        !self.pieces.iter().any(|piece| piece.marks.has(Marks::CUT))
+    }
 }
 
 /// Reads a text.

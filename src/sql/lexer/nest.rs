@@ -1,5 +1,6 @@
 //! Parentheses, brackets and CASE: lists are counted here and keep only their first item.
 
+use super::NEST_MAX;
 use super::keyword::Word;
 use super::token::{Last, Lexer};
 use super::value::Pair;
@@ -69,7 +70,7 @@ const NONE: usize = usize::MAX;
 impl Frame {
     pub(super) const STATEMENT: Self = Self::new(FrameKind::Group, Place::Other);
 
-    const fn new(kind: FrameKind, place: Place) -> Self {
+    pub(super) const fn new(kind: FrameKind, place: Place) -> Self {
         Self { kind, place, items: 0, keep: NONE, mark: NONE, tuples: Tuples::No, tuple_count: 0, tuple_keep: 0 }
     }
 }
@@ -77,7 +78,41 @@ impl Frame {
 impl Lexer<'_> {
     /// The innermost frame. There always is one while a statement is read.
     pub(super) fn top(&self) -> &Frame {
-        self.frames.last().unwrap_or(&Frame::STATEMENT)
+        if self.deep > 0 { &Frame::STATEMENT } else { self.frames.last().unwrap_or(&Frame::STATEMENT) }
+    }
+
+    /// The innermost frame; `None` where it is too deep to be told apart.
+    pub(super) fn top_mut(&mut self) -> Option<&mut Frame> {
+        if self.deep > 0 { None } else { self.frames.last_mut() }
+    }
+
+    /// How many frames are open.
+    pub(super) fn depth(&self) -> usize {
+        self.frames.len() + self.deep
+    }
+
+    fn open(&mut self, frame: Frame) {
+        if self.frames.len() < NEST_MAX {
+            self.frames.push(frame);
+        } else {
+            self.deep += 1;
+        }
+    }
+
+    /// Closes the innermost frame, but never the statement; `None` where there is none or it is too deep.
+    fn close(&mut self) -> Option<Frame> {
+        if self.deep > 0 {
+            self.deep -= 1;
+            return None;
+        }
+        if self.frames.len() > 1 { self.frames.pop() } else { None }
+    }
+
+    /// Counts an item of whatever is open where lists are no longer told apart: rather too many than too few.
+    fn deep_item(&mut self) {
+        self.deep_items = self.deep_items.saturating_add(1);
+        let items = self.deep_items.saturating_add(1);
+        self.piece.counts.in_items = self.piece.counts.in_items.max(items);
     }
 
     /// What a literal would be after the last token.
@@ -101,7 +136,7 @@ impl Lexer<'_> {
         self.put(b"(");
         self.at += 1;
         self.head_paren();
-        self.frames.push(Frame::new(kind, place));
+        self.open(Frame::new(kind, place));
         self.token(Last::Open);
         self.pair = self.pair.opened();
     }
@@ -120,10 +155,14 @@ impl Lexer<'_> {
     }
 
     pub(super) fn close_paren(&mut self) {
+        if self.stands_at_body() {
+            self.at += 1;
+            return;
+        }
         while self.frames.len() > 1 && self.top().kind == FrameKind::Case {
             self.frames.pop();
         }
-        let frame = if self.frames.len() > 1 { self.frames.pop() } else { None };
+        let frame = self.close();
         // What stands alone in parentheses is compared like without them.
         if !matches!(self.last, Last::Value | Last::Text | Last::Close | Last::Name | Last::Word(Word::Key)) {
             self.pair = Pair::None;
@@ -156,7 +195,7 @@ impl Lexer<'_> {
 
     fn close_tuple(&mut self) {
         let end = self.out.shape.len();
-        let Some(parent) = self.frames.last_mut() else { return };
+        let Some(parent) = self.top_mut() else { return };
         parent.tuples = Tuples::Read;
         parent.tuple_count = parent.tuple_count.saturating_add(1);
         let (count, keep) = (parent.tuple_count, parent.tuple_keep);
@@ -182,7 +221,7 @@ impl Lexer<'_> {
         }
         self.put(b"[");
         self.at += 1;
-        self.frames.push(Frame::new(kind, Place::Other));
+        self.open(Frame::new(kind, Place::Other));
         self.token(Last::OpenBracket);
         self.pair = Pair::None;
         self.limit_next = false;
@@ -191,7 +230,9 @@ impl Lexer<'_> {
     pub(super) fn close_bracket(&mut self) {
         let bracket = matches!(self.top().kind, FrameKind::Array | FrameKind::RowArray | FrameKind::Index)
             && self.frames.len() > 1;
-        if bracket && let Some(frame) = self.frames.pop() {
+        if (bracket || self.deep > 0)
+            && let Some(frame) = self.close()
+        {
             self.close_list(&frame);
         }
         self.put(b"]");
@@ -204,7 +245,9 @@ impl Lexer<'_> {
     #[inline(always)]
     pub(super) fn comma(&mut self) {
         let end = self.out.shape.len();
-        if let Some(top) = self.frames.last_mut()
+        if self.deep > 0 {
+            self.deep_item();
+        } else if let Some(top) = self.frames.last_mut()
             && matches!(top.kind, FrameKind::List | FrameKind::Array | FrameKind::RowArray)
         {
             top.items = top.items.saturating_add(1);
@@ -223,12 +266,18 @@ impl Lexer<'_> {
     }
 
     pub(super) fn open_case(&mut self) {
-        self.frames.push(Frame::new(FrameKind::Case, Place::Other));
+        // One that is too deep is not opened: what closes a parenthesis would have to know of it.
+        if self.deep == 0 && self.frames.len() < NEST_MAX {
+            self.frames.push(Frame::new(FrameKind::Case, Place::Other));
+        }
     }
 
     /// An arm of the innermost CASE begins with the word at `word` in the shape.
     pub(super) fn case_arm(&mut self, word: usize) {
         if self.top().kind != FrameKind::Case {
+            if self.depth() >= NEST_MAX {
+                self.deep_item();
+            }
             return;
         }
         let begins = self.close_arm(word);
@@ -255,7 +304,7 @@ impl Lexer<'_> {
         if self.top().kind == FrameKind::Case {
             self.close_arm(word);
             self.frames.pop();
-        } else {
+        } else if self.depth() < NEST_MAX {
             self.atomic = self.atomic.saturating_sub(1);
         }
     }
@@ -269,7 +318,9 @@ impl Lexer<'_> {
             return word;
         }
         let shape = &mut self.out.shape;
-        if mark == NONE || shape.get(mark..keep) != shape.get(keep..word) {
+        let (before, arm) = (shape.get(mark..keep), shape.get(keep..word));
+        // An arm that was not kept is like no other.
+        if mark == NONE || arm.is_none() || before != arm {
             top.mark = keep;
             return word;
         }

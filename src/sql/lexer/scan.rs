@@ -59,6 +59,13 @@ pub(super) struct End {
     pub(super) closed: bool,
 }
 
+/// Where an operator ends, and where the signs end that follow it directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Operator {
+    pub(super) at: usize,
+    pub(super) signs: usize,
+}
+
 pub(super) fn class(text: &[u8], at: usize) -> Class {
     text.get(at).map_or(Class::Other, |&byte| CLASS[usize::from(byte)])
 }
@@ -157,18 +164,21 @@ pub(super) fn block_comment(text: &[u8], mut at: usize) -> End {
     End { at: text.len(), closed: false }
 }
 
-/// End of a `$tag$…$tag$` that begins at `at`; `None` where no such opening stands there.
-pub(super) fn dollar_quoted(text: &[u8], at: usize) -> Option<End> {
+/// Length of the `$tag$` that begins at `at`; 0 where none stands there.
+pub(super) fn dollar_tag(text: &[u8], at: usize) -> usize {
     let mut open = at + 1;
     if class(text, open) == Class::Letter {
         // A tag is a name without a dollar sign.
         open = skip(text, open, |byte| matches!(CLASS[usize::from(byte)], Class::Letter | Class::Digit));
     }
-    if text.get(open) != Some(&b'$') {
-        return None;
-    }
-    let tag = &text[at..=open];
-    let mut from = open + 1;
+    if text.get(open) == Some(&b'$') { open + 1 - at } else { 0 }
+}
+
+/// End of a `$tag$…$tag$` that begins at `at`; `None` where no such opening stands there.
+pub(super) fn dollar_quoted(text: &[u8], at: usize) -> Option<End> {
+    let length = dollar_tag(text, at);
+    let tag = text.get(at..at + length).filter(|tag| !tag.is_empty())?;
+    let mut from = at + length;
     loop {
         let tail = text.get(from..).unwrap_or_default();
         let Some(stop) = tail.iter().position(|&byte| byte == b'$') else {
@@ -182,9 +192,46 @@ pub(super) fn dollar_quoted(text: &[u8], at: usize) -> Option<End> {
     }
 }
 
+/// `UESCAPE '!'`: what stands in place of a backslash in the `U&"…"` or `U&'…'` before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EscapeClause {
+    pub(super) character: u8,
+    pub(super) end: usize,
+}
+
+/// The UESCAPE that follows a literal which ends at `at`.
+pub(super) fn escape_clause(text: &[u8], at: usize) -> Option<EscapeClause> {
+    let keyword = blank(text, at);
+    let after = keyword + b"uescape".len();
+    if !text.get(keyword..after)?.eq_ignore_ascii_case(b"uescape") {
+        return None;
+    }
+    let quote = blank(text, after);
+    match text.get(quote..quote + 3)? {
+        &[b'\'', character, b'\''] => Some(EscapeClause { character, end: quote + 3 }),
+        _ => None,
+    }
+}
+
+/// End of the white space and comments that begin at `at`.
+pub(super) fn blank(text: &[u8], mut at: usize) -> usize {
+    loop {
+        let end = match text.get(at..).unwrap_or_default() {
+            [b'-', b'-', ..] => line_comment(text, at + 2),
+            [b'/', b'*', ..] => block_comment(text, at + 2).at,
+            _ => skip(text, at, |byte| CLASS[usize::from(byte)] == Class::Space),
+        };
+        if end == at {
+            return at;
+        }
+        at = end;
+    }
+}
+
 /// End of the operator that begins at `at`, by the server's rules: a comment ends it, and one of several characters
-/// ends in a sign only where it has a character that no standard operator has.
-pub(super) fn operator(text: &[u8], at: usize) -> usize {
+/// ends in a sign only where it has a character that no standard operator has. The signs that are left over are operators of
+/// their own.
+pub(super) fn operator(text: &[u8], at: usize) -> Operator {
     let mut end = at;
     while class(text, end) == Class::Operator {
         let comment = match text[end] {
@@ -197,11 +244,12 @@ pub(super) fn operator(text: &[u8], at: usize) -> usize {
         }
         end += 1;
     }
+    let signs = end;
     let special = |byte: &u8| matches!(byte, b'~' | b'!' | b'@' | b'#' | b'%' | b'^' | b'&' | b'|' | b'`' | b'?');
     if end > at + 1 && matches!(text[end - 1], b'+' | b'-') && !text[at..end].iter().any(special) {
         while end > at + 1 && matches!(text[end - 1], b'+' | b'-') {
             end -= 1;
         }
     }
-    end.max(at + 1)
+    Operator { at: end.max(at + 1), signs }
 }

@@ -1,11 +1,13 @@
 //! The loop over tokens: what each adds to the shape.
 
+use super::body::Body;
+use super::fold::Fold;
 use super::keyword::{self, Word};
 use super::mysql::MySql;
 use super::nest::Frame;
 use super::scan::{self, CLASS, Class};
 use super::value::{Kind, Pair, Scalar};
-use super::{Lexed, Marks, Piece, head::Head};
+use super::{Lexed, Marks, NAME_BYTES_MAX, Piece, SHAPE_BYTES_MAX, head::Head};
 use crate::sql::dialect::{Dialect, Flags, Strings};
 
 /// The token before the current one.
@@ -36,6 +38,14 @@ pub(super) enum Last {
     Operator,
 }
 
+/// What ends a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Close {
+    Semicolon,
+    /// The end of the text, which may have been cut off there.
+    Text,
+}
+
 /// The state of one pass.
 #[derive(Debug)]
 pub(super) struct Lexer<'a> {
@@ -48,15 +58,29 @@ pub(super) struct Lexer<'a> {
     pub(super) head: Head,
     /// What is open; the first frame is the statement itself.
     pub(super) frames: Vec<Frame>,
+    /// Parentheses and brackets that are open beyond those in `frames`.
+    pub(super) deep: usize,
+    /// Items of every kind that stand so deep.
+    pub(super) deep_items: u32,
+    /// Where the shape ended when the statement began.
+    pub(super) before: usize,
+    /// Statements by shape, once there are very many.
+    pub(super) fold: Option<Box<Fold>>,
     pub(super) last: Last,
     pub(super) before_last: Last,
     /// Offset in the shape of a sign, with its space, while it is the last token.
     pub(super) sign_at: usize,
     pub(super) pair: Pair,
+    /// Up to here each operator is a sign of its own.
+    pub(super) signs: usize,
     /// The next value is that of a LIMIT.
     pub(super) limit_next: bool,
     /// `BEGIN ATOMIC` bodies that are open; in MySQL's SQL, blocks of a stored program.
     pub(super) atomic: u32,
+    /// How many pieces other readings of the text left.
+    pub(super) first_piece: usize,
+    /// Bodies of DO that are being read, innermost last.
+    pub(super) bodies: Vec<Body<'a>>,
     /// What stands for a value, and for that of a limit.
     pub(super) marks: Placeholders,
     pub(super) mysql: MySql,
@@ -80,6 +104,7 @@ impl Placeholders {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(flags: Flags, text: &'a [u8], out: &'a mut Lexed) -> Self {
+        let first_piece = out.pieces.len();
         Self {
             text,
             at: 0,
@@ -88,12 +113,19 @@ impl<'a> Lexer<'a> {
             piece: Piece::default(),
             head: Head::First,
             frames: Vec::with_capacity(16),
+            deep: 0,
+            deep_items: 0,
+            before: 0,
+            fold: None,
             last: Last::Start,
             before_last: Last::Start,
             sign_at: 0,
+            signs: 0,
             pair: Pair::None,
             limit_next: false,
             atomic: 0,
+            first_piece,
+            bodies: Vec::new(),
             marks: Placeholders::of(flags.dialect),
             mysql: MySql::new(flags),
         }
@@ -118,7 +150,13 @@ impl<'a> Lexer<'a> {
     /// Reads up to the end of one statement; false at the end of the text.
     pub(super) fn statement(&mut self) -> bool {
         self.begin_statement();
-        while let Some(&byte) = self.text.get(self.at) {
+        loop {
+            let Some(&byte) = self.text.get(self.at) else {
+                if self.leaves_body() {
+                    continue;
+                }
+                break;
+            };
             match CLASS[usize::from(byte)] {
                 Class::Space => self.at += 1,
                 Class::Letter => self.word(),
@@ -142,7 +180,7 @@ impl<'a> Lexer<'a> {
                 Class::Other => self.other(),
             }
         }
-        self.end_statement();
+        self.end_statement(Close::Text);
         false
     }
 
@@ -153,6 +191,9 @@ impl<'a> Lexer<'a> {
         self.head = Head::First;
         self.frames.clear();
         self.frames.push(Frame::STATEMENT);
+        self.deep = 0;
+        self.deep_items = 0;
+        self.before = shape;
         self.last = Last::Start;
         self.before_last = Last::Start;
         self.pair = Pair::None;
@@ -160,7 +201,7 @@ impl<'a> Lexer<'a> {
         self.atomic = 0;
     }
 
-    pub(super) fn end_statement(&mut self) {
+    pub(super) fn end_statement(&mut self, close: Close) {
         if self.last == Last::Start {
             return;
         }
@@ -168,9 +209,11 @@ impl<'a> Lexer<'a> {
             self.piece.marks.set(Marks::UNTERMINATED);
         }
         self.close_head();
-        self.piece.shape.end = self.out.shape.len();
+        let shape = self.out.shape.len();
+        self.piece.shape = self.piece.shape.start.min(shape)..shape;
+        self.piece.body = self.piece.body.min(shape);
         self.piece.limits.end = self.out.limits.len();
-        self.out.pieces.push(std::mem::take(&mut self.piece));
+        self.keep_piece(close);
     }
 
     /// Ends the statement unless the `;` belongs to it; true where it ended.
@@ -181,7 +224,7 @@ impl<'a> Lexer<'a> {
             self.token(Last::Operator);
             return false;
         }
-        self.end_statement();
+        self.end_statement(Close::Semicolon);
         self.at += 1;
         true
     }
@@ -192,6 +235,10 @@ impl<'a> Lexer<'a> {
         self.before_last = self.last;
         self.last = last;
         self.piece.text.end = self.at;
+        if self.out.shape.len() > SHAPE_BYTES_MAX {
+            self.cut(SHAPE_BYTES_MAX);
+            self.piece.marks.set(Marks::CUT);
+        }
     }
 
     /// Separates the next token from the one before it. Must come first, since it also begins a statement.
@@ -239,7 +286,7 @@ impl<'a> Lexer<'a> {
         }
         self.gap();
         let shape = self.out.shape.len();
-        self.out.shape.extend_from_slice(&self.text[start..end]);
+        self.out.shape.extend_from_slice(&self.text[start..end.min(start + NAME_BYTES_MAX)]);
         self.out.shape[shape..].make_ascii_lowercase();
         self.at = end;
         let word = self.meaning(shape);
@@ -270,7 +317,10 @@ impl<'a> Lexer<'a> {
             (b'e', Some(b'\''), _) => self.string(start, end + 1, Strings::Escapes),
             (b'n', Some(b'\''), _) => self.string(start, end + 1, self.strings),
             (b'b' | b'x', Some(b'\''), _) => self.string(start, end + 1, Strings::Standard),
-            (b'u', Some(b'&'), Some(b'\'')) => self.string(start, end + 2, Strings::Standard),
+            (b'u', Some(b'&'), Some(b'\'')) => {
+                self.string(start, end + 2, Strings::Standard);
+                self.skip_escape_clause();
+            }
             (b'u', Some(b'&'), Some(b'"')) => self.quoted_name(end + 2),
             _ => return false,
         }
@@ -279,6 +329,9 @@ impl<'a> Lexer<'a> {
 
     fn string(&mut self, start: usize, from: usize, strings: Strings) {
         let end = scan::string(self.text, from, strings);
+        if end.closed && self.enters_body(from..end.at - 1, end.at) {
+            return;
+        }
         self.text_value(start, from, end);
     }
 
@@ -301,10 +354,16 @@ impl<'a> Lexer<'a> {
         if scan::class(self.text, start + 1) == Class::Digit {
             let digits = self.text[start + 1..].iter().position(|byte| !byte.is_ascii_digit());
             let end = digits.map_or(self.text.len(), |digits| start + 1 + digits);
-            self.piece.marks.set(Marks::PARAMETERS);
+            // In a body they are parameters of what it executes.
+            if self.bodies.is_empty() {
+                self.piece.marks.set(Marks::PARAMETERS);
+            }
             self.value(Scalar { kind: Kind::Parameter, start, content: start, end, negative: false });
         } else if let Some(end) = scan::dollar_quoted(self.text, start) {
-            self.text_value(start, start, end);
+            let tag = scan::dollar_tag(self.text, start);
+            if !end.closed || !self.enters_body(start + tag..end.at - tag, end.at) {
+                self.text_value(start, start, end);
+            }
         } else {
             self.other();
         }
@@ -318,22 +377,43 @@ impl<'a> Lexer<'a> {
         self.gap();
         let shape = self.out.shape.len();
         let unicode = self.text[self.at] != b'"';
+        let escape = if unicode { scan::escape_clause(self.text, end.at) } else { None };
         if unicode {
-            self.unicode_name(from, end);
+            self.unicode_name(from, end, escape.map_or(b'\\', |clause| clause.character));
+        } else if end.at - self.at > NAME_BYTES_MAX {
+            self.long_name(from, b'"');
         } else {
             self.out.shape.extend_from_slice(&self.text[self.at..end.at]);
         }
-        self.at = end.at;
+        self.at = escape.map_or(end.at, |clause| clause.end);
         let key = matches!(&self.out.shape[shape..], b"\"id\"" | b"\"pk\"");
         self.name(if key { Word::Key } else { Word::Plain });
     }
 
     /// Puts `U&"…"` as the plain quoted name that it stands for, so that no table hides behind an escape.
-    fn unicode_name(&mut self, from: usize, end: scan::End) {
+    fn unicode_name(&mut self, from: usize, end: scan::End, escape: u8) {
         let inside = &self.text[from..end.at - usize::from(end.closed)];
+        let inside = inside.get(..NAME_BYTES_MAX).unwrap_or(inside);
         self.out.shape.push(b'"');
-        super::value::unescape(inside, &mut self.out.shape);
+        super::value::unescape(inside, escape, &mut self.out.shape);
         self.out.shape.push(b'"');
+    }
+
+    /// `UESCAPE '!'` belongs to the literal before it.
+    fn skip_escape_clause(&mut self) {
+        if let Some(clause) = scan::escape_clause(self.text, self.at) {
+            self.at = clause.end;
+            self.piece.text.end = clause.end;
+        }
+    }
+
+    /// Puts the beginning of a name that no server tells apart from others that begin so. Quotes in it are left out: half of
+    /// a doubled one would end the name.
+    pub(super) fn long_name(&mut self, from: usize, quote: u8) {
+        let inside = self.text[from..from + NAME_BYTES_MAX - 2].iter().filter(|&&byte| !matches!(byte, b'"' | b'`'));
+        self.out.shape.push(quote);
+        self.out.shape.extend(inside);
+        self.out.shape.push(quote);
     }
 
     fn dot_or_number(&mut self) {
@@ -379,15 +459,17 @@ impl<'a> Lexer<'a> {
             }
             _ => {}
         }
-        self.put_operator(scan::operator(self.text, start));
+        let end = self.operator_end(start);
+        self.put_operator(end);
     }
 
     /// Puts the operator from the cursor to `end`.
     pub(super) fn put_operator(&mut self, end: usize) {
         let start = self.at;
+        let sum = self.extends_limit(start..end);
         let space = self.out.shape.len();
         self.gap();
-        self.out.shape.extend_from_slice(&self.text[start..end]);
+        self.out.shape.extend_from_slice(&self.text[start..end.min(start + NAME_BYTES_MAX)]);
         self.at = end;
         match &self.text[start..end] {
             b"=" | b"<>" | b"!=" | b"<" | b">" | b"<=" | b">=" => {
@@ -404,7 +486,17 @@ impl<'a> Lexer<'a> {
                 self.token(Last::Operator);
             }
         }
-        self.limit_next &= self.last == Last::Sign;
+        self.limit_next = sum || self.limit_next && self.last == Last::Sign;
+    }
+
+    /// Where the operator ends that begins at `start`. A run of signs is looked through once, not again for each of them.
+    fn operator_end(&mut self, start: usize) -> usize {
+        if start < self.signs {
+            return start + 1;
+        }
+        let end = scan::operator(self.text, start);
+        self.signs = end.signs;
+        end.at
     }
 
     /// A byte that no token begins with.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::keyword::Word;
 use super::nest::{FrameKind, Place};
 use super::token::{Last, Lexer};
-use super::{Limit, LimitAt};
+use super::{LIMITS_MAX, Limit, LimitAt, Marks};
 use crate::sql::dialect::Dialect;
 
 /// What kind of value a token is.
@@ -45,7 +45,7 @@ impl Scalar {
         };
         // Nothing longer is a number that people write, and parsing must not cost more than reading.
         let content = if content.len() > 64 { return None } else { std::str::from_utf8(content).ok()? };
-        let value: f64 = content.parse().ok().filter(|value: &f64| value.is_finite())?;
+        let value = plain_number(content).filter(|value| value.is_finite())?;
         Some(if self.negative { -value } else { value })
     }
 
@@ -67,6 +67,20 @@ impl Scalar {
             None => Limit::Other,
         }
     }
+}
+
+/// A number as the server writes them: decimal, or a whole one by another base, with underscores between digits.
+fn plain_number(text: &str) -> Option<f64> {
+    let digits: std::borrow::Cow<'_, str> = if text.contains('_') { text.replace('_', "").into() } else { text.into() };
+    let based = |base: u32| u64::from_str_radix(digits.get(2..)?, base).ok();
+    let whole = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => based(16)?,
+        [b'0', b'o' | b'O', ..] => based(8)?,
+        [b'0', b'b' | b'B', ..] => based(2)?,
+        _ => return digits.parse().ok(),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 a row more or less is no matter")]
+    Some(whole as f64)
 }
 
 /// How two literals compare; `None` where that takes more than their texts.
@@ -137,6 +151,9 @@ impl Lexer<'_> {
             return;
         }
         self.note_explain_option(scalar);
+        if self.limit_next && self.adds_to_limit(scalar) {
+            return;
+        }
         if self.last == Last::Sign && !self.operand_before_sign() {
             scalar.negative = self.out.shape.last() == Some(&b'-');
             self.cut(self.sign_at);
@@ -146,7 +163,7 @@ impl Lexer<'_> {
         let at = self.out.shape.len();
         self.at = scalar.end;
         if self.limit_next {
-            self.out.limits.push(LimitAt { at, limit: scalar.limit(self.text) });
+            self.keep_limit(LimitAt { at, limit: scalar.limit(self.text) });
             self.out.shape.extend_from_slice(self.marks.limit);
             self.pair = Pair::None;
         } else if let Some(verbatim) = self.verbatim(scalar) {
@@ -160,6 +177,45 @@ impl Lexer<'_> {
         self.count_array(scalar);
         self.limit_next = false;
         self.token(if scalar.kind == Kind::Text { Last::Text } else { Last::Value });
+    }
+
+    /// An operator follows the last token: true where it adds to the value of a limit. Any other makes that an
+    /// expression, whose value nobody works out.
+    pub(super) fn extends_limit(&mut self, operator: std::ops::Range<usize>) -> bool {
+        let end = self.out.shape.len();
+        let Some(last) = self.out.limits.last_mut().filter(|limit| limit.at + 2 == end) else { return false };
+        let adds = self.text.get(operator) == Some(b"+");
+        if !adds {
+            last.limit = Limit::Other;
+        }
+        adds
+    }
+
+    /// `LIMIT 10 + 5`: a sum of values is one value.
+    fn adds_to_limit(&mut self, scalar: Scalar) -> bool {
+        let added = scalar.limit(self.text);
+        let Some(last) = self.out.limits.last_mut() else { return false };
+        if self.last != Last::Sign || last.at + 2 != self.sign_at {
+            return false;
+        }
+        last.limit = match (last.limit, added) {
+            (Limit::Rows(a), Limit::Rows(b)) => Limit::Rows(a.saturating_add(b)),
+            (Limit::Parameter, _) | (_, Limit::Parameter) => Limit::Parameter,
+            (Limit::Other, _) | (_, Limit::Other) => Limit::Other,
+        };
+        self.out.shape.truncate(self.sign_at);
+        self.at = scalar.end;
+        self.limit_next = false;
+        self.token(Last::Value);
+        true
+    }
+
+    fn keep_limit(&mut self, limit: LimitAt) {
+        if self.out.limits.len() < LIMITS_MAX {
+            self.out.limits.push(limit);
+        } else {
+            self.piece.marks.set(Marks::CUT);
+        }
     }
 
     fn operand_before_sign(&self) -> bool {
@@ -257,7 +313,7 @@ impl Lexer<'_> {
 
     /// Counts the elements of an array that is written as a string: `ANY ('{1,2}')`.
     fn count_array(&mut self, scalar: Scalar) {
-        if scalar.kind != Kind::Text || self.top().kind != FrameKind::Rows {
+        if scalar.kind != Kind::Text || (self.top().kind != FrameKind::Rows && self.deep == 0) {
             return;
         }
         let content = scalar.content(self.text);
@@ -274,12 +330,12 @@ impl Lexer<'_> {
     }
 }
 
-/// Appends the content of `U&"…"` with its escapes resolved, by the default escape character.
-pub(super) fn unescape(mut content: &[u8], out: &mut Vec<u8>) {
+/// Appends the content of `U&"…"` with its escapes resolved.
+pub(super) fn unescape(mut content: &[u8], escape: u8, out: &mut Vec<u8>) {
     while let Some((&byte, rest)) = content.split_first() {
-        let digits = match (byte, rest.first()) {
-            (b'\\', Some(b'+')) => rest.get(1..7),
-            (b'\\', Some(_)) => rest.get(..4),
+        let digits = match rest.first() {
+            Some(b'+') if byte == escape => rest.get(1..7),
+            Some(_) if byte == escape => rest.get(..4),
             _ => None,
         };
         let decoded = digits.and_then(|digits| code_point(digits).map(|c| (c, digits.len() + digits.len() / 6)));

@@ -8,6 +8,9 @@ use crate::wire::{Head, Malformed, Needs, Request};
 /// Bytes of a Bind or Parse that are looked at in any case: the names stand in front.
 pub const NAME_PREFIX: u64 = 512;
 
+/// Larger bodies are not searched between two reads: it would hold up every session of the worker.
+const SEARCHED_MAX: usize = 64 << 10;
+
 /// How much of a message must be at hand. Only Query and Parse carry SQL; all other bodies may stream.
 pub const fn needs(head: Head, hold: u64) -> Needs {
     match head.code {
@@ -23,17 +26,17 @@ pub const fn needs(head: Head, hold: u64) -> Needs {
 /// Reads a message whose needed part is at hand.
 ///
 /// # Errors
-/// A body that the server would not accept either. Only whole messages are checked to the end.
+/// A body that the server would not accept either. Only whole messages of up to 64 KiB are checked to the end.
 pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
     let body = frame.get(HEAD..).unwrap_or_default();
     let whole = u64::try_from(frame.len()).is_ok_and(|size| size >= head.size);
     let mut reader = Reader::new(body);
     match head.code {
-        client::QUERY if whole => Ok(Request::Run { text: text(reader, Tail::Nothing)? }),
+        client::QUERY if whole && body.len() <= SEARCHED_MAX => Ok(Request::Run { text: text(reader, Tail::Nothing)? }),
         client::QUERY => Ok(Request::Run { text: cut_text(reader) }),
         client::PARSE => {
             let name = reader.cstr()?;
-            let text = if whole { text(reader, Tail::Types)? } else { cut_text(reader) };
+            let text = if whole && body.len() <= SEARCHED_MAX { text(reader, Tail::Types)? } else { cut_text(reader) };
             Ok(Request::Prepare { name, text })
         }
         client::BIND => Ok(bind(reader, if whole { Body::Whole } else { Body::Cut })),
@@ -68,8 +71,11 @@ fn text(mut reader: Reader<'_>, tail: Tail) -> Result<&[u8], Malformed> {
     Ok(text)
 }
 
-/// The text of a message that is larger than what was held.
+/// The text of a message that is larger than what was held, or too large to look for its end here.
 fn cut_text(reader: Reader<'_>) -> &[u8] {
+    if reader.rest().len() > SEARCHED_MAX {
+        return reader.rest();
+    }
     reader.rest().split(|&byte| byte == 0).next().unwrap_or_default()
 }
 

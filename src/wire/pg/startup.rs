@@ -61,6 +61,20 @@ pub struct Startup {
     pub purpose: Purpose,
 }
 
+impl Startup {
+    /// True where the session may begin with another `search_path`, or as another role, than its user has: by a
+    /// parameter of that name, or in `options`.
+    pub fn sets_path(&self) -> bool {
+        // In `options` a hyphen is as good as an underscore.
+        let letter = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+        let named = |name: &[u8]| {
+            let same = |part: &[u8]| part.iter().map(letter).eq(name.iter().copied());
+            self.packet.windows(name.len()).any(same)
+        };
+        named(b"search_path") || named(b"role=") || named(b"\0role\0")
+    }
+}
+
 /// What a connection is for: the `replication` parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -228,6 +242,27 @@ mod tests {
         assert_eq!(read(&packet(CANCEL, b"\0\0\0\x01abc")), Err(Malformed::Cancel));
         assert_eq!(read(&packet(CANCEL, &[7; 261])), Err(Malformed::Cancel));
         assert!(read(&packet(CANCEL, &[7; 260])).is_ok());
+    }
+
+    #[test]
+    fn a_search_path_of_its_own_is_seen() {
+        let sets = |body: &str| match read(&packet(0x0003_0000, format!("user\0app\0{body}\0").as_bytes())) {
+            Ok(First::Startup(startup)) => startup.sets_path(),
+            other => panic!("{other:?}"),
+        };
+        for body in [
+            "search_path\0small\0",
+            "Search_Path\0small\0",
+            "options\0-c search_path=small\0",
+            "options\0--search-path=small\0",
+            "options\0-c role=bob\0",
+            "role\0bob\0",
+        ] {
+            assert!(sets(body), "{body}");
+        }
+        for body in ["", "application_name\0path\0", "options\0-c statement_timeout=5\0"] {
+            assert!(!sets(body), "{body}");
+        }
     }
 
     #[test]

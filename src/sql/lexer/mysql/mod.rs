@@ -18,7 +18,7 @@ mod word;
 
 use std::ops::Range;
 
-use super::token::{Last, Lexer};
+use super::token::{Close, Last, Lexer};
 use super::{Lexed, Marks};
 use crate::sql::dialect::{Dialect, Flags, Quotes, Server};
 use scan::{CLASS, Class};
@@ -135,7 +135,7 @@ impl Lexer<'_> {
         if self.mysql.inside == Inside::Comment {
             self.piece.marks.set(Marks::UNTERMINATED);
         }
-        self.end_statement();
+        self.end_statement(Close::Text);
         false
     }
 

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use super::{keyword, scan};
 use crate::sql::dialect::{Quotes, Strings};
-use crate::sql::lexer::Marks;
 use crate::sql::lexer::keyword::Word;
 use crate::sql::lexer::scan::{self as common, End};
 use crate::sql::lexer::token::{Last, Lexer};
 use crate::sql::lexer::value::{Kind, Scalar};
+use crate::sql::lexer::{Marks, NAME_BYTES_MAX};
 use crate::sql::verb::Verb;
 
 /// Texts of PREPARE that are read for one text; it takes one at a time.
@@ -112,7 +112,9 @@ impl Lexer<'_> {
         self.unterminated(end);
         self.gap();
         let shape = self.out.shape.len();
-        if quote == b'`' {
+        if end.at - self.at > NAME_BYTES_MAX {
+            self.long_name(self.at + 1, b'`');
+        } else if quote == b'`' {
             self.out.shape.extend_from_slice(&self.text[self.at..end.at]);
         } else {
             let inside = &self.text[self.at + 1..end.at - usize::from(end.closed)];
@@ -142,12 +144,14 @@ impl Lexer<'_> {
                 self.unterminated(end);
                 let inside = &self.text[from + 1..end.at - usize::from(end.closed)];
                 // What is no word to a parser must not be one to a reader.
-                self.out.shape.extend(inside.iter().map(|&byte| if scan::is_word(byte) { byte } else { b'_' }));
+                self.out.shape.extend(
+                    inside.iter().take(NAME_BYTES_MAX).map(|&byte| if scan::is_word(byte) { byte } else { b'_' }),
+                );
                 self.at = end.at;
             }
             _ => {
                 let end = self.variable_end(from);
-                self.out.shape.extend_from_slice(&self.text[from..end]);
+                self.out.shape.extend_from_slice(&self.text[from..end.min(from + NAME_BYTES_MAX)]);
                 self.at = end;
             }
         }

@@ -1,6 +1,7 @@
 //! Words of MySQL's SQL: names keep their case, and some words mean another thing where they stand.
 
 use super::{keyword, scan};
+use crate::sql::lexer::NAME_BYTES_MAX;
 use crate::sql::lexer::head::Head;
 use crate::sql::lexer::keyword::Word;
 use crate::sql::lexer::nest::Tuples;
@@ -30,14 +31,15 @@ impl Lexer<'_> {
     pub(super) fn put_word(&mut self, start: usize, end: usize) {
         self.gap();
         let shape = self.out.shape.len();
-        self.out.shape.extend_from_slice(&self.text[start..end]);
+        let kept = &self.text[start..end.min(start + NAME_BYTES_MAX)];
+        self.out.shape.extend_from_slice(kept);
         self.out.shape[shape..].make_ascii_lowercase();
         self.at = end;
         let word = self.mysql_meaning(shape);
         let called = scan::byte(self.text, end) == b'(' && !self.names_table();
         if word == Word::Plain && !called {
             // Names keep their case.
-            self.out.shape[shape..].copy_from_slice(&self.text[start..end]);
+            self.out.shape[shape..].copy_from_slice(kept);
         }
         let acting = self.program_word(word);
         self.act(acting, shape);

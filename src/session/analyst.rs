@@ -1,0 +1,229 @@
+//! Threads that read what is too much for a worker: new shapes, and long texts.
+//!
+//! Each has a large stack, since the parser recurses. Shapes and long texts have a thread each, so that nobody's ordinary statement
+//! waits behind somebody's 16 MiB. A session has one job at most, and jobs are taken in their order. What a job needs beside its
+//! text is bounded by the lexer and the parser, whatever the text is.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::manner::{Manner, manners};
+use super::memory::{Budget, Share};
+use crate::clock;
+use crate::sql::Encoding;
+use crate::sql::Flags;
+use crate::sql::cache::ShapeCache;
+use crate::sql::facts::{self, Facts, PARSED_BYTES_MAX, STACK_BYTES};
+use crate::sql::lexer::{Lexed, lex};
+use crate::telemetry::{Analyst as Seat, WorkerMetrics};
+
+/// Jobs that wait for one thread; a session whose job finds no room in the queue waits, and nobody else.
+const QUEUE: usize = 64;
+/// A text that must be copied to be read, because of its encoding, may be this long: both fit in 32 MiB.
+const COPIED_MAX: usize = 15 << 20;
+/// A text may take so many times the ceiling before what is left of it counts as unreadable.
+const PATIENCE: u32 = 20;
+
+/// What was made of one reading of a text.
+#[derive(Debug)]
+pub struct Analysis {
+    /// How it was read.
+    pub flags: Flags,
+    /// What the lexer read.
+    pub lexed: Lexed,
+    /// What its shape says.
+    pub facts: Arc<Facts>,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub struct Report {
+    /// One for each way to read the text, the session's own last.
+    pub readings: Vec<Analysis>,
+    /// Length of a long text without what follows its end.
+    pub text_bytes: u64,
+    /// How long it took, without the wait.
+    pub spent: Duration,
+}
+
+/// Why a job came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// The parser broke.
+    Parser,
+    /// There is no room for so many bytes.
+    Room(usize),
+}
+
+/// A job that is under way. Dropping it lets the job go undone where it has not begun.
+pub type Pending = Pin<Box<dyn Future<Output = Result<Report, Failed>>>>;
+
+/// Whether other ways to read a text than the session's own must be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settings {
+    /// The session's settings are known.
+    Known,
+    /// A statement that is not answered yet may have changed them.
+    InDoubt,
+}
+
+/// A text that is too long for a worker.
+#[derive(Debug)]
+pub struct LongText {
+    /// The text, with whatever stands behind the NUL that ends it.
+    pub bytes: Bytes,
+    /// How the session reads, as far as is known.
+    pub own: Manner,
+    /// How sure that is.
+    pub settings: Settings,
+}
+
+/// What there is to do.
+#[derive(Debug)]
+enum Work {
+    Shape(Flags, Lexed),
+    Text(LongText),
+}
+
+#[derive(Debug)]
+struct Job {
+    work: Work,
+    tell: oneshot::Sender<Result<Report, Failed>>,
+}
+
+/// The threads of one worker.
+#[derive(Debug)]
+pub struct Analysts {
+    shapes: mpsc::Sender<Job>,
+    texts: mpsc::Sender<Job>,
+}
+
+/// What the threads have in common.
+#[derive(Debug, Clone)]
+pub struct Means {
+    /// Bytes that each may remember.
+    pub cache_bytes: usize,
+    /// Above this a text took too long.
+    pub ceiling: Duration,
+    /// Where a copy of a text is charged.
+    pub memory: Arc<Budget>,
+    /// Counters.
+    pub metrics: Arc<WorkerMetrics>,
+}
+
+impl Analysts {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// A thread could not be made.
+    pub fn start(means: &Means) -> std::io::Result<Self> {
+        Ok(Self { shapes: start(Seat::Shapes, means.clone())?, texts: start(Seat::Texts, means.clone())? })
+    }
+
+    /// Has a shape parsed.
+    pub fn parse(&self, flags: Flags, lexed: Lexed) -> Pending {
+        give(&self.shapes, Work::Shape(flags, lexed))
+    }
+
+    /// Has a long text read. Its bytes are let go before the report comes.
+    pub fn read(&self, text: LongText) -> Pending {
+        give(&self.texts, Work::Text(text))
+    }
+}
+
+fn give(to: &mpsc::Sender<Job>, work: Work) -> Pending {
+    let to = to.clone();
+    Box::pin(async move {
+        let (tell, told) = oneshot::channel();
+        to.send(Job { work, tell }).await.map_err(|_| Failed::Parser)?;
+        told.await.unwrap_or(Err(Failed::Parser))
+    })
+}
+
+fn start(seat: Seat, means: Means) -> std::io::Result<mpsc::Sender<Job>> {
+    let (give, mut jobs) = mpsc::channel::<Job>(QUEUE);
+    let name = format!("analyst-{}", seat.label());
+    let mut analyst = Analyst { known: ShapeCache::new(means.cache_bytes), means };
+    thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
+        while let Some(Job { work, tell }) = jobs.blocking_recv() {
+            // Whoever asked may be gone.
+            if tell.is_closed() {
+                continue;
+            }
+            // A parser that panics must not take the readings of a whole worker with it.
+            let report = catch_unwind(AssertUnwindSafe(|| analyst.report(work))).unwrap_or_else(|_| {
+                tracing::error!("the SQL parser failed on a shape; the statement was treated as unreadable");
+                Err(Failed::Parser)
+            });
+            analyst.means.metrics.analyst_bytes(seat, analyst.known.bytes() as u64);
+            drop(tell.send(report));
+        }
+    })?;
+    Ok(give)
+}
+
+/// One thread.
+struct Analyst {
+    /// Shapes that were parsed: of several sessions that wait for one shape, the first has it parsed; and a long text of a known
+    /// shape need not be parsed again.
+    known: ShapeCache<Arc<Facts>>,
+    means: Means,
+}
+
+impl Analyst {
+    fn report(&mut self, work: Work) -> Result<Report, Failed> {
+        let began = clock::now();
+        let end = began + self.means.ceiling.saturating_mul(PATIENCE);
+        let mut go_on = || clock::now() < end;
+        let mut readings = Vec::new();
+        let mut text_bytes = 0;
+        match work {
+            Work::Shape(flags, lexed) => readings.push(self.analysis(flags, lexed, &mut go_on)),
+            Work::Text(LongText { bytes, own, settings }) => {
+                let text = until_nul(&bytes);
+                text_bytes = text.len() as u64;
+                for manner in manners(text, own, settings) {
+                    let lexed = self.lex(manner, text)?;
+                    readings.push(self.analysis(manner.flags, lexed, &mut go_on));
+                }
+            }
+        }
+        Ok(Report { readings, text_bytes, spent: clock::now().saturating_duration_since(began) })
+    }
+
+    fn lex(&self, manner: Manner, text: &[u8]) -> Result<Lexed, Failed> {
+        if manner.encoding == Encoding::Safe || text.is_ascii() {
+            return Ok(lex(manner.flags, text));
+        }
+        let mut copy = Share::of(&self.means.memory);
+        if text.len() > COPIED_MAX || !copy.resize(text.len()) {
+            return Err(Failed::Room(text.len()));
+        }
+        Ok(lex(manner.flags, &manner.encoding.disarm(text)))
+    }
+
+    fn analysis(&mut self, flags: Flags, lexed: Lexed, go_on: &mut dyn FnMut() -> bool) -> Analysis {
+        if lexed.shape.len() > PARSED_BYTES_MAX || !lexed.is_whole() {
+            let facts = Arc::new(facts::parse_while(&lexed, go_on));
+            return Analysis { flags, lexed, facts };
+        }
+        let known = self.known.find(flags, &lexed.shape).filter(|facts| facts.statements.len() == lexed.pieces.len());
+        if let Some(facts) = known.map(Arc::clone) {
+            return Analysis { flags, lexed, facts };
+        }
+        let facts = Arc::new(facts::parse_while(&lexed, go_on));
+        self.known.insert(flags, &lexed.shape, Arc::clone(&facts), facts.weight_bytes());
+        Analysis { flags, lexed, facts }
+    }
+}
+
+/// A text as the server reads it: up to its first NUL.
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}

@@ -1,0 +1,136 @@
+//! The break-glass passes of one session: signed comments that lift rules for one statement.
+//!
+//! A pass is looked at only where a rule would refuse or warn. What a client shows is noted as it came and proved each time it
+//! is used, so that a pass ends when its time is over, and when RELOAD takes another key. It belongs to a text and to no reading: texts
+//! that read alike share one in the worker's caches, and none of them ever holds a pass.
+//!
+//! Rules that measure while a statement runs ask the same way: keep [`BreakGlass::shown`] with the statement, and before its limit
+//! acts ask [`BreakGlass::prove`] whether the pass names the rule.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::house::Common;
+use crate::clock;
+use crate::guard::Breach;
+use crate::guard::pass::{self, Bearer, Flaw, Key, Pass};
+use crate::roster::Entry;
+use crate::telemetry::Pass as Line;
+use crate::units::display_bytes;
+
+/// Prepared statements of one session whose pass is kept. Only who holds a pass can fill this; of further ones the pass holds
+/// for what is judged when they are prepared.
+const PREPARED_MAX: usize = 64;
+/// Names that are longer belong to no driver.
+const NAME_MAX: usize = 256;
+
+/// A comment that claims to be a pass, as the client sent it.
+pub type Shown = Rc<[u8]>;
+
+/// What one session shows.
+#[derive(Debug, Default)]
+pub struct BreakGlass {
+    /// `None`: there are no passes.
+    key: Option<Arc<Key>>,
+    /// That of the statement the client speaks of.
+    shown: Option<Shown>,
+    prepared: HashMap<Box<[u8]>, Shown>,
+}
+
+impl BreakGlass {
+    /// A session of a listener with that key, which has shown nothing.
+    pub fn new(key: Option<Arc<Key>>) -> Self {
+        Self { key, ..Self::default() }
+    }
+
+    /// The key that counts from now on.
+    pub fn set_key(&mut self, key: Option<Arc<Key>>) {
+        self.key = key;
+    }
+
+    /// Notes what the text of a statement shows. Where there is a key, this looks at the two ends of the text; otherwise it
+    /// does nothing.
+    pub fn note(&mut self, text: &[u8]) {
+        if self.key.is_some() {
+            self.shown = pass::find(text).map(Rc::from);
+        }
+    }
+
+    /// Notes that a prepared statement is used: what its text showed counts again.
+    pub fn note_prepared(&mut self, name: &[u8]) {
+        if self.key.is_some() {
+            self.shown = self.prepared.get(name).cloned();
+        }
+    }
+
+    /// What the statement shows that was noted last: for limits that act while it runs.
+    pub fn shown(&self) -> Option<Shown> {
+        self.shown.clone()
+    }
+
+    /// A statement was prepared under that name with the text that was noted last. A pass that does not hold now is not
+    /// kept: memory is for those who hold one.
+    pub fn remember(&mut self, name: &[u8], who: &Entry) {
+        self.forget(name);
+        let Some(shown) = &self.shown else { return };
+        let has_room = name.len() <= NAME_MAX && self.prepared.len() < PREPARED_MAX;
+        if has_room && self.verify(shown, who).is_some_and(|verified| verified.is_ok()) {
+            self.prepared.insert(name.into(), Rc::clone(shown));
+        }
+    }
+
+    /// A prepared statement is gone.
+    pub fn forget(&mut self, name: &[u8]) {
+        // Nearly always there are none, and then not even the name is hashed.
+        if !self.prepared.is_empty() {
+            self.prepared.remove(name);
+        }
+    }
+
+    /// The pass that was shown, where it holds for this session at this moment. One that does not is counted and logged, and
+    /// is as good as none.
+    pub fn prove(&self, shown: Option<&Shown>, who: &Entry, common: &Common) -> Option<Pass> {
+        match self.verify(shown?, who)? {
+            Ok(pass) => Some(pass),
+            Err(flaw) => {
+                rejected(flaw, who, common);
+                None
+            }
+        }
+    }
+
+    fn verify(&self, shown: &Shown, who: &Entry) -> Option<Result<Pass, Flaw>> {
+        let bearer = Bearer { user: &who.identity.user, database: &who.identity.database };
+        Some(Pass::verify(shown, self.key.as_deref()?, bearer, clock::wall().as_secs()))
+    }
+}
+
+fn rejected(flaw: Flaw, who: &Entry, common: &Common) {
+    common.metrics.break_glass_rejected(flaw.label());
+    let key = format!("break_glass {} {}", flaw.label(), who.client);
+    if let Line::Write { suppressed } = common.gate.pass(&key) {
+        let (client, number, peer, reason) = (&who.client, who.number, who.peer, flaw.label());
+        tracing::warn!(%client, number, %peer, reason, suppressed, "a break-glass pass does not hold and was ignored");
+    }
+}
+
+/// Counts and logs what a pass lifted; `shape` is the statement without its literals.
+pub fn lifted(pass: &Pass, breaches: &[Breach], shape: &[u8], who: &Entry, common: &Common) {
+    for breach in breaches {
+        common.metrics.break_glass(breach.rule);
+        // One rate for each rule of each pass: the first uses of every pass are in the log.
+        let (rule, until) = (breach.rule, pass.until_text());
+        let key = format!("break_glass {rule} {until} {} {}", who.client, pass.reason);
+        if let Line::Write { suppressed } = common.gate.pass(&key) {
+            let (client, number, peer, measured) = (&who.client, who.number, who.peer, &breach.measured);
+            let [user, database, reason] =
+                [&who.identity.user, &who.identity.database, &pass.reason].map(|text| display_bytes(text.as_bytes()));
+            let shape = display_bytes(shape);
+            tracing::warn!(
+                rule, %client, number, %peer, user, database, reason, until, measured, shape, suppressed,
+                "audit: a statement passed by break-glass"
+            );
+        }
+    }
+}

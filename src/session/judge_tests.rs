@@ -1,0 +1,113 @@
+//! What a session does when a rule fails.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Judge;
+use crate::catalog::Catalog;
+use crate::client::admission::Admission;
+use crate::config::{self, Config, Process};
+use crate::control::Control;
+use crate::guard::failure_tests::failing;
+use crate::guard::{Guard, State};
+use crate::roster::{Identity, Newcomer, Roster, Seat};
+use crate::session::analyst::Means;
+use crate::session::cancel::Keys;
+use crate::session::house::{Common, Current, House, Settings};
+use crate::session::local::Local;
+use crate::session::memory::Budget;
+use crate::session::overseer::Opinion;
+use crate::session::policy::Policies;
+use crate::telemetry::shapes::Shapes;
+use crate::telemetry::{Gate, Metrics};
+use crate::wire::Request;
+
+fn config() -> Config {
+    config::read("[[listener]]", &Process::WithoutSecrets, &|_| Vec::new()).unwrap().config
+}
+
+fn current(guard: Guard) -> Current {
+    let config = config();
+    Current {
+        listener: config.listeners[0].clone(),
+        caps: config.caps,
+        policies: Policies::all(guard),
+        break_glass: None,
+    }
+}
+
+fn house(guard: Guard) -> Arc<House> {
+    let config = config();
+    Arc::new(House {
+        name: "main".into(),
+        admission: Admission::new(&config, "main"),
+        catalog: Catalog::start(&config.listeners[0]),
+        settings: Settings::new(current(guard)),
+        common: Arc::new(Common {
+            roster: Arc::new(Roster::default()),
+            keys: Arc::new(Keys::default()),
+            control: Arc::new(Control::default()),
+            metrics: Metrics::new(1),
+            shapes: Arc::new(Shapes::default()),
+            memory: Budget::new(1 << 20),
+            gate: Gate::default(),
+        }),
+    })
+}
+
+fn seat(house: &House) -> Seat {
+    house.common.roster.join(Newcomer {
+        identity: Identity {
+            listener: "main".into(),
+            user: "web".to_owned(),
+            database: "shop".to_owned(),
+            application_name: String::new(),
+            address: [127, 0, 0, 1].into(),
+        },
+        client: "web".into(),
+        peer: ([127, 0, 0, 1], 1).into(),
+        server: ([127, 0, 0, 1], 5432).into(),
+    })
+}
+
+async fn opinion(judge: &mut Judge, sql: &str, who: &Seat) -> Opinion {
+    match judge.opinion(Request::Run { text: sql.as_bytes() }, sql.len() as u64, who) {
+        Opinion::Wait => poll_fn(|cx| judge.poll_opinion(cx, who)).await,
+        opinion => opinion,
+    }
+}
+
+fn states(house: &House) -> Vec<State> {
+    house.settings.load().policies.base().states().map(|(_, state)| state).collect()
+}
+
+#[tokio::test]
+async fn a_rule_that_panics_is_counted_once_the_session_goes_on_and_reload_puts_it_back() {
+    let house = house(failing());
+    let metrics = Arc::clone(&house.common.metrics);
+    let means = Means {
+        cache_bytes: 1 << 20,
+        ceiling: Duration::from_secs(1),
+        memory: Arc::clone(&house.common.memory),
+        metrics: metrics.worker(0),
+    };
+    let local = Local::start(means, Arc::clone(&house.common.shapes)).unwrap();
+    let who = seat(&house);
+    let mut judge = Judge::new(Arc::clone(&house), Rc::new(local), &who);
+    assert!(matches!(opinion(&mut judge, "SELECT 1", &who).await, Opinion::Allow));
+    assert!(!states(&house).contains(&State::Failed));
+    for _ in 0..3 {
+        let told = opinion(&mut judge, "INSERT INTO t VALUES (1)", &who).await;
+        let Opinion::Refuse(refusal) = told else { panic!("{told:?}") };
+        assert!(refusal.message.contains("rule=sound"), "{refusal:?}");
+    }
+    assert!(matches!(opinion(&mut judge, "SELECT 1", &who).await, Opinion::Allow));
+    assert_eq!(states(&house).iter().filter(|state| **state == State::Failed).count(), 1);
+    assert!(metrics.render().contains("floodwall_rule_failed_total{rule=\"lenient\"} 1\n"), "{}", metrics.render());
+    assert_eq!(metrics.verdicts("sound", "enforce"), 3);
+    house.settings.swap(current(Guard::build(&toml::Table::new()).unwrap()));
+    assert!(!states(&house).contains(&State::Failed));
+    assert!(matches!(opinion(&mut judge, "INSERT INTO t VALUES (1)", &who).await, Opinion::Allow));
+}

@@ -1,0 +1,343 @@
+//! Time limits of statements and transactions, without a timer for each.
+//!
+//! A session notes when something began that may not take for ever. Its worker looks at those sessions, and at no others,
+//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within [`LOOK`].
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use crate::clock::{self, Instant};
+use crate::guard::Limits;
+use crate::guard::limits::TimeLimit;
+use crate::wire::Transaction;
+
+/// How often a worker looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What may not take for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timed {
+    /// A statement that runs.
+    Statement,
+    /// A transaction that is open.
+    Transaction,
+    /// A transaction that is open, with nothing to do.
+    IdleTransaction,
+}
+
+impl Timed {
+    const ALL: [Self; 3] = [Self::Statement, Self::Transaction, Self::IdleTransaction];
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Statement => 0,
+            Self::Transaction => 1,
+            Self::IdleTransaction => 2,
+        }
+    }
+}
+
+/// The sessions of one worker that something may become too late for.
+#[derive(Debug, Default)]
+pub struct Timings {
+    listed: RefCell<Vec<Rc<Times>>>,
+    looking: Cell<Looking>,
+}
+
+/// Whether a worker's look-out runs: only while there is somebody to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Looking {
+    #[default]
+    No,
+    Yes,
+}
+
+/// One session's times. Nobody looks at a session whose `Timing` was dropped.
+#[derive(Debug)]
+pub struct Timing {
+    worker: Rc<Timings>,
+    times: Rc<Times>,
+}
+
+/// What a session notes and its worker looks at.
+#[derive(Debug)]
+struct Times {
+    /// How long each of [`Timed`] may take; `None`: for ever.
+    limits: Cell<[Option<Duration>; 3]>,
+    /// Whether each of [`Timed`] goes on.
+    going: Cell<[Going; 3]>,
+    due: Cell<Option<Timed>>,
+    place: Cell<Place>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Whether something goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Going {
+    #[default]
+    Not,
+    Since(Instant),
+    /// It does, for too long, and that was told.
+    Told,
+}
+
+/// Whether a session is among those that are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Listed,
+    Unlisted,
+}
+
+impl Timing {
+    /// The times of a session of this worker; without limits.
+    pub fn new(worker: &Rc<Timings>) -> Self {
+        let times = Times {
+            limits: Cell::default(),
+            going: Cell::default(),
+            due: Cell::new(None),
+            place: Cell::new(Place::Unlisted),
+            waker: RefCell::new(None),
+        };
+        Self { worker: Rc::clone(worker), times: Rc::new(times) }
+    }
+
+    /// Whom to wake: the session's task.
+    pub fn register(&self, waker: &Waker) {
+        *self.times.waker.borrow_mut() = Some(waker.clone());
+    }
+
+    /// Takes up the limits of the rules in force; they count from the next beginning on.
+    pub fn limit(&self, limits: &Limits) {
+        let limit = |limit: Option<TimeLimit>| limit.map(|limit| limit.limit);
+        self.times.limits.set([limit(limits.statement), limit(limits.transaction), limit(limits.idle_transaction)]);
+    }
+
+    /// A request went to the server.
+    pub fn begins(&self, now: Instant) {
+        self.times.stop(Timed::IdleTransaction);
+        if self.times.going(Timed::Statement) == Going::Not {
+            self.start(Timed::Statement, now);
+        }
+    }
+
+    /// The server has answered a request that began at `began`, and owes nothing.
+    pub fn rests(&self, transaction: Transaction, began: Instant, now: Instant) {
+        self.ends();
+        if transaction == Transaction::None {
+            self.times.stop(Timed::Transaction);
+            self.times.stop(Timed::IdleTransaction);
+            return;
+        }
+        if self.times.going(Timed::Transaction) == Going::Not {
+            self.start(Timed::Transaction, began);
+        }
+        self.start(Timed::IdleTransaction, now);
+    }
+
+    /// The server has answered a request and owes more.
+    pub fn ends(&self) {
+        self.times.stop(Timed::Statement);
+    }
+
+    /// What has taken too long: told once for each beginning. One cell is read where nothing has.
+    pub fn take_due(&self) -> Option<Timed> {
+        self.times.due.take()
+    }
+
+    fn start(&self, what: Timed, now: Instant) {
+        if self.times.limit(what).is_none() {
+            return;
+        }
+        self.times.set(what, Going::Since(now));
+        if self.times.place.replace(Place::Listed) == Place::Unlisted {
+            self.worker.list(Rc::clone(&self.times));
+        }
+    }
+}
+
+impl Drop for Timing {
+    fn drop(&mut self) {
+        self.times.going.set([Going::Not; 3]);
+        self.times.due.set(None);
+    }
+}
+
+impl Times {
+    fn limit(&self, what: Timed) -> Option<Duration> {
+        self.limits.get().get(what.index()).copied().flatten()
+    }
+
+    fn going(&self, what: Timed) -> Going {
+        self.going.get().get(what.index()).copied().unwrap_or_default()
+    }
+
+    fn set(&self, what: Timed, going: Going) {
+        let mut all = self.going.get();
+        if let Some(slot) = all.get_mut(what.index()) {
+            *slot = going;
+        }
+        self.going.set(all);
+    }
+
+    /// It is over, so it is not late any more.
+    fn stop(&self, what: Timed) {
+        self.set(what, Going::Not);
+        if self.due.get() == Some(what) {
+            self.due.set(None);
+        }
+    }
+
+    fn is_late(&self, what: Timed, now: Instant) -> bool {
+        match (self.going(what), self.limit(what)) {
+            (Going::Since(since), Some(limit)) => now.saturating_duration_since(since) >= limit,
+            _ => false,
+        }
+    }
+
+    /// Notes what is too late by now, and wakes the session. False where nothing goes on, so that there is nothing to look at.
+    fn look(&self, now: Instant) -> bool {
+        if self.due.get().is_none()
+            && let Some(what) = Timed::ALL.into_iter().find(|&what| self.is_late(what, now))
+        {
+            self.set(what, Going::Told);
+            self.due.set(Some(what));
+            if let Some(waker) = &*self.waker.borrow() {
+                waker.wake_by_ref();
+            }
+        }
+        self.going.get().iter().any(|going| matches!(going, Going::Since(_))) || self.due.get().is_some()
+    }
+}
+
+impl Timings {
+    fn list(self: &Rc<Self>, times: Rc<Times>) {
+        self.listed.borrow_mut().push(times);
+        if self.looking.replace(Looking::Yes) == Looking::No {
+            spawn_local(Rc::clone(self).look_out());
+        }
+    }
+
+    async fn look_out(self: Rc<Self>) {
+        loop {
+            sleep(LOOK).await;
+            let now = clock::now();
+            let mut listed = self.listed.borrow_mut();
+            listed.retain(|times| {
+                let stays = times.look(now);
+                if !stays {
+                    times.place.set(Place::Unlisted);
+                }
+                stays
+            });
+            if listed.is_empty() {
+                // A storm of sessions must not leave its memory behind.
+                *listed = Vec::new();
+                self.looking.set(Looking::No);
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Guard;
+    use tokio::task::LocalSet;
+    use tokio::time::advance;
+
+    const RULES: &str = "statement_timeout = { mode = 'enforce', limit = '2s' }\n\
+                         transaction_timeout = { mode = 'warn', limit = '10s' }\n\
+                         idle_transaction_timeout = { mode = 'warn', limit = '4s' }";
+
+    fn timing(rules: &str) -> Timing {
+        let timing = Timing::new(&Rc::default());
+        timing.limit(Guard::build(&rules.parse().unwrap()).unwrap().limits());
+        timing
+    }
+
+    async fn pass(time: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            let step = left.min(LOOK);
+            advance(step).await;
+            tokio::task::yield_now().await;
+            left -= step;
+        }
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(LocalSet::new().run_until(test));
+    }
+
+    #[test]
+    fn a_statement_that_runs_too_long_is_told_once() {
+        run(async {
+            let timing = timing(RULES);
+            timing.begins(clock::now());
+            pass(Duration::from_millis(1_900)).await;
+            assert_eq!(timing.take_due(), None);
+            pass(Duration::from_millis(300)).await;
+            assert_eq!(timing.take_due(), Some(Timed::Statement));
+            pass(Duration::from_secs(5)).await;
+            assert_eq!(timing.take_due(), None);
+            timing.rests(Transaction::None, clock::now(), clock::now());
+            pass(Duration::from_secs(1)).await;
+            assert!(timing.worker.listed.borrow().is_empty(), "nobody is looked at where nothing goes on");
+        });
+    }
+
+    #[test]
+    fn a_statement_that_ended_in_time_is_not_late() {
+        run(async {
+            let timing = timing(RULES);
+            for _ in 0..5 {
+                timing.begins(clock::now());
+                pass(Duration::from_millis(1_500)).await;
+                timing.rests(Transaction::None, clock::now(), clock::now());
+            }
+            assert_eq!(timing.take_due(), None);
+        });
+    }
+
+    #[test]
+    fn a_transaction_is_late_as_a_whole_and_when_idle() {
+        run(async {
+            let timing = timing(RULES);
+            timing.begins(clock::now());
+            timing.rests(Transaction::Open, clock::now(), clock::now());
+            pass(Duration::from_millis(4_200)).await;
+            assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
+            timing.begins(clock::now());
+            pass(Duration::from_secs(1)).await;
+            timing.rests(Transaction::Failed, clock::now(), clock::now());
+            pass(Duration::from_millis(3_500)).await;
+            assert_eq!(timing.take_due(), None, "idle counts anew after a statement");
+            pass(Duration::from_secs(2)).await;
+            assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
+            pass(LOOK).await;
+            assert_eq!(timing.take_due(), Some(Timed::Transaction), "one after the other");
+            timing.begins(clock::now());
+            timing.rests(Transaction::None, clock::now(), clock::now());
+            pass(Duration::from_secs(20)).await;
+            assert_eq!(timing.take_due(), None);
+        });
+    }
+
+    #[test]
+    fn without_limits_nobody_is_looked_at() {
+        run(async {
+            let timing = timing("mode = 'off'");
+            timing.begins(clock::now());
+            timing.rests(Transaction::Open, clock::now(), clock::now());
+            assert!(timing.worker.listed.borrow().is_empty());
+            assert_eq!(timing.worker.looking.get(), Looking::No);
+        });
+    }
+}

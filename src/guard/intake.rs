@@ -29,16 +29,11 @@ impl<'a> Intake<'a> {
     /// The statements, in order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let intake = *self;
-        let last = intake.reading.pieces().len().saturating_sub(1);
         intake.reading.pieces().iter().enumerate().map(move |(index, piece)| Entry {
             index,
             piece,
             facts: intake.reading.statement(index),
-            cut: if index == last || intake.reading.is_last_of_its_reading(index) {
-                intake.whole
-            } else {
-                Whole::Whole
-            },
+            cut: if intake.reading.is_last_of_its_reading(index) { intake.whole } else { Whole::Whole },
             intake,
         })
     }

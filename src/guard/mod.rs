@@ -26,22 +26,13 @@ pub use measure::Measure;
 pub use plan::Plan;
 pub use rule::RuleDef;
 pub use settings::SettingError;
-pub use unreadable::UNREADABLE;
+pub use unreadable::{OnUnreadable, UNREADABLE};
 pub use verdict::{Breach, Judgement, Measured, Mode, Trace, Verdict};
 
 use active::Active;
 use failure::{Failures, Running};
 use rule::Finding;
 use settings::Section;
-
-/// What becomes of a statement that nobody could read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnreadable {
-    /// It passes, judged by what is known of it.
-    Allow,
-    /// It is refused.
-    Refuse,
-}
 
 /// Whether PostgreSQL clients hear of warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

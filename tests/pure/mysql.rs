@@ -1,7 +1,7 @@
 //! The lexer and the facts of MySQL's SQL.
 
-use floodwall::guard::{Guard, Intake, Verdict, Whole};
-use floodwall::sql::facts::{self, Filter};
+use floodwall::guard::{Guard, Intake, Measure, Verdict, Whole};
+use floodwall::sql::facts::{self, Filter, Reach};
 use floodwall::sql::lexer::{Counts, Limit, Marks, Wrap, lex};
 use floodwall::sql::{Flags, Quotes, Reading, Server, Strings, Verb};
 
@@ -178,19 +178,77 @@ fn two_readings_of_one_text_warn_once() {
     assert_eq!((reading.pieces().len(), guard.judge(&intake).warned.len()), (2, 1));
 }
 
+fn allows(settings: &str, sql: &str) -> bool {
+    let guard = Guard::build(&settings.parse().unwrap()).unwrap();
+    let reading = Reading::of(Flags::MYSQL, sql.as_bytes());
+    let intake = Intake { reading: &reading, schema: None, text_bytes: sql.len() as u64, whole: Whole::Whole };
+    guard.judge(&intake).allows()
+}
+
 #[test]
 fn a_limit_of_a_write_is_measured() {
-    let allows = |settings: &str, sql: &str| {
-        let guard = Guard::build(&settings.parse().unwrap()).unwrap();
-        let reading = Reading::of(Flags::MYSQL, sql.as_bytes());
-        guard
-            .judge(&Intake { reading: &reading, schema: None, text_bytes: sql.len() as u64, whole: Whole::Whole })
-            .allows()
-    };
     assert!(allows("", "DELETE FROM t LIMIT 10000") && !allows("", "DELETE FROM t LIMIT 10001"));
     assert!(!allows("unfiltered_write.max_rows = 500", "UPDATE t SET x = 1 LIMIT 501"));
     assert!(allows("unfiltered_write.max_rows = 500", "UPDATE t SET x = 1 WHERE id = 5 LIMIT 501"));
     assert!(allows("", "UPDATE a, b SET a.x = (SELECT 1 LIMIT 99999) LIMIT 5"), "the limit of the write counts");
+    assert!(!allows("", "DELETE FROM t WHERE id IS NOT NULL LIMIT 10001"), "its WHERE is true for every row");
+    assert!(allows("", "DELETE FROM t WHERE id IS NOT NULL LIMIT 10000"));
+    assert!(allows("", "DELETE FROM t WHERE gone_at IS NOT NULL LIMIT 10001"), "nobody says that it is never null");
+    let guard = Guard::build(&toml::Table::new()).unwrap();
+    let measured = |sql: &str| {
+        let reading = Reading::of(Flags::MYSQL, sql.as_bytes());
+        let intake = Intake { reading: &reading, schema: None, text_bytes: sql.len() as u64, whole: Whole::Whole };
+        let values = guard.measure(&intake).values;
+        values.into_iter().find(|(measure, _)| *measure == Measure::UnfilteredRows).map(|(_, rows)| rows)
+    };
+    assert_eq!(measured("DELETE FROM t LIMIT 70"), Some(70));
+    assert_eq!(measured("DELETE FROM t WHERE a = 5 LIMIT 70"), None);
+}
+
+#[test]
+fn the_readings_of_a_long_text_are_counted_apart() {
+    // Statements beyond the first thousand are kept with others of their shape, and their rows are added up.
+    let inserts = |count: usize| format!("/*!40101 SET NAMES utf8 */; {}", "INSERT INTO t VALUES (1); ".repeat(count));
+    assert!(allows("", &inserts(5_000)));
+    assert!(!allows("", &inserts(7_000)));
+}
+
+#[test]
+fn a_statement_that_is_only_scanned_keeps_its_limit_behind_an_offset() {
+    let scanned = |sql: &str| {
+        let facts = facts::parse_while(&lex(Flags::MYSQL, sql.as_bytes()), &mut || false);
+        facts.statements[0].reach.clone()
+    };
+    assert_eq!(scanned("SELECT * FROM t LIMIT 20, 10"), Reach::Limited(Box::new(Reach::Table(0)), 0));
+    assert_eq!(scanned("TABLE `a b` LIMIT 20, 10"), Reach::Limited(Box::new(Reach::Table(0)), 0));
+}
+
+#[test]
+fn parentheses_around_tables_go_wherever_they_stand() {
+    for sql in ["SELECT * FROM (a) JOIN (b) ON a.x = b.x", "SELECT * FROM (a, b) JOIN (c)"] {
+        let facts = facts::parse(&lex(Flags::MYSQL, sql.as_bytes()));
+        assert_eq!(facts.unreadable(), None, "{sql}");
+    }
+}
+
+#[test]
+fn a_name_that_no_server_takes_is_not_kept_whole() {
+    let long = "n".repeat(2_000);
+    for name in [long.clone(), format!("`{long}`"), format!("`{}`", "``".repeat(1_000)), format!("@{long}")] {
+        let shape = shape(&format!("SELECT {name} FROM t"));
+        assert!(shape.len() < 300 && shape.ends_with(" from t"), "{shape}");
+        assert_eq!(self::shape(&shape), shape);
+    }
+}
+
+#[test]
+fn a_brace_without_a_word_leaves_no_trace_in_a_shape() {
+    for sql in ["SELECT {", "SELECT { 1 }", "SELECT {'a' FROM t", "{{ SELECT a }", "SELECT a } FROM t", "SELECT { { d"]
+    {
+        let shape = shape(sql);
+        assert!(!shape.contains(['{', '}']), "{shape}");
+        assert_eq!(self::shape(&shape), shape, "{sql}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use floodwall::sql::cache::ByteCache;
-use floodwall::sql::facts::{self, Filter, Source};
+use floodwall::sql::facts::{self, Filter, Reach, Source};
 use floodwall::sql::lexer::{self, Counts, Lexed, Limit, Marks, Wrap, lex};
 use floodwall::sql::{Dialect, Estimate, Flags, Quotes, Schema, Strings, TableName, Verb};
 
@@ -354,6 +354,15 @@ fn a_file_is_read_one_statement_at_a_time() {
     lexer::first_statement(Flags::POSTGRES, &text[first..], &mut lexed).unwrap();
     assert!(lexed.pieces[0].marks.has(Marks::COPY_IN));
     assert_eq!(lexer::first_statement(Flags::POSTGRES, b" -- nothing", &mut lexed), None);
+}
+
+#[test]
+fn a_table_statement_that_is_only_scanned_reads_its_whole_table() {
+    for sql in ["TABLE a", "TABLE \"a\" ORDER BY 1"] {
+        let facts = facts::parse_while(&lex(Flags::POSTGRES, sql.as_bytes()), &mut || false);
+        assert_eq!(facts.statements[0].reach, Reach::Table(0), "{sql}");
+        assert_eq!(facts.statements[0].tables, [TableName::new("a")], "{sql}");
+    }
 }
 
 #[test]

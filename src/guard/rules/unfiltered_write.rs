@@ -4,6 +4,7 @@ use super::hint;
 use crate::guard::bound;
 use crate::guard::failure::OnPanic;
 use crate::guard::intake::{Entry, Whole};
+use crate::guard::measure::Measure;
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
@@ -102,6 +103,17 @@ impl Rule for UnfilteredWrite {
             message,
             hint,
         }))
+    }
+
+    fn measure(&self, entry: &Entry<'_>, tell: &mut dyn FnMut(Measure, u64)) {
+        for write in &entry.facts.writes {
+            if let Filter::Limited(rest, index) = &write.filter
+                && let Limit::Rows(rows) = entry.intake.reading.limit(entry.piece, *index)
+                && self.names_all(entry, write, rest)
+            {
+                tell(Measure::UnfilteredRows, rows);
+            }
+        }
     }
 
     fn trace(&self, entry: &Entry<'_>) -> Option<String> {

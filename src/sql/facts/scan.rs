@@ -73,7 +73,10 @@ pub(super) fn statement(dialect: Dialect, text: &str, verb: Verb, reason: Unread
 
 /// `TABLE name` as the query that it stands for.
 fn spelled_out(text: &str) -> Cow<'_, str> {
-    text.strip_prefix("table ").map_or(text.into(), |name| format!("select * from {name}").into())
+    match text.strip_prefix("table ") {
+        Some(name) => format!("select * from {name}").into(),
+        None => text.into(),
+    }
 }
 
 /// The arms of a MERGE. What it joins by is not looked at, and taken for a filter.

@@ -89,7 +89,11 @@ impl Reader {
         if let Some(condition) = target.condition {
             scope.condition(condition, all, all);
         }
-        scope.keyed(Goal::First, rows)
+        match self.dialect {
+            // MySQL may write to all of them.
+            Dialect::MySql if scope.len() > 1 => Reach::Unknown,
+            Dialect::MySql | Dialect::Postgres => scope.keyed(Goal::First, rows),
+        }
     }
 
     fn insert(&mut self, insert: &Insert) -> Reach {

@@ -93,16 +93,21 @@ fn replaced(tokens: &[Token<'_>], at: usize) -> Option<(usize, &'static str)> {
     })
 }
 
+/// The 1,000 tokens before one, backwards: each token may be asked, and all of them together must not take long.
+fn before<'a, 'b>(tokens: &'b [Token<'a>], at: usize) -> impl Iterator<Item = &'b Token<'a>> {
+    tokens.get(..at).unwrap_or_default().iter().rev().take(1_000)
+}
+
 /// True where nothing but modifiers stands between a word that takes them and this one.
 fn modifies(tokens: &[Token<'_>], at: usize) -> bool {
-    let before = tokens.get(..at).unwrap_or_default().iter().rev().find(|token| !MODIFIERS.contains(&token.text));
+    let before = before(tokens, at).find(|token| !MODIFIERS.contains(&token.text));
     before.is_some_and(|token| MODIFIED.contains(&token.text))
 }
 
 fn in_group_by(tokens: &[Token<'_>], at: usize) -> bool {
     let depth = tokens[at].depth;
     let clauses = ["group", "order", "over", "partition", "having", "select"];
-    let mut before = tokens.get(..at).unwrap_or_default().iter().rev().filter(|token| token.depth == depth);
+    let mut before = before(tokens, at).filter(|token| token.depth == depth);
     before.find(|token| clauses.contains(&token.text)).is_some_and(|token| token.text == "group")
 }
 

@@ -242,6 +242,29 @@ fn a_name_that_no_server_takes_is_not_kept_whole() {
 }
 
 #[test]
+fn a_sign_means_what_its_word_means_where_it_stands() {
+    let verbs = |sql: &str| {
+        let lexed = lex(Flags::MYSQL, sql.as_bytes());
+        (lexed.pieces[0].verb, lexed.pieces[0].inner, lexed.shape)
+    };
+    for (sign, word) in [("||", "or"), ("&&", "and"), ("!", "not"), ("\\N", "null")] {
+        for around in ["EXPLAIN <=> @ ANALYZE SELECT 1", "SELECT a. @ FROM t", "SELECT @ b", "@ SELECT 1"] {
+            let written = |with: &str| verbs(&around.replace('@', with));
+            assert_eq!(written(sign), written(word), "{around}, {sign}");
+        }
+    }
+}
+
+#[test]
+fn a_dot_behind_a_variable_is_no_part_of_its_name() {
+    for sql in ["SELECT @a . b FROM t", "SELECT @ . 1e5 FROM t", "SELECT @a.b . c", "SELECT @@global . x"] {
+        let first = lex(Flags::MYSQL, sql.as_bytes()).shape;
+        assert_eq!(lex(Flags::MYSQL, &first).shape, first, "{sql}");
+    }
+    assert_eq!(shape("SELECT @a.b, @a . b, @@global . x"), "select @a.b, @a .b, @@global.x");
+}
+
+#[test]
 fn a_brace_without_a_word_leaves_no_trace_in_a_shape() {
     for sql in ["SELECT {", "SELECT { 1 }", "SELECT {'a' FROM t", "{{ SELECT a }", "SELECT a } FROM t", "SELECT { { d"]
     {

@@ -90,6 +90,9 @@ impl Rule for UnfilteredWrite {
             Filter::None | Filter::Real => format!("{verb} of every row of {table}: it has no WHERE"),
         };
         let hint = match write.kind {
+            _ if matches!(write.filter, Filter::Limited(..)) => {
+                format!("Write {verb} … LIMIT {} at most, again until none is left", self.max_rows)
+            }
             _ if write.filter == Filter::Unread => "Send fewer statements at once, or shorter ones".to_owned(),
             WriteKind::Update => hint::in_slices(entry, write.table.as_ref()),
             WriteKind::Delete => hint::in_batches(entry, write.table.as_ref()),

@@ -50,19 +50,19 @@ pub(super) fn adapted(text: &str) -> String {
         let (count, by) = match replaced(&tokens, at) {
             _ if parens.contains(&at) => (1, " ".into()),
             Some((count, by)) => (count, by.into()),
-            None if token.text == "?2" => {
-                limits = limits.saturating_add(1);
-                (1, format!("?{}", LIMIT_BASE.saturating_add(limits - 1)))
-            }
+            None if token.text == "?2" => (1, format!("?{}", LIMIT_BASE.saturating_add(limits))),
             None => {
                 at += 1;
                 continue;
             }
         };
-        at += count;
+        let mut taken = tokens.get(at..).unwrap_or_default().iter().take(count);
+        let passed = taken.clone().filter(|token| token.text == "?2").count();
+        limits = limits.saturating_add(u16::try_from(passed).unwrap_or(u16::MAX));
         out.push_str(&text[copied..token.at]);
         out.push_str(&by);
-        copied = tokens.get(at - 1).map_or(text.len(), Token::end);
+        copied = taken.next_back().map_or(text.len(), Token::end);
+        at += count;
     }
     out.push_str(&text[copied..]);
     out

@@ -2,7 +2,6 @@
 
 use super::{Inside, scan};
 use crate::sql::lexer::Marks;
-use crate::sql::lexer::keyword::Word;
 use crate::sql::lexer::scan as common;
 use crate::sql::lexer::token::{Last, Lexer};
 use crate::sql::lexer::value::{Kind, Pair, Scalar};
@@ -45,7 +44,17 @@ impl Lexer<'_> {
         if number && !matches!(self.last, Last::Word(_) | Last::Name) {
             return self.mysql_number();
         }
+        if self.follows_variable() {
+            // Without the space it would be part of the variable's name.
+            self.gap();
+        }
         self.dot();
+    }
+
+    /// True where the last token is a user's variable, whose name may have dots.
+    fn follows_variable(&self) -> bool {
+        let mut before = self.out.shape.iter().rev().skip_while(|&&byte| scan::is_word(byte) || byte == b'.');
+        self.last == Last::Name && before.next() == Some(&b'@') && before.next() != Some(&b'@')
     }
 
     pub(super) fn mysql_colon(&mut self) {
@@ -64,16 +73,18 @@ impl Lexer<'_> {
         if scan::byte(self.text, self.at + 1) != b'N' {
             return self.other();
         }
-        self.put_sign(b"null", self.at + 2, Word::Null);
+        self.put_sign(b"null", self.at + 2);
     }
 
     /// Puts the word that a sign stands for.
-    pub(super) fn put_sign(&mut self, word: &[u8], end: usize, meaning: Word) {
+    /// It means what the word would mean there.
+    pub(super) fn put_sign(&mut self, word: &[u8], end: usize) {
         self.gap();
         let shape = self.out.shape.len();
         self.out.shape.extend_from_slice(word);
         self.at = end;
-        self.act(meaning, shape);
+        let meaning = self.mysql_meaning(shape);
+        self.act_on(meaning, shape);
     }
 
     /// `{ OJ … }`, `{d '…'}`, `{fn …}`: what an ODBC client writes stands for what is inside.
@@ -97,9 +108,9 @@ impl Lexer<'_> {
                 self.passed(start + 2);
             }
             // A server may be set to take `||` for a concatenation: as OR it filters less.
-            (b"||", _) => self.put_sign(b"or", end, Word::Or),
-            (b"&&", _) => self.put_sign(b"and", end, Word::And),
-            (b"!", _) => self.put_sign(b"not", end, Word::Not),
+            (b"||", _) => self.put_sign(b"or", end),
+            (b"&&", _) => self.put_sign(b"and", end),
+            (b"!", _) => self.put_sign(b"not", end),
             (b"<=>", _) => {
                 let pair = self.pair.compared();
                 self.put_operator(end);

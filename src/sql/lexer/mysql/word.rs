@@ -41,6 +41,11 @@ impl Lexer<'_> {
             // Names keep their case.
             self.out.shape[shape..].copy_from_slice(kept);
         }
+        self.act_on(word, shape);
+    }
+
+    /// Acts on a word that was just put at `shape`.
+    pub(super) fn act_on(&mut self, word: Word, shape: usize) {
         let acting = self.program_word(word);
         self.act(acting, shape);
         self.settle_head(word);

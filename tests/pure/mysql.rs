@@ -74,6 +74,7 @@ fn verbs_of_mysql_are_known() {
         ("KILL QUERY 5", Verb::Kill, Verb::Kill, Wrap::None),
         ("RENAME TABLE a TO b", Verb::Schema, Verb::Schema, Wrap::None),
         ("OPTIMIZE TABLE t", Verb::Maintain, Verb::Maintain, Wrap::None),
+        ("ANALYZE # a comment\n TABLE t", Verb::Maintain, Verb::Maintain, Wrap::None),
         ("ANALYZE LOCAL TABLE t", Verb::Maintain, Verb::Maintain, Wrap::None),
         ("ANALYZE FORMAT=JSON SELECT 1", Verb::Explain, Verb::Select, Wrap::ExplainAnalyze),
         ("EXPLAIN FORMAT=JSON DELETE FROM t", Verb::Explain, Verb::Delete, Wrap::Explain),

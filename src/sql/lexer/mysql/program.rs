@@ -35,7 +35,7 @@ impl Lexer<'_> {
     }
 
     fn is_followed_by(&self, words: &[&[u8]]) -> bool {
-        let start = scan::after_space(self.text, self.at);
+        let start = scan::after_comments(self.text, self.at);
         let end = common::word(self.text, start);
         let next = self.text.get(start..end).unwrap_or_default();
         words.iter().any(|word| next.eq_ignore_ascii_case(word))

@@ -75,6 +75,19 @@ pub(super) fn after_space(text: &[u8], at: usize) -> usize {
     at + tail.iter().position(|&byte| CLASS[usize::from(byte)] != Class::Space).unwrap_or(tail.len())
 }
 
+/// The first byte from `at` on that is neither white space nor in a plain comment.
+pub(super) fn after_comments(text: &[u8], mut at: usize) -> usize {
+    loop {
+        at = after_space(text, at);
+        at = match (byte(text, at), byte(text, at + 1)) {
+            (b'#', _) => line_comment(text, at + 1),
+            (b'-', b'-') if is_dashed_comment(text, at) => line_comment(text, at + 2),
+            (b'/', b'*') if executable(text, at).is_none() => block_comment(text, at + 2).at,
+            _ => return at,
+        };
+    }
+}
+
 /// What begins with a digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Digits {

@@ -89,6 +89,6 @@ impl Lexer<'_> {
     pub(super) fn begins_tuples(&self) -> bool {
         self.piece.inner == Verb::Insert
             && self.frames.len() == 1
-            && scan::byte(self.text, scan::after_space(self.text, self.at)) == b'('
+            && scan::byte(self.text, scan::after_comments(self.text, self.at)) == b'('
     }
 }

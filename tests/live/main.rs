@@ -18,6 +18,7 @@ mod ends;
 mod extended;
 mod giants;
 mod harness;
+mod mariadb;
 mod notify;
 mod operate;
 mod pgbench;

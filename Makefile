@@ -80,7 +80,7 @@ clean-cache:
 	rm -rf target/regress target/venv target/node target/tmp
 
 test-tools: target/venv/ready target/node/ready
-	@tests/support/install build server drivers
+	@tests/support/install build server drivers mariadb
 
 # Client libraries of the driver tests, at pinned versions.
 target/venv/ready: tests/drivers/requirements.txt

@@ -151,7 +151,7 @@ struct Pass {
 enum Dialect {
     /// PostgreSQL
     Postgres,
-    /// MySQL and MariaDB: not in this version yet
+    /// MySQL and MariaDB, with their sessions' defaults
     Mysql,
 }
 
@@ -221,9 +221,6 @@ fn check(path: &Path) -> anyhow::Result<ExitCode> {
 
 impl Judge {
     fn run(self) -> anyhow::Result<ExitCode> {
-        if matches!(self.dialect, Dialect::Mysql) {
-            anyhow::bail!("--dialect mysql is not in this version yet");
-        }
         let rules = match &self.config {
             Some(path) => load(path, Process::WithoutSecrets)?.rules,
             None => toml::Table::new(),
@@ -234,7 +231,7 @@ impl Judge {
         })?;
         let linter = Linter {
             guard: &guard,
-            dialect: sql::Dialect::Postgres,
+            dialect: self.dialect.into(),
             kind: self.input.map(Input::kind),
             format: self.format.into(),
         };
@@ -248,6 +245,15 @@ impl Input {
         match self {
             Self::Sql => linter::Kind::Sql,
             Self::PgStatStatements => linter::Kind::Statistics,
+        }
+    }
+}
+
+impl From<Dialect> for sql::Dialect {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => Self::Postgres,
+            Dialect::Mysql => Self::MySql,
         }
     }
 }

@@ -50,13 +50,14 @@ impl<'a> Intake<'a> {
     /// The statements, in order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let intake = *self;
-        let last = intake.reading.pieces().len().saturating_sub(1);
         let mut written = 0_u64;
         intake.reading.pieces().iter().enumerate().map(move |(index, piece)| {
             let facts = intake.reading.statement(index);
-            let cut = if index == last { intake.whole } else { Whole::Whole };
+            let last = intake.reading.is_last_of_its_reading(index);
+            let cut = if last { intake.whole } else { Whole::Whole };
             let entry = Entry { index, piece, facts, cut, written_before: written, intake };
-            written = written.saturating_add(entry.written());
+            // Another reading of the same text counts for itself.
+            written = if last { 0 } else { written.saturating_add(entry.written()) };
             entry
         })
     }

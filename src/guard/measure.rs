@@ -7,6 +7,8 @@ use crate::units::Unit;
 pub enum Measure {
     /// Rows that a query sends at most, as far as its text tells.
     SelectRows,
+    /// Rows of the LIMIT of a write without a filter.
+    UnfilteredRows,
     /// Rows that the text of a write carries.
     BulkRows,
     /// Bytes of the text of a write.
@@ -35,6 +37,7 @@ impl Measure {
     /// Every measure; those of one rule stand together, the one that people think of first.
     pub const ALL: &'static [Self] = &[
         Self::SelectRows,
+        Self::UnfilteredRows,
         Self::BulkRows,
         Self::BulkBytes,
         Self::ResultRows,
@@ -57,6 +60,7 @@ impl Measure {
     pub const fn rule(self) -> &'static str {
         match self {
             Self::SelectRows => "unbounded_select",
+            Self::UnfilteredRows => "unfiltered_write",
             Self::BulkRows | Self::BulkBytes => "bulk_write",
             Self::ResultRows | Self::ResultBytes => super::limits::RESULT_BUDGET,
             Self::WriteRows => super::limits::WRITE_BUDGET,
@@ -71,7 +75,12 @@ impl Measure {
     /// The setting of the rule that limits it.
     pub const fn setting(self) -> &'static str {
         match self {
-            Self::SelectRows | Self::BulkRows | Self::ResultRows | Self::WriteRows | Self::StreamRows => "max_rows",
+            Self::SelectRows
+            | Self::UnfilteredRows
+            | Self::BulkRows
+            | Self::ResultRows
+            | Self::WriteRows
+            | Self::StreamRows => "max_rows",
             Self::BulkBytes | Self::ResultBytes | Self::StreamBytes => "max_bytes",
             Self::PipelineWrites => "max_writes",
             Self::StatementTime | Self::TransactionTime | Self::IdleTransactionTime => "limit",
@@ -84,6 +93,7 @@ impl Measure {
             Self::BulkBytes | Self::ResultBytes | Self::StreamBytes => Unit::Bytes,
             Self::StatementTime | Self::TransactionTime | Self::IdleTransactionTime => Unit::Time,
             Self::SelectRows
+            | Self::UnfilteredRows
             | Self::BulkRows
             | Self::ResultRows
             | Self::WriteRows

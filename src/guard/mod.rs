@@ -26,22 +26,13 @@ pub use measure::Measure;
 pub use plan::Plan;
 pub use rule::RuleDef;
 pub use settings::SettingError;
-pub use unreadable::UNREADABLE;
+pub use unreadable::{OnUnreadable, UNREADABLE};
 pub use verdict::{Breach, Judgement, Measured, Mode, Trace, Verdict};
 
 use active::Active;
 use failure::{Failures, Running};
 use rule::Finding;
 use settings::Section;
-
-/// What becomes of a statement that nobody could read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnreadable {
-    /// It passes, judged by what is known of it.
-    Allow,
-    /// It is refused.
-    Refuse,
-}
 
 /// Whether PostgreSQL clients hear of warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,11 +179,11 @@ impl Guard {
                 match (finding, active.mode) {
                     (None, _) | (_, Mode::Off) => {}
                     (Some(Finding::Breach(breach) | Finding::Doubt(breach)), _) if lifted.contains(&breach.rule) => {
-                        judgement.lifted.push(breach);
+                        judgement.lift(entry.piece, breach);
                     }
                     (Some(Finding::Breach(breach)), Mode::Enforce) => judgement.refuse(breach),
-                    (Some(Finding::Breach(breach)), Mode::Warn) => judgement.warned.push(breach),
-                    (Some(Finding::Doubt(breach)), _) => judgement.doubt(breach),
+                    (Some(Finding::Breach(breach)), Mode::Warn) => judgement.warn(entry.piece, breach),
+                    (Some(Finding::Doubt(breach)), _) => judgement.doubt(entry.piece, breach),
                 }
             }
             if self.on_unreadable == OnUnreadable::Refuse

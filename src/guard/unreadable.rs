@@ -4,6 +4,15 @@ use super::intake::{Entry, Whole};
 use super::verdict::Breach;
 use crate::sql::facts::Source;
 
+/// What becomes of a statement that nobody could read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnreadable {
+    /// It passes, judged by what is known of it.
+    Allow,
+    /// It is refused.
+    Refuse,
+}
+
 /// Name of what `on_unreadable` refuses: it has no settings of its own.
 pub const UNREADABLE: &str = "unreadable";
 

@@ -2,6 +2,8 @@
 
 use super::measure::Measure;
 use super::rule::RuleDef;
+use crate::sql::Piece;
+use crate::sql::lexer::Marks;
 
 /// What a rule does with what it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,10 +96,26 @@ impl Judgement {
         self.allows() && self.warned.is_empty()
     }
 
+    /// A breach of a rule that warns.
+    pub(super) fn warn(&mut self, piece: &Piece, breach: Breach) {
+        if tells_more(&self.warned, piece, &breach) {
+            self.warned.push(breach);
+        }
+    }
+
     /// A breach that is told and refuses nothing, in any mode.
-    pub(super) fn doubt(&mut self, breach: Breach) {
-        self.doubts.push(self.warned.len());
-        self.warned.push(breach);
+    pub(super) fn doubt(&mut self, piece: &Piece, breach: Breach) {
+        if tells_more(&self.warned, piece, &breach) {
+            self.doubts.push(self.warned.len());
+            self.warned.push(breach);
+        }
+    }
+
+    /// A breach that a pass lifts.
+    pub(super) fn lift(&mut self, piece: &Piece, breach: Breach) {
+        if tells_more(&self.lifted, piece, &breach) {
+            self.lifted.push(breach);
+        }
     }
 
     /// The first breach decides.
@@ -106,6 +124,12 @@ impl Judgement {
             self.verdict = Verdict::Refuse(breach);
         }
     }
+}
+
+/// Another way to read the same text tells only what it alone shows.
+fn tells_more(told: &[Breach], piece: &Piece, breach: &Breach) -> bool {
+    let same = |known: &Breach| (known.rule, &known.message) == (breach.rule, &breach.message);
+    !(piece.marks.has(Marks::ASIDE) && told.iter().any(same))
 }
 
 /// How one rule reads one statement.

@@ -87,14 +87,18 @@ pub(super) struct Read<'a> {
 pub(super) fn judge_reading(guard: &Guard, reading: &Reading, read: Read<'_>, place: Place) -> Finding {
     let intake = Intake { whole: read.whole, ..Intake::of_text(reading, None, read.bytes as u64) };
     let judgement = guard.judge(&intake);
-    let piece = reading.pieces().first();
+    let decisive = match &judgement.verdict {
+        Verdict::Allow => 0,
+        Verdict::Refuse(breach) => breach.statement,
+    };
+    let statement = reading.statement(decisive);
     Finding {
         place,
         shape: display_bytes(read.shape),
-        verb: piece.map_or("", |piece| piece.verb.label()),
-        read: how_read(reading.statement(0).source, piece),
-        tables: tables(reading.statement(0)),
-        trace: guard.trace(&intake, 0),
+        verb: reading.pieces().first().map_or("", |piece| piece.verb.label()),
+        read: how_read(statement.source, reading.pieces().get(decisive)),
+        tables: tables(statement),
+        trace: guard.trace(&intake, decisive),
         refused: match judgement.verdict {
             Verdict::Allow => None,
             Verdict::Refuse(breach) => Some(breach),

@@ -23,7 +23,7 @@ pub use self::input::Kind;
 use self::input::{Input, Source};
 use crate::guard::Guard;
 use crate::sql::facts::STACK_BYTES;
-use crate::sql::{Dialect, Flags, Strings};
+use crate::sql::{Dialect, Flags};
 
 /// How verdicts are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Linter<'_> {
     }
 
     fn judge(&self, input: &Input, out: &mut impl Write, outcome: &mut Outcome) -> Result<(), Failed> {
-        let flags = Flags { dialect: self.dialect, strings: Strings::Standard };
+        let flags = Flags::of(self.dialect);
         let findings = on_large_stack(|| match input.kind {
             Kind::Sql => Ok(script::judge(self.guard, flags, &input.text)),
             Kind::Statistics => statistics::judge(self.guard, flags, input),

@@ -233,18 +233,18 @@ fn changes_schema(lexed: &Lexed) -> ChangesSchema {
 
 fn kind(verb: Verb) -> StatementKind {
     match verb {
-        Verb::Select | Verb::Values | Verb::Table | Verb::Fetch => StatementKind::Select,
+        Verb::Select | Verb::Values | Verb::Table | Verb::Fetch | Verb::Handler => StatementKind::Select,
         Verb::Insert => StatementKind::Insert,
         Verb::Update => StatementKind::Update,
         Verb::Delete | Verb::Truncate => StatementKind::Delete,
         Verb::Merge => StatementKind::Merge,
-        Verb::Copy => StatementKind::Copy,
-        Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint => StatementKind::Transaction,
+        Verb::Copy | Verb::Load => StatementKind::Copy,
+        Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Xa => StatementKind::Transaction,
         Verb::Set | Verb::Prepare | Verb::Deallocate | Verb::Declare | Verb::Close | Verb::Lock | Verb::Notify => {
             StatementKind::Session
         }
         Verb::Schema | Verb::Maintain => StatementKind::Schema,
         Verb::Execute | Verb::Call => StatementKind::Call,
-        Verb::Empty | Verb::Explain | Verb::Other => StatementKind::Other,
+        Verb::Empty | Verb::Explain | Verb::Kill | Verb::Other => StatementKind::Other,
     }
 }

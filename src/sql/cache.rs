@@ -133,7 +133,7 @@ impl<V> ByteCache<V> {
 
     fn hash(&self, flags: Flags, text: &[u8]) -> u64 {
         // The flags differ so rarely that they need not be mixed well, only told apart.
-        rapidhash_v3_seeded(text, &self.secrets) ^ (flags.strings as u64) ^ ((flags.dialect as u64) << 8)
+        rapidhash_v3_seeded(text, &self.secrets) ^ flags.bits()
     }
 
     /// Forgets the next value that nobody asked for since the hand was there.

@@ -17,7 +17,7 @@ pub mod schema;
 pub mod values;
 pub mod verb;
 
-pub use dialect::{Dialect, Flags, Strings};
+pub use dialect::{Dialect, Flags, Quotes, Server, Strings};
 pub use encoding::Encoding;
 pub use facts::Facts;
 pub use lexer::{Lexed, Piece};

@@ -44,6 +44,15 @@ impl Reading {
         &self.pieces
     }
 
+    /// True for the last piece of one way to read the text, behind which another way begins.
+    pub fn is_last_of_its_reading(&self, index: usize) -> bool {
+        match (self.pieces.get(index), self.pieces.get(index + 1)) {
+            (Some(piece), Some(next)) => next.marks.has(Marks::ASIDE) && next.text.start < piece.text.end,
+            (_, None) => true,
+            (None, Some(_)) => false,
+        }
+    }
+
     /// The facts of its shape.
     pub fn facts(&self) -> &Facts {
         &self.facts

@@ -12,7 +12,7 @@ pub enum Verb {
     Values,
     /// `TABLE name`.
     Table,
-    /// `INSERT`.
+    /// `INSERT`, MySQL's `REPLACE`.
     Insert,
     /// `UPDATE`.
     Update,
@@ -30,7 +30,7 @@ pub enum Verb {
     Rollback,
     /// `SAVEPOINT`, `RELEASE`.
     Savepoint,
-    /// `SET`, `RESET`, `SHOW`, `DISCARD`.
+    /// `SET`, `RESET`, `SHOW`, `DISCARD`, `USE`.
     Set,
     /// `PREPARE`, also of a transaction.
     Prepare,
@@ -44,20 +44,28 @@ pub enum Verb {
     Fetch,
     /// `CLOSE`.
     Close,
-    /// `CREATE`, `ALTER`, `DROP`, `COMMENT`, `GRANT`, `REVOKE`, `REFRESH`, `REINDEX`, `CLUSTER`, ….
+    /// `CREATE`, `ALTER`, `DROP`, `RENAME`, `COMMENT`, `GRANT`, `REVOKE`, `REFRESH`, `REINDEX`, `CLUSTER`, ….
     Schema,
     /// `TRUNCATE`.
     Truncate,
-    /// `LOCK`.
+    /// `LOCK`, `UNLOCK`.
     Lock,
-    /// `VACUUM`, `ANALYZE`, `CHECKPOINT`.
+    /// `VACUUM`, `ANALYZE`, `CHECKPOINT`, MySQL's `OPTIMIZE`, `CHECK`, `REPAIR` and `FLUSH`.
     Maintain,
-    /// `CALL`, `DO`.
+    /// `CALL`, `DO`, a block of statements.
     Call,
-    /// `EXPLAIN`.
+    /// `EXPLAIN`, `DESCRIBE`.
     Explain,
     /// `LISTEN`, `NOTIFY`, `UNLISTEN`.
     Notify,
+    /// MySQL's `LOAD DATA` and `LOAD XML`.
+    Load,
+    /// MySQL's `HANDLER`: rows of a table in portions.
+    Handler,
+    /// MySQL's `XA`.
+    Xa,
+    /// MySQL's `KILL`.
+    Kill,
     /// Anything else.
     Other,
 }
@@ -93,6 +101,10 @@ impl Verb {
             Self::Call => "call",
             Self::Explain => "explain",
             Self::Notify => "notify",
+            Self::Load => "load",
+            Self::Handler => "handler",
+            Self::Xa => "xa",
+            Self::Kill => "kill",
             Self::Other => "other",
         }
     }

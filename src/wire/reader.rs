@@ -1,5 +1,7 @@
 //! A bounds-checked cursor: the only place that slices bytes off the network.
 
+use memchr::memchr;
+
 use super::Malformed;
 
 /// Reads from the front of a slice; every step is checked.
@@ -67,7 +69,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed::Unterminated`] where no NUL is left.
     pub fn cstr(&mut self) -> Result<&'a [u8], Malformed> {
-        let end = self.rest.iter().position(|&byte| byte == 0).ok_or(Malformed::Unterminated)?;
+        let end = memchr(0, self.rest).ok_or(Malformed::Unterminated)?;
         let text = self.bytes(end)?;
         self.u8()?;
         Ok(text)

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use floodwall::sql::facts::Source;
 use floodwall::sql::lexer::Counts;
-use floodwall::sql::{Dialect, Flags, Strings, Verb};
+use floodwall::sql::{Flags, Strings, Verb};
 
 use super::view::{Cap, Mark, View, Write};
 use super::{ours, theirs};
@@ -65,7 +65,7 @@ pub fn compare(text: &str, strings: Strings) -> Result<Outcome, String> {
 /// Compares both readings; `Err` is the parser's message where the text has a syntax error.
 pub fn unfiltered(text: &str, strings: Strings) -> Result<Outcome, String> {
     let theirs = theirs::read(text, strings)?;
-    let ours = ours::read(text, Flags { dialect: Dialect::Postgres, strings });
+    let ours = ours::read(text, Flags::POSTGRES.with_strings(strings));
     let mut outcome = Outcome { statements: theirs.len(), ..Outcome::default() };
     if ours.len() != theirs.len() {
         outcome.differences.push(format!("statements: {}, {}", ours.len(), theirs.len()));

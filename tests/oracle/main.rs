@@ -13,7 +13,7 @@ mod view;
 
 use floodwall::sql::facts::{self, STACK_BYTES};
 use floodwall::sql::lexer::{self, Marks};
-use floodwall::sql::{Dialect, Flags, Strings, Verb};
+use floodwall::sql::{Flags, Strings, Verb};
 
 use server::{Answer, Server};
 
@@ -88,7 +88,7 @@ fn a_server_splits_texts_where_the_lexer_does() {
         let mut asked = 0;
         for strings in [Strings::Standard, Strings::Escapes] {
             let mut server = Server::connect(port, strings);
-            let flags = Flags { dialect: Dialect::Postgres, strings };
+            let flags = Flags::POSTGRES.with_strings(strings);
             for case in corpus::all().iter().chain(&corpus::verdicts()) {
                 let [whole, followed, half] = corpus::variants(&case.text);
                 for (text, form) in [(whole, Form::Written), (followed, Form::Written), (half, Form::Broken)] {

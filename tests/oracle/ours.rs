@@ -58,7 +58,9 @@ fn name(name: &TableName) -> String {
 fn write(write: &facts::Write) -> Write {
     let filter = match write.filter {
         Filter::None => Where::Absent,
-        Filter::ConstantTrue | Filter::TrueIf(_) | Filter::Real => Where::Present,
+        Filter::ConstantTrue | Filter::TrueIf(_) | Filter::Limited(..) | Filter::Real | Filter::Unread => {
+            Where::Present
+        }
     };
     Write { kind: write.kind, table: write.table.as_ref().map(name).unwrap_or_default(), filter }
 }

@@ -67,8 +67,7 @@ fn run_does_not_start_with_a_wrong_file() {
 #[test]
 fn judge_exits_with_2_where_it_has_no_verdict() {
     for arguments in [
-        &["judge", "--dialect", "mysql", "-"][..],
-        &["judge", "/nowhere.sql"],
+        &["judge", "/nowhere.sql"][..],
         &["judge", "--config", "/nowhere.toml", "-"],
         &["judge"],
         &["judge", "--fail-on", "sometimes", "-"],

@@ -11,19 +11,27 @@ const REFUSED: &str = include_str!("corpus/refused.txt");
 const PASSES: &str = include_str!("corpus/passes.txt");
 const ORDINARY: &str = include_str!("corpus/ordinary.txt");
 
+const MYSQL_REFUSED: &str = include_str!("corpus/mysql_refused.txt");
+const MYSQL_PASSES: &str = include_str!("corpus/mysql_passes.txt");
+const MYSQL_ORDINARY: &str = include_str!("corpus/mysql_ordinary.txt");
+
 fn lines(corpus: &'static str) -> impl Iterator<Item = &'static str> {
-    corpus.lines().filter(|line| !line.starts_with('#') && !line.is_empty())
+    corpus.lines().filter(|line| !line.starts_with("# ") && !line.is_empty())
 }
 
 fn schema() -> Schema {
+    schema_in("public")
+}
+
+fn schema_in(home: &str) -> Schema {
     let small = ["small", "countries", "archive", "log", "t", "s", "django_migrations", "other"];
     let large = ["big", "orders", "users", "auth_user"];
     let mut builder = Schema::builder();
-    small.iter().for_each(|name| builder.add("public", name, Estimate::Known(100)));
-    large.iter().for_each(|name| builder.add("public", name, Estimate::Known(400_000)));
-    builder.add("public", "big_view", Estimate::NotATable);
+    small.iter().for_each(|name| builder.add(home, name, Estimate::Known(100)));
+    large.iter().for_each(|name| builder.add(home, name, Estimate::Known(400_000)));
+    builder.add(home, "big_view", Estimate::NotATable);
     builder.add("archive", "events", Estimate::Known(5));
-    builder.add("public", "events", Estimate::Known(5_000_000));
+    builder.add(home, "events", Estimate::Known(5_000_000));
     builder.build()
 }
 
@@ -52,31 +60,56 @@ fn many(item: &str, count: usize) -> String {
     vec![item; count].join(", ")
 }
 
-#[test]
-fn what_ought_to_be_refused_is_refused_by_the_rule_that_says_so() {
-    let (guard, schema) = (guard(""), schema());
-    let mut wrong = Vec::new();
-    for line in lines(REFUSED) {
+/// The lines of a table of refusals that were not refused by the rule that they name.
+fn not_refused(corpus: &'static str, schema: &Schema, flags: Flags) -> Vec<String> {
+    let guard = guard("");
+    let wrong = lines(corpus).filter_map(|line| {
         let (rule, sql) = line.split_once(' ').unwrap();
-        match judged(&guard, Some(&schema), sql).verdict {
-            Verdict::Refuse(breach) if breach.rule == rule => {}
-            other => wrong.push(format!("{line}\n    {other:?}")),
+        match judged_as(&guard, Some(schema), flags, sql).verdict {
+            Verdict::Refuse(breach) if breach.rule == rule => None,
+            other => Some(format!("{line}\n    {other:?}")),
         }
-    }
+    });
+    wrong.collect()
+}
+
+/// The lines of a table that did not pass without a warning.
+fn not_passed(corpus: &'static str, schema: &Schema, flags: Flags) -> Vec<String> {
+    let guard = guard("");
+    let wrong = lines(corpus).filter_map(|sql| {
+        let judgement = judged_as(&guard, Some(schema), flags, sql);
+        let passes = judgement.allows() && judgement.warned.is_empty();
+        (!passes).then(|| format!("{sql}\n    {judgement:?}"))
+    });
+    wrong.collect()
+}
+
+fn assert_none(wrong: &[String]) {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
-fn what_ought_to_pass_passes_without_a_word() {
-    let (guard, schema) = (guard(""), schema());
-    let mut wrong = Vec::new();
-    for sql in lines(PASSES) {
-        let judgement = judged(&guard, Some(&schema), sql);
-        if !judgement.allows() || !judgement.warned.is_empty() {
-            wrong.push(format!("{sql}\n    {judgement:?}"));
-        }
+fn what_ought_to_be_refused_is_refused_by_the_rule_that_says_so() {
+    assert_none(&not_refused(REFUSED, &schema(), Flags::POSTGRES));
+}
+
+#[test]
+fn what_ought_to_be_refused_of_mysql_is_refused_by_the_rule_that_says_so() {
+    for flags in [Flags::MYSQL, Flags::MARIADB] {
+        assert_none(&not_refused(MYSQL_REFUSED, &schema_in("shop"), flags));
     }
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_ought_to_pass_passes_without_a_word() {
+    assert_none(&not_passed(PASSES, &schema(), Flags::POSTGRES));
+}
+
+#[test]
+fn what_ought_to_pass_of_mysql_passes_without_a_word() {
+    for flags in [Flags::MYSQL, Flags::MARIADB] {
+        assert_none(&not_passed(MYSQL_PASSES, &schema_in("shop"), flags));
+    }
 }
 
 #[test]
@@ -91,9 +124,26 @@ fn nothing_that_ordinary_clients_send_is_refused() {
 }
 
 #[test]
+fn nothing_that_ordinary_clients_of_mysql_send_is_refused() {
+    let (guard, schema) = (guard(""), schema_in("shop"));
+    let mut wrong = Vec::new();
+    for sql in lines(MYSQL_ORDINARY) {
+        for (schema, flags) in [(None, Flags::MYSQL), (Some(&schema), Flags::MYSQL), (Some(&schema), Flags::MARIADB)] {
+            let judgement = judged_as(&guard, schema, flags, sql);
+            if !judgement.allows() {
+                wrong.push(format!("{sql}\n    {judgement:?}"));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
 fn the_tables_of_cases_are_long_enough_to_mean_something() {
     let rows = [REFUSED, PASSES, ORDINARY].map(|corpus| lines(corpus).count());
     assert!(rows.iter().sum::<usize>() >= 900, "{rows:?}");
+    let rows = [MYSQL_REFUSED, MYSQL_PASSES, MYSQL_ORDINARY].map(|corpus| lines(corpus).count());
+    assert!(rows.iter().sum::<usize>() >= 600, "{rows:?}");
 }
 
 #[test]

@@ -40,6 +40,22 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
+#[test]
+fn what_is_told_of_mysqls_sql_is_the_reading_that_decides() {
+    let guard = Guard::build(&Table::new()).unwrap();
+    let linter = Linter { guard: &guard, dialect: Dialect::MySql, kind: Some(Kind::Sql), format: Format::Text };
+    let mut out = Vec::new();
+    let text = "DELETE FROM `a b` LIMIT 5;\nDELETE FROM t /*!50000 WHERE id = 5 */;\nDELETE FROM u LIMIT 10001;\n";
+    let outcome = linter.run(&["-".into()], &mut text.as_bytes(), &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(outcome, Outcome { statements: 3, refused: 2, warned: 0 }, "{out}");
+    let (first, rest) = out.split_once("stdin:2: refuse").unwrap();
+    let (second, third) = rest.split_once("stdin:3: refuse").unwrap();
+    assert!(first.contains("DELETE with a limit and no filter"), "{out}");
+    assert!(second.contains("DELETE with no filter") && !second.contains("DELETE with a filter"), "{out}");
+    assert!(third.contains("DELETE … LIMIT 10000 at most"), "{out}");
+}
+
 const MIGRATION: &str = "\
 -- a migration
 \\set ON_ERROR_STOP on

@@ -20,6 +20,7 @@ mod layers;
 #[cfg(feature = "proxy")]
 mod linter;
 mod long_texts;
+mod mysql;
 mod source;
 mod sql;
 #[cfg(feature = "proxy")]

@@ -9,7 +9,7 @@ use crate::guard::measure::Measure;
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
-use crate::sql::lexer::Counts;
+use crate::sql::lexer::{Counts, Marks};
 use crate::units::ByteSize;
 
 pub(super) const DEF: RuleDef = RuleDef {
@@ -60,7 +60,9 @@ impl BulkWrite {
         if before > max || before.saturating_add(entry.written()) <= max {
             return None;
         }
-        let rows = entry.intake.entries().map(|entry| entry.written()).fold(0, u64::saturating_add);
+        let aside = |entry: &Entry<'_>| entry.piece.marks.has(Marks::ASIDE);
+        let same = entry.intake.entries().filter(|other| aside(other) == aside(entry));
+        let rows = same.map(|entry| entry.written()).fold(0, u64::saturating_add);
         Some(Breach {
             rule: DEF.name,
             statement: entry.index,

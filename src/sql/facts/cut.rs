@@ -2,24 +2,27 @@
 
 use super::scan;
 use super::{Filter, Reach, Source, Statement, Unreadable, Write, WriteKind};
+use crate::sql::dialect::Dialect;
 use crate::sql::lexer::{Marks, Piece};
 use crate::sql::verb::Verb;
 
-pub(super) fn statement(text: &str, piece: &Piece) -> Statement {
+pub(super) fn statement(dialect: Dialect, text: &str, piece: &Piece) -> Statement {
     let judged = piece.inner.queries() || piece.inner.writes();
     let mut statement = match piece.inner {
-        _ if judged && !text.is_empty() => scan::statement(text, piece.inner, Unreadable::TooLong),
+        _ if judged && !text.is_empty() => scan::statement(dialect, text, piece.inner, Unreadable::TooLong),
         _ if judged || text.is_empty() => {
             Statement { source: Source::Scanned(Unreadable::TooLong), ..Statement::SILENT }
         }
-        Verb::Truncate => Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT },
+        Verb::Truncate => Statement { writes: vec![scan::truncate(dialect, text)], ..Statement::SILENT },
         _ => Statement::SILENT,
     };
     if judged {
         statement.reach = Reach::Unknown;
     }
     for write in &mut statement.writes {
-        if write.filter == Filter::None && write.kind != WriteKind::Truncate {
+        // The value of a limit may not have been kept either.
+        let open = matches!(write.filter, Filter::None | Filter::Limited(..));
+        if open && write.kind != WriteKind::Truncate {
             write.filter = Filter::Unread;
         }
     }

@@ -9,8 +9,10 @@ mod calls;
 pub mod claims;
 mod conditions;
 mod cut;
+mod inside;
 mod join;
 pub mod keyed;
+mod mysql;
 mod reach;
 mod scan;
 mod select;
@@ -18,13 +20,15 @@ mod tokens;
 mod truth;
 mod unreadable;
 mod write;
+mod written;
 
+use super::dialect::Dialect;
 use super::lexer::{Lexed, Marks, Piece, Wrap};
 use super::schema::TableName;
 use super::verb::Verb;
-use claims::Claims;
 pub use reach::{Linked, Reach};
 pub use unreadable::Unreadable;
+pub use written::{Filter, Write, WriteKind};
 
 /// The stack that [`parse`] wants.
 pub const STACK_BYTES: usize = 64 << 20;
@@ -34,54 +38,6 @@ pub const PARSED_BYTES_MAX: usize = 64 << 10;
 
 /// Most tokens of one statement.
 const TOKENS_MAX: usize = 8_000;
-
-/// What narrows a write.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Filter {
-    /// No WHERE at all.
-    None,
-    /// A WHERE that is true for every row.
-    ConstantTrue,
-    /// A WHERE that is true for every row where this holds of its table.
-    TrueIf(Claims),
-    /// Anything else.
-    Real,
-    /// It stands in what was not kept of a very long text.
-    Unread,
-}
-
-/// What a write does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WriteKind {
-    /// `UPDATE`.
-    Update,
-    /// `DELETE`.
-    Delete,
-    /// `TRUNCATE`.
-    Truncate,
-}
-
-impl WriteKind {
-    /// Its keyword.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Truncate => "TRUNCATE",
-        }
-    }
-}
-
-/// An UPDATE, DELETE or TRUNCATE, the statement itself or in its WITH.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Write {
-    /// What it does.
-    pub kind: WriteKind,
-    /// Its table, where the name could be read.
-    pub table: Option<TableName>,
-    /// What narrows it.
-    pub filter: Filter,
-}
 
 /// Where the facts of a statement come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -171,37 +127,46 @@ enum Depth {
 fn statement(lexed: &Lexed, piece: &Piece, depth: Depth) -> Statement {
     let shape = lexed.shape.get(piece.body.max(piece.shape.start)..piece.shape.end).unwrap_or_default();
     let text = readable(shape);
-    let text = if piece.wrap == Wrap::CopyOut { tokens::parenthesised(&text) } else { &text };
+    let text = if piece.wrap == Wrap::CopyOut { tokens::parenthesised(lexed.dialect, &text) } else { &text };
     if piece.marks.has(Marks::CUT) {
-        return cut::statement(text, piece);
+        return cut::statement(lexed.dialect, text, piece);
     }
     if piece.inner == Verb::Truncate {
-        return Statement { writes: vec![scan::truncate(text)], ..Statement::SILENT };
+        return Statement { writes: vec![scan::truncate(lexed.dialect, text)], ..Statement::SILENT };
+    }
+    if piece.verb == Verb::Handler {
+        return mysql::handler(text);
     }
     if piece.inner.queries() || piece.inner.writes() {
-        return if depth == Depth::Parsed {
-            read(text, piece.inner)
-        } else {
-            scan::statement(text, piece.inner, Unreadable::TooSlow)
+        return match depth {
+            Depth::Parsed => read(lexed.dialect, text, piece.inner),
+            Depth::Scanned => scan::statement(lexed.dialect, text, piece.inner, Unreadable::TooSlow),
         };
     }
-    Statement { writes: scan::writes_inside(piece, text), ..Statement::SILENT }
+    let writes = match lexed.dialect {
+        Dialect::Postgres => inside::writes(piece, text),
+        Dialect::MySql => mysql::writes_inside(piece, text),
+    };
+    Statement { writes, ..Statement::SILENT }
 }
 
 /// Reads one statement: by the parser, or else by its clauses.
-fn read(text: &str, verb: Verb) -> Statement {
-    match parsed(text) {
+fn read(dialect: Dialect, text: &str, verb: Verb) -> Statement {
+    if dialect == Dialect::MySql && verb.queries() && mysql::has_into(text) {
+        return Statement { source: Source::Parsed, ..Statement::SILENT };
+    }
+    match parsed(dialect, text) {
         Ok(statement) => statement,
-        Err(reason) => scan::statement(text, verb, reason),
+        Err(reason) => scan::statement(dialect, text, verb, reason),
     }
 }
 
-fn parsed(text: &str) -> Result<Statement, Unreadable> {
+fn parsed(dialect: Dialect, text: &str) -> Result<Statement, Unreadable> {
     if text.len() > PARSED_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
-    let ast = scan::parse_statement(text)?;
-    let mut reader = select::Reader::default();
+    let ast = scan::parse_statement(dialect, text)?;
+    let mut reader = select::Reader::of(dialect);
     let reach = reader.statement(&ast);
     let changed = reader.changed.into_iter().reduce(Reach::sum).unwrap_or(Reach::Silent);
     Ok(Statement { reach, tables: reader.tables, writes: reader.writes, changed, source: Source::Parsed })

@@ -9,12 +9,15 @@ use super::calls::Calls;
 use super::conditions::Scope;
 use super::join;
 use super::keyed::{Goal, Sources};
+use super::mysql;
 use super::truth::{self, Folded};
 use super::{Reach, TableName, Write};
+use crate::sql::dialect::Dialect;
 
 /// Walks one statement. Data-modifying WITH queries add to `writes` wherever they stand.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
+    pub(super) dialect: Dialect,
     pub(super) tables: Vec<TableName>,
     pub(super) writes: Vec<Write>,
     /// Rows that each write changes.
@@ -27,14 +30,14 @@ pub(super) struct Reader {
     outer: Vec<String>,
 }
 
-/// The n-th limit of a text stands as `$(1000 + n)` in what the parser reads.
+/// The n-th limit of a text stands as `$(1000 + n)` in what the parser reads, or as `?(1000 + n)` in MySQL's SQL.
 pub(super) const LIMIT_BASE: u16 = 1000;
 
 /// The number of a limit that is an expression: no text has a value for it.
 pub(super) const NO_VALUE: u16 = u16::MAX;
 
 /// What stands as LIMIT.
-enum Cap {
+pub(super) enum Cap {
     None,
     Literal(u16),
     /// One that lets more pass that are equal to the last.
@@ -44,6 +47,10 @@ enum Cap {
 }
 
 impl Reader {
+    pub(super) fn of(dialect: Dialect) -> Self {
+        Self { dialect, ..Self::default() }
+    }
+
     pub(super) fn query(&mut self, query: &Query) -> Reach {
         let scope = self.ctes.len();
         if let Some(with) = &query.with {
@@ -128,7 +135,11 @@ impl Reader {
             None => Reach::product(parts),
             Some(condition) => narrowed(select, parts, condition, &mut scope),
         };
-        shaped(select, scope.keyed(Goal::All, reach))
+        let reach = scope.keyed(Goal::All, reach);
+        match self.dialect {
+            Dialect::Postgres => shaped(select, reach, Having::AsGiven),
+            Dialect::MySql => mysql::shaped(select, reach),
+        }
     }
 
     pub(super) fn joined(&mut self, from: &TableWithJoins, scope: &mut Scope) -> Reach {
@@ -146,10 +157,10 @@ impl Reader {
         let (reach, table) = match factor {
             TableFactor::NestedJoin { table_with_joins, alias } => return self.nested(table_with_joins, alias, scope),
             TableFactor::Table { args: Some(_), .. } => (Reach::Unknown, None),
-            TableFactor::Table { name, sample, .. } => {
+            TableFactor::Table { name, sample, partitions, .. } => {
                 let reach = table_name(name).map_or(Reach::Unknown, |name| self.named(name));
                 let table = self.direct(name, &reach);
-                (if sample.is_some() { reach.filtered() } else { reach }, table)
+                (if sample.is_some() || !partitions.is_empty() { reach.filtered() } else { reach }, table)
             }
             TableFactor::Derived { lateral, subquery, sample, .. } => {
                 let reach = if *lateral { self.lateral(subquery, scope) } else { self.query(subquery) };
@@ -197,12 +208,24 @@ impl Reader {
         {
             return reach.clone();
         }
+        if self.dialect == Dialect::MySql && mysql::is_catalogue(&name) {
+            return Reach::Rows(1);
+        }
         let index = self.tables.iter().position(|known| *known == name).unwrap_or_else(|| {
             self.tables.push(name);
             self.tables.len() - 1
         });
         u16::try_from(index).map_or(Reach::Unknown, Reach::Table)
     }
+}
+
+/// What a HAVING without groups is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Having {
+    /// What it says: of one group.
+    AsGiven,
+    /// A filter that the reach knows already.
+    Applied,
 }
 
 /// What a WHERE leaves.
@@ -227,23 +250,23 @@ fn narrowed(select: &Select, parts: Vec<Reach>, condition: &Expr, scope: &mut Sc
 }
 
 /// What select list, GROUP BY and DISTINCT make of the rows.
-fn shaped(select: &Select, reach: Reach) -> Reach {
+pub(super) fn shaped(select: &Select, reach: Reach, having: Having) -> Reach {
     let calls = Calls::of(&select.projection);
     if calls.has(Calls::ROWS) {
         return Reach::Unknown;
     }
-    let counted = counted(select, reach, calls);
+    let counted = counted(select, reach, having, calls);
     // Any function that nobody knows here may return rows.
     if calls.has(Calls::UNKNOWN) { counted.unsure() } else { counted }
 }
 
-fn counted(select: &Select, reach: Reach, calls: Calls) -> Reach {
+fn counted(select: &Select, reach: Reach, having: Having, calls: Calls) -> Reach {
     match Grouping::of(&select.group_by) {
         Grouping::Sets => return reach.filtered().unsure(),
         Grouping::Plain => return reach.filtered(),
         Grouping::None => {}
     }
-    if calls.has(Calls::AGGREGATE) || select.having.is_some() {
+    if calls.has(Calls::AGGREGATE) || (having == Having::AsGiven && select.having.is_some()) {
         return Reach::Rows(1);
     }
     if calls.has(Calls::UNKNOWN) && !calls.has(Calls::COLUMN) && !select.from.is_empty() {
@@ -300,12 +323,12 @@ fn fetched(fetch: &Fetch) -> Cap {
     }
 }
 
-fn capped(limit: &Expr) -> Cap {
+pub(super) fn capped(limit: &Expr) -> Cap {
     let Expr::Value(value) = truth::peel(limit) else { return Cap::Unknown };
     match &value.value {
         Value::Null => Cap::None,
         Value::Placeholder(name) => {
-            let number = name.strip_prefix('$').and_then(|digits| digits.parse::<u16>().ok());
+            let number = name.strip_prefix(['$', '?']).and_then(|digits| digits.parse::<u16>().ok());
             number.and_then(|number| number.checked_sub(LIMIT_BASE)).map_or(Cap::Unknown, Cap::Literal)
         }
         _ => Cap::Unknown,

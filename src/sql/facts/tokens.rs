@@ -1,5 +1,9 @@
 //! The words of a shape, and which of them stand outside of parentheses.
 
+use std::borrow::Cow;
+
+use crate::sql::dialect::Dialect;
+
 /// A token of a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a> {
@@ -17,7 +21,7 @@ impl Token<'_> {
 
 /// The tokens of a shape. Shapes have no comments and no literals but `''` and `'%'`, so this takes no more than
 /// knowing quotes, words and single characters.
-pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
+pub(super) fn tokens(dialect: Dialect, text: &str) -> impl Iterator<Item = Token<'_>> {
     let mut at = 0;
     let mut depth = 0_usize;
     std::iter::from_fn(move || {
@@ -26,7 +30,8 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
         let first = rest.chars().next()?;
         let len = match first {
             '"' | '\'' => quoted_len(rest, first),
-            c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            '`' if dialect == Dialect::MySql => quoted_len(rest, first),
+            c if is_word(dialect, c) => rest.find(|c| !is_word(dialect, c)).unwrap_or(rest.len()),
             c => c.len_utf8(),
         };
         depth = if first == ')' { depth.saturating_sub(1) } else { depth };
@@ -37,8 +42,10 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+/// Placeholders and variables are words too: `$1` to PostgreSQL, `?1` and `@a` to MySQL.
+fn is_word(dialect: Dialect, c: char) -> bool {
+    let own = dialect == Dialect::MySql && matches!(c, '?' | '@');
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii() || own
 }
 
 fn quoted_len(text: &str, quote: char) -> usize {
@@ -54,17 +61,18 @@ fn quoted_len(text: &str, quote: char) -> usize {
 }
 
 /// The name that a token is, unquoted; `None` where it is none.
-pub(super) fn name(token: &str) -> Option<std::borrow::Cow<'_, str>> {
-    match token.strip_prefix('"') {
-        Some(quoted) => Some(quoted.strip_suffix('"')?.replace("\"\"", "\"").into()),
-        None => token.starts_with(|c: char| c.is_alphabetic() || c == '_').then_some(token.into()),
-    }
+pub(super) fn name(token: &str) -> Option<Cow<'_, str>> {
+    let Some(quote) = token.chars().next().filter(|first| matches!(first, '"' | '`')) else {
+        return token.starts_with(|c: char| c.is_alphabetic() || c == '_').then_some(token.into());
+    };
+    let quoted = token.strip_prefix(quote)?.strip_suffix(quote)?;
+    Some(quoted.replace(&format!("{quote}{quote}"), &quote.to_string()).into())
 }
 
 /// What stands before the parenthesis that `text` closes without having opened it.
-pub(super) fn parenthesised(text: &str) -> &str {
+pub(super) fn parenthesised(dialect: Dialect, text: &str) -> &str {
     let mut depth = 0_usize;
-    for token in tokens(text) {
+    for token in tokens(dialect, text) {
         match token.text {
             "(" => depth += 1,
             ")" if depth == 0 => return text[..token.at].trim_end(),
@@ -75,7 +83,7 @@ pub(super) fn parenthesised(text: &str) -> &str {
     text
 }
 
-/// All tokens of a shape, by number.
+/// All tokens of a shape of PostgreSQL's SQL, by number.
 #[derive(Debug)]
 pub(super) struct Words<'a> {
     pub(super) text: &'a str,
@@ -88,7 +96,7 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        let tokens: Vec<_> = tokens(text).collect();
+        let tokens: Vec<_> = tokens(Dialect::Postgres, text).collect();
         let mut closes: Vec<_> = (0..tokens.len()).collect();
         let mut inside = Vec::with_capacity(tokens.len());
         let mut open: Vec<usize> = Vec::new();

@@ -116,6 +116,11 @@ fn simple(condition: &Expr) -> Folded {
     match condition {
         Expr::Nested(inner) => read(inner),
         Expr::Value(value) => literal(&value.value),
+        // A number is a truth value to MySQL; PostgreSQL refuses it.
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => match column(condition) {
+            Some(key @ ("id" | "pk")) => Folded::Given(Claims::one(key, Always::Positive)),
+            _ => Folded::Depends,
+        },
         Expr::Cast { expr, .. } => simple(expr),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => read(expr).not(),
         Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => read(condition),
@@ -167,7 +172,7 @@ fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Folded {
 
 fn ordered(order: std::cmp::Ordering, op: &BinaryOperator) -> Folded {
     match op {
-        BinaryOperator::Eq => Folded::from(order.is_eq()),
+        BinaryOperator::Eq | BinaryOperator::Spaceship => Folded::from(order.is_eq()),
         BinaryOperator::NotEq => Folded::from(order.is_ne()),
         BinaryOperator::Lt => Folded::from(order.is_lt()),
         BinaryOperator::LtEq => Folded::from(order.is_le()),

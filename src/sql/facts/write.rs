@@ -7,9 +7,21 @@ use sqlparser::ast::{
 
 use super::conditions::Scope;
 use super::keyed::{Goal, Sources};
+use super::mysql;
 use super::select::{self, Reader};
 use super::truth::{self, Folded, Keys, Truth};
 use super::{Filter, Reach, TableName, Write, WriteKind};
+use crate::sql::dialect::Dialect;
+
+/// What an UPDATE or DELETE is about.
+struct Target<'a> {
+    kind: WriteKind,
+    /// The one that is written first, then those beside it.
+    tables: Vec<&'a TableWithJoins>,
+    condition: Option<&'a Expr>,
+    /// As MySQL has it.
+    limit: Option<&'a Expr>,
+}
 
 impl Reader {
     /// Reads one statement: the rows that it sends. Those that it changes are noted.
@@ -31,40 +43,57 @@ impl Reader {
             Some(UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) => from.as_slice(),
             None => &[],
         };
-        self.written(WriteKind::Update, Some(&update.table), from, update.selection.as_ref())
+        self.written(&Target {
+            kind: WriteKind::Update,
+            tables: std::iter::once(&update.table).chain(from).collect(),
+            condition: update.selection.as_ref(),
+            limit: update.limit.as_ref(),
+        })
     }
 
     fn delete(&mut self, delete: &Delete) -> Reach {
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
         let using = delete.using.as_deref().unwrap_or_default();
-        self.written(WriteKind::Delete, from.first(), using, delete.selection.as_ref())
+        self.written(&Target {
+            kind: WriteKind::Delete,
+            tables: from.iter().chain(using).collect(),
+            condition: delete.selection.as_ref(),
+            limit: delete.limit.as_ref(),
+        })
     }
 
     /// Notes a write to a table, other tables beside it; the rows that it changes.
-    fn written(
-        &mut self,
-        kind: WriteKind,
-        target: Option<&TableWithJoins>,
-        beside: &[TableWithJoins],
-        condition: Option<&Expr>,
-    ) -> Reach {
+    fn written(&mut self, target: &Target<'_>) -> Reach {
         let mut scope = Scope::default();
-        let rows = target.map_or(Reach::Unknown, |target| self.joined(target, &mut scope));
-        let alone = scope.len() == 1 && beside.is_empty();
-        beside.iter().for_each(|from| {
-            self.joined(from, &mut scope);
+        let mut tables = target.tables.iter();
+        let rows = tables.next().map_or(Reach::Unknown, |first| self.joined(first, &mut scope));
+        tables.for_each(|beside| {
+            self.joined(beside, &mut scope);
         });
-        let filter = match condition {
-            Some(condition) if alone => conditional(condition),
+        let filter = match target.condition {
+            Some(condition) if scope.len() == 1 => conditional(condition),
             condition => filter(condition),
         };
-        let rows = if filter == Filter::Real { rows.filtered() } else { rows };
-        self.writes.push(Write { kind, table: named(target.map(|target| &target.relation)), filter });
+        let filter = match self.dialect {
+            Dialect::Postgres => filter,
+            Dialect::MySql => mysql::narrowed(filter, &target.tables, target.limit),
+        };
+        let rows = match &filter {
+            Filter::Real => rows.filtered(),
+            Filter::Limited(_, index) => rows.limited(*index),
+            _ => rows,
+        };
+        let table = named(target.tables.first().map(|table| &table.relation));
+        self.writes.push(Write { kind: target.kind, table, filter });
         let all = Sources::range(0, scope.len());
-        if let Some(condition) = condition {
+        if let Some(condition) = target.condition {
             scope.condition(condition, all, all);
         }
-        scope.keyed(Goal::First, rows)
+        match self.dialect {
+            // MySQL may write to all of them.
+            Dialect::MySql if scope.len() > 1 => Reach::Unknown,
+            Dialect::MySql | Dialect::Postgres => scope.keyed(Goal::First, rows),
+        }
     }
 
     fn insert(&mut self, insert: &Insert) -> Reach {

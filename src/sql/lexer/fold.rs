@@ -20,7 +20,7 @@ impl Lexer<'_> {
     /// Keeps the statement that was just read: on its own, with others of its shape, or with all that are too many.
     pub(super) fn keep_piece(&mut self, close: Close) {
         let piece = std::mem::take(&mut self.piece);
-        let few = self.out.pieces.len() < PIECES_SINGLE && self.before < SHAPE_BYTES_SINGLE;
+        let few = self.out.pieces.len() - self.first_piece < PIECES_SINGLE && self.before < SHAPE_BYTES_SINGLE;
         // Whoever reads only the beginning of a text looks for its end in the last piece.
         if few || close == Close::Text {
             self.out.pieces.push(piece);
@@ -32,7 +32,7 @@ impl Lexer<'_> {
 
     fn begin_fold(&self) -> Box<Fold> {
         let mut fold = Box::<Fold>::default();
-        for (place, piece) in self.out.pieces.iter().enumerate() {
+        for (place, piece) in self.out.pieces.iter().enumerate().skip(self.first_piece) {
             let hash = fold.hasher.hash_one(self.shape_of(piece));
             fold.places.entry(hash).or_insert(place);
         }
@@ -50,7 +50,7 @@ impl Lexer<'_> {
         {
             self.merge(place, &piece);
             self.forget_shape(&piece);
-        } else if self.out.pieces.len() < PIECES_MAX {
+        } else if self.out.pieces.len() < self.first_piece + PIECES_MAX {
             fold.places.entry(hash).or_insert(self.out.pieces.len());
             self.out.pieces.push(piece);
         } else {
@@ -106,7 +106,7 @@ impl Lexer<'_> {
         if piece.inner == Verb::Truncate {
             piece.marks.set(Marks::CUT_TRUNCATE);
         }
-        let Some(rest) = self.out.pieces.get_mut(PIECES_MAX) else {
+        let Some(rest) = self.out.pieces.get_mut(self.first_piece + PIECES_MAX) else {
             self.out.pieces.push(Piece { shape: shape..shape, body: shape, limits: limits..limits, ..piece });
             return;
         };

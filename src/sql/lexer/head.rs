@@ -18,6 +18,8 @@ pub(super) enum Head {
     Prepare,
     /// After `DECLARE`: a name, then `FOR` and a query.
     Declare,
+    /// After MySQL's `SET STATEMENT`: settings, then `FOR` and a statement.
+    SetStatement,
     /// After `COPY`: a query in parentheses, or a table.
     Copy,
     /// After `WITH`: the main statement follows at this depth.
@@ -89,7 +91,7 @@ impl Lexer<'_> {
                 && matches!(self.last, Last::Open | Last::OpenBracket | Last::Comma);
         if item || matches!(self.last, Last::Word(Word::Then)) {
             self.out.shape.truncate(shape);
-            self.out.shape.extend_from_slice(b"$1");
+            self.out.shape.extend_from_slice(self.marks.value);
             self.token(Last::Value);
         } else {
             self.token(Last::Word(word));
@@ -127,9 +129,10 @@ impl Lexer<'_> {
             Head::Explain => self.explain_word(word, shape),
             Head::Prepare if word == Word::As && self.frames.len() == 1 => self.wrapped(Wrap::Prepare),
             Head::Declare if word == Word::For && self.frames.len() == 1 => self.wrapped(Wrap::Cursor),
+            Head::SetStatement if word == Word::For => self.head = Head::First,
             Head::Copy => self.head = Head::Done,
             Head::With(depth) if depth == self.depth() => self.main_word(word),
-            Head::Prepare | Head::Declare | Head::With(_) | Head::Done => {}
+            Head::Prepare | Head::Declare | Head::SetStatement | Head::With(_) | Head::Done => {}
         }
     }
 
@@ -216,7 +219,7 @@ impl Lexer<'_> {
             // The main statement is a query in parentheses.
             Head::With(_) => self.resolve(Verb::Select),
             Head::First => self.resolve(Verb::Other),
-            Head::Explain | Head::Prepare | Head::Declare | Head::Copy | Head::Done => {}
+            Head::Explain | Head::Prepare | Head::Declare | Head::SetStatement | Head::Copy | Head::Done => {}
         }
     }
 }

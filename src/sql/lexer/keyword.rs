@@ -66,6 +66,16 @@ pub(super) enum Word {
     Where,
     /// Other reserved words after which an expression may begin.
     Prefix,
+    /// MySQL's `IF`, where it is no function.
+    If,
+    /// MySQL's `LOOP` and `REPEAT`.
+    Loop,
+    /// MySQL's `WHILE`.
+    While,
+    /// MySQL's `ROW`.
+    Row,
+    /// A keyword that only facts look at. Where names keep their case, it does not.
+    Clause,
 }
 
 /// The word spelt by `text`, which is in lower case.
@@ -255,6 +265,9 @@ impl Word {
 
     /// True for a word that a value may follow at once, so that a sign after it belongs to the value.
     pub(super) const fn precedes_value(self) -> bool {
-        !matches!(self, Self::Plain | Self::Key | Self::Type | Self::End | Self::Null | Self::True | Self::False)
+        !matches!(
+            self,
+            Self::Plain | Self::Key | Self::Type | Self::End | Self::Null | Self::True | Self::False | Self::Clause
+        )
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Three kinds of literal keep a trace in the shape, since a verdict depends on them: `$2` stands for the value of a
 //! `LIMIT` or `FETCH FIRST`; a comparison of two literals becomes one of `1` and `2` with the same outcome; and a `0`
-//! or `1` that is compared with a column named `id` or `pk` stays.
+//! or `1` that is compared with a column named `id` or `pk` stays. In MySQL's SQL the marks are `?1` and `?2`, and
+//! names keep their case.
 //!
 //! The lexer takes any bytes, never fails, allocates nothing for a token, and its time is linear in the text. What it keeps is
 //! bounded: names by [`NAME_BYTES_MAX`], the shape by [`SHAPE_BYTES_MAX`], statements by [`PIECES_MAX`], limits by [`LIMITS_MAX`],
@@ -16,16 +17,16 @@ mod body;
 mod fold;
 mod head;
 mod keyword;
+mod mysql;
 mod nest;
+mod piece;
 mod scan;
 pub mod timeout;
 mod token;
 mod value;
 
-use std::ops::Range;
-
-use super::dialect::Flags;
-use super::verb::Verb;
+use super::dialect::{Dialect, Flags};
+pub use piece::{Counts, Marks, Piece, Wrap};
 use token::Lexer;
 
 /// Bytes kept of a name or an operator: more than the server tells apart.
@@ -43,24 +44,6 @@ pub const LIMITS_MAX: usize = 4_096;
 /// Parentheses, brackets and CASEs that are told apart inside each other.
 pub const NEST_MAX: usize = 1_000;
 
-/// What stands around the statement that a text names first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Wrap {
-    /// Nothing: the statement itself runs.
-    #[default]
-    None,
-    /// `EXPLAIN`: nothing runs.
-    Explain,
-    /// `EXPLAIN ANALYZE`: it runs, its rows stay on the server.
-    ExplainAnalyze,
-    /// `PREPARE name AS`: it runs when executed.
-    Prepare,
-    /// `DECLARE … CURSOR FOR`: its rows are fetched in portions.
-    Cursor,
-    /// `COPY (…) TO`: its rows are streamed.
-    CopyOut,
-}
-
 /// A value that stands as `LIMIT` or `FETCH FIRST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
@@ -72,90 +55,6 @@ pub enum Limit {
     All,
     /// A literal that is no number of rows.
     Other,
-}
-
-/// How many rows a statement carries in its own text: the largest of each form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Counts {
-    /// Tuples of one `VALUES`; those of several INSERTs in one statement together.
-    pub tuples: u32,
-    /// Items of one `IN (…)`.
-    pub in_items: u32,
-    /// Arms of one `CASE`.
-    pub case_arms: u32,
-    /// Elements of one array in `ANY (…)`, `ALL (…)` or `unnest(…)`.
-    pub array_elements: u32,
-    /// Rows of all writes that were counted as one, since their text holds so many; 0 where none were.
-    pub folded: u32,
-}
-
-impl Counts {
-    /// The largest of all.
-    pub fn largest(self) -> u32 {
-        self.tuples.max(self.in_items).max(self.case_arms).max(self.array_elements).max(self.folded)
-    }
-}
-
-/// What the lexer noticed about a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Marks(u16);
-
-impl Marks {
-    /// It has `$n` parameters.
-    pub const PARAMETERS: Self = Self(1);
-    /// A quote, a comment or a parenthesis is never closed.
-    pub const UNTERMINATED: Self = Self(2);
-    /// A `WITH` query inserts, updates, deletes or merges.
-    pub const CTE_WRITES: Self = Self(4);
-    /// `COPY … FROM STDIN`.
-    pub const COPY_IN: Self = Self(8);
-    /// Not all of its shape was kept, or it stands for several statements.
-    pub const CUT: Self = Self(256);
-    /// An UPDATE or DELETE stands in what was not kept.
-    pub const CUT_WRITES: Self = Self(512);
-    /// A TRUNCATE stands in what was not kept.
-    pub const CUT_TRUNCATE: Self = Self(1024);
-
-    /// True where all of `other` is set.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    fn set(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-}
-
-/// One statement of a text.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Piece {
-    /// What it is by its first keyword; `WITH` is resolved to its main statement.
-    pub verb: Verb,
-    /// What runs in the end: the statement that `EXPLAIN`, `PREPARE`, `DECLARE` or `COPY` names, else `verb`.
-    pub inner: Verb,
-    /// What stands around `inner`.
-    pub wrap: Wrap,
-    /// What else was noticed.
-    pub marks: Marks,
-    /// Where it is in the text, without surrounding white space and `;`.
-    pub text: Range<usize>,
-    /// Where it is in the shape.
-    pub shape: Range<usize>,
-    /// Where the statement of `inner` begins in the shape.
-    pub body: usize,
-    /// Rows that its text carries.
-    pub counts: Counts,
-    /// Its values in [`Lexed::limits`]: the n-th belongs to the n-th `$2` of its shape.
-    pub limits: Range<usize>,
-    /// Its parameters that stand as arrays in `ANY (…)`, `ALL (…)` or `unnest(…)`, in [`Lexed::arrays`].
-    pub arrays: Range<usize>,
-}
-
-impl Piece {
-    /// True where it inserts, updates, deletes or merges now, or once executed; a plain `EXPLAIN` does not.
-    pub fn writes(&self) -> bool {
-        self.wrap != Wrap::Explain && (self.inner.writes() || self.marks.has(Marks::CTE_WRITES))
-    }
 }
 
 /// A limit with its place in the shape.
@@ -179,6 +78,8 @@ pub struct ArrayAt {
 /// A text that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lexed {
+    /// The SQL it is written in.
+    pub dialect: Dialect,
     /// The text without what varies; statements are separated by `"; "`. At most [`SHAPE_BYTES_MAX`].
     pub shape: Vec<u8>,
     /// Its statements; a text without any has one of [`Verb::Empty`]. Of very many, those of one shape are one, see [`PIECES_SINGLE`].
@@ -225,8 +126,14 @@ pub fn lex(flags: Flags, text: &[u8]) -> Lexed {
 /// Reads a text into buffers that are used again.
 pub fn lex_into(flags: Flags, text: &[u8], out: &mut Lexed) {
     out.clear();
-    let mut lexer = Lexer::new(flags, text, out);
-    while lexer.statement() {}
+    out.dialect = flags.dialect;
+    match flags.dialect {
+        Dialect::Postgres => {
+            let mut lexer = Lexer::new(flags, text, out);
+            while lexer.statement() {}
+        }
+        Dialect::MySql => mysql::read(flags, text, out),
+    }
     if out.pieces.is_empty() {
         out.pieces.push(Piece::default());
     }
@@ -237,8 +144,10 @@ pub fn lex_into(flags: Flags, text: &[u8], out: &mut Lexed) {
 /// For files: what follows `COPY … FROM STDIN` is data, so a file cannot be read in one go.
 pub fn first_statement(flags: Flags, text: &[u8], out: &mut Lexed) -> Option<usize> {
     out.clear();
+    out.dialect = flags.dialect;
     let mut lexer = Lexer::new(flags, text, out);
-    while lexer.statement() {
+    lexer.read_all_comments();
+    while lexer.next_statement() {
         if lexer.has_pieces() {
             return Some(lexer.position());
         }

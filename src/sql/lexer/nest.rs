@@ -4,6 +4,7 @@ use super::NEST_MAX;
 use super::keyword::Word;
 use super::token::{Last, Lexer};
 use super::value::Pair;
+use crate::sql::dialect::Dialect;
 
 /// What is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +120,7 @@ impl Lexer<'_> {
         let before = if self.last == Last::Word(Word::Cast) { self.before_last } else { self.last };
         match before {
             Last::Word(Word::Where | Word::And | Word::Or | Word::Not) => Place::Truth,
+            Last::Word(Word::Having | Word::On) if self.mysql.dialect == Dialect::MySql => Place::Truth,
             Last::Open => self.top().place,
             _ => Place::Other,
         }
@@ -241,6 +243,7 @@ impl Lexer<'_> {
         self.limit_next = false;
     }
 
+    #[inline(always)]
     pub(super) fn comma(&mut self) {
         let end = self.out.shape.len();
         if self.deep > 0 {

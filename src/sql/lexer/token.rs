@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::fold::Fold;
 use super::keyword::{self, Word};
+use super::mysql::MySql;
 use super::nest::Frame;
 use super::scan::{self, CLASS, Class};
 use super::value::{Kind, Pair, Scalar};
@@ -74,17 +75,38 @@ pub(super) struct Lexer<'a> {
     pub(super) signs: usize,
     /// The next value is that of a LIMIT.
     pub(super) limit_next: bool,
-    /// `BEGIN ATOMIC` bodies that are open.
+    /// `BEGIN ATOMIC` bodies that are open; in MySQL's SQL, blocks of a stored program.
     pub(super) atomic: u32,
+    /// How many pieces other readings of the text left.
+    pub(super) first_piece: usize,
     /// Bodies of DO that are being read, innermost last.
     pub(super) bodies: Vec<Body<'a>>,
     /// Tuples that the statement carried before the INSERT being read.
     pub(super) tuples_before: u32,
+    /// What stands for a value, and for that of a limit.
+    pub(super) marks: Placeholders,
+    pub(super) mysql: MySql,
+}
+
+/// What stands for values in the shape, so that a parser of the dialect can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placeholders {
+    pub(super) value: &'static [u8; 2],
+    pub(super) limit: &'static [u8; 2],
+}
+
+impl Placeholders {
+    const fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => Self { value: b"$1", limit: b"$2" },
+            Dialect::MySql => Self { value: b"?1", limit: b"?2" },
+        }
+    }
 }
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(flags: Flags, text: &'a [u8], out: &'a mut Lexed) -> Self {
-        let Dialect::Postgres = flags.dialect;
+        let first_piece = out.pieces.len();
         Self {
             text,
             at: 0,
@@ -104,8 +126,19 @@ impl<'a> Lexer<'a> {
             pair: Pair::None,
             limit_next: false,
             atomic: 0,
+            first_piece,
             bodies: Vec::new(),
             tuples_before: 0,
+            marks: Placeholders::of(flags.dialect),
+            mysql: MySql::new(flags),
+        }
+    }
+
+    /// Reads one statement of either dialect; false at the end of the text.
+    pub(super) fn next_statement(&mut self) -> bool {
+        match self.mysql.dialect {
+            Dialect::Postgres => self.statement(),
+            Dialect::MySql => self.mysql_statement(),
         }
     }
 
@@ -144,7 +177,7 @@ impl<'a> Lexer<'a> {
                         return true;
                     }
                 }
-                Class::Dot => self.dot(),
+                Class::Dot => self.dot_or_number(),
                 Class::Colon => self.colon(),
                 Class::Operator => self.operator(),
                 Class::Other => self.other(),
@@ -154,7 +187,7 @@ impl<'a> Lexer<'a> {
         false
     }
 
-    fn begin_statement(&mut self) {
+    pub(super) fn begin_statement(&mut self) {
         let shape = self.out.shape.len();
         let (limits, arrays) = (self.out.limits.len(), self.out.arrays.len());
         self.piece = Piece {
@@ -178,7 +211,7 @@ impl<'a> Lexer<'a> {
         self.atomic = 0;
     }
 
-    fn end_statement(&mut self, close: Close) {
+    pub(super) fn end_statement(&mut self, close: Close) {
         if self.last == Last::Start {
             return;
         }
@@ -195,7 +228,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Ends the statement unless the `;` belongs to it; true where it ended.
-    fn semicolon(&mut self) -> bool {
+    pub(super) fn semicolon(&mut self) -> bool {
         if self.frames.len() > 1 || self.atomic > 0 {
             self.put(b";");
             self.at += 1;
@@ -208,6 +241,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Notes the token that was just put, which ends at the cursor.
+    #[inline(always)]
     pub(super) fn token(&mut self, last: Last) {
         self.before_last = self.last;
         self.last = last;
@@ -219,6 +253,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Separates the next token from the one before it. Must come first, since it also begins a statement.
+    #[inline(always)]
     pub(super) fn gap(&mut self) {
         match self.last {
             Last::Open | Last::OpenBracket | Last::Dot | Last::Cast => {}
@@ -234,9 +269,10 @@ impl<'a> Lexer<'a> {
         let shape = self.out.shape.len();
         self.piece.shape.start = shape;
         self.piece.body = shape;
-        self.piece.text.start = self.at;
+        self.piece.text.start = self.mysql.start(self.at);
     }
 
+    #[inline(always)]
     pub(super) fn put(&mut self, bytes: &[u8]) {
         if self.last == Last::Start {
             self.begin_shape();
@@ -308,7 +344,8 @@ impl<'a> Lexer<'a> {
         self.text_value(start, from, end);
     }
 
-    fn text_value(&mut self, start: usize, content: usize, end: scan::End) {
+    #[inline(always)]
+    pub(super) fn text_value(&mut self, start: usize, content: usize, end: scan::End) {
         if !end.closed {
             self.piece.marks.set(Marks::UNTERMINATED);
         }
@@ -353,7 +390,7 @@ impl<'a> Lexer<'a> {
         if unicode {
             self.unicode_name(from, end, escape.map_or(b'\\', |clause| clause.character));
         } else if end.at - self.at > NAME_BYTES_MAX {
-            self.long_name(from);
+            self.long_name(from, b'"');
         } else {
             self.out.shape.extend_from_slice(&self.text[self.at..end.at]);
         }
@@ -381,17 +418,21 @@ impl<'a> Lexer<'a> {
 
     /// Puts the beginning of a name that no server tells apart from others that begin so. Quotes in it are left out: half of
     /// a doubled one would end the name.
-    fn long_name(&mut self, from: usize) {
-        let inside = self.text[from..from + NAME_BYTES_MAX - 2].iter().filter(|&&byte| byte != b'"');
-        self.out.shape.push(b'"');
+    pub(super) fn long_name(&mut self, from: usize, quote: u8) {
+        let inside = self.text[from..from + NAME_BYTES_MAX - 2].iter().filter(|&&byte| !matches!(byte, b'"' | b'`'));
+        self.out.shape.push(quote);
         self.out.shape.extend(inside);
-        self.out.shape.push(b'"');
+        self.out.shape.push(quote);
     }
 
-    fn dot(&mut self) {
+    fn dot_or_number(&mut self) {
         if scan::class(self.text, self.at + 1) == Class::Digit && !matches!(self.last, Last::Word(_) | Last::Name) {
             return self.number();
         }
+        self.dot();
+    }
+
+    pub(super) fn dot(&mut self) {
         self.put(b".");
         self.at += 1;
         self.token(Last::Dot);
@@ -428,6 +469,12 @@ impl<'a> Lexer<'a> {
             _ => {}
         }
         let end = self.operator_end(start);
+        self.put_operator(end);
+    }
+
+    /// Puts the operator from the cursor to `end`.
+    pub(super) fn put_operator(&mut self, end: usize) {
+        let start = self.at;
         let sum = self.extends_limit(start..end);
         let space = self.out.shape.len();
         self.gap();
@@ -462,7 +509,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// A byte that no token begins with.
-    fn other(&mut self) {
+    pub(super) fn other(&mut self) {
         self.gap();
         self.out.shape.push(self.text[self.at]);
         self.at += 1;

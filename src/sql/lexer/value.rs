@@ -6,6 +6,7 @@ use super::keyword::Word;
 use super::nest::{FrameKind, Place};
 use super::token::{Last, Lexer};
 use super::{ArrayAt, LIMITS_MAX, Limit, LimitAt, Marks};
+use crate::sql::dialect::Dialect;
 use crate::sql::values::text_elements;
 
 /// What kind of value a token is.
@@ -29,7 +30,7 @@ pub(super) struct Scalar {
 }
 
 impl Scalar {
-    fn content(self, text: &[u8]) -> &[u8] {
+    pub(super) fn content(self, text: &[u8]) -> &[u8] {
         let end = match self.kind {
             Kind::Text => self.end.saturating_sub(1).max(self.content),
             Kind::Number | Kind::Parameter => self.end,
@@ -160,6 +161,7 @@ impl Pair {
 
 impl Lexer<'_> {
     /// Puts what stands for a literal or a parameter that begins at the cursor.
+    #[inline(always)]
     pub(super) fn value(&mut self, mut scalar: Scalar) {
         if self.last == Last::Text && scalar.kind == Kind::Text {
             // Adjacent strings are one literal.
@@ -182,7 +184,7 @@ impl Lexer<'_> {
         self.at = scalar.end;
         if self.limit_next {
             self.keep_limit(LimitAt { at, limit: scalar.limit(self.text) });
-            self.out.shape.extend_from_slice(b"$2");
+            self.out.shape.extend_from_slice(self.marks.limit);
             self.pair = Pair::None;
         } else if let Some(verbatim) = self.verbatim(scalar) {
             self.out.shape.extend_from_slice(verbatim);
@@ -261,17 +263,25 @@ impl Lexer<'_> {
         }
     }
 
+    #[inline(always)]
     fn placeholder(&mut self, scalar: Scalar) -> &'static [u8] {
         match self.pair {
-            Pair::Compared(Side::Literal(left, at)) => match compare(self.text, left, scalar) {
+            Pair::Compared(Side::Literal(left, at)) => match self.compared(left, scalar) {
                 Some(Ordering::Equal) => self.patch(at, b" 1", b" 1"),
                 Some(Ordering::Less) => self.patch(at, b" 1", b" 2"),
                 Some(Ordering::Greater) => self.patch(at, b" 2", b" 1"),
-                None => b"$1",
+                None => self.marks.value,
             },
             Pair::Compared(Side::Key) => self.small(scalar),
             Pair::None | Pair::Left(_) if self.truth_place() => self.truth(scalar),
-            Pair::None | Pair::Left(_) => b"$1",
+            Pair::None | Pair::Left(_) => self.marks.value,
+        }
+    }
+
+    fn compared(&self, left: Scalar, right: Scalar) -> Option<Ordering> {
+        match self.mysql.dialect {
+            Dialect::Postgres => compare(self.text, left, right),
+            Dialect::MySql => super::mysql::compare(self.text, left, right),
         }
     }
 
@@ -287,7 +297,7 @@ impl Lexer<'_> {
         match scalar.number(self.text) {
             Some(value) if value <= 0.0 => b" 0",
             Some(value) if value <= 1.0 => b" 1",
-            _ => b"$1",
+            _ => self.marks.value,
         }
     }
 
@@ -305,9 +315,12 @@ impl Lexer<'_> {
     }
 
     fn truth(&self, scalar: Scalar) -> &'static [u8] {
+        if self.mysql.dialect == Dialect::MySql {
+            return self.number_as_truth(scalar);
+        }
         let content = scalar.content(self.text).trim_ascii();
         if scalar.kind == Kind::Parameter || content.is_empty() || content.len() > 5 {
-            return b"$1";
+            return self.marks.value;
         }
         let is = |words: &[&[u8]]| words.iter().any(|word| content.eq_ignore_ascii_case(word));
         if is(&[b"t", b"tr", b"tru", b"true", b"y", b"ye", b"yes", b"on", b"1"]) {
@@ -315,7 +328,7 @@ impl Lexer<'_> {
         } else if is(&[b"f", b"fa", b"fal", b"fals", b"false", b"n", b"no", b"of", b"off", b"0"]) {
             b" 0"
         } else {
-            b"$1"
+            self.marks.value
         }
     }
 

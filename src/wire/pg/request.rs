@@ -1,5 +1,7 @@
 //! What a client's message asks.
 
+use memchr::memchr;
+
 use super::code::client;
 use super::frame::{HEAD, HEAD_SIZE};
 use crate::wire::reader::Reader;
@@ -80,7 +82,8 @@ fn cut_text(reader: Reader<'_>) -> &[u8] {
     if reader.rest().len() > SEARCHED_MAX {
         return reader.rest();
     }
-    reader.rest().split(|&byte| byte == 0).next().unwrap_or_default()
+    let rest = reader.rest();
+    memchr(0, rest).and_then(|end| rest.get(..end)).unwrap_or(rest)
 }
 
 fn bind(mut reader: Reader<'_>) -> Option<Request<'_>> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::Completion;
 use crate::wire::Severity;
 
 /// Feeds a conversation with `>Q` (client sends Query) and `<Z:I` (server sends ReadyForQuery, idle) and returns it.

@@ -1,0 +1,250 @@
+//! What MySQL's SQL means where it is not PostgreSQL's, and what its parser has to be spared.
+
+use std::collections::BTreeSet;
+
+use sqlparser::ast::{Expr, GroupByExpr, JoinConstraint, JoinOperator, Select, TableWithJoins};
+
+use super::scan;
+use super::select::{self, Cap, LIMIT_BASE};
+use super::tokens::{Token, tokens};
+use super::truth::{self, Keys, Truth};
+use super::{Filter, Reach, Source, Statement, TableName, Write, WriteKind};
+use crate::sql::dialect::Dialect;
+use crate::sql::lexer::Piece;
+
+/// Words that change how a statement runs, not what it does.
+const MODIFIERS: &[&str] = &[
+    "delayed",
+    "high_priority",
+    "ignore",
+    "low_priority",
+    "quick",
+    "sql_big_result",
+    "sql_buffer_result",
+    "sql_cache",
+    "sql_calc_found_rows",
+    "sql_no_cache",
+    "sql_small_result",
+    "straight_join",
+];
+
+/// Words that modifiers follow.
+const MODIFIED: &[&str] = &["select", "insert", "replace", "update", "delete", "all", "distinct", "distinctrow"];
+
+fn words(text: &str) -> impl Iterator<Item = Token<'_>> {
+    tokens(Dialect::MySql, text)
+}
+
+/// What a query may follow.
+const BEFORE_QUERY: &[&str] = &["", "(", "union", "all", "distinct", "except", "intersect"];
+
+/// The text as the parser knows it: limits are numbered, and what it is known to refuse and means nothing here is gone.
+pub(super) fn adapted(text: &str) -> String {
+    let tokens: Vec<Token<'_>> = words(text).collect();
+    let parens = table_parens(&tokens);
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut copied = 0;
+    let mut limits = 0_u16;
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let (count, by) = match replaced(&tokens, at) {
+            _ if parens.contains(&at) => (1, " ".into()),
+            Some((count, by)) => (count, by.into()),
+            None if token.text == "?2" => (1, format!("?{}", LIMIT_BASE.saturating_add(limits))),
+            None => {
+                at += 1;
+                continue;
+            }
+        };
+        let mut taken = tokens.get(at..).unwrap_or_default().iter().take(count);
+        let passed = taken.clone().filter(|token| token.text == "?2").count();
+        limits = limits.saturating_add(u16::try_from(passed).unwrap_or(u16::MAX));
+        out.push_str(&text[copied..token.at]);
+        out.push_str(&by);
+        copied = taken.next_back().map_or(text.len(), Token::end);
+        at += count;
+    }
+    out.push_str(&text[copied..]);
+    out
+}
+
+/// How many tokens from `at` on stand for something else, and what for.
+fn replaced(tokens: &[Token<'_>], at: usize) -> Option<(usize, &'static str)> {
+    let word = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
+    let before = at.checked_sub(1).map_or("", |before| tokens[before].text);
+    let follows = |words: &[&str]| words.iter().enumerate().all(|(offset, expected)| word(offset) == *expected);
+    Some(match word(0) {
+        "lock" if follows(&["lock", "in", "share", "mode"]) => (4, "for share"),
+        "distinctrow" => (1, "distinct"),
+        "table" if BEFORE_QUERY.contains(&before) => (1, "select * from"),
+        "from" if word(1) == "dual" => (2, ""),
+        "sounds" if word(1) == "like" => (2, "="),
+        "limit" if follows(&["limit", "rows", "examined"]) => (4, ""),
+        "rows" if word(1) == "examined" => (3, ""),
+        "wait" if matches!(before, "update" | "share") => (2, ""),
+        "for" if follows(&["for", "system_time", "all"]) => (3, ""),
+        "character" if word(1) == "set" && before != "convert" => (3, ""),
+        // Of one row, and no aggregate.
+        "any_value" if word(1) == "(" => (1, "lower"),
+        "." if word(1) == "*" && tokens[0].text == "delete" => (2, ""),
+        "asc" | "desc" if in_group_by(tokens, at) => (1, ""),
+        modifier if MODIFIERS.contains(&modifier) && modifies(tokens, at) => (1, ""),
+        _ => return None,
+    })
+}
+
+/// The 1,000 tokens before one, backwards: each token may be asked, and all of them together must not take long.
+fn before<'a, 'b>(tokens: &'b [Token<'a>], at: usize) -> impl Iterator<Item = &'b Token<'a>> {
+    tokens.get(..at).unwrap_or_default().iter().rev().take(1_000)
+}
+
+/// True where nothing but modifiers stands between a word that takes them and this one.
+fn modifies(tokens: &[Token<'_>], at: usize) -> bool {
+    let before = before(tokens, at).find(|token| !MODIFIERS.contains(&token.text));
+    before.is_some_and(|token| MODIFIED.contains(&token.text))
+}
+
+fn in_group_by(tokens: &[Token<'_>], at: usize) -> bool {
+    let depth = tokens[at].depth;
+    let clauses = ["group", "order", "over", "partition", "having", "select"];
+    let mut before = before(tokens, at).filter(|token| token.depth == depth);
+    before.find(|token| clauses.contains(&token.text)).is_some_and(|token| token.text == "group")
+}
+
+/// The parentheses of `FROM (a, b)`, which names two tables as `FROM a, b` does, and of `FROM (a)`.
+fn table_parens(tokens: &[Token<'_>]) -> BTreeSet<usize> {
+    let mut parens = BTreeSet::new();
+    for (open, pair) in tokens.windows(2).enumerate().map(|(at, pair)| (at + 1, pair)) {
+        let first = tokens.get(open + 1).map_or("", |token| token.text);
+        let opens = pair[1].text == "("
+            && matches!(pair[0].text, "from" | "join")
+            && !matches!(first, "select" | "with" | "values" | "(" | "table");
+        if let Some(close) = if opens { listed_until(tokens, open) } else { None } {
+            parens.extend([open, close]);
+        }
+    }
+    parens
+}
+
+/// Where the parenthesis at `open` closes, if it holds tables by commas or one alone.
+fn listed_until(tokens: &[Token<'_>], open: usize) -> Option<usize> {
+    let depth = tokens[open].depth;
+    let inside = tokens[open + 1..].iter().take_while(|token| token.depth > depth);
+    let joined = inside.clone().any(|token| token.text == "join");
+    let listed = !joined || inside.clone().any(|token| token.text == "," && token.depth == depth + 1);
+    let close = open + 1 + inside.count();
+    (listed && close < tokens.len()).then_some(close)
+}
+
+/// True where the rows of a query go into a file or into variables.
+pub(super) fn has_into(text: &str) -> bool {
+    words(text).any(|token| token.depth == 0 && token.text == "into")
+}
+
+/// The server's own tables, which are small by nature.
+pub(super) fn is_catalogue(name: &TableName) -> bool {
+    const SCHEMAS: [&str; 4] = ["information_schema", "performance_schema", "mysql", "sys"];
+    name.schema().is_some_and(|schema| SCHEMAS.iter().any(|own| schema.eq_ignore_ascii_case(own)))
+}
+
+/// What select list, GROUP BY, HAVING and DISTINCT make of the rows. A HAVING without groups is a second WHERE.
+pub(super) fn shaped(select: &Select, reach: Reach) -> Reach {
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, sets) if by.is_empty() && sets.is_empty());
+    let Some(condition) = select.having.as_ref().filter(|_| !grouped) else {
+        return select::shaped(select, reach, select::Having::AsGiven);
+    };
+    let reach = match truth::fold(condition, Keys::Positive) {
+        Truth::Always => reach,
+        Truth::Never => Reach::Rows(0),
+        Truth::Depends => reach.filtered(),
+    };
+    select::shaped(select, reach, select::Having::Applied)
+}
+
+/// What narrows a write beside its WHERE: a join that leaves rows out, or a LIMIT.
+pub(super) fn narrowed(filter: Filter, tables: &[&TableWithJoins], limit: Option<&Expr>) -> Filter {
+    if filter == Filter::Real || tables.iter().any(|table| is_narrowed_by_join(table)) {
+        return Filter::Real;
+    }
+    match limit.map(select::capped) {
+        Some(Cap::Literal(index)) => Filter::Limited(Box::new(filter), index),
+        Some(Cap::Rows(_) | Cap::Ties(_) | Cap::Unknown) => Filter::Real,
+        Some(Cap::None) | None => filter,
+    }
+}
+
+fn is_narrowed_by_join(table: &TableWithJoins) -> bool {
+    table.joins.iter().any(|join| match &join.join_operator {
+        JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => match on {
+            JoinConstraint::On(condition) => truth::fold(condition, Keys::Nullable) == Truth::Depends,
+            JoinConstraint::Using(_) | JoinConstraint::Natural => true,
+            JoinConstraint::None => false,
+        },
+        _ => false,
+    })
+}
+
+/// The table of an UPDATE or DELETE that was not parsed.
+pub(super) fn written_table(tail: &str) -> Option<TableName> {
+    scan::table_after(Dialect::MySql, tail, &["update", "delete", "from", "low_priority", "quick", "ignore"])
+}
+
+/// The filter of a write that was not parsed: without a WHERE, its LIMIT.
+pub(super) fn limited_filter(text: &str, tail: &str, filter: Filter) -> Filter {
+    if filter == Filter::Real {
+        return filter;
+    }
+    let tokens: Vec<Token<'_>> = words(tail).collect();
+    let limit = tokens.windows(2).position(|pair| pair[0].depth == 0 && pair[0].text == "limit");
+    let Some(limit) = limit else { return filter };
+    if tokens[limit + 1].text != "?2" {
+        return filter;
+    }
+    let before = text.get(..text.len() - tail.len()).unwrap_or_default();
+    let earlier = words(before).chain(tokens.into_iter().take(limit)).filter(|token| token.text == "?2").count();
+    match u16::try_from(earlier) {
+        Ok(index) => Filter::Limited(Box::new(filter), index),
+        Err(_) => filter,
+    }
+}
+
+/// `HANDLER … READ`: one row, or as many as its LIMIT says.
+pub(super) fn handler(text: &str) -> Statement {
+    let tokens: Vec<Token<'_>> = words(text).collect();
+    if !tokens.iter().any(|token| token.text == "read") {
+        return Statement::SILENT;
+    }
+    let tables: Vec<TableName> = scan::table_after(Dialect::MySql, text, &["handler"]).into_iter().collect();
+    let limited = tokens.iter().any(|token| token.depth == 0 && token.text == "?2");
+    let reach = if limited { Reach::Unknown.limited(0) } else { Reach::Rows(1) };
+    Statement { reach, tables, source: Source::Verb, ..Statement::SILENT }
+}
+
+/// What a block of statements writes.
+pub(super) fn writes_inside(piece: &Piece, text: &str) -> Vec<Write> {
+    let mut writes = Vec::new();
+    if piece.writes() {
+        block_writes(text, &mut writes);
+    }
+    writes
+}
+
+/// Most writes of one block that are looked at.
+const BLOCK_WRITES_MAX: usize = 1_000;
+
+/// The UPDATEs and DELETEs of a block of statements, such as MariaDB's `BEGIN NOT ATOMIC`.
+fn block_writes(text: &str, writes: &mut Vec<Write>) {
+    let mut before = "";
+    for token in words(text) {
+        let begins =
+            matches!(before, ";" | ":" | "begin" | "atomic" | "then" | "else" | "do" | "loop" | "repeat" | ")");
+        if begins && writes.len() < BLOCK_WRITES_MAX && matches!(token.text, "update" | "delete") {
+            let kind = if token.text == "update" { WriteKind::Update } else { WriteKind::Delete };
+            let tail = &text[token.at..];
+            let statement = words(tail).find(|token| token.text == ";").map_or(tail, |end| &tail[..end.at]);
+            let read = scan::parsed_write(Dialect::MySql, statement);
+            writes.push(read.unwrap_or_else(|| scan::main_write(Dialect::MySql, statement, kind)));
+        }
+        before = token.text;
+    }
+}

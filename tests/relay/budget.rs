@@ -1,7 +1,7 @@
 //! Replies and writes that turn out to be more than allowed: every way in which a server may be done with them.
 
 use floodwall::session::end::End;
-use floodwall::session::watch::{Excess, Reach};
+use floodwall::session::watch::{Excess, Reach, Tally};
 use floodwall::wire::Transaction;
 use tokio::io::DuplexStream;
 
@@ -566,5 +566,30 @@ fn a_server_that_never_pauses_is_stopped_all_the_same() {
             }
         }
         panic!("the cancel was never sent");
+    });
+}
+
+#[test]
+fn what_each_reply_sent_and_changed_is_told() {
+    with_relay(4096, |mut ends| async move {
+        ask(&mut ends, &query("SELECT 1")).await;
+        let reply = [rows(3), done("SELECT 3"), done("UPDATE 7"), ready(b'I')].concat();
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+        ask(&mut ends, &query(ROWS)).await;
+        put(&mut ends.server, &rows(5)).await;
+        expect(&mut ends.client, &rows(2)).await;
+        expect_refusal(&mut ends.client).await;
+        let bytes = |count: u64| count * row().len() as u64;
+        let tallies = ends.book.borrow().tallies.clone();
+        // A reply that was cut reached the row that was one too many.
+        assert_eq!(
+            tallies,
+            [
+                Tally { rows: 3, bytes: bytes(3), changes: None },
+                Tally { changes: Some(7), ..Tally::default() },
+                Tally { rows: 3, bytes: bytes(3), changes: None },
+            ]
+        );
     });
 }

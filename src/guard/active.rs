@@ -2,9 +2,10 @@
 
 use toml::{Table, Value};
 
+use super::intake::Entry;
 use super::rule::{Rule, RuleDef};
 use super::settings::{Section, SettingError};
-use super::verdict::Mode;
+use super::verdict::{Mode, Trace};
 
 /// One rule of a guard.
 #[derive(Debug)]
@@ -38,5 +39,10 @@ impl Active {
         let rule = (def.build)(&mut section);
         section.finish();
         Self { def, mode, rule }
+    }
+
+    /// How it reads a statement; `None` where it is not about such statements.
+    pub(super) fn trace(&self, entry: &Entry<'_>) -> Option<Trace> {
+        Some(Trace { rule: self.def.name, mode: self.mode, saw: self.rule.trace(entry)? })
     }
 }

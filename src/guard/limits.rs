@@ -91,6 +91,15 @@ pub struct TimeLimit {
     pub(super) hint: &'static str,
 }
 
+/// What became of the statement that a breach is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It was stopped or taken back.
+    Failed,
+    /// It went on.
+    Passed,
+}
+
 /// Name of the rule behind [`ResultLimit`].
 pub const RESULT_BUDGET: &str = "result_budget";
 /// Name of the rule behind [`WriteLimit`].
@@ -109,16 +118,22 @@ pub const IDLE_TRANSACTION_TIMEOUT: &str = "idle_transaction_timeout";
 
 impl ResultLimit {
     /// The reply has more rows than this.
-    pub fn too_many_rows(&self) -> Breach {
+    pub fn too_many_rows(&self, fate: Fate) -> Breach {
         let max = self.max_rows;
-        let message = format!("the reply has more than {max} rows and was cut there");
+        let message = match fate {
+            Fate::Failed => format!("the reply has more than {max} rows and was cut there"),
+            Fate::Passed => format!("the reply has more than {max} rows"),
+        };
         Self::breach(max, format!("over {max} rows"), message)
     }
 
     /// The reply has more bytes than this; `rows` of it fit.
-    pub fn too_many_bytes(&self, rows: u64) -> Breach {
+    pub fn too_many_bytes(&self, rows: u64, fate: Fate) -> Breach {
         let max = self.max_bytes;
-        let message = format!("the reply has more than {max} and was cut after {rows} rows");
+        let message = match fate {
+            Fate::Failed => format!("the reply has more than {max} and was cut after {rows} rows"),
+            Fate::Passed => format!("the reply has more than {max}, which {rows} rows fill"),
+        };
         Self::breach(max.0, format!("over {max} in {rows} rows"), message)
     }
 
@@ -129,15 +144,19 @@ impl ResultLimit {
 }
 
 impl WriteLimit {
-    /// A write changed `rows` rows and was taken back.
-    pub fn too_many_rows(&self, rows: u64) -> Breach {
+    /// A write changed `rows` rows.
+    pub fn too_many_rows(&self, rows: u64, fate: Fate) -> Breach {
         let max = self.max_rows;
+        let undone = match fate {
+            Fate::Failed => " and was rolled back",
+            Fate::Passed => "",
+        };
         Breach {
             rule: WRITE_BUDGET,
             statement: 0,
             measured: rows.to_string(),
             limit: max,
-            message: format!("the statement changed {rows} rows and was rolled back; at most {max} are allowed"),
+            message: format!("the statement changed {rows} rows{undone}; at most {max} are allowed"),
             hint: "Change the rows slice by slice, by ranges of a key, each committed on its own".to_owned(),
         }
     }

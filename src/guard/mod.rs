@@ -17,7 +17,7 @@ mod settings;
 mod unreadable;
 mod verdict;
 
-use toml::{Table, Value};
+use toml::Table;
 
 pub use failure::{OnPanic, State};
 pub use intake::{Fetch, Intake, Whole};
@@ -132,12 +132,7 @@ impl Guard {
 
     /// The settings of a rule on one line, with defaults filled in.
     pub fn settings(&self, rule: &RuleDef) -> String {
-        let section = self.table.get(rule.name).and_then(Value::as_table);
-        let value = |key: &str, default: &str| {
-            section.and_then(|section| section.get(key)).map_or_else(|| default.to_owned(), ToString::to_string)
-        };
-        let settings = rule.settings.iter().map(|(key, default)| format!("{key} = {}", value(key, default)));
-        settings.collect::<Vec<_>>().join(", ")
+        settings::line(self.table.get(rule.name), rule.settings)
     }
 
     /// Where a rule finds too much of what it measures, in the unit of the measure.
@@ -203,9 +198,7 @@ impl Guard {
     /// How each rule that is not off, and is about such statements, reads one statement of a text.
     pub fn trace(&self, intake: &Intake<'_>, statement: usize) -> Vec<Trace> {
         let Some(entry) = intake.entries().nth(statement) else { return Vec::new() };
-        let trace =
-            |active: &Active| Some(Trace { rule: active.def.name, mode: active.mode, saw: active.rule.trace(&entry)? });
-        self.active().map(|(_, active)| active).filter_map(trace).collect()
+        self.active().filter_map(|(_, active)| active.trace(&entry)).collect()
     }
 
     /// The rules that are not off, with their places.

@@ -50,6 +50,19 @@ impl Plan {
         Self { rows: Extent::Unknown, changes: Extent::Unknown, effect: Effect::Other, statements: 2 };
 }
 
+impl Plan {
+    /// The worst of two plans for one text that is read in two ways.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            rows: self.rows.max(other.rows),
+            changes: self.changes.max(other.changes),
+            effect: self.effect.max(other.effect),
+            statements: self.statements.max(other.statements),
+        }
+    }
+}
+
 /// The plan of a text: the worst of its statements.
 pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
     let mut plan = Plan::default();
@@ -91,7 +104,9 @@ fn rows(entry: &Entry<'_>, limits: &Limits) -> Extent {
 
 /// What is sure of a formula: an estimate of a table's size is no bound, a limit of the text and a unique key are.
 fn extent(reach: &Reach, max_rows: u64, entry: &Entry<'_>) -> Extent {
-    if matches!(entry.facts.source, Source::Scanned(_)) {
+    // Of what the parser could not read one thing is sure: a write without RETURNING sends nothing.
+    let silent = entry.piece.inner.writes() && *reach == Reach::Silent;
+    if matches!(entry.facts.source, Source::Scanned(_)) && !silent {
         return Extent::Unknown;
     }
     match upper(reach, &Inputs::certain(max_rows, entry)) {

@@ -168,6 +168,16 @@ pub(super) fn merged(table: &Table, overrides: &Table) -> Table {
     merged
 }
 
+/// The settings of a rule on one line: from its section, or its defaults.
+pub(super) fn line(section: Option<&Value>, defaults: &[(&str, &str)]) -> String {
+    let section = section.and_then(Value::as_table);
+    let value = |key: &str, default: &str| {
+        section.and_then(|section| section.get(key)).map_or_else(|| default.to_owned(), ToString::to_string)
+    };
+    let settings = defaults.iter().map(|(key, default)| format!("{key} = {}", value(key, default)));
+    settings.collect::<Vec<_>>().join(", ")
+}
+
 /// The setting that limits a measure, as its number: from the section of its rule, or among the defaults of that rule.
 pub(super) fn limit(section: Option<&Value>, defaults: &[(&str, &str)], measure: Measure) -> Option<u64> {
     let given = section.and_then(|section| section.get(measure.setting())).map(ToString::to_string);

@@ -9,6 +9,7 @@ use serde_json::{Deserializer, Map, Value};
 use super::Failed;
 use super::finding::{Counted, Finding, Place, Read, judge_reading};
 use super::input::Input;
+use crate::guard::limits::Fate;
 use crate::guard::{Breach, Guard, UNREADABLE, Whole};
 use crate::sql::facts::{self, Source};
 use crate::sql::lexer::{self, Marks};
@@ -82,7 +83,8 @@ fn too_many_rows(guard: &Guard, counted: Counted, finding: &mut Finding) {
     let (Some(limit), Some(mean)) = (guard.limits().result, counted.mean_rows()) else { return };
     if mean > limit.max_rows as f64 {
         let message = format!("its calls sent {mean:.0} rows on average; at most {} are allowed", limit.max_rows);
-        finding.add(limit.mode, Breach { message, measured: format!("{mean:.0}"), ..limit.too_many_rows() });
+        finding
+            .add(limit.mode, Breach { message, measured: format!("{mean:.0}"), ..limit.too_many_rows(Fate::Passed) });
     }
 }
 
@@ -90,7 +92,10 @@ fn too_many_changes(guard: &Guard, counted: Counted, finding: &mut Finding) {
     let (Some(limit), Some(mean)) = (guard.limits().write, counted.mean_rows()) else { return };
     if mean > limit.max_rows as f64 {
         let message = format!("its calls changed {mean:.0} rows on average; at most {} are allowed", limit.max_rows);
-        finding.add(limit.mode, Breach { message, measured: format!("{mean:.0}"), ..limit.too_many_rows(0) });
+        finding.add(
+            limit.mode,
+            Breach { message, measured: format!("{mean:.0}"), ..limit.too_many_rows(0, Fate::Passed) },
+        );
     }
 }
 

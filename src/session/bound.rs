@@ -9,7 +9,7 @@ use super::overseer::{Extent, Opinion};
 use super::portals::{Due, Portal};
 use super::reader::Text;
 use crate::client::refuse;
-use crate::guard::{Breach, Fetch, Judgement, Mode, Verdict};
+use crate::guard::{Breach, Fetch, Judgement, Measure, Mode, Plan, Verdict};
 use crate::roster::Entry;
 use crate::sql::Values;
 use crate::sql::lexer::Marks;
@@ -33,6 +33,7 @@ impl Judge {
         self.break_glass.note_prepared(statement);
         let Some(text) = self.prepared.find(statement).map(Rc::clone) else {
             self.know(None, Observed::default());
+            self.plan = Plan::UNREAD;
             self.portals.forget(portal);
             return if self.prepared.lost_any() {
                 Opinion::Refuse(refuse::memory(statement.len()))
@@ -42,6 +43,7 @@ impl Judge {
         };
         let wanted = text.reading.wanted();
         let mut case = Case::prepared(Fetch::Later);
+        self.plan = Plan::default();
         let mut values = Values::default();
         if !wanted.is_empty() {
             let (sent, frame) = sent;
@@ -53,8 +55,10 @@ impl Judge {
         if let Opinion::Refuse(_) | Opinion::More(_) = opinion {
             return opinion;
         }
-        let due = self.due;
-        if self.portals.remember(portal, Portal { text: Rc::clone(&text), values, due }) || due == Due::Settled {
+        let (due, plan, shown) = (self.due, self.plan, self.break_glass.shown());
+        if self.portals.remember(portal, Portal { text: Rc::clone(&text), values, due, plan, shown })
+            || due == Due::Settled
+        {
             return opinion;
         }
         // Nobody will know at its Execute what it runs.
@@ -71,9 +75,10 @@ impl Judge {
 
     /// A portal runs: what depends on how much of it is fetched is known now.
     pub(super) fn execute(&mut self, portal: &[u8], rows: Option<u32>, who: &Entry) -> Opinion {
-        self.stream.end();
+        self.end_stream();
         let Some(portal) = self.portals.find(portal) else { return Opinion::Allow };
         let text = Rc::clone(&portal.text);
+        self.break_glass.show(portal.shown.clone());
         let mut opinion = Opinion::Allow;
         if portal.due != Due::Settled {
             let values = portal.values.clone();
@@ -83,8 +88,10 @@ impl Judge {
         match (self.policy.guard.limits().pipeline, &opinion) {
             (Some(limit), Opinion::Allow | Opinion::Warn(_)) if text.reading.writes() => {
                 match self.pipeline.write(&limit) {
-                    Some(breach) => self.report(measured(breach, limit.mode), Observed::default(), text, who),
-                    None => opinion,
+                    Some(breach) if !self.passes(&breach, Some(&text), who) => {
+                        self.report(measured(breach, limit.mode), Observed::default(), text, who)
+                    }
+                    _ => opinion,
                 }
             }
             _ => opinion,
@@ -97,8 +104,25 @@ impl Judge {
         let Some(limit) = self.policy.guard.limits().stream else { return Opinion::Allow };
         let Some(text) = self.current.as_ref().filter(copies).map(Rc::clone) else { return Opinion::Allow };
         match self.stream.check(&limit) {
-            Some(breach) => self.report(measured(breach, limit.mode), Observed::default(), text, who),
-            None => Opinion::Allow,
+            Some(breach) if !self.passes(&breach, Some(&text), who) => {
+                self.report(measured(breach, limit.mode), Observed::default(), text, who)
+            }
+            _ => Opinion::Allow,
+        }
+    }
+
+    /// A pipeline ended: how many writes it had goes into the report.
+    pub(super) fn end_pipeline(&mut self) {
+        if let Some(writes) = self.pipeline.end() {
+            self.local.metrics.observe(Measure::PipelineWrites.into(), writes);
+        }
+    }
+
+    /// The data of a COPY ended, and goes into the report.
+    pub(super) fn end_stream(&mut self) {
+        if let Some((rows, bytes)) = self.stream.end() {
+            self.local.metrics.observe(Measure::StreamRows.into(), rows);
+            self.local.metrics.observe(Measure::StreamBytes.into(), bytes);
         }
     }
 }

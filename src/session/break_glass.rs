@@ -64,6 +64,11 @@ impl BreakGlass {
         }
     }
 
+    /// Notes that a portal runs: what its statement showed counts again.
+    pub fn show(&mut self, shown: Option<Shown>) {
+        self.shown = shown;
+    }
+
     /// What the statement shows that was noted last: for limits that act while it runs.
     pub fn shown(&self) -> Option<Shown> {
         self.shown.clone()

@@ -17,6 +17,8 @@ pub enum End {
     ServerGone,
     /// The server sent what is no message.
     ServerMalformed(Malformed),
+    /// A reply was larger than allowed where nobody could tell what else a cancel would hit.
+    Overrun,
     /// An operator ended it.
     Killed,
     /// Floodwall is going down.
@@ -34,6 +36,7 @@ impl End {
             Self::ClientMalformed(_) => "client_malformed",
             Self::ServerGone => "server_gone",
             Self::ServerMalformed(_) => "server_malformed",
+            Self::Overrun => "overrun",
             Self::Killed => "killed",
             Self::Drained => "drained",
             Self::TimedOut(limit) => limit.rule,
@@ -47,6 +50,7 @@ impl End {
             Self::ClientMalformed(why) => Some(refuse::malformed(why)),
             Self::ServerGone => Some(refuse::server_gone()),
             Self::ServerMalformed(why) => Some(refuse::server_malformed(why)),
+            Self::Overrun => Some(refuse::overrun()),
             Self::Killed => Some(refuse::killed()),
             Self::Drained => Some(refuse::draining()),
             Self::TimedOut(limit) => Some(refuse::timed_out(&limit)),

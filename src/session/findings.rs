@@ -9,12 +9,53 @@ use super::memo::Observed;
 use super::overseer::Opinion;
 use super::reader::Text;
 use crate::client::refuse;
-use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, RuleDef, UNREADABLE, Verdict};
+use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, Plan, RuleDef, UNREADABLE, Verdict};
 use crate::roster::Entry;
 use crate::telemetry::Pass;
 use crate::telemetry::report::{Hit, HitOutcome};
 use crate::units::{display_bytes, display_duration};
 use crate::wire::Refusal;
+
+/// What became of a statement in which a rule found something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It never ran.
+    Refused,
+    /// It was stopped, or taken back.
+    Failed,
+    /// Its session was ended.
+    Ended,
+    /// It went on, since the rule is in `warn`.
+    Warned,
+    /// It went on, since nothing could be taken back any more.
+    TooLate,
+}
+
+impl Fate {
+    const fn mode(self) -> &'static str {
+        match self {
+            Self::Refused | Self::Failed | Self::Ended => "enforce",
+            Self::Warned | Self::TooLate => "warn",
+        }
+    }
+
+    const fn outcome(self) -> HitOutcome {
+        match self {
+            Self::Refused | Self::Failed | Self::Ended => HitOutcome::Refused,
+            Self::Warned | Self::TooLate => HitOutcome::Warned,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "a statement was refused",
+            Self::Failed => "a statement was stopped or rolled back",
+            Self::Ended => "a session was ended",
+            Self::Warned => "a statement passed with a warning",
+            Self::TooLate => "a statement could not be taken back and passed",
+        }
+    }
+}
 
 impl Judge {
     /// Judges again where the client shows a break-glass pass.
@@ -26,6 +67,16 @@ impl Judge {
         Some(judgement)
     }
 
+    /// Does the client show a pass that lifts the rule of a breach that was measured? Counted and logged where it does.
+    pub(super) fn passes(&self, breach: &Breach, text: Option<&Text>, who: &Entry) -> bool {
+        let common = &self.house.common;
+        let pass = self.break_glass.prove(self.break_glass.shown().as_ref(), who, common);
+        let Some(pass) = pass.filter(|pass| pass.rules.contains(&breach.rule)) else { return false };
+        let shape = text.map_or(&[][..], |text| &text.shape.text);
+        break_glass::lifted(&pass, std::slice::from_ref(breach), shape, who, common);
+        true
+    }
+
     /// Counts and logs what the rules found, and puts it in words.
     pub(super) fn report(&mut self, judgement: Judgement, observed: Observed, text: Rc<Text>, who: &Entry) -> Opinion {
         let Judgement { verdict, warned, doubts, .. } = judgement;
@@ -34,18 +85,15 @@ impl Judge {
         for (place, breach) in warned.iter().enumerate() {
             if doubts.contains(&place) {
                 self.house.common.metrics.verdict(breach.rule, "warn", 1);
+                self.log(breach, Fate::Warned, Some(&text), who);
             } else {
-                self.hit(breach, HitOutcome::Warned, &text, who);
+                self.tell(breach, Fate::Warned, Some(&text), who);
             }
-            self.log(breach, "warn", &text, who);
         }
         match verdict {
             Verdict::Refuse(breach) => {
                 observed.note(&self.local.metrics);
-                self.hit(&breach, HitOutcome::Refused, &text, who);
-                self.house.common.metrics.refused(breach.rule, &who.client);
-                text.shape.stat.refused();
-                self.log(&breach, "enforce", &text, who);
+                self.tell(&breach, Fate::Refused, Some(&text), who);
                 Opinion::Refuse(refuse::breach(&breach))
             }
             Verdict::Allow => {
@@ -58,9 +106,19 @@ impl Judge {
         }
     }
 
-    fn hit(&self, breach: &Breach, outcome: HitOutcome, text: &Text, who: &Entry) {
-        let (client, shape) = (&*who.client, &*text.shape.text);
-        self.house.common.metrics.hit(Hit { rule: breach.rule, outcome, client, shape, value: breach.value() });
+    /// Counts and logs a breach. `text`: the statement, where it is known.
+    pub(super) fn tell(&self, breach: &Breach, fate: Fate, text: Option<&Text>, who: &Entry) {
+        let metrics = &self.house.common.metrics;
+        let shape = text.map_or(&[][..], |text| &text.shape.text);
+        let (rule, outcome, client) = (breach.rule, fate.outcome(), &*who.client);
+        metrics.hit(Hit { rule, outcome, client, shape, value: breach.value() });
+        if outcome == HitOutcome::Refused {
+            metrics.refused(rule, &who.client);
+            if let Some(text) = text {
+                text.shape.stat.refused();
+            }
+        }
+        self.log(breach, fate, text, who);
     }
 
     /// A rule that panicked is out of order from now on: told once by the guard, so once here.
@@ -72,14 +130,14 @@ impl Judge {
         }
     }
 
-    fn log(&self, breach: &Breach, mode: &'static str, text: &Text, who: &Entry) {
+    fn log(&self, breach: &Breach, fate: Fate, text: Option<&Text>, who: &Entry) {
         // One client's lines must not crowd out another's.
         let key = format!("{} {}", breach.rule, who.client);
         if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
             let Breach { rule, measured, limit, .. } = breach;
             let (client, number, peer) = (&who.client, who.number, who.peer);
-            let shape = display_bytes(&text.shape.text);
-            let said = if mode == "enforce" { "a statement was refused" } else { "a statement passed with a warning" };
+            let shape = display_bytes(text.map_or(&[], |text| &text.shape.text));
+            let (mode, said) = (fate.mode(), fate.words());
             tracing::warn!(rule, mode, %client, number, %peer, measured, limit, shape, suppressed, "{said}");
         }
     }
@@ -100,6 +158,7 @@ impl Judge {
     /// The parser itself failed: the stated choice for unreadable SQL applies.
     pub(super) fn unreadable(&mut self, case: Case) -> Opinion {
         self.know(None, Observed::default());
+        self.plan = Plan::UNREAD;
         match self.policy.guard.on_unreadable() {
             OnUnreadable::Allow => case.more.map_or(Opinion::Allow, Opinion::More),
             OnUnreadable::Refuse => Opinion::Refuse(unread()),

@@ -22,7 +22,7 @@ use super::sight::Own;
 use super::stream::Stream;
 use crate::client::refuse;
 use crate::clock;
-use crate::guard::{Fetch, Intake, Judgement, Whole};
+use crate::guard::{Fetch, Intake, Judgement, Limits, Plan, Whole};
 use crate::roster::Entry;
 use crate::sql::encoding::depends_on_settings;
 use crate::sql::{Encoding, Schema, Strings, Values, Verb};
@@ -53,6 +53,8 @@ pub struct Judge {
     catalogue: u64,
     /// The statement that the client speaks of.
     pub(super) current: Option<Rc<Text>>,
+    /// What is known of it before it runs, in every manner in which it may be read.
+    pub(super) plan: Plan,
     /// What was measured of it, to be noted when it runs.
     observed: Observed,
     /// When the rules have their last say about it.
@@ -145,6 +147,7 @@ impl Judge {
             sight,
             catalogue,
             current: None,
+            plan: Plan::UNREAD,
             observed: Observed::default(),
             due: Due::Settled,
             occasion: Occasion::Running,
@@ -180,6 +183,16 @@ impl Judge {
         }
     }
 
+    /// Which settings the rules are of.
+    pub fn settings(&self) -> u64 {
+        self.settings
+    }
+
+    /// What is measured while a statement runs.
+    pub fn limits(&self) -> &Limits {
+        self.policy.guard.limits()
+    }
+
     /// The statement that the server works on, as far as it is known.
     pub fn current(&self) -> Option<&Rc<Text>> {
         self.current.as_ref()
@@ -190,8 +203,8 @@ impl Judge {
         self.occasion = Occasion::Running;
         match request {
             Request::Run { text } => {
-                self.pipeline.end();
-                self.stream.end();
+                self.end_pipeline();
+                self.end_stream();
                 self.begin(text, frame, Fetch::All, who)
             }
             Request::Prepare { text, .. } => {
@@ -201,7 +214,7 @@ impl Judge {
             Request::Bind { portal, statement, values } => self.bind(portal, statement, (values, frame), who),
             Request::Execute { portal, rows } => self.execute(portal, rows, who),
             Request::Sync => {
-                self.pipeline.end();
+                self.end_pipeline();
                 Opinion::Allow
             }
             Request::Data { bytes, size } => {
@@ -210,7 +223,7 @@ impl Judge {
             }
             Request::DataEnd => {
                 let opinion = self.streamed(who);
-                self.stream.end();
+                self.end_stream();
                 opinion
             }
             Request::Forget { .. } | Request::Quit | Request::Other => Opinion::Allow,
@@ -283,7 +296,7 @@ impl Judge {
     /// The server has answered all that it was sent.
     pub fn settled(&mut self, transaction: Transaction) {
         self.in_flight = false;
-        self.pipeline.end();
+        self.end_pipeline();
         if transaction == Transaction::None {
             self.portals.end();
         }
@@ -317,6 +330,7 @@ impl Judge {
     fn begin(&mut self, text: &[u8], frame: Extent, fetch: Fetch, who: &Entry) -> Opinion {
         self.refresh(who);
         self.break_glass.note(text);
+        self.plan = Plan::default();
         self.read(text, frame, fetch, who)
     }
 
@@ -386,14 +400,18 @@ impl Judge {
             return opinion;
         }
         let alone = case.whole == Whole::Whole && values.is_none();
-        if alone && text.memo.borrow().holds(&self.policy, self.schema.as_ref()) {
+        let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
+        if let Some(plan) = settled.filter(|_| alone) {
+            self.plan = self.plan.or(plan);
             let observed = text.memo.borrow().values();
             self.know(Some(text), observed);
             return Opinion::Allow;
         }
+        let plan = self.policy.guard.plan(&self.intake(&text, case, values));
+        self.plan = self.plan.or(plan);
         let (mut judgement, observed) = self.weigh(&text, case, values);
         if judgement.is_clean() && alone {
-            *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), observed.clone());
+            *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), plan, observed.clone());
         }
         if case.fetch == Fetch::Later && !judgement.is_clean() {
             let now = self.policy.guard.judge(&self.intake(&text, case, values));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
@@ -13,6 +13,9 @@ use super::judge::Judge;
 use super::local::Local;
 use super::memory::Share;
 use super::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
+use super::stopper::Stopper;
+use super::timing::{Timed, Timing};
+use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
 use super::welcome::Stay;
 use crate::client::refuse;
 use crate::clock::{self, Instant};
@@ -31,11 +34,17 @@ pub struct Ledger {
     pub stay: Stay,
     share: Share,
     judge: Judge,
+    stopper: Option<Stopper>,
     /// How the statement that the server works on goes.
     outcome: Outcome,
     /// When the request began that the server is working on.
     began: Option<Instant>,
     durations: Durations,
+    timing: Timing,
+    /// The settings whose limits `timing` has.
+    timed_by: Option<u64>,
+    /// The statement at work has become too late, and nobody was told yet.
+    late: bool,
 }
 
 impl Ledger {
@@ -43,16 +52,27 @@ impl Ledger {
     pub fn new(house: Arc<House>, local: Rc<Local>, stay: Stay) -> Self {
         let share = Share::of(&house.common.memory);
         let judge = Judge::new(Arc::clone(&house), Rc::clone(&local), &stay.seat);
+        let timing = Timing::new(&local.timings);
         Self {
             house,
             local,
             stay,
             share,
             judge,
+            stopper: None,
             outcome: Outcome::Completed,
             began: None,
             durations: Durations::default(),
+            timing,
+            timed_by: None,
+            late: false,
         }
+    }
+
+    /// Whom to wake where an operator signals, or time is up: the session's task.
+    pub fn register(&self, waker: &Waker) {
+        self.stay.seat.register(waker);
+        self.timing.register(waker);
     }
 
     /// Takes in what the server reported during the login.
@@ -84,7 +104,29 @@ impl Ledger {
             let now = clock::now();
             self.began = Some(now);
             self.durations.begins(now, &self.local.metrics);
+            self.begin_timing(now);
             self.stay.seat.set_activity(Activity::Active, clock::uptime_ms_at(now));
+        }
+    }
+}
+
+impl Ledger {
+    fn begin_timing(&mut self, now: Instant) {
+        let settings = self.judge.settings();
+        if self.timed_by.replace(settings) != Some(settings) {
+            self.timing.limit(self.judge.limits());
+        }
+        self.timing.begins(now);
+    }
+
+    /// The end of a session whose transaction has taken too long.
+    fn timed_out(&mut self) -> Option<End> {
+        match self.timing.take_due()? {
+            Timed::Statement => {
+                self.late = true;
+                None
+            }
+            what => self.judge.overdue(what, &self.stay.seat).map(End::TimedOut),
         }
     }
 }
@@ -108,6 +150,52 @@ impl Overseer for Ledger {
 
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion> {
         self.judge.poll_opinion(cx, &self.stay.seat)
+    }
+
+    fn watch(&mut self, request: Request<'_>) -> Watch {
+        self.judge.watch(request)
+    }
+
+    fn excess(&mut self, excess: Excess, reach: Reach) -> Ruling {
+        let ruling = self.judge.excess(excess, reach, &self.stay.seat);
+        // What has taken too long may still end well.
+        if matches!(ruling, Ruling::Fail(_)) && excess != Excess::Time {
+            self.outcome = Outcome::Failed;
+        }
+        ruling
+    }
+
+    fn late(&mut self) -> bool {
+        std::mem::take(&mut self.late)
+    }
+
+    fn tally(&mut self, tally: Tally) {
+        let Tally { rows, bytes, changes } = tally;
+        let metrics = &self.local.metrics;
+        if rows > 0 {
+            metrics.observe(Measure::ResultRows.into(), rows);
+            metrics.observe(Measure::ResultBytes.into(), bytes);
+        }
+        if let Some(rows) = changes {
+            metrics.observe(Measure::WriteRows.into(), rows);
+        }
+    }
+
+    fn stop(&mut self, rule: &'static str) {
+        // A cancel that is on its way is not forgotten: the next statement has to wait for it.
+        if self.stopper.is_none() {
+            // A server that gave no key cannot be stopped: it runs to its end.
+            self.stopper = self.stay.key.as_ref().map(|key| Stopper::new(key.target()));
+            self.house.common.metrics.cancel(rule);
+        }
+    }
+
+    fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()> {
+        if let Some(stopper) = &mut self.stopper {
+            ready!(stopper.poll_stopped(cx, work));
+            self.stopper = None;
+        }
+        Poll::Ready(())
     }
 
     fn lend(&mut self, text: Bytes) {
@@ -140,11 +228,14 @@ impl Overseer for Ledger {
         }
         if owes == Owes::Nothing {
             self.durations.rests(transaction, began, now, &self.local.metrics);
+            self.timing.rests(transaction, began.unwrap_or(now), now);
             self.judge.settled(transaction);
         }
         let activity = match (owes, transaction) {
             (Owes::More, _) => {
                 self.began = Some(now);
+                self.timing.ends();
+                self.begin_timing(now);
                 return;
             }
             (Owes::Nothing, Transaction::None) => Activity::Idle,
@@ -184,7 +275,7 @@ impl Overseer for Ledger {
         match (self.stay.seat.signalled(), at) {
             (Signal::Kill, _) => Some(End::Killed),
             (Signal::Drain, Rest::Idle) | (Signal::Shutdown, _) => Some(End::Drained),
-            (Signal::Drain, Rest::Working) | (Signal::None, _) => None,
+            (Signal::Drain, Rest::Working) | (Signal::None, _) => self.timed_out(),
         }
     }
 }

@@ -4,16 +4,17 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use super::policy::Policy;
-use crate::guard::Measure;
+use crate::guard::{Measure, Plan};
 use crate::sql::Schema;
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::report::Slot;
 
-/// The rules and the picture of the tables under which a text passed. An empty one holds for nothing.
+/// The rules and the picture of the tables under which a text passed, and its plan under them. An empty one holds for nothing.
 #[derive(Debug, Default)]
 pub struct Memo {
     policy: Weak<Policy>,
     schema: Weak<Schema>,
+    plan: Plan,
     values: Observed,
 }
 
@@ -43,9 +44,10 @@ impl From<Measure> for Slot {
 }
 
 impl Memo {
-    /// The text passed under these, with these values.
-    pub fn of(policy: &Arc<Policy>, schema: Option<&Arc<Schema>>, values: Observed) -> Self {
-        Self { policy: Arc::downgrade(policy), schema: schema.map_or_else(Weak::new, Arc::downgrade), values }
+    /// The text passed under these, with this plan and these values.
+    pub fn of(policy: &Arc<Policy>, schema: Option<&Arc<Schema>>, plan: Plan, values: Observed) -> Self {
+        let schema = schema.map_or_else(Weak::new, Arc::downgrade);
+        Self { policy: Arc::downgrade(policy), schema, plan, values }
     }
 
     /// What was measured of the text.
@@ -53,11 +55,11 @@ impl Memo {
         self.values.clone()
     }
 
-    /// True where the same rules and tables are in force. A `Weak` keeps its address from being used again, so an old one is never
-    /// taken for a new one.
-    pub fn holds(&self, policy: &Arc<Policy>, schema: Option<&Arc<Schema>>) -> bool {
+    /// The plan, where the same rules and tables are in force. A `Weak` keeps its address from being used again, so an old one is
+    /// never taken for a new one.
+    pub fn holds(&self, policy: &Arc<Policy>, schema: Option<&Arc<Schema>>) -> Option<Plan> {
         let schema = schema.map_or_else(|| Weak::new().as_ptr(), Arc::as_ptr);
-        self.policy.as_ptr() == Arc::as_ptr(policy) && self.schema.as_ptr() == schema
+        (self.policy.as_ptr() == Arc::as_ptr(policy) && self.schema.as_ptr() == schema).then_some(self.plan)
     }
 }
 

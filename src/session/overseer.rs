@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::end::End;
+use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
 use crate::wire::{Failure, Refusal, Request, Setting, Transaction};
 
 /// What is thought of a statement.
@@ -45,6 +46,18 @@ pub trait Overseer {
     fn opinion(&mut self, request: Request<'_>, frame: Extent) -> Opinion;
     /// The opinion that was not ready. Called again and again until it is.
     fn poll_opinion(&mut self, cx: &mut Context<'_>) -> Poll<Opinion>;
+    /// What is to be watched of a request that is about to go to the server. Asked again where it has to wait.
+    fn watch(&mut self, request: Request<'_>) -> Watch;
+    /// Something turned out to be more than a [`Watch`] allows.
+    fn excess(&mut self, excess: Excess, reach: Reach) -> Ruling;
+    /// Has the statement at work just become too late? Told once.
+    fn late(&mut self) -> bool;
+    /// A reply has ended, or was cut: what it sent and changed.
+    fn tally(&mut self, tally: Tally);
+    /// What the server works on is to be stopped, for this rule.
+    fn stop(&mut self, rule: &'static str);
+    /// Stops it. Ready once it has ended and nothing that was sent to stop it can reach the server any more.
+    fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()>;
     /// The text of the request whose opinion was [`Opinion::Lend`]. It is let go before the opinion is ready.
     fn lend(&mut self, text: Bytes);
     /// Nobody waits for the opinion any more.

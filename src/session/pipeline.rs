@@ -17,9 +17,10 @@ impl Pipeline {
         (self.writes == limit.max_writes.saturating_add(1)).then(|| limit.too_many_writes(self.writes))
     }
 
-    /// The pipeline ended: what comes next is another transaction, or the next step of a longer one.
-    pub fn end(&mut self) {
-        self.writes = 0;
+    /// The pipeline ended: what comes next is another transaction, or the next step of a longer one. Tells how many writes it had,
+    /// where it had any.
+    pub fn end(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.writes)).filter(|&writes| writes > 0)
     }
 }
 
@@ -35,7 +36,8 @@ mod tests {
         for _ in 0..2 {
             let told: Vec<bool> = (0..6).map(|_| pipeline.write(&limit).is_some()).collect();
             assert_eq!(told, [false, false, false, true, false, false]);
-            pipeline.end();
+            assert_eq!(pipeline.end(), Some(6));
+            assert_eq!(pipeline.end(), None);
         }
     }
 }

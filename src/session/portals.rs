@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::break_glass::Shown;
 use super::memory::{Budget, Share};
 use super::reader::Text;
-use crate::guard::Judgement;
+use crate::guard::{Judgement, Plan};
 use crate::sql::Values;
 
 /// Names that are longer belong to no driver.
@@ -45,6 +46,10 @@ pub struct Portal {
     pub values: Values,
     /// When it is judged.
     pub due: Due,
+    /// What is known of it before it runs.
+    pub plan: Plan,
+    /// The break-glass pass that came with it.
+    pub shown: Option<Shown>,
 }
 
 /// The portals that a client has bound, within the common memory budget. They end with their transaction.
@@ -65,6 +70,11 @@ impl Portals {
     /// The portal of that name; the empty name is that of the unnamed one.
     pub fn find(&self, name: &[u8]) -> Option<&Portal> {
         if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
+    }
+
+    /// The plan of that portal: one that is not known may do anything.
+    pub fn plan(&self, name: &[u8]) -> Plan {
+        self.find(name).map_or(Plan::UNREAD, |portal| portal.plan)
     }
 
     /// Remembers a portal; one of the same name goes. False where there is no room for it.

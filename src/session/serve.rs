@@ -38,8 +38,8 @@ const CANCELS_MAX: usize = 20;
 pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
     let Some(guest) = Box::pin(welcome(&house, arrival)).await else { return };
     let Guest { client, server, from_client, from_server, settings, stay } = guest;
-    register(&stay.seat).await;
     let mut ledger = Ledger::new(Arc::clone(&house), Rc::clone(&local), stay);
+    register(&ledger).await;
     ledger.take_in(&settings);
     let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&local.lent), ledger);
     let relay = relay.with_read(&from_client, &from_server);
@@ -49,9 +49,9 @@ pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
 }
 
 /// A task's waker stays the same for its life, so once is enough.
-async fn register(entry: &crate::roster::Entry) {
+async fn register(ledger: &Ledger) {
     poll_fn(|cx| {
-        entry.register(cx.waker());
+        ledger.register(cx.waker());
         Poll::Ready(())
     })
     .await;

@@ -75,9 +75,10 @@ impl Stream {
         Some(breach)
     }
 
-    /// The data ended.
-    pub fn end(&mut self) {
-        *self = Self::default();
+    /// The data ended. Tells its rows and bytes, where there were any; lines are counted up to the limit.
+    pub fn end(&mut self) -> Option<(u64, u64)> {
+        let Self { rows, bytes, .. } = std::mem::take(self);
+        (bytes > 0).then_some((rows, bytes))
     }
 }
 
@@ -125,7 +126,7 @@ mod tests {
     fn the_next_copy_begins_at_zero() {
         let mut stream = Stream::default();
         stream.begin(&[b'\n'; 2000], 2000);
-        stream.end();
+        assert_eq!(stream.end(), Some((2000, 2000)));
         assert!(stream.check(&LIMIT).is_none());
         stream.begin(&[b'\n'; 2000], 2000);
         assert!(stream.check(&LIMIT).is_some());

@@ -4,6 +4,7 @@
 //! turns a refusal into bytes that are legal in that phase. The relay is generic over [`Protocol`] and knows no message.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions))]
 
+pub mod errand;
 pub mod malformed;
 pub mod pg;
 pub mod reader;
@@ -14,9 +15,10 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
+pub use errand::{Errand, Tail};
 pub use malformed::Malformed;
 pub use pg::bind::{Format, Value, Values};
-pub use reply::{Failure, Reply, Setting, Transaction};
+pub use reply::{Completion, Failure, Reply, Setting, Transaction};
 pub use request::Request;
 
 /// The head of one frame: its code and how many bytes follow the head's own `size`.
@@ -127,11 +129,20 @@ pub trait Protocol: 'static {
     /// Writes what ends a pipeline that was refused without the server.
     fn conclude(phase: &Self::Phase, out: &mut BytesMut);
 
-    /// Writes a refusal that ends the connection, or a mere warning, whatever the phase.
+    /// Writes a message of our own to the server and advances the phase by it. The caller is at a border between frames.
+    fn send(phase: &mut Self::Phase, errand: Errand<'_>, out: &mut BytesMut);
+
+    /// Writes the boundary that tells the client how its transaction stands.
+    fn boundary(transaction: Transaction, out: &mut BytesMut);
+
+    /// Writes a refusal, or a mere warning, whatever the phase.
     fn announce(notice: Announcement<'_>, out: &mut BytesMut);
 
     /// True where the server owes nothing and no pipeline is open.
     fn ready(phase: &Self::Phase) -> bool;
+
+    /// How far the server is with what it was sent.
+    fn tail(phase: &Self::Phase) -> Tail;
 
     /// How the transaction stood at the last boundary.
     fn transaction(phase: &Self::Phase) -> Transaction;
@@ -142,6 +153,8 @@ pub trait Protocol: 'static {
 pub enum Announcement<'a> {
     /// Ends the connection.
     Farewell(&'a Refusal),
+    /// The statement fails.
+    Error(&'a Refusal),
     /// The statement goes on; a rule in `warn` would have refused it.
     Warning(&'a Refusal),
 }

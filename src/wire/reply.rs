@@ -19,6 +19,16 @@ pub enum Transaction {
 pub enum Reply {
     /// Passes on untouched.
     Other,
+    /// Passes on untouched, at any moment: notices, notifications and settings belong to no request.
+    Aside,
+    /// A row of a reply.
+    Row,
+    /// A piece of a stream that the server sends: a row of `COPY … TO STDOUT`.
+    Piece,
+    /// A statement is done, or its portal has paused.
+    Completed(Completion),
+    /// The server takes the data of a COPY from here on.
+    Copying,
     /// The server is done with one request and says how its transaction stands.
     Boundary(Transaction),
     /// An error or a fatal end; passes on untouched.
@@ -27,6 +37,15 @@ pub enum Reply {
     Substitute(Vec<u8>),
     /// A setting that changes how SQL is read; passes on untouched.
     Setting(Setting),
+}
+
+/// How a statement was completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// It changed so many rows, as the server counts them: without cascades and triggers.
+    Changed(u64),
+    /// Anything else.
+    Other,
 }
 
 /// What the relay must know of a server's error.

@@ -229,3 +229,38 @@ fn a_pass_lifts_warnings_too() {
     drop(client);
     site.finish();
 }
+
+/// What is only known while a statement runs is lifted then, and told with what was measured.
+#[test]
+fn a_pass_lifts_what_is_measured() {
+    let overrides = "[rules.result_budget]\nmax_rows = 10\n[rules.write_budget]\nmode = 'enforce'\nmax_rows = 10\n\
+                     [rules.pipeline_write]\nmode = 'enforce'\nmax_writes = 2";
+    let Some(site) = lenient_site("glass_measured", overrides) else { return };
+    set_key(&site, KEY);
+    let rules = vec!["result_budget", "write_budget", "pipeline_write"];
+    let comment = signed(&Pass { rules, ..pass(&site) }, KEY);
+    let mut client = site.raw();
+    for (sql, codes) in [("SELECT generate_series(1, 50)", 50), ("UPDATE small SET n = n WHERE n > 0", 0)] {
+        let rows = |reply: &[raw::Message]| reply.iter().filter(|message| message.code == b'D').count();
+        assert_eq!(sqlstates(&client.query(sql)), ["54000"], "{sql}");
+        let reply = client.query(&format!("{comment} {sql}"));
+        assert_eq!((sqlstates(&reply).len(), rows(&reply)), (0, codes), "{sql}");
+        client.send_all(&[raw::run(&format!("{comment} {sql}")), raw::sync()]);
+        let reply = client.until(b"Z");
+        assert_eq!((sqlstates(&reply).len(), rows(&reply)), (0, codes), "{sql}");
+        // The pass is that of one statement.
+        assert_eq!(sqlstates(&client.query(sql)), ["54000"], "{sql}");
+    }
+    let insert =
+        |comment: &str| [vec![raw::run(&format!("{comment} INSERT INTO small VALUES (1)")); 4], vec![raw::sync()]];
+    client.send_all(&insert("").concat());
+    assert_eq!(sqlstates(&client.until(b"Z")), ["54000"]);
+    client.send_all(&insert(&comment).concat());
+    assert_eq!(sqlstates(&client.until(b"Z")), [""; 0]);
+    for (rule, count) in [("result_budget", 2.0), ("write_budget", 2.0), ("pipeline_write", 1.0)] {
+        assert_eq!(site.proxy.metric(LIFTED, &[rule]), count, "{rule}");
+    }
+    assert_eq!(client.rows("SELECT 1"), [["1"]]);
+    drop(client);
+    site.finish();
+}

@@ -182,7 +182,7 @@ fn a_flood_of_notices_passes() {
 
 #[test]
 fn a_reader_that_stops_reading_holds_nobody_else_up() {
-    let site = Site::new("slow_reader", "");
+    let site = Site::new("slow_reader", "[rules.result_budget]\nmode = 'off'");
     let mut slow = site.raw();
     slow.send(&raw::query("SELECT repeat('s', 1000) FROM generate_series(1, 200000)"));
     std::thread::sleep(Duration::from_millis(200));

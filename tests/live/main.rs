@@ -8,6 +8,7 @@ mod support;
 
 mod bounds;
 mod break_glass;
+mod budget;
 mod cancel;
 mod caps;
 mod catalog;
@@ -28,6 +29,7 @@ mod report;
 mod rules;
 mod startup;
 mod timeouts;
+mod too_late;
 mod traffic;
 mod transactions;
 mod trust;

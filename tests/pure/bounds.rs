@@ -2,6 +2,8 @@
 
 use floodwall::guard::plan::Extent;
 use floodwall::guard::{Breach, Guard, Intake, Plan, Verdict};
+use floodwall::session::budget::watch;
+use floodwall::session::watch::Hold;
 use floodwall::sql::schema::{Columns, Key, Nulls, Rank, SearchPath, Table};
 use floodwall::sql::{Estimate, Flags, Reading, Schema, TableName};
 use toml::Table as Settings;
@@ -392,4 +394,35 @@ fn names_are_looked_up_along_the_path() {
     let hidden = big.hiding(&["t".into()]);
     assert!(!refuses(&hidden, "SELECT * FROM t") && refuses(&hidden, "SELECT * FROM big.t"));
     assert_eq!(by_key(&hidden), Extent::Unknown, "a temporary table has no known key");
+}
+
+/// Guarding costs a round trip more, so what no rule enforces must not pay for it.
+#[test]
+fn a_plain_write_waits_for_nothing_at_the_defaults() {
+    let tuples = vec!["(1, 'a')"; 4_000].join(", ");
+    let held = |sql: &str| watch(guard("").limits(), plan(None, sql)).hold;
+    for sql in [
+        "INSERT INTO t VALUES (1)",
+        "INSERT INTO t SELECT * FROM s",
+        "UPDATE t SET a = 1",
+        "UPDATE t SET a = 1 WHERE id = 5",
+        "DELETE FROM t USING s WHERE t.id = s.id",
+        "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN DELETE",
+        "INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1",
+        "WITH s AS (SELECT 1) UPDATE t SET a = 1",
+        &format!("INSERT INTO t VALUES {tuples}"),
+        // Nobody can parse it, and it says RETURNING nowhere.
+        &format!("INSERT INTO t VALUES {tuples} ON CONFLICT DO SOMETHING ELSE"),
+        "BEGIN",
+        "COMMIT",
+        "SET x = 1",
+    ] {
+        assert_eq!(held(sql), Hold::Nothing, "{}", &sql[..sql.len().min(60)]);
+    }
+    for sql in ["DELETE FROM t RETURNING id", "SELECT * FROM t"] {
+        assert_eq!(held(sql), Hold::Cut, "{sql}");
+    }
+    let enforced = guard("write_budget.mode = \"enforce\"");
+    let held = |sql: &str| watch(enforced.limits(), with(None, sql, |intake| enforced.plan(intake))).hold;
+    assert_eq!([held("UPDATE t SET a = 1"), held("INSERT INTO t VALUES (1)")], [Hold::Decide, Hold::Nothing]);
 }

@@ -7,7 +7,10 @@
     reason = "a test says what it found by failing"
 )]
 
+mod budget;
+mod guarded;
 mod held;
 mod judged;
+mod late;
 mod pg;
 mod support;

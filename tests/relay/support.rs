@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use floodwall::guard::plan::Effect;
 use floodwall::session::end::End;
 use floodwall::session::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use floodwall::session::relay::{Relay, Remains, lent};
+use floodwall::session::watch::{Allowance, Excess, Hold, Reach, Ruling, Streams, Tally, Watch, Work};
 use floodwall::wire::pg::Pg;
 use floodwall::wire::{Failure, Refusal, Request, Setting, Severity, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -37,9 +39,40 @@ pub(crate) struct Book {
     pub withdrawn: usize,
     /// Bytes of COPY data that were judged, and that went by behind those.
     pub data: [usize; 2],
+    /// Texts by name, and those of portals.
+    pub prepared: HashMap<Vec<u8>, Vec<u8>>,
+    pub portals: HashMap<Vec<u8>, Vec<u8>>,
+    /// The text that was judged last.
+    pub text: Vec<u8>,
+    pub excesses: Vec<(Excess, Reach)>,
+    pub tallies: Vec<Tally>,
+    /// The time of the statement at work is up.
+    pub late: bool,
+    pub stops: usize,
+    pub cancel: Cancel,
+    pub waker: Option<Waker>,
+}
+
+/// A cancel of the scripted server.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cancel {
+    #[default]
+    None,
+    /// Its socket is open.
+    Open,
+    /// It closes once the work has ended.
+    Closing,
 }
 
 impl Book {
+    /// The server closes the cancel's socket.
+    pub(crate) fn close_cancel(&mut self) {
+        self.cancel = Cancel::Closing;
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
     /// Bytes of COPY data that the overseer saw.
     pub(crate) fn shown(&self) -> usize {
         self.data.iter().sum()
@@ -80,7 +113,9 @@ impl Overseer for Puppet {
     fn opinion(&mut self, request: Request<'_>, frame: Extent) -> Opinion {
         match request {
             Request::Run { text } | Request::Prepare { text, .. } | Request::Bind { statement: text, .. } => {
-                opinion(text, frame, &mut self.0.borrow_mut())
+                let mut book = self.0.borrow_mut();
+                book.text = text.to_vec();
+                opinion(text, frame, &mut book)
             }
             Request::Data { bytes, size } => {
                 let mut book = self.0.borrow_mut();
@@ -104,6 +139,52 @@ impl Overseer for Puppet {
         Poll::Ready(Opinion::Refuse(refusal("late")))
     }
 
+    fn watch(&mut self, request: Request<'_>) -> Watch {
+        let book = self.0.borrow();
+        let text = match request {
+            Request::Execute { portal, .. } => book.portals.get(portal).cloned().unwrap_or_default(),
+            _ => book.text.clone(),
+        };
+        watch(&String::from_utf8_lossy(&text))
+    }
+
+    fn excess(&mut self, excess: Excess, reach: Reach) -> Ruling {
+        self.0.borrow_mut().excesses.push((excess, reach));
+        match reach {
+            Reach::Whole => Ruling::Fail(refusal("budget")),
+            Reach::Late => Ruling::Warn(refusal("late")),
+        }
+    }
+
+    fn late(&mut self) -> bool {
+        std::mem::take(&mut self.0.borrow_mut().late)
+    }
+
+    fn tally(&mut self, tally: Tally) {
+        self.0.borrow_mut().tallies.push(tally);
+    }
+
+    fn stop(&mut self, _rule: &'static str) {
+        let mut book = self.0.borrow_mut();
+        book.stops += 1;
+        book.cancel = Cancel::Open;
+    }
+
+    fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()> {
+        let mut book = self.0.borrow_mut();
+        match (book.cancel, work) {
+            (Cancel::None, _) => Poll::Ready(()),
+            (Cancel::Closing, Work::Ended) => {
+                book.cancel = Cancel::None;
+                Poll::Ready(())
+            }
+            _ => {
+                book.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
     fn lend(&mut self, text: Bytes) {
         let mut book = self.0.borrow_mut();
         assert!(text.starts_with(b"lend"));
@@ -122,7 +203,18 @@ impl Overseer for Puppet {
     }
 
     fn forwarded(&mut self, request: Request<'_>) {
-        self.0.borrow_mut().forwarded.push(format!("{request:?}"));
+        let mut book = self.0.borrow_mut();
+        book.forwarded.push(format!("{request:?}"));
+        match request {
+            Request::Prepare { name, text } => {
+                book.prepared.insert(name.to_vec(), text.to_vec());
+            }
+            Request::Bind { portal, statement, .. } => {
+                let text = book.prepared.get(statement).cloned().unwrap_or_default();
+                book.portals.insert(portal.to_vec(), text);
+            }
+            _ => {}
+        }
     }
 
     fn boundary(&mut self, transaction: Transaction, owes: Owes) {
@@ -156,6 +248,37 @@ impl Overseer for Puppet {
             Some(End::Drained) if at == Rest::Working => None,
             end => end,
         }
+    }
+}
+
+/// A text says itself what is watched: `read rows=2`, `write changes=5`, `other bytes=100`.
+fn watch(text: &str) -> Watch {
+    let number = |key: &str| {
+        let found = text.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        found.map(|number| number.parse().unwrap())
+    };
+    let (rows, bytes, changes) = (number("rows"), number("bytes"), number("changes"));
+    let unlimited = Allowance::UNLIMITED;
+    let allowance = Allowance {
+        rows: rows.unwrap_or(unlimited.rows),
+        bytes: bytes.unwrap_or(unlimited.bytes),
+        copy: Streams::Counted,
+    };
+    Watch {
+        allowance,
+        changes_max: changes.unwrap_or(u64::MAX),
+        hold: match (rows.or(bytes), changes) {
+            _ if text.contains("bounded") => Hold::Nothing,
+            _ if text.starts_with("slow") => Hold::Alone,
+            (_, Some(_)) => Hold::Decide,
+            (Some(_), None) => Hold::Cut,
+            (None, None) => Hold::Nothing,
+        },
+        effect: match text.split_whitespace().next() {
+            Some("write") => Effect::Writes,
+            Some("other") => Effect::Other,
+            _ => Effect::Reads,
+        },
     }
 }
 

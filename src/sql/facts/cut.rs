@@ -16,7 +16,7 @@ pub(super) fn statement(dialect: Dialect, text: &str, piece: &Piece) -> Statemen
         Verb::Truncate => Statement { writes: vec![scan::truncate(dialect, text)], ..Statement::SILENT },
         _ => Statement::SILENT,
     };
-    if piece.inner.queries() {
+    if judged {
         statement.reach = Reach::Unknown;
     }
     for write in &mut statement.writes {

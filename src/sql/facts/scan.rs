@@ -67,6 +67,9 @@ pub(super) fn statement(dialect: Dialect, text: &str, verb: Verb, reason: Unread
         Verb::Table => query(dialect, &spelled_out(text), &mut statement),
         _ => {}
     }
+    if verb.writes() && tokens(dialect, text).any(|token| token.text == "returning") {
+        statement.reach = Reach::Unknown;
+    }
     nested_writes(dialect, text, &mut statement.writes);
     statement
 }

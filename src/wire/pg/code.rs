@@ -42,18 +42,28 @@ pub mod server {
     pub const BACKEND_KEY_DATA: u8 = b'K';
     /// CommandComplete.
     pub const COMMAND_COMPLETE: u8 = b'C';
+    /// CopyData.
+    pub const COPY_DATA: u8 = b'd';
     /// CopyBothResponse.
     pub const COPY_BOTH: u8 = b'W';
     /// CopyInResponse.
     pub const COPY_IN: u8 = b'G';
+    /// DataRow.
+    pub const DATA_ROW: u8 = b'D';
+    /// EmptyQueryResponse.
+    pub const EMPTY_QUERY: u8 = b'I';
     /// ErrorResponse.
     pub const ERROR: u8 = b'E';
     /// NegotiateProtocolVersion.
     pub const NEGOTIATE: u8 = b'v';
     /// NoticeResponse.
     pub const NOTICE: u8 = b'N';
+    /// NotificationResponse.
+    pub const NOTIFICATION: u8 = b'A';
     /// ParameterStatus.
     pub const PARAMETER_STATUS: u8 = b'S';
+    /// PortalSuspended.
+    pub const PORTAL_SUSPENDED: u8 = b's';
     /// ReadyForQuery.
     pub const READY: u8 = b'Z';
 }

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod bind;
 pub mod code;
 mod copy;
+pub mod errand;
 pub mod frame;
 pub mod phase;
 pub mod refusal;
@@ -19,7 +20,10 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 
 use self::phase::{Phase, Place};
-use super::{Announcement, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request, Transaction};
+use super::{
+    Announcement, Errand, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request, Tail,
+    Transaction,
+};
 
 /// Refusals that may wait for the server's error. A pipeline that has failed already raises none of those behind the failure, so
 /// more of them would pile up as long as the client sends; whoever reads none of that many answers misses the words of the oldest.
@@ -101,8 +105,8 @@ impl Protocol for Pg {
                 Reply::Boundary(transaction)
             }
             (code::server::ERROR, _) => conversation.failed(frame),
-            (code::server::PARAMETER_STATUS, _) => reply::setting(frame).map_or(Reply::Other, Reply::Setting),
-            _ => Reply::Other,
+            (code::server::PARAMETER_STATUS, _) => reply::setting(frame).map_or(Reply::Aside, Reply::Setting),
+            (code, _) => conversation.plain(code, frame),
         }
     }
 
@@ -125,15 +129,32 @@ impl Protocol for Pg {
         refusal::ready(Transaction::None, out);
     }
 
+    fn send(conversation: &mut Conversation, errand: Errand<'_>, out: &mut BytesMut) {
+        if let Errand::FailCopy(_) = errand {
+            conversation.data = copy::Data::Unwanted;
+        }
+        errand::write(errand, out, |code| {
+            conversation.phase.client(code);
+        });
+    }
+
+    fn boundary(transaction: Transaction, out: &mut BytesMut) {
+        refusal::ready(transaction, out);
+    }
+
     fn announce(notice: Announcement<'_>, out: &mut BytesMut) {
         match notice {
-            Announcement::Farewell(refusal) => refusal::error(refusal, out),
+            Announcement::Farewell(refusal) | Announcement::Error(refusal) => refusal::error(refusal, out),
             Announcement::Warning(refusal) => refusal::warning(refusal, out),
         }
     }
 
     fn ready(conversation: &Conversation) -> bool {
         conversation.phase.is_ready()
+    }
+
+    fn tail(conversation: &Conversation) -> Tail {
+        conversation.phase.tail()
     }
 
     fn transaction(conversation: &Conversation) -> Transaction {

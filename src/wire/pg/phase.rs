@@ -25,7 +25,7 @@
 
 use super::code::{client, server};
 use super::steps::{Step, Steps};
-use crate::wire::{Passage, Transaction};
+use crate::wire::{Passage, Tail, Transaction};
 
 /// State of one conversation after the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +154,16 @@ impl Phase {
     /// True where the server owes nothing and no pipeline is open.
     pub const fn is_ready(&self) -> bool {
         matches!(self, Self::Ready(_))
+    }
+
+    /// How far the server is.
+    pub fn tail(&self) -> Tail {
+        match self {
+            Self::Ready(_) | Self::Skipping => Tail::Idle,
+            Self::Busy(owed) => owed.tail(),
+            Self::CopyIn(_) => Tail::Copy,
+            Self::CopyBoth(_) => Tail::Stream,
+        }
     }
 
     /// Transaction state at the last ReadyForQuery.
@@ -329,6 +339,18 @@ impl Owed {
     fn failed(&mut self) {
         if self.doubtful > 0 || self.track == Track::Mixed {
             self.track = Track::Lost;
+        }
+    }
+
+    fn tail(&self) -> Tail {
+        if self.track == Track::Lost {
+            return Tail::Lost;
+        }
+        let mut boundaries = self.steps.iter().filter(|&step| step != Step::CopyEnd);
+        match (boundaries.next(), boundaries.next(), self.pipeline) {
+            (None, ..) => Tail::Open,
+            (Some(_), None, Pipeline::Closed) => Tail::Closed,
+            _ => Tail::Buried,
         }
     }
 

@@ -81,7 +81,7 @@ fn put_text(text: &str, body: &mut BytesMut) {
     body.put_u8(0);
 }
 
-fn message(code: u8, body: &[u8], out: &mut BytesMut) {
+pub(super) fn message(code: u8, body: &[u8], out: &mut BytesMut) {
     out.put_u8(code);
     out.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_add(4));
     out.put_slice(body);

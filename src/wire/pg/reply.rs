@@ -1,17 +1,23 @@
 //! What a server's message means to the relay.
 
+use super::Conversation;
 use super::code::server;
 use super::frame::HEAD;
+use super::phase::Phase;
 use crate::wire::reader::Reader;
-use crate::wire::{Failure, Head, Needs, Setting, Severity, Transaction};
+use crate::wire::{Completion, Failure, Head, Needs, Reply, Setting, Severity, Transaction};
 
 /// The longest ErrorResponse or ParameterStatus that is read; longer ones pass unread.
 const READ_MAX: u64 = 64 * 1024;
+
+/// The longest CommandComplete that is read: tags are short.
+const TAG_MAX: u64 = 256;
 
 /// How much of a message must be at hand.
 pub const fn needs(head: Head) -> Needs {
     match head.code {
         server::READY | server::ERROR | server::PARAMETER_STATUS if head.size <= READ_MAX => Needs::Prefix(head.size),
+        server::COMMAND_COMPLETE if head.size <= TAG_MAX => Needs::Prefix(head.size),
         _ => Needs::Head,
     }
 }
@@ -23,6 +29,35 @@ pub fn status(frame: &[u8]) -> Option<Transaction> {
         Some(b'T') => Some(Transaction::Open),
         Some(b'E') => Some(Transaction::Failed),
         _ => None,
+    }
+}
+
+impl Conversation {
+    /// A message that leaves refusals alone.
+    pub(super) fn plain(&self, code: u8, frame: &[u8]) -> Reply {
+        match code {
+            server::DATA_ROW => Reply::Row,
+            // Data that flows both ways is replication, which no budget counts.
+            server::COPY_DATA if !matches!(self.phase, Phase::CopyBoth(_)) => Reply::Piece,
+            server::COMMAND_COMPLETE => Reply::Completed(completion(frame)),
+            server::PORTAL_SUSPENDED | server::EMPTY_QUERY => Reply::Completed(Completion::Other),
+            server::COPY_IN => Reply::Copying,
+            server::NOTICE | server::NOTIFICATION => Reply::Aside,
+            _ => Reply::Other,
+        }
+    }
+}
+
+/// How many rows a CommandComplete says were changed: its tag ends in the count.
+pub fn completion(frame: &[u8]) -> Completion {
+    let tag = Reader::new(frame.get(HEAD..).unwrap_or_default()).cstr().unwrap_or_default();
+    let mut words = tag.split(|&byte| byte == b' ');
+    match words.next() {
+        Some(b"INSERT" | b"UPDATE" | b"DELETE" | b"MERGE") => {
+            let count = words.next_back().and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
+            count.map_or(Completion::Other, Completion::Changed)
+        }
+        _ => Completion::Other,
     }
 }
 

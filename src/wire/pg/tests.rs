@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::Completion;
 use crate::wire::Severity;
 
 /// Feeds a conversation with `>Q` (client sends Query) and `<Z:I` (server sends ReadyForQuery, idle) and returns it.
@@ -229,4 +230,67 @@ fn the_name_of_a_statement_is_wanted_even_where_its_text_is_not() {
     let frame = framed(b'P', b"name\0SELECT 1\0\0\0");
     let head = Head { code: b'P', size: frame.len() as u64 };
     assert_eq!(request::needs(head, 0), Needs::Prefix(request::NAME_PREFIX));
+}
+
+#[test]
+fn the_tail_tells_what_a_cancel_could_hit() {
+    for (script, tail) in [
+        ("", Tail::Idle),
+        (">Q", Tail::Closed),
+        (">Q >Q", Tail::Buried),
+        (">Q >Q <Z:I", Tail::Closed),
+        (">P >B >E", Tail::Open),
+        (">P >B >E >S", Tail::Closed),
+        (">P >B >E >S >P", Tail::Buried),
+        (">P >B >E >S >P <Z:I", Tail::Open),
+        (">Q <G", Tail::Copy),
+        (">Q <G >d >c", Tail::Closed),
+        (">P >B >E >S <G >d >c", Tail::Open),
+        (">Q <G >d >S <E <Z:I", Tail::Lost),
+    ] {
+        assert_eq!(Pg::tail(&after(script)), tail, "{script}");
+    }
+}
+
+#[test]
+fn a_completion_tells_how_many_rows_were_changed() {
+    let completion = |tag: &[u8]| {
+        let frame = framed(b'C', &[tag, b"\0"].concat());
+        Pg::server(&mut Conversation::default(), Head { code: b'C', size: frame.len() as u64 }, &frame)
+    };
+    for (tag, expected) in [
+        (&b"INSERT 0 17"[..], Completion::Changed(17)),
+        (b"UPDATE 0", Completion::Changed(0)),
+        (b"DELETE 400000", Completion::Changed(400_000)),
+        (b"MERGE 3", Completion::Changed(3)),
+        (b"SELECT 5", Completion::Other),
+        (b"COPY 5", Completion::Other),
+        (b"UPDATE", Completion::Other),
+        (b"UPDATE 99999999999999999999", Completion::Other),
+        (b"", Completion::Other),
+    ] {
+        assert_eq!(completion(tag), Reply::Completed(expected), "{}", tag.escape_ascii());
+    }
+}
+
+#[test]
+fn what_is_ours_counts_as_owed() {
+    for (errand, codes, tail) in [
+        (Errand::Begin, "Q", Tail::Closed),
+        (Errand::Flush, "H", Tail::Idle),
+        (Errand::Fail("write_budget"), "Q", Tail::Closed),
+        (Errand::FailPipeline("write_budget"), "PH", Tail::Open),
+    ] {
+        let mut conversation = Conversation::default();
+        let mut out = BytesMut::new();
+        Pg::send(&mut conversation, errand, &mut out);
+        let mut sent = String::new();
+        let mut rest = &out[..];
+        while let Some(head) = Pg::client_head(rest).unwrap() {
+            sent.push(char::from(head.code));
+            rest = &rest[head.size as usize..];
+        }
+        assert_eq!((sent.as_str(), rest.len()), (codes, 0));
+        assert_eq!(Pg::tail(&conversation), tail, "{errand:?}");
+    }
 }

@@ -1,0 +1,188 @@
+//! What becomes of each frame of the client.
+
+use std::ops::Range;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Relay;
+use super::hold::{Admission, Why};
+use super::up::Attention;
+use super::walk::{Walk, Walked};
+use crate::session::end::End;
+use crate::session::overseer::{Extent, Opinion, Overseer};
+use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Request};
+
+/// What the frame is that streams through to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cargo {
+    /// COPY data, which the overseer sees.
+    Data,
+    Other,
+}
+
+impl<P, C, S, O> Relay<P, C, S, O>
+where
+    P: Protocol,
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+    O: Overseer,
+{
+    /// Decides on frame after frame of the client. `opinion` is that of the first one, where it was awaited.
+    pub(super) fn walk_up<'i>(&mut self, input: &'i [u8], mut opinion: Option<Opinion>) -> Result<Walked<'i>, End> {
+        let mut walk = Walk::new(input);
+        self.up.wanted = 0;
+        self.show_cargo(input);
+        while !walk.rest().is_empty() {
+            walk.stream(&mut self.up);
+            if opinion.is_none() && !walk.rest().is_empty() && (self.crowded() || self.blocked()) {
+                self.attention = Attention::Stalled(Why::Room);
+                break;
+            }
+            let Some(head) = P::client_head(walk.rest()).map_err(End::ClientMalformed)? else { break };
+            match self.decide(head, walk.rest(), opinion.take())? {
+                Decision::Incomplete => break,
+                Decision::Halt(meanwhile) => {
+                    walk.flush(&mut self.up.unsent);
+                    self.up.unsent.extend_from_slice(&meanwhile);
+                    break;
+                }
+                Decision::Forward(behind) => {
+                    if !behind.is_empty() {
+                        walk.flush(&mut self.up.unsent);
+                        self.up.unsent.extend_from_slice(&behind);
+                    }
+                    self.up.passing = head.size;
+                }
+                Decision::Drop(instead) => {
+                    self.up.dropping = head.size;
+                    walk.flush(&mut self.up.unsent);
+                    self.up.unsent.extend_from_slice(&instead);
+                }
+                Decision::Quit => {
+                    self.attention = Attention::Quitting;
+                    self.up.passing = head.size;
+                    walk.stream(&mut self.up);
+                    return Ok(walk.end_here());
+                }
+            }
+            walk.stream(&mut self.up);
+        }
+        Ok(walk.end(&mut self.up.unsent))
+    }
+
+    /// Data whose frame began in an earlier read: the overseer was shown its beginning then.
+    fn show_cargo(&mut self, input: &[u8]) {
+        if self.cargo == Cargo::Data && self.up.passing > 0 {
+            let more = usize::try_from(self.up.passing).unwrap_or(usize::MAX).min(input.len());
+            self.overseer.data(input.get(..more).unwrap_or_default());
+        }
+    }
+
+    fn decide(&mut self, head: Head, rest: &[u8], opinion: Option<Opinion>) -> Result<Decision, End> {
+        if P::skipping(&self.phase) {
+            return Ok(self.skip(head));
+        }
+        let known = opinion.is_some();
+        let needed = match P::client_needs(head, self.overseer.hold()) {
+            Needs::Head => self.wanted,
+            Needs::Prefix(bytes) => bytes.max(self.wanted),
+        };
+        if !known && (rest.len() as u64) < needed.min(head.size) {
+            self.up.wanted = usize::try_from(needed.min(head.size)).unwrap_or(usize::MAX);
+            return Ok(Decision::Incomplete);
+        }
+        self.wanted = 0;
+        let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+        let frame = rest.get(..size).unwrap_or(rest);
+        let extent = Extent { size: head.size, held: frame.len() as u64 };
+        if let Some(Opinion::Refuse(refusal)) = &opinion {
+            return Ok(self.refuse(head, frame, refusal));
+        }
+        let request = P::request(head, frame).map_err(End::ClientMalformed)?;
+        let opinion = opinion.unwrap_or_else(|| self.overseer.opinion(request, extent));
+        match opinion {
+            Opinion::More(bytes) if extent.held < bytes.min(extent.size) => {
+                self.wanted = bytes;
+                self.up.wanted = usize::try_from(bytes.min(head.size)).unwrap_or(usize::MAX);
+                return Ok(Decision::Incomplete);
+            }
+            Opinion::Allow | Opinion::More(_) => {}
+            Opinion::Warn(refusal) => P::announce(Announcement::Warning(&refusal), &mut self.answers),
+            Opinion::Refuse(refusal) => return Ok(self.refuse(head, frame, &refusal)),
+            Opinion::Wait => {
+                self.attention = Attention::Awaiting;
+                return Ok(Decision::Incomplete);
+            }
+            Opinion::Lend => {
+                self.lending = request.text().map(|text| place(text, frame));
+                self.attention = Attention::Awaiting;
+                return Ok(Decision::Incomplete);
+            }
+        }
+        Ok(match self.admit(request) {
+            Admission::Now => self.pass(head, request, BytesMut::new()),
+            Admission::Behind(bytes) => self.pass(head, request, bytes),
+            Admission::Later(why, meanwhile) => self.stall(why, meanwhile),
+            Admission::Never(refusal) => self.refuse(head, frame, &refusal),
+            Admission::Overlooked => Decision::Drop(BytesMut::new()),
+        })
+    }
+
+    /// Nothing is judged here, so nothing passes but a goodbye.
+    fn skip(&mut self, head: Head) -> Decision {
+        match P::client(&mut self.phase, head) {
+            Passage::Forward => Decision::Quit,
+            Passage::Drop => Decision::Drop(BytesMut::new()),
+            Passage::Conclude => self.conclude(),
+        }
+    }
+
+    fn conclude(&mut self) -> Decision {
+        P::conclude(&self.phase, &mut self.answers);
+        Decision::Drop(BytesMut::new())
+    }
+
+    /// `behind` goes to the server first.
+    fn pass(&mut self, head: Head, request: Request<'_>, behind: BytesMut) -> Decision {
+        match P::client(&mut self.phase, head) {
+            Passage::Forward if request == Request::Quit => Decision::Quit,
+            Passage::Forward => {
+                self.cargo = if let Request::Data { .. } = request { Cargo::Data } else { Cargo::Other };
+                self.overseer.forwarded(request);
+                Decision::Forward(behind)
+            }
+            Passage::Drop => Decision::Drop(BytesMut::new()),
+            Passage::Conclude => self.conclude(),
+        }
+    }
+
+    fn refuse(&mut self, head: Head, frame: &[u8], refusal: &Refusal) -> Decision {
+        let mut out = Outgoing::default();
+        P::refuse(&mut self.phase, head, frame, refusal, &mut out);
+        self.answers.extend_from_slice(&out.client);
+        if !out.server.is_empty() {
+            self.overseer.forwarded(Request::Other);
+        }
+        Decision::Drop(out.server)
+    }
+}
+
+/// What becomes of one frame of the client.
+pub(super) enum Decision {
+    /// It passes, behind these bytes.
+    Forward(BytesMut),
+    /// It has to wait; these bytes go to the server meanwhile.
+    Halt(BytesMut),
+    /// It goes nowhere; these bytes go to the server instead.
+    Drop(BytesMut),
+    Quit,
+    /// Not all of what is needed is here, or the opinion is not.
+    Incomplete,
+}
+
+/// Where a part of a frame is in it.
+fn place(part: &[u8], frame: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(frame.as_ptr().addr());
+    start..start.saturating_add(part.len())
+}

@@ -1,0 +1,219 @@
+//! Server to client.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::group::Group;
+use super::stage::{Event, Fate};
+use super::walk::{Walk, Walked};
+use super::{OWN_MAX, Relay};
+use crate::session::end::End;
+use crate::session::flow::{flush, poll_read, send};
+use crate::session::overseer::{Overseer, Owes, Way};
+use crate::session::watch::Tally;
+use crate::wire::{Announcement, Completion, Failure, Head, Needs, Protocol, Reply, Severity, Tail, Transaction};
+
+impl<P, C, S, O> Relay<P, C, S, O>
+where
+    P: Protocol,
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+    O: Overseer,
+{
+    /// Server to client. True where anything moved.
+    pub(super) fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        if self.down.passing == 0 && !self.answers.is_empty() {
+            self.down.unsent.extend_from_slice(&self.answers);
+            self.answers = BytesMut::new();
+        }
+        let moved = self.write_down(cx)?;
+        // A server that cannot send takes no notice of a cancel.
+        let discards = self.discards() && self.down.unsent.len() <= OWN_MAX;
+        if !self.down.unsent.is_empty() && !discards {
+            return Ok(moved);
+        }
+        let read = self.read_down(cx)?.is_ready();
+        Ok(moved || read)
+    }
+
+    fn read_down(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
+        let lent = Rc::clone(&self.lent);
+        let mut lent = lent.borrow_mut();
+        let Poll::Ready(count) = poll_read(&mut self.server, cx, &mut lent).map_err(|_| End::ServerGone)? else {
+            return Ok(Poll::Pending);
+        };
+        if count == 0 {
+            return Err(End::ServerGone);
+        }
+        self.overseer.moved(Way::FromServer, count);
+        let fresh = lent.get(..count).unwrap_or_default();
+        if self.down.held.is_empty() {
+            let left = self.walk_down(fresh)?;
+            let sent = send(&mut self.client, cx, &mut self.down.unsent, left.send).map_err(|_| End::ClientGone)?;
+            self.overseer.moved(Way::ToClient, sent);
+            self.down.held.extend_from_slice(left.hold);
+        } else {
+            let mut input = std::mem::take(&mut self.down.held);
+            input.extend_from_slice(fresh);
+            let left = self.walk_down(&input)?;
+            self.down.unsent.extend_from_slice(left.send);
+            self.down.held.extend_from_slice(left.hold);
+            self.write_down(cx)?;
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    pub(super) fn walk_down<'i>(&mut self, input: &'i [u8]) -> Result<Walked<'i>, End> {
+        let mut walk = Walk::new(input);
+        if let Err(end) = self.walk_frames(&mut walk) {
+            // What passed so far comes before the farewell.
+            walk.flush(&mut self.down.unsent);
+            return Err(end);
+        }
+        Ok(walk.end(&mut self.down.unsent))
+    }
+
+    fn walk_frames(&mut self, walk: &mut Walk<'_>) -> Result<(), End> {
+        while !walk.rest().is_empty() {
+            walk.stream(&mut self.down);
+            if self.down.passing == 0 && !self.answers.is_empty() {
+                walk.flush(&mut self.down.unsent);
+                self.down.unsent.extend_from_slice(&self.answers.split());
+            }
+            let rest = walk.rest();
+            let Some(head) = P::server_head(rest).map_err(End::ServerMalformed)? else { break };
+            if let Needs::Prefix(bytes) = P::server_needs(&self.phase, head)
+                && (rest.len() as u64) < bytes.min(head.size)
+            {
+                break;
+            }
+            let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+            let frame = rest.get(..size).unwrap_or(rest);
+            let fate = self.reply(head, frame)?;
+            if !self.words.is_empty() {
+                walk.flush(&mut self.down.unsent);
+                self.down.unsent.extend_from_slice(&std::mem::take(&mut self.words));
+            }
+            match fate {
+                Fate::Pass => self.down.passing = head.size,
+                Fate::Drop => {
+                    self.down.dropping = head.size;
+                    walk.flush(&mut self.down.unsent);
+                }
+            }
+            walk.stream(&mut self.down);
+        }
+        Ok(())
+    }
+
+    /// Notes what a server's frame means. What goes to the client in front of it, or in its place, stands in `words` then.
+    fn reply(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
+        let reply = P::server(&mut self.phase, head, frame);
+        Ok(match reply {
+            Reply::Row => return self.row(head, frame),
+            Reply::Piece => return self.piece(head, frame),
+            Reply::Completed(completion) => return self.completed(completion, frame),
+            Reply::Other => self.staged(Event::Other, frame),
+            Reply::Copying => self.staged(Event::Copying, frame),
+            Reply::Aside => Fate::Pass,
+            Reply::Setting(setting) => {
+                self.overseer.setting(setting);
+                Fate::Pass
+            }
+            Reply::Boundary(transaction) => self.reached(transaction, frame),
+            Reply::Failed(failure) => self.failed(failure, frame),
+            Reply::Substitute(bytes) => {
+                self.group.failed();
+                self.meter.begin();
+                if self.staged(Event::Failed, frame) == Fate::Pass {
+                    self.words.extend_from_slice(&bytes);
+                }
+                Fate::Drop
+            }
+        })
+    }
+
+    fn row(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
+        if self.discards() {
+            return Ok(Fate::Drop);
+        }
+        match self.meter.row(head.size) {
+            Ok(()) => Ok(self.staged(Event::Other, frame)),
+            Err(excess) => self.overflowed(excess, head.size, frame),
+        }
+    }
+
+    fn piece(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
+        if self.discards() {
+            return Ok(Fate::Drop);
+        }
+        match self.meter.piece(head.size) {
+            Ok(()) => Ok(self.staged(Event::Other, frame)),
+            Err(excess) => self.overflowed(excess, head.size, frame),
+        }
+    }
+
+    fn completed(&mut self, completion: Completion, frame: &[u8]) -> Result<Fate, End> {
+        let tally = self.meter.tally();
+        self.group.completed();
+        self.meter.begin();
+        if self.discards() {
+            return Ok(self.staged(Event::Completed, frame));
+        }
+        let Completion::Changed(rows) = completion else {
+            self.overseer.tally(tally);
+            return Ok(self.staged(Event::Completed, frame));
+        };
+        self.overseer.tally(Tally { changes: Some(rows), ..tally });
+        match self.meter.changed(rows) {
+            Ok(()) => Ok(self.staged(Event::Completed, frame)),
+            Err(excess) => self.exceeded(excess, Event::Completed, frame),
+        }
+    }
+
+    fn failed(&mut self, failure: Failure, frame: &[u8]) -> Fate {
+        self.group.failed();
+        self.meter.begin();
+        if failure.fatal == Severity::Fatal {
+            self.parted = true;
+        } else if self.staged(Event::Failed, frame) == Fate::Drop {
+            return Fate::Drop;
+        }
+        self.overseer.failed(failure);
+        let Some(refusal) = self.stopped(failure) else { return Fate::Pass };
+        P::announce(Announcement::Error(&refusal), &mut self.words);
+        Fate::Drop
+    }
+
+    /// The server is through with a group.
+    fn reached(&mut self, transaction: Transaction, frame: &[u8]) -> Fate {
+        self.group.boundary();
+        self.meter.begin();
+        let fate = self.staged(Event::Boundary(transaction), frame);
+        if fate == Fate::Pass {
+            self.boundary(transaction);
+        }
+        fate
+    }
+
+    /// The client is told so.
+    pub(super) fn boundary(&mut self, transaction: Transaction) {
+        if P::tail(&self.phase) == Tail::Idle {
+            self.group = Group::default();
+        }
+        let owes = if P::ready(&self.phase) { Owes::Nothing } else { Owes::More };
+        self.overseer.boundary(transaction, owes);
+    }
+
+    fn write_down(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        if self.down.unsent.is_empty() {
+            return Ok(false);
+        }
+        let sent = flush(&mut self.client, cx, &mut self.down.unsent).map_err(|_| End::ClientGone)?;
+        self.overseer.moved(Way::ToClient, sent);
+        Ok(sent > 0)
+    }
+}

@@ -1,0 +1,172 @@
+//! What has to wait: nothing of the client goes where a cancel could hit it, or where it could commit what is not decided.
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Relay;
+use super::decide::Decision;
+use super::stage::Stage;
+use super::up::Attention;
+use crate::client::refuse;
+use crate::guard::plan::Effect;
+use crate::session::overseer::Overseer;
+use crate::session::watch::{Hold, Watch};
+use crate::wire::{Errand, Protocol, Refusal, Request, Tail, Transaction};
+
+/// What the frames in `up.held` wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Room for more of our own, or the end of a group that nothing may be sent behind. The first frame has not been looked at.
+    Room,
+    /// The end of all groups before. The first frame has been judged.
+    CaughtUp,
+    /// The replies to all portals of its own group. The first frame has been judged.
+    Decided,
+}
+
+/// Whether a frame may go to the server.
+pub(super) enum Admission {
+    Now,
+    /// These bytes go first.
+    Behind(BytesMut),
+    /// Not yet; these bytes go meanwhile.
+    Later(Why, BytesMut),
+    /// It would end up where nothing can be taken back.
+    Never(Refusal),
+    /// The server would overlook it.
+    Overlooked,
+}
+
+impl<P, C, S, O> Relay<P, C, S, O>
+where
+    P: Protocol,
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+    O: Overseer,
+{
+    /// May nothing more of the client be looked at?
+    pub(super) fn blocked(&self) -> bool {
+        !self.stage.is_passing() || self.late.is_some() || self.errand.is_some() || self.sealed()
+    }
+
+    /// Must the frames in `up.held` still wait?
+    pub(super) fn waits(&self, why: Why) -> bool {
+        self.crowded()
+            || self.blocked()
+            || match why {
+                Why::Room => false,
+                Why::CaughtUp => matches!(P::tail(&self.phase), Tail::Closed | Tail::Buried),
+                Why::Decided => self.group.is_undecided() && P::tail(&self.phase) == Tail::Open,
+            }
+    }
+
+    /// A group with a hold has its sync point, and the server is not through with it. One that began a COPY takes data.
+    fn sealed(&self) -> bool {
+        self.group.hold() > Hold::Nothing
+            && !self.group.is_open()
+            && matches!(P::tail(&self.phase), Tail::Closed | Tail::Buried)
+    }
+
+    /// Whether a frame that no rule refuses may go now.
+    pub(super) fn admit(&mut self, request: Request<'_>) -> Admission {
+        match request {
+            Request::Run { .. } | Request::Sync if self.must_decide(request) => self.decided_first(),
+            Request::Run { .. } => {
+                let watch = self.overseer.watch(request);
+                self.admit_query(&watch)
+            }
+            Request::Execute { .. } => {
+                let watch = self.overseer.watch(request);
+                self.admit_execute(&watch)
+            }
+            // The server reads it as a part of the data: it came behind the COPY, and was held back.
+            Request::Sync if self.group.is_undecided() && P::tail(&self.phase) == Tail::Copy => {
+                self.group.overlooked();
+                Admission::Overlooked
+            }
+            Request::Sync => {
+                self.group.close();
+                Admission::Now
+            }
+            _ => Admission::Now,
+        }
+    }
+
+    fn admit_query(&mut self, watch: &Watch) -> Admission {
+        match (watch.hold, P::tail(&self.phase)) {
+            (Hold::Nothing, _) | (_, Tail::Copy | Tail::Stream | Tail::Lost | Tail::Idle) => {}
+            (_, Tail::Closed | Tail::Buried) => return Admission::Later(Why::CaughtUp, BytesMut::new()),
+            (Hold::Alone, Tail::Open) => {}
+            (_, Tail::Open) => return Admission::Never(refuse::query_in_pipeline()),
+        }
+        self.measure(watch);
+        self.group.query(watch);
+        let idle = P::tail(&self.phase) == Tail::Idle && P::transaction(&self.phase) == Transaction::None;
+        if watch.hold < Hold::Cut || watch.effect != Effect::Writes || !idle {
+            return Admission::Now;
+        }
+        self.stage = Stage::Opening;
+        Admission::Behind(self.errand_bytes(Errand::Begin))
+    }
+
+    fn admit_execute(&mut self, watch: &Watch) -> Admission {
+        let tail = P::tail(&self.phase);
+        if watch.hold > Hold::Nothing && matches!(tail, Tail::Closed | Tail::Buried) {
+            return Admission::Later(Why::CaughtUp, BytesMut::new());
+        }
+        // It may be a COMMIT.
+        if watch.effect == Effect::Other && tail == Tail::Open && self.group.is_undecided() {
+            return self.decided_first();
+        }
+        self.measure(watch);
+        self.group.execute(watch);
+        Admission::Now
+    }
+
+    /// Would this end the group, and commit what is not decided? A cut of what only reads needs no commit to be held back.
+    fn must_decide(&self, request: Request<'_>) -> bool {
+        let reads = self.group.effect() == Effect::Reads || P::transaction(&self.phase) != Transaction::None;
+        let harmless = request == Request::Sync && self.group.hold() < Hold::Decide && reads;
+        !harmless && self.group.is_undecided() && P::tail(&self.phase) == Tail::Open
+    }
+
+    /// The server sends nothing of a pipeline without its Sync, unless it is asked to.
+    fn decided_first(&mut self) -> Admission {
+        let flush = if self.group.flush() { self.errand_bytes(Errand::Flush) } else { BytesMut::new() };
+        Admission::Later(Why::Decided, flush)
+    }
+
+    fn measure(&mut self, watch: &Watch) {
+        self.meter.set(watch);
+        // Otherwise the limits begin to hold with the reply after the one under way.
+        let begins = match P::tail(&self.phase) {
+            Tail::Idle | Tail::Open => self.group.is_answered(),
+            Tail::Closed | Tail::Buried => false,
+            Tail::Copy | Tail::Stream | Tail::Lost => true,
+        };
+        if begins {
+            self.meter.begin();
+        }
+    }
+
+    fn errand_bytes(&mut self, errand: Errand<'_>) -> BytesMut {
+        let mut bytes = BytesMut::new();
+        P::send(&mut self.phase, errand, &mut bytes);
+        bytes
+    }
+
+    /// Sends what is to be sent, once no frame of the client is half sent.
+    pub(super) fn run_errand(&mut self) {
+        if self.up.passing == 0
+            && let Some(errand) = self.errand.take()
+        {
+            P::send(&mut self.phase, errand, &mut self.up.unsent);
+        }
+    }
+
+    /// Notes that the first frame of what is held has to wait.
+    pub(super) fn stall(&mut self, why: Why, meanwhile: BytesMut) -> Decision {
+        self.attention = Attention::Stalled(why);
+        Decision::Halt(meanwhile)
+    }
+}

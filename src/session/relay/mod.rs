@@ -1,0 +1,213 @@
+//! The one loop of the data path, for any protocol and any pair of streams.
+//!
+//! Bytes are read once into a buffer that the worker lends, frame heads are walked in place, and what may pass is written
+//! from that same buffer. A session owns bytes only while a frame is incomplete, an opinion is awaited or a peer reads slowly;
+//! an idle session owns none.
+
+mod cut;
+mod decide;
+mod down;
+mod group;
+mod hold;
+mod late;
+mod meter;
+mod stage;
+mod up;
+mod walk;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::ops::Range;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::decide::Cargo;
+use self::group::Group;
+use self::late::Late;
+use self::meter::Meter;
+use self::stage::Stage;
+use self::up::Attention;
+use self::walk::Lane;
+use super::end::End;
+use super::overseer::{Overseer, Rest};
+use crate::wire::{Announcement, Errand, Protocol, Transaction};
+
+/// Bytes that a worker lends to whichever session reads.
+pub const LENT_BYTES: usize = 64 * 1024;
+/// Turns of the loop before other sessions of the worker get theirs.
+const TURNS: usize = 8;
+/// Bytes of our own that may wait for either side before nothing more of the client is looked at: a refusal is longer than what
+/// it refuses.
+const OWN_MAX: usize = 256 * 1024;
+/// Bytes of an incomplete frame that need no reservation.
+const HELD_FREE: usize = LENT_BYTES;
+
+/// The read buffer of a worker.
+pub type Lent = Rc<RefCell<Box<[u8]>>>;
+
+/// A read buffer for one worker.
+pub fn lent() -> Lent {
+    Rc::new(RefCell::new(vec![0; LENT_BYTES].into_boxed_slice()))
+}
+
+/// A session after its login.
+#[derive(Debug)]
+pub struct Relay<P: Protocol, C, S, O> {
+    client: C,
+    server: S,
+    lent: Lent,
+    overseer: O,
+    phase: P::Phase,
+    up: Lane,
+    down: Lane,
+    /// Answers of our own, for the next frame border towards the client.
+    answers: BytesMut,
+    /// The same, for the border in front of the server's frame at hand.
+    words: BytesMut,
+    attention: Attention,
+    /// Where in the frame at the front of `up.held` the text is that is to be lent.
+    lending: Option<Range<usize>>,
+    /// Bytes of the frame at the front of `up.held` that its opinion takes; 0 where it is not known to take more than usual.
+    wanted: u64,
+    /// What streams through to the server.
+    cargo: Cargo,
+    meter: Meter,
+    group: Group,
+    stage: Stage,
+    /// The statement at work that has taken too long, until it is stopped.
+    late: Option<Late>,
+    /// What we ask of the server, at the next frame border towards it.
+    errand: Option<Errand<'static>>,
+    /// The server's last word was a fatal error, so its end needs no words of ours.
+    parted: bool,
+}
+
+/// What is left of a session when its relay ends.
+#[derive(Debug)]
+pub struct Remains<C, S, O> {
+    /// Why it ended.
+    pub end: End,
+    /// The client's stream.
+    pub client: C,
+    /// The server's stream.
+    pub server: S,
+    /// The overseer, with its books.
+    pub overseer: O,
+    /// Bytes that the client should still get, farewell included.
+    pub last_words: BytesMut,
+    /// A statement is running at the server that nobody waits for. After a goodbye none is: the server carries out what came before
+    /// it, as it would without us.
+    pub working: bool,
+}
+
+impl<P, C, S, O> Relay<P, C, S, O>
+where
+    P: Protocol,
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+    O: Overseer,
+{
+    /// A relay between two streams that have finished their login.
+    pub fn new(client: C, server: S, lent: Lent, overseer: O) -> Self {
+        Self {
+            client,
+            server,
+            lent,
+            overseer,
+            phase: P::Phase::default(),
+            up: Lane::default(),
+            down: Lane::default(),
+            answers: BytesMut::new(),
+            words: BytesMut::new(),
+            attention: Attention::Reading,
+            lending: None,
+            wanted: 0,
+            cargo: Cargo::Other,
+            meter: Meter::default(),
+            group: Group::default(),
+            stage: Stage::default(),
+            late: None,
+            errand: None,
+            parted: false,
+        }
+    }
+
+    /// Hands over bytes that were read before the relay began.
+    #[must_use]
+    pub fn with_read(mut self, from_client: &[u8], from_server: &[u8]) -> Self {
+        self.up.held.extend_from_slice(from_client);
+        self.down.held.extend_from_slice(from_server);
+        self
+    }
+
+    /// Runs until the session ends. Not cancel-safe: dropping it drops both streams.
+    pub async fn run(mut self) -> Remains<C, S, O> {
+        let end = match self.begin() {
+            Ok(()) => poll_fn(|cx| self.poll(cx)).await,
+            Err(end) => end,
+        };
+        self.part(end)
+    }
+
+    /// Walks what was read before the relay began.
+    fn begin(&mut self) -> Result<(), End> {
+        self.walk_held(None)?;
+        let input = std::mem::take(&mut self.down.held);
+        let left = self.walk_down(&input)?;
+        self.down.unsent.extend_from_slice(left.send);
+        self.down.held.extend_from_slice(left.hold);
+        Ok(())
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for _ in 0..TURNS {
+            if let Some(end) = self.overseer.ending(self.rest()) {
+                return Poll::Ready(end);
+            }
+            self.look_at_time();
+            let moved = match (self.poll_up(cx), self.poll_down(cx)) {
+                (Ok(up), Ok(down)) => up || down,
+                // A server that takes no more bytes may have said why: what it sent comes first.
+                (Err(End::ServerGone), Ok(down)) if down => true,
+                (Err(end), _) | (_, Err(end)) => return Poll::Ready(end),
+            };
+            // A server that sends without a pause must be stopped all the same.
+            let settled = self.poll_settle(cx) || self.poll_late(cx);
+            if !moved && !settled {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn rest(&self) -> Rest {
+        let idle = self.attention == Attention::Reading
+            && self.stage.is_passing()
+            && self.late.is_none()
+            && self.up.passing == 0
+            && P::ready(&self.phase)
+            && P::transaction(&self.phase) == Transaction::None
+            && self.answers.is_empty()
+            && self.down.unsent.is_empty();
+        if idle { Rest::Idle } else { Rest::Working }
+    }
+
+    fn part(mut self, end: End) -> Remains<C, S, O> {
+        let owed = !(P::ready(&self.phase) || P::skipping(&self.phase));
+        let working = owed && !matches!(end, End::ServerGone | End::ClientQuit);
+        let mut last_words = std::mem::take(&mut self.down.unsent);
+        // Inside a frame that the client has half of, no other message can begin.
+        if self.down.passing == 0 {
+            last_words.extend_from_slice(&self.answers);
+            let told = self.parted && end == End::ServerGone;
+            if let Some(refusal) = end.farewell().filter(|_| !told) {
+                P::announce(Announcement::Farewell(&refusal), &mut last_words);
+            }
+        }
+        Remains { end, client: self.client, server: self.server, overseer: self.overseer, last_words, working }
+    }
+}

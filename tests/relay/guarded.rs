@@ -1,0 +1,246 @@
+//! Writes that run in a transaction of ours: what the client reads, and what the server commits.
+
+use floodwall::session::end::End;
+use floodwall::session::watch::{Excess, Reach};
+
+use crate::support::{Ends, error, expect, expect_nothing, message, put, query, ready, receive, with_relay};
+
+const WRITE: &str = "write changes=5";
+
+fn done(tag: &str) -> Vec<u8> {
+    message(b'C', &[tag.as_bytes(), b"\0"].concat())
+}
+
+/// Sends a guarded write; the server has BEGIN and the write, and has answered the first.
+async fn guarded(ends: &mut Ends, text: &str) {
+    put(&mut ends.client, &query(text)).await;
+    expect(&mut ends.server, &[query("BEGIN"), query(text)].concat()).await;
+    put(&mut ends.server, &[done("BEGIN"), ready(b'T')].concat()).await;
+}
+
+async fn expect_refusal(ends: &mut Ends) {
+    let (code, body) = receive(&mut ends.client).await;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    assert!(code == b'E' && text.contains("FLOODWALL[rule=budget]"), "{} {text}", char::from(code));
+}
+
+/// The server rolls back, and the client reads that nothing is open.
+async fn expect_rollback(ends: &mut Ends) {
+    expect(&mut ends.server, &query("ROLLBACK")).await;
+    put(&mut ends.server, &[done("ROLLBACK"), ready(b'I')].concat()).await;
+    expect(&mut ends.client, &ready(b'I')).await;
+    put(&mut ends.client, &query("SELECT 1")).await;
+    expect(&mut ends.server, &query("SELECT 1")).await;
+}
+
+#[test]
+fn a_write_within_its_budget_is_committed_before_the_client_hears_of_it() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 5"), ready(b'T')].concat()).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+        expect_nothing(&mut ends.client).await;
+        put(&mut ends.server, &[done("COMMIT"), ready(b'I')].concat()).await;
+        expect(&mut ends.client, &[done("UPDATE 5"), ready(b'I')].concat()).await;
+        assert_eq!(ends.book.borrow().boundaries.len(), 1);
+    });
+}
+
+#[test]
+fn a_write_over_its_budget_is_rolled_back() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 6"), ready(b'T')].concat()).await;
+        expect_refusal(&mut ends).await;
+        expect_rollback(&mut ends).await;
+        assert_eq!(ends.book.borrow().excesses, [(Excess::Changes(6), Reach::Whole)]);
+    });
+}
+
+#[test]
+fn a_commit_that_fails_takes_the_place_of_the_completion() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 1"), ready(b'T')].concat()).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+        let failed = error("23503", "violates a deferred constraint");
+        put(&mut ends.server, &[failed.clone(), ready(b'I')].concat()).await;
+        expect(&mut ends.client, &[failed, ready(b'I')].concat()).await;
+        assert_eq!(ends.book.borrow().failures, ["23503"]);
+    });
+}
+
+#[test]
+fn a_commit_that_is_canceled_before_it_begins_is_rolled_back() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 1"), ready(b'T')].concat()).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+        let failed = error("57014", "canceling statement due to user request");
+        put(&mut ends.server, &[failed.clone(), ready(b'E')].concat()).await;
+        expect(&mut ends.client, &failed).await;
+        expect_rollback(&mut ends).await;
+    });
+}
+
+#[test]
+fn a_write_that_fails_by_itself_says_so() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        let failed = error("22012", "division by zero");
+        put(&mut ends.server, &[failed.clone(), ready(b'E')].concat()).await;
+        expect(&mut ends.client, &failed).await;
+        expect_rollback(&mut ends).await;
+    });
+}
+
+#[test]
+fn the_completions_before_the_last_pass_at_once() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 1"), done("UPDATE 2")].concat()).await;
+        expect(&mut ends.client, &done("UPDATE 1")).await;
+        expect_nothing(&mut ends.client).await;
+        put(&mut ends.server, &[done("UPDATE 9"), done("UPDATE 1"), ready(b'T')].concat()).await;
+        expect(&mut ends.client, &done("UPDATE 2")).await;
+        expect_refusal(&mut ends).await;
+        expect_rollback(&mut ends).await;
+    });
+}
+
+#[test]
+fn a_returning_that_is_cut_writes_nothing() {
+    with_relay(4096, |mut ends| async move {
+        let row = message(b'D', b"\0\0");
+        guarded(&mut ends, "write rows=2").await;
+        put(&mut ends.server, &[row.repeat(3), done("INSERT 0 3"), ready(b'T')].concat()).await;
+        expect(&mut ends.client, &row.repeat(2)).await;
+        expect_refusal(&mut ends).await;
+        expect_nothing(&mut ends.server).await;
+        ends.book.borrow_mut().close_cancel();
+        expect_rollback(&mut ends).await;
+        assert_eq!(ends.book.borrow().stops, 1);
+    });
+}
+
+#[test]
+fn a_begin_that_is_canceled_leaves_the_write_on_its_own() {
+    with_relay(4096, |mut ends| async move {
+        put(&mut ends.client, &query(WRITE)).await;
+        expect(&mut ends.server, &[query("BEGIN"), query(WRITE)].concat()).await;
+        let canceled = error("57014", "canceling statement due to user request");
+        put(&mut ends.server, &[canceled, ready(b'I'), done("UPDATE 9"), ready(b'I')].concat()).await;
+        assert_eq!(receive(&mut ends.client).await.0, b'N', "it is committed already, so it is told and no more");
+        expect(&mut ends.client, &[done("UPDATE 9"), ready(b'I')].concat()).await;
+        assert_eq!(ends.book.borrow().excesses, [(Excess::Changes(9), Reach::Late)]);
+    });
+}
+
+#[test]
+fn in_the_clients_transaction_nothing_is_put_around_a_write() {
+    with_relay(4096, |mut ends| async move {
+        put(&mut ends.client, &query("BEGIN")).await;
+        expect(&mut ends.server, &query("BEGIN")).await;
+        put(&mut ends.server, &ready(b'T')).await;
+        expect(&mut ends.client, &ready(b'T')).await;
+        put(&mut ends.client, &query(WRITE)).await;
+        expect(&mut ends.server, &query(WRITE)).await;
+        put(&mut ends.server, &[done("UPDATE 6"), ready(b'T')].concat()).await;
+        expect_refusal(&mut ends).await;
+        let (code, body) = receive(&mut ends.server).await;
+        assert_eq!((code, &body[..]), (b'Q', &b"floodwall_refused_write_budget\0"[..]));
+        put(&mut ends.client, &query("COMMIT")).await;
+        let stumbled = error("42601", "syntax error at or near \"floodwall_refused_write_budget\"");
+        put(&mut ends.server, &[stumbled, ready(b'E')].concat()).await;
+        expect(&mut ends.client, &ready(b'E')).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+    });
+}
+
+#[test]
+fn what_cannot_run_in_a_transaction_is_not_put_into_one() {
+    with_relay(4096, |mut ends| async move {
+        put(&mut ends.client, &query("other changes=5")).await;
+        expect(&mut ends.server, &query("other changes=5")).await;
+        put(&mut ends.server, &[done("UPDATE 6"), ready(b'I')].concat()).await;
+        assert_eq!(receive(&mut ends.client).await.0, b'N');
+        expect(&mut ends.client, &[done("UPDATE 6"), ready(b'I')].concat()).await;
+    });
+}
+
+#[test]
+fn a_pipelining_client_gets_its_answers_in_order() {
+    with_relay(4096, |mut ends| async move {
+        put(&mut ends.client, &[query(WRITE), query(WRITE), query("SELECT 1")].concat()).await;
+        for tag in ["UPDATE 1", "UPDATE 2"] {
+            expect(&mut ends.server, &[query("BEGIN"), query(WRITE)].concat()).await;
+            put(&mut ends.server, &[done("BEGIN"), ready(b'T'), done(tag), ready(b'T')].concat()).await;
+            expect(&mut ends.server, &query("COMMIT")).await;
+            put(&mut ends.server, &[done("COMMIT"), ready(b'I')].concat()).await;
+            expect(&mut ends.client, &[done(tag), ready(b'I')].concat()).await;
+        }
+        expect(&mut ends.server, &query("SELECT 1")).await;
+    });
+}
+
+#[test]
+fn a_goodbye_behind_a_guarded_write_waits_for_its_commit() {
+    with_relay(4096, |mut ends| async move {
+        put(&mut ends.client, &[query(WRITE), message(b'X', b"")].concat()).await;
+        expect(&mut ends.server, &[query("BEGIN"), query(WRITE)].concat()).await;
+        drop(ends.client);
+        put(&mut ends.server, &[done("BEGIN"), ready(b'T'), done("UPDATE 1"), ready(b'T')].concat()).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+        put(&mut ends.server, &[done("COMMIT"), ready(b'I')].concat()).await;
+        let end = ends.relay.await.unwrap().end;
+        assert!(matches!(end, End::ClientQuit | End::ClientGone), "{end:?}");
+    });
+}
+
+#[test]
+fn a_client_that_leaves_during_a_guarded_write_commits_nothing() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        drop(ends.client);
+        let remains = ends.relay.await.unwrap();
+        assert_eq!((remains.end, remains.working), (End::ClientGone, true));
+        expect_nothing_but_the_end(ends.server, remains.server).await;
+    });
+}
+
+/// No COMMIT reached the server.
+async fn expect_nothing_but_the_end(mut server: tokio::io::DuplexStream, far: tokio::io::DuplexStream) {
+    drop(far);
+    let mut rest = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut server, &mut rest).await.unwrap();
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn a_kill_during_a_commit_leaves_the_client_without_a_promise() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 1"), ready(b'T')].concat()).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+        ends.book.borrow_mut().end = Some(End::Killed);
+        put(&mut ends.server, &message(b'N', b"SNOTICE\0\0")).await;
+        let remains = ends.relay.await.unwrap();
+        assert_eq!(remains.end, End::Killed);
+        let told = |part: &[u8]| remains.last_words.windows(part.len()).any(|window| window == part);
+        assert!(told(b"57P01") && !told(b"UPDATE 1"));
+    });
+}
+
+#[test]
+fn a_server_that_dies_before_the_commit_leaves_the_client_without_a_promise() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 1"), ready(b'T')].concat()).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+        drop(ends.server);
+        let remains = ends.relay.await.unwrap();
+        assert_eq!(remains.end, End::ServerGone);
+        let told = |part: &[u8]| remains.last_words.windows(part.len()).any(|window| window == part);
+        assert!(told(b"08006") && !told(b"UPDATE 1"));
+    });
+}

@@ -40,9 +40,15 @@ impl Lexer<'_> {
     }
 
     pub(super) fn mysql_dot(&mut self) {
-        let number = scan::byte(self.text, self.at + 1).is_ascii_digit();
-        if number && !matches!(self.last, Last::Word(_) | Last::Name) {
-            return self.mysql_number();
+        let next = scan::byte(self.text, self.at + 1);
+        if !matches!(self.last, Last::Word(_) | Last::Name) {
+            if next.is_ascii_digit() {
+                return self.mysql_number();
+            }
+            if !(scan::is_word(next) || next == b'`') {
+                // Belongs to no name; set close to a number it would become one.
+                return self.put_operator(self.at + 1);
+            }
         }
         if self.follows_variable() {
             // Without the space it would be part of the variable's name.

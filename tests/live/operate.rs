@@ -74,7 +74,8 @@ fn what_needs_a_restart_is_told_from_what_runs() {
     let good = site.proxy.config_text();
     site.proxy.write_config(&format!("workers = 7\n{good}"));
     site.proxy.console("RELOAD").unwrap();
-    assert!(site.proxy.log().contains("these need a restart: workers"), "{}", site.proxy.log());
+    let told = || site.proxy.log().contains("these need a restart: workers");
+    assert!(wait_until(Duration::from_secs(10), told), "{}", site.proxy.log());
     site.proxy.write_config(&good);
     site.proxy.console("RELOAD").unwrap();
     assert_eq!(site.proxy.log().matches("need a restart").count(), 1, "{}", site.proxy.log());
@@ -93,7 +94,11 @@ fn the_log_tells_who_was_not_let_in_and_why() {
     site.proxy.write_config(&good);
     site.proxy.console("RELOAD").unwrap();
     for told in ["database=\"no_such_database\"", "3D000", "no connection to the server 127.0.0.1:1: "] {
-        assert!(wait_until(Duration::from_secs(3), || site.proxy.log().contains(told)), "{told}: {}", site.proxy.log());
+        assert!(
+            wait_until(Duration::from_secs(10), || site.proxy.log().contains(told)),
+            "{told}: {}",
+            site.proxy.log()
+        );
     }
     site.finish();
 }
@@ -112,7 +117,7 @@ fn a_wrong_file_changes_nothing_and_says_where_it_is_wrong() {
         assert!(told.contains(expected), "{expected:?} is not in {told}");
     }
     site.proxy.signal(Signal::HUP);
-    assert!(wait_until(Duration::from_secs(3), || site.proxy.log().contains("max_clinets")), "{}", site.proxy.log());
+    assert!(wait_until(Duration::from_secs(10), || site.proxy.log().contains("max_clinets")), "{}", site.proxy.log());
     assert_eq!(sqlstates(&client.query("DELETE FROM t")), ["54000"]);
     site.proxy.write_config(&good);
     site.proxy.console("RELOAD").unwrap();

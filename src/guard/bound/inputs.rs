@@ -1,7 +1,7 @@
 //! What the formulas of a statement are worked out with.
 
 use crate::guard::intake::Entry;
-use crate::sql::facts::claims::{Always, Claim, Claims};
+use crate::sql::facts::claims::{Always, Claims};
 use crate::sql::facts::keyed::{Link, Values};
 use crate::sql::lexer::{Limit, Marks};
 use crate::sql::schema::{Columns, Key, Nulls, Table};
@@ -98,7 +98,7 @@ impl<'a> Inputs<'a> {
 
     /// True where a condition about a table is true for all of it.
     pub(in crate::guard) fn hold(&self, table: Option<u16>, claims: &Claims) -> bool {
-        holds(claims, self.columns(table))
+        holds(claims, self.columns(table), self.entry.piece.marks)
     }
 
     /// True where some columns hold a unique key of one table: by its keys, or by their names where these are not known.
@@ -121,17 +121,13 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// True where claims about a table hold: by its columns, or by their names where these are not known.
-pub(in crate::guard) fn holds(claims: &Claims, columns: Option<&Columns>) -> bool {
-    match columns {
-        Some(columns) => claims.hold(|claim| claim_holds(claim, columns)),
-        None => claims.hold(Claim::holds_by_name),
-    }
-}
-
-fn claim_holds(claim: &Claim, columns: &Columns) -> bool {
-    match claim.is {
-        Always::Present => claim.is_of_every_row() || columns.is_never_null(&claim.column),
-        Always::Positive => columns.is_in_key(&claim.column),
-    }
+/// True where claims about a table hold: by its columns, or by their names where these are not known; by the marks of the
+/// statement where no column is named.
+pub(in crate::guard) fn holds(claims: &Claims, columns: Option<&Columns>, marks: Marks) -> bool {
+    claims.hold(|claim| match (claim.is, columns) {
+        (Always::Literal, _) => !marks.has(Marks::PARAMETERS),
+        (Always::Present, Some(columns)) => claim.is_of_every_row() || columns.is_never_null(&claim.column),
+        (Always::Positive, Some(columns)) => columns.is_in_key(&claim.column),
+        (Always::Present | Always::Positive, None) => claim.holds_by_name(),
+    })
 }

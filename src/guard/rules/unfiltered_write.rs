@@ -56,7 +56,7 @@ impl UnfilteredWrite {
     fn names_all(&self, entry: &Entry<'_>, write: &Write, filter: &Filter) -> bool {
         match filter {
             Filter::None | Filter::ConstantTrue | Filter::Unread => true,
-            Filter::TrueIf(claims) => bound::holds(claims, hint::columns(entry, write.table.as_ref())),
+            Filter::TrueIf(claims) => bound::holds(claims, hint::columns(entry, write.table.as_ref()), entry.piece.marks),
             Filter::Limited(rest, index) => self.lets_many_pass(entry, *index) && self.names_all(entry, write, rest),
             Filter::Real => false,
         }

@@ -21,6 +21,8 @@ pub enum Always {
     Present,
     /// A number above 0, as keys are.
     Positive,
+    /// No column at all: a condition of nothing but literals. Where a parameter stands among them it is none.
+    Literal,
 }
 
 impl Claim {

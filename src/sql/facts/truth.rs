@@ -1,6 +1,6 @@
 //! Conditions that are true for every row.
 
-use sqlparser::ast::{BinaryOperator, Expr, SetExpr, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, Expr, Query, Select, SelectItem, SetExpr, UnaryOperator, Value};
 
 use super::claims::{Always, Claims};
 
@@ -113,6 +113,14 @@ fn complements(left: &Expr, right: &Expr) -> bool {
 }
 
 fn simple(condition: &Expr) -> Folded {
+    match known(condition) {
+        // No row has a say in it. What it comes to is not worked out: nobody filters by a falsehood.
+        Folded::Depends if is_constant(condition) => Folded::Given(Claims::one("", Always::Literal)),
+        folded => folded,
+    }
+}
+
+fn known(condition: &Expr) -> Folded {
     match condition {
         Expr::Nested(inner) => read(inner),
         Expr::Value(value) => literal(&value.value),
@@ -122,7 +130,10 @@ fn simple(condition: &Expr) -> Folded {
             _ => Folded::Depends,
         },
         Expr::Cast { expr, .. } => simple(expr),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => read(expr).not(),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => match peel(expr) {
+            Expr::IsNull(inner) => not_null(inner),
+            _ => read(expr).not(),
+        },
         Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => read(condition),
         Expr::BinaryOp { left, op, right } => compared(left, op, right),
         Expr::IsNotDistinctFrom(left, right) if same_column(left, right) => Folded::Always,
@@ -135,11 +146,38 @@ fn simple(condition: &Expr) -> Folded {
             let found = list.iter().any(|item| same_column(expr, item) || equal_numbers(expr, item));
             if found { Folded::Always } else { Folded::Depends }
         }
-        Expr::Exists { subquery, negated } => match &*subquery.body {
-            SetExpr::Select(select) if select.from.is_empty() && select.selection.is_none() => Folded::from(!negated),
+        Expr::Exists { subquery, negated } if one_row(subquery).is_some() => Folded::from(!negated),
+        Expr::Subquery(query) => match one_row(query).map(|select| select.projection.as_slice()) {
+            Some([SelectItem::UnnamedExpr(value)]) => read(value),
             _ => Folded::Depends,
         },
         _ => Folded::Depends,
+    }
+}
+
+/// A query that gives one row whatever the tables hold.
+fn one_row(query: &Query) -> Option<&Select> {
+    match &*query.body {
+        SetExpr::Select(select) if select.from.is_empty() && select.selection.is_none() => Some(select),
+        _ => None,
+    }
+}
+
+/// True where only values and operators stand in a condition; of a list only the first item is here. A parameter looks like a value here: [`Always::Literal`].
+fn is_constant(condition: &Expr) -> bool {
+    match condition {
+        Expr::Value(value) => value.value != Value::Null,
+        Expr::TypedString(_) => true,
+        Expr::Nested(inner)
+        | Expr::Cast { expr: inner, .. }
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner) => is_constant(inner),
+        Expr::BinaryOp { left, right, .. } | Expr::IsNotDistinctFrom(left, right) => {
+            is_constant(left) && is_constant(right)
+        }
+        Expr::Between { expr, low, high, .. } => is_constant(expr) && is_constant(low) && is_constant(high),
+        _ => false,
     }
 }
 

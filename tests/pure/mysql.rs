@@ -163,6 +163,12 @@ fn what_a_comment_holds_counts_wherever_it_stands_in_the_text() {
 }
 
 #[test]
+fn a_reading_that_tells_nothing_new_leaves_nothing() {
+    let lexed = lex(Flags::MYSQL, b"DELETE FROM t WHERE a = ANY (?) LIMIT 5 /*! */");
+    assert_eq!((lexed.pieces.len(), lexed.limits.len(), lexed.arrays.len()), (1, 1, 1));
+}
+
+#[test]
 fn a_text_that_is_cut_off_is_cut_off_in_every_reading() {
     let guard = Guard::build(&toml::Table::new()).unwrap();
     let reading = Reading::of(Flags::MYSQL, b"DELETE FROM t /*!99999 x */");

@@ -13,7 +13,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test test-tools oracle lint regress record-traffic dump giants instructions fuzz soak clean-cache
 
-# Each fuzz target runs for a second, with the same seeds each time; in CI for ten, with new ones.
+# Each fuzz target runs for a second, in CI for ten, with the same seeds each time; `make fuzz` and `make soak` try new ones.
 ifdef CI
 export FLOODWALL_FUZZ_SECONDS ?= 10
 endif
@@ -65,9 +65,9 @@ instructions:
 	@tests/support/install build instructions
 	@benches/instructions-gate
 
-# Ten minutes of each fuzz target.
+# Ten minutes of each fuzz target, with new seeds.
 fuzz:
-	FLOODWALL_FUZZ_SECONDS=600 cargo test --locked --release --test fuzz -- --nocapture
+	FLOODWALL_FUZZ_SEED=random FLOODWALL_FUZZ_SECONDS=600 cargo test --locked --release --test fuzz -- --nocapture
 
 # Statements of 1 GiB, of several kinds.
 giants:

@@ -1,6 +1,6 @@
 //! Random input from numbered seeds. Each target runs for `FLOODWALL_FUZZ_SECONDS` (1 by default).
 //!
-//! By default the seeds are the same in each run; where the variable is set they are new ones. A failure names its seed, and
+//! The seeds are the same in each run; `FLOODWALL_FUZZ_SEED=random` tries new ones. A failure names its seed, and
 //! `FLOODWALL_FUZZ_SEED=… cargo test --test fuzz NAME` plays it again.
 
 #![allow(

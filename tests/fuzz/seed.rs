@@ -56,14 +56,31 @@ impl Dice {
     }
 }
 
+/// Which seeds are tried.
+enum Seeds {
+    /// One that is to be played again.
+    Only(u64),
+    /// This one and those after it.
+    From(u64),
+}
+
+impl Seeds {
+    /// What `FLOODWALL_FUZZ_SEED` asks for: `random` for new ones, a number for that one, by default the same in each run.
+    fn wanted(name: &str) -> Self {
+        match std::env::var("FLOODWALL_FUZZ_SEED").as_deref() {
+            Ok("random") => Self::From(RandomState::new().hash_one(name)),
+            _ => number("FLOODWALL_FUZZ_SEED").map_or(Self::From(1), Self::Only),
+        }
+    }
+}
+
 /// Tries seed after seed until the time is over, or the one that is to be played again.
 pub(crate) fn fuzz(name: &str, target: impl Fn(&mut Dice)) {
-    if let Some(seed) = variable("FLOODWALL_FUZZ_SEED") {
-        return target(&mut Dice(seed));
-    }
-    let seconds = variable("FLOODWALL_FUZZ_SECONDS");
-    let first = if seconds.is_some() { RandomState::new().hash_one(name) } else { 1 };
-    let end = clock::now() + Duration::from_secs(seconds.unwrap_or(1));
+    let first = match Seeds::wanted(name) {
+        Seeds::Only(seed) => return target(&mut Dice(seed)),
+        Seeds::From(first) => first,
+    };
+    let end = clock::now() + Duration::from_secs(number("FLOODWALL_FUZZ_SECONDS").unwrap_or(1));
     let mut tried = 0;
     while clock::now() < end {
         let seed = first.wrapping_add(tried);
@@ -76,6 +93,6 @@ pub(crate) fn fuzz(name: &str, target: impl Fn(&mut Dice)) {
     println!("{name}: {tried} seeds from {first}");
 }
 
-fn variable(name: &str) -> Option<u64> {
+fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
 }

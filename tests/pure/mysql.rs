@@ -163,6 +163,31 @@ fn what_a_comment_holds_counts_wherever_it_stands_in_the_text() {
 }
 
 #[test]
+fn a_reading_that_tells_nothing_new_leaves_nothing() {
+    let lexed = lex(Flags::MYSQL, b"DELETE FROM t WHERE a = ANY (?) LIMIT 5 /*! */");
+    assert_eq!((lexed.pieces.len(), lexed.limits.len(), lexed.arrays.len()), (1, 1, 1));
+}
+
+#[test]
+fn analyze_table_gathers_statistics_whatever_stands_between_the_words() {
+    let read = |sql: &str| {
+        let piece = lex(Flags::MYSQL, sql.as_bytes()).pieces.remove(0);
+        (piece.verb, piece.inner, piece.wrap)
+    };
+    for word in ["TABLE", "Tables", "LOCAL TABLE", "NO_WRITE_TO_BINLOG TABLE"] {
+        for between in ["", "/* */ ", "/*!50000 */ ", "/*!50000 ", "}"] {
+            let sql = format!("ANALYZE {between}{word} big");
+            assert_eq!(read(&sql), (Verb::Maintain, Verb::Maintain, Wrap::None), "{sql}");
+        }
+    }
+    for sql in ["ANALYZE SELECT * FROM big", "EXPLAIN ANALYZE SELECT * FROM big"] {
+        assert_eq!(read(sql), (Verb::Explain, Verb::Select, Wrap::ExplainAnalyze), "{sql}");
+    }
+    assert_eq!(read("EXPLAIN ANALYZE TABLE big"), (Verb::Explain, Verb::Table, Wrap::ExplainAnalyze));
+    assert_eq!(read("EXPLAIN TABLE big"), (Verb::Explain, Verb::Table, Wrap::Explain));
+}
+
+#[test]
 fn a_text_that_is_cut_off_is_cut_off_in_every_reading() {
     let guard = Guard::build(&toml::Table::new()).unwrap();
     let reading = Reading::of(Flags::MYSQL, b"DELETE FROM t /*!99999 x */");

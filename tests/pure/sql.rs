@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use floodwall::sql::cache::ByteCache;
 use floodwall::sql::facts::{self, Filter, Reach, Source};
-use floodwall::sql::lexer::{self, Counts, Lexed, Limit, Marks, Wrap, lex};
+use floodwall::sql::lexer::{self, Counts, Lexed, Limit, Marks, Piece, Wrap, lex};
 use floodwall::sql::{Dialect, Estimate, Flags, Quotes, Schema, Strings, TableName, Verb};
 
 fn shape(sql: &str) -> String {
@@ -232,6 +232,32 @@ fn limits_are_read_as_values() {
     ];
     for (sql, expected) in cases {
         assert_eq!(limits(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn a_sign_that_begins_a_statement_adds_to_no_limit_before_it() {
+    for flags in [Flags::POSTGRES, Flags::MYSQL] {
+        for next in ["+ 5", "+ 5, 6", "* 5", "- 5"] {
+            let lexed = lex(flags, format!("SELECT 1 LIMIT 10; {next}; SELECT 1 LIMIT 7").as_bytes());
+            let limits: Vec<_> = lexed.limits.iter().map(|at| at.limit).collect();
+            assert_eq!(limits, [Limit::Rows(10), Limit::Rows(7)], "{next}");
+            let own: Vec<_> = lexed.pieces.iter().map(|piece| piece.limits.clone()).collect();
+            assert_eq!(own, [0..1, 1..1, 1..2], "{next}");
+        }
+    }
+}
+
+#[test]
+fn a_statement_that_is_counted_with_others_leaves_no_array() {
+    let alike = "DELETE FROM t WHERE id = ANY ($1);".repeat(1_500);
+    let other: String = (0..3_000).map(|n| format!("DELETE FROM t{n} WHERE id = ANY ($1);")).collect();
+    for text in [alike, other] {
+        let lexed = lex(Flags::POSTGRES, format!("{text} DELETE FROM last WHERE id = ANY ($2)").as_bytes());
+        let arrays = |piece: &Piece| lexed.arrays.get(piece.arrays.clone()).map(<[_]>::len);
+        assert!(lexed.pieces.iter().all(|piece| arrays(piece) == Some(usize::from(!piece.shape.is_empty()))));
+        let told: usize = lexed.pieces.iter().filter_map(arrays).sum();
+        assert_eq!((told, lexed.arrays.last().map(|at| at.parameter)), (lexed.arrays.len(), Some(2)));
     }
 }
 
@@ -467,8 +493,8 @@ fn fuzz_lexer() {
             assert!(piece.text.start <= piece.text.end && piece.text.end <= text.len());
             assert!(piece.text.start >= end || piece.marks.has(Marks::ASIDE));
             assert!(piece.shape.start <= piece.body && piece.body <= piece.shape.end, "{piece:?}");
-            assert!(piece.shape.end <= lexed.shape.len() && piece.limits.end <= lexed.limits.len());
-            assert!(piece.arrays.end <= lexed.arrays.len());
+            assert!(lexed.shape.get(piece.shape.clone()).is_some() && lexed.limits.get(piece.limits.clone()).is_some());
+            assert!(lexed.arrays.get(piece.arrays.clone()).is_some(), "{piece:?}");
             end = piece.text.end;
             for limit in &lexed.limits[piece.limits.clone()] {
                 let mark = if flags.dialect == Dialect::MySql { b"?2" } else { b"$2" };

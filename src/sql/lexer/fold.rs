@@ -93,12 +93,13 @@ impl Lexer<'_> {
     fn forget_shape(&mut self, piece: &Piece) {
         self.out.shape.truncate(self.before);
         self.out.limits.truncate(piece.limits.start);
+        self.out.arrays.truncate(piece.arrays.start);
     }
 
     /// Counts a statement with all others that nobody keeps.
     fn add_to_rest(&mut self, mut piece: Piece) {
         let shape = self.out.shape.len();
-        let limits = self.out.limits.len();
+        let (limits, arrays) = (self.out.limits.len(), self.out.arrays.len());
         piece.marks.set(Marks::CUT);
         if matches!(piece.inner, Verb::Update | Verb::Delete) || piece.marks.has(Marks::CTE_WRITES) {
             piece.marks.set(Marks::CUT_WRITES);
@@ -107,7 +108,8 @@ impl Lexer<'_> {
             piece.marks.set(Marks::CUT_TRUNCATE);
         }
         let Some(rest) = self.out.pieces.get_mut(self.first_piece + PIECES_MAX) else {
-            self.out.pieces.push(Piece { shape: shape..shape, body: shape, limits: limits..limits, ..piece });
+            let (limits, arrays) = (limits..limits, arrays..arrays);
+            self.out.pieces.push(Piece { shape: shape..shape, body: shape, limits, arrays, ..piece });
             return;
         };
         rest.counts = together(rest, &piece);

@@ -203,6 +203,10 @@ impl Lexer<'_> {
     /// expression, whose value nobody works out.
     pub(super) fn extends_limit(&mut self, operator: std::ops::Range<usize>) -> bool {
         let end = self.out.shape.len();
+        if self.last == Last::Start {
+            // What ends the shape is a statement before this one.
+            return false;
+        }
         let Some(last) = self.out.limits.last_mut().filter(|limit| limit.at + 2 == end) else { return false };
         let adds = self.text.get(operator) == Some(b"+");
         if !adds {

@@ -13,17 +13,19 @@ struct Place {
     shape: usize,
     pieces: usize,
     limits: usize,
+    arrays: usize,
 }
 
 impl Place {
     fn end_of(out: &Lexed) -> Self {
-        Self { shape: out.shape.len(), pieces: out.pieces.len(), limits: out.limits.len() }
+        Self { shape: out.shape.len(), pieces: out.pieces.len(), limits: out.limits.len(), arrays: out.arrays.len() }
     }
 
     fn take_back(self, out: &mut Lexed) {
         out.shape.truncate(self.shape);
         out.pieces.truncate(self.pieces);
         out.limits.truncate(self.limits);
+        out.arrays.truncate(self.arrays);
     }
 }
 

@@ -13,7 +13,9 @@ impl Lexer<'_> {
     /// Notes what a word at the end of the shape opens; says what is left to do for the shared reader of words.
     pub(super) fn program_word(&mut self, word: Word) -> Word {
         match (self.head, word) {
-            (Head::First, Word::Analyze) => return self.analyze(),
+            // Before a statement it runs it. What it is before TABLE, the next word tells.
+            (Head::First, Word::Analyze) => return Word::Explain,
+            (Head::Explain, _) if self.gathers_statistics() => self.settle_maintenance(),
             // MariaDB runs a block that stands alone.
             (Head::First, word) if begins_block(word) => self.mysql.program = Program::Yes,
             (Head::Explain, Word::Type | Word::Clause | Word::Key | Word::Start(_)) => return Word::Plain,
@@ -26,12 +28,19 @@ impl Lexer<'_> {
         word
     }
 
-    /// `ANALYZE TABLE` gathers statistics; before a statement it runs it.
-    fn analyze(&mut self) -> Word {
-        if self.is_followed_by(&[b"table", b"tables", b"local", b"no_write_to_binlog"]) {
-            return Word::Start(Verb::Maintain);
-        }
-        Word::Explain
+    /// True for the second word of `ANALYZE TABLE`. In `EXPLAIN ANALYZE` the word before is another.
+    fn gathers_statistics(&self) -> bool {
+        let is = |word: &&[u8]| self.last_word().eq_ignore_ascii_case(word);
+        self.last == Last::Word(Word::Explain)
+            && self.piece.wrap == Wrap::ExplainAnalyze
+            && [&b"table"[..], b"tables", b"local", b"no_write_to_binlog"].iter().any(is)
+    }
+
+    fn settle_maintenance(&mut self) {
+        self.head = Head::Done;
+        self.piece.verb = Verb::Maintain;
+        self.piece.inner = Verb::Maintain;
+        self.piece.wrap = Wrap::None;
     }
 
     fn is_followed_by(&self, words: &[&[u8]]) -> bool {

@@ -22,7 +22,11 @@ public final class Main {
         run("simple");
     }
 
+    /** Each run has a table of its own: for a moment the proxy knows a table that was dropped by its size. */
+    private static String table;
+
     private static void run(String mode) throws Exception {
+        table = "items_" + mode;
         try (Connection connection = connect(mode)) {
             step(mode, "tables and batch");
             batch(connection);
@@ -44,7 +48,7 @@ public final class Main {
             }
             step(mode, "metadata");
             metadata(connection);
-            execute(connection, "DROP TABLE items");
+            execute(connection, "DROP TABLE " + table);
         }
     }
 
@@ -59,8 +63,8 @@ public final class Main {
     }
 
     private static void batch(Connection connection) throws SQLException {
-        execute(connection, "CREATE TABLE items (id int PRIMARY KEY, name text)");
-        try (PreparedStatement insert = connection.prepareStatement("INSERT INTO items VALUES (?, ?)")) {
+        execute(connection, "CREATE TABLE " + table + " (id int PRIMARY KEY, name text)");
+        try (PreparedStatement insert = connection.prepareStatement("INSERT INTO " + table + " VALUES (?, ?)")) {
             for (int n = 0; n < 3000; n++) {
                 insert.setInt(1, n);
                 insert.setString(2, "item " + n);
@@ -71,7 +75,7 @@ public final class Main {
     }
 
     private static void prepared(Connection connection) throws SQLException {
-        try (PreparedStatement select = connection.prepareStatement("SELECT name FROM items WHERE id = ?")) {
+        try (PreparedStatement select = connection.prepareStatement("SELECT name FROM " + table + " WHERE id = ?")) {
             // From the fifth time on the driver names the statement at the server.
             for (int n = 0; n < 20; n++) {
                 select.setInt(1, n);
@@ -86,9 +90,9 @@ public final class Main {
     private static void transaction(Connection connection) throws SQLException {
         connection.setAutoCommit(false);
         Savepoint savepoint = connection.setSavepoint();
-        execute(connection, "UPDATE items SET name = 'lost' WHERE id = 1");
+        execute(connection, "UPDATE " + table + " SET name = 'lost' WHERE id = 1");
         connection.rollback(savepoint);
-        try (PreparedStatement select = connection.prepareStatement("SELECT id FROM items ORDER BY id")) {
+        try (PreparedStatement select = connection.prepareStatement("SELECT id FROM " + table + " ORDER BY id")) {
             select.setFetchSize(100);
             int count = 0;
             try (ResultSet rows = select.executeQuery()) {
@@ -108,8 +112,8 @@ public final class Main {
             lines.append(n).append('\t').append("copied ").append(n).append('\n');
         }
         var manager = connection.unwrap(PGConnection.class).getCopyAPI();
-        check(manager.copyIn("COPY items FROM STDIN", new StringReader(lines.toString())), 50_000L);
-        check(manager.copyOut("COPY (SELECT id FROM items) TO STDOUT", new StringWriter()), 53_000L);
+        check(manager.copyIn("COPY " + table + " FROM STDIN", new StringReader(lines.toString())), 50_000L);
+        check(manager.copyOut("COPY (SELECT id FROM " + table + ") TO STDOUT", new StringWriter()), 53_000L);
     }
 
     private static void largeObject(Connection connection) throws SQLException {
@@ -150,19 +154,19 @@ public final class Main {
 
     private static void refused(Connection connection) throws Exception {
         connection.setAutoCommit(false);
-        execute(connection, "UPDATE items SET name = 'gone' WHERE id = 2");
-        checkState(() -> execute(connection, "DELETE FROM items"), "54000");
+        execute(connection, "UPDATE " + table + " SET name = 'gone' WHERE id = 2");
+        checkState(() -> execute(connection, "DELETE FROM " + table), "54000");
         checkState(() -> execute(connection, "SELECT 1"), "25P02");
         connection.rollback();
         connection.setAutoCommit(true);
-        try (Statement select = connection.createStatement(); ResultSet rows = select.executeQuery("SELECT name FROM items WHERE id = 2")) {
+        try (Statement select = connection.createStatement(); ResultSet rows = select.executeQuery("SELECT name FROM " + table + " WHERE id = 2")) {
             rows.next();
             check(rows.getString(1), "item 2");
         }
     }
 
     private static void metadata(Connection connection) throws SQLException {
-        try (ResultSet columns = connection.getMetaData().getColumns(null, "public", "items", "%")) {
+        try (ResultSet columns = connection.getMetaData().getColumns(null, "public", table, "%")) {
             int count = 0;
             while (columns.next()) {
                 count++;

@@ -37,8 +37,8 @@ fn view(piece: &Piece, facts: &Statement, caps: Vec<Cap>) -> View {
 const fn cap(limit: Limit) -> Cap {
     match limit {
         Limit::Rows(rows) => Cap::Rows(rows),
-        Limit::Parameter => Cap::Parameter,
-        Limit::Other => Cap::Expression,
+        Limit::Parameter(_) => Cap::Parameter,
+        Limit::All | Limit::Other => Cap::Expression,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Time limits of statements and transactions, without a timer for each.
 //!
 //! A session notes when something began that may not take for ever. Its worker looks at those sessions, and at no others,
-//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within [`LOOK`].
+//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within `LOOK`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

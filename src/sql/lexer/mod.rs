@@ -82,7 +82,7 @@ pub struct Lexed {
     pub dialect: Dialect,
     /// The text without what varies; statements are separated by `"; "`. At most [`SHAPE_BYTES_MAX`].
     pub shape: Vec<u8>,
-    /// Its statements; a text without any has one of [`Verb::Empty`]. Of very many, those of one shape are one, see [`PIECES_SINGLE`].
+    /// Its statements; a text without any has one of `Verb::Empty`. Of very many, those of one shape are one, see [`PIECES_SINGLE`].
     pub pieces: Vec<Piece>,
     /// Values of `LIMIT` and `FETCH FIRST`, in the order of the text. At most [`LIMITS_MAX`].
     pub limits: Vec<LimitAt>,

@@ -120,7 +120,7 @@ impl Worker {
     async fn session(&self, client: DuplexStream, server: DuplexStream) {
         let ledger = Ledger::new(Arc::clone(&self.house), Rc::clone(&self.local), self.stay().await);
         let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&self.local.lent), ledger);
-        drop(relay.run().await);
+        drop(Box::new(relay).run().await);
     }
 
     async fn stay(&self) -> Stay {

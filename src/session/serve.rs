@@ -42,7 +42,7 @@ pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
     register(&ledger).await;
     ledger.take_in(&settings);
     let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&local.lent), ledger);
-    let relay = relay.with_read(&from_client, &from_server);
+    let relay = Box::new(relay.with_read(&from_client, &from_server));
     drop((from_client, from_server, settings));
     let remains = relay.run().await;
     Box::pin(part(&house, remains)).await;

@@ -327,7 +327,7 @@ pub(crate) fn with_relay<F: Future<Output = ()>>(pipe: usize, test: impl FnOnce(
         let puppet = Puppet::default();
         let book = Rc::clone(&puppet.0);
         let relay = Relay::<Pg, _, _, _>::new(client_far, server_far, lent(), puppet);
-        let relay = spawn_local(relay.run());
+        let relay = spawn_local(Box::new(relay).run());
         let test = test(Ends { client, server, book, relay });
         tokio::time::timeout(Duration::from_secs(60), test).await.expect("the test hangs");
     });

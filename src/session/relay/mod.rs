@@ -144,7 +144,9 @@ where
     }
 
     /// Runs until the session ends. Not cancel-safe: dropping it drops both streams.
-    pub async fn run(mut self) -> Remains<C, S, O> {
+    ///
+    /// Boxed, so that the session's task does not carry it twice: as what it is given and as what it works on.
+    pub async fn run(mut self: Box<Self>) -> Remains<C, S, O> {
         let end = match self.begin() {
             Ok(()) => poll_fn(|cx| self.poll(cx)).await,
             Err(end) => end,

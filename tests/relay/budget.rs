@@ -6,7 +6,8 @@ use floodwall::wire::Transaction;
 use tokio::io::DuplexStream;
 
 use crate::support::{
-    Cancel, Ends, error, expect, expect_nothing, message, parse, put, query, ready, receive, with_relay,
+    Cancel, Ends, canceled, error, expect, expect_nothing, flush, message, parse, put, query, ran, ready, receive,
+    sync, with_relay,
 };
 
 const ROWS: &str = "read rows=2";
@@ -33,22 +34,6 @@ fn execute() -> Vec<u8> {
 
 fn run(text: &str) -> Vec<u8> {
     [parse("", text), bind(), execute()].concat()
-}
-
-fn ran() -> Vec<u8> {
-    [message(b'1', b""), message(b'2', b"")].concat()
-}
-
-fn sync() -> Vec<u8> {
-    message(b'S', b"")
-}
-
-fn flush() -> Vec<u8> {
-    message(b'H', b"")
-}
-
-fn canceled() -> Vec<u8> {
-    error("57014", "canceling statement due to user request")
 }
 
 /// Reads our error, and nothing else.

@@ -3,7 +3,8 @@
 use floodwall::session::watch::{Excess, Reach};
 
 use crate::support::{
-    Cancel, Ends, error, expect, expect_nothing, message, parse, put, query, ready, receive, with_relay,
+    Cancel, Ends, canceled, error, expect, expect_nothing, flush, message, parse, put, query, ran, ready, receive,
+    sync, with_relay,
 };
 
 /// Nothing may be sent behind it that a cancel could hit.
@@ -17,24 +18,8 @@ fn done(tag: &str) -> Vec<u8> {
     message(b'C', &[tag.as_bytes(), b"\0"].concat())
 }
 
-fn canceled() -> Vec<u8> {
-    error("57014", "canceling statement due to user request")
-}
-
 fn run() -> Vec<u8> {
     [parse("", SLOW), message(b'B', b"\0\0\0\0\0\0\0\0"), message(b'E', b"\0\0\0\0\0")].concat()
-}
-
-fn ran() -> Vec<u8> {
-    [message(b'1', b""), message(b'2', b"")].concat()
-}
-
-fn sync() -> Vec<u8> {
-    message(b'S', b"")
-}
-
-fn flush() -> Vec<u8> {
-    message(b'H', b"")
 }
 
 async fn ask(ends: &mut Ends, bytes: &[u8]) {

@@ -340,6 +340,22 @@ pub(crate) fn message(code: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+pub(crate) fn canceled() -> Vec<u8> {
+    error("57014", "canceling statement due to user request")
+}
+
+pub(crate) fn ran() -> Vec<u8> {
+    [message(b'1', b""), message(b'2', b"")].concat()
+}
+
+pub(crate) fn sync() -> Vec<u8> {
+    message(b'S', b"")
+}
+
+pub(crate) fn flush() -> Vec<u8> {
+    message(b'H', b"")
+}
+
 pub(crate) fn query(text: &str) -> Vec<u8> {
     message(b'Q', &[text.as_bytes(), b"\0"].concat())
 }

@@ -181,12 +181,10 @@ mod tests {
 
     fn listener(monitor: Option<Monitor>) -> Listener {
         Listener {
-            name: "main".into(),
             bind: ([127, 0, 0, 1], 0).into(),
             servers: vec!["127.0.0.1:1".into()],
-            max_server_connections: None,
-            allow_trust: false,
             monitor,
+            ..Listener::default()
         }
     }
 

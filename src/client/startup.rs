@@ -2,9 +2,8 @@
 
 use std::io;
 
-use tokio::net::TcpStream;
-
 use crate::net::framed::{Broken, Framed};
+use crate::net::stream::Stream;
 use crate::wire::Malformed;
 use crate::wire::pg::startup::{self, Cancel, First, Startup, TLS_HANDSHAKE};
 
@@ -28,7 +27,7 @@ pub enum Opening {
 ///
 /// # Errors
 /// The client left or sent what no server would accept.
-pub async fn receive(client: &mut Framed<TcpStream>) -> Result<Opening, Broken> {
+pub async fn receive(client: &mut Framed<Stream>) -> Result<Opening, Broken> {
     for _ in 0..=REQUESTS_MAX {
         let Some(packet) = packet(client).await? else { return Ok(Opening::DirectTls) };
         match startup::read(&packet)? {
@@ -42,14 +41,14 @@ pub async fn receive(client: &mut Framed<TcpStream>) -> Result<Opening, Broken> 
 
 /// Bytes that came together with an encryption request would be read as if they had been encrypted: refused, as
 /// PostgreSQL has done since CVE-2021-23214.
-async fn decline(client: &mut Framed<TcpStream>) -> Result<(), Broken> {
+async fn decline(client: &mut Framed<Stream>) -> Result<(), Broken> {
     if !client.peek().is_empty() {
         return Err(Malformed::Content.into());
     }
     client.send(NO).await.map_err(io::Error::into)
 }
 
-async fn packet(client: &mut Framed<TcpStream>) -> Result<Option<bytes::Bytes>, Broken> {
+async fn packet(client: &mut Framed<Stream>) -> Result<Option<bytes::Bytes>, Broken> {
     loop {
         if client.peek().first() == Some(&TLS_HANDSHAKE) {
             return Ok(None);

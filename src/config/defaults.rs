@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Admin, Caps, ClientCaps, ClientMatch, KeyPart, Limits, Listener, Log, LogFormat, Over, Surroundings};
+use super::{
+    Admin, Caps, ClientCaps, ClientMatch, Entry, KeyPart, Limits, Listener, Log, LogFormat, Login, Over, Pool,
+    Surroundings, Tls,
+};
 
 impl Default for Limits {
     fn default() -> Self {
@@ -27,6 +30,10 @@ impl Default for Listener {
             max_server_connections: None,
             allow_trust: false,
             monitor: None,
+            entry: Entry::default(),
+            login: Login::default(),
+            pool: Pool::default(),
+            tls: Tls::default(),
         }
     }
 }

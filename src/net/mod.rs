@@ -2,3 +2,4 @@
 
 pub mod framed;
 pub mod socket;
+pub mod stream;

@@ -7,6 +7,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::stream::Stream;
+
 /// A peer that is silent for this long is asked whether it is there; one that acknowledges nothing for this long is gone.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
 
@@ -24,7 +26,7 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 /// Ends our side and waits for the peer to end its own: a socket that is closed while something lies unread resets the
 /// connection, and what was sent last with it.
-pub async fn close(mut peer: TcpStream) {
+pub async fn close(mut peer: Stream) {
     if peer.shutdown().await.is_err() {
         return;
     }

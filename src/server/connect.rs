@@ -7,6 +7,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
 use crate::net::socket;
+use crate::net::stream::Stream;
 
 /// No connection could be made.
 #[derive(Debug, thiserror::Error)]
@@ -26,18 +27,18 @@ impl From<io::Error> for Unreachable {
 ///
 /// # Errors
 /// No address accepted before the deadline.
-pub async fn connect(server: &str, deadline: Instant) -> Result<(TcpStream, SocketAddr), Unreachable> {
+pub async fn connect(server: &str, deadline: Instant) -> Result<(Stream, SocketAddr), Unreachable> {
     let late = || Unreachable { why: "it did not answer in time".to_owned() };
     timeout_at(deadline, dial(server)).await.unwrap_or_else(|_| Err(late()))
 }
 
-async fn dial(server: &str) -> Result<(TcpStream, SocketAddr), Unreachable> {
+async fn dial(server: &str) -> Result<(Stream, SocketAddr), Unreachable> {
     let mut last = Unreachable { why: "its name has no address".to_owned() };
     for address in lookup_host(server).await? {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 socket::prepare(&stream)?;
-                return Ok((stream, address));
+                return Ok((stream.into(), address));
             }
             Err(error) => last = error.into(),
         }

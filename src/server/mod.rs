@@ -1,3 +1,4 @@
 //! The back: connections to the database.
 
 pub mod connect;
+pub mod login;

@@ -9,10 +9,10 @@
 use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
-use tokio::net::TcpStream;
 
 use crate::client::refuse;
 use crate::net::framed::{Broken, FRAME_MAX, Framed};
+use crate::net::stream::Stream;
 use crate::wire::pg::auth::{Authentication, authentication, backend_key};
 use crate::wire::pg::code::{client, server};
 use crate::wire::pg::{frame, reply};
@@ -69,9 +69,9 @@ impl Trust {
 #[derive(Debug)]
 pub struct Relayed<'a> {
     /// The client's end.
-    pub client: &'a mut Framed<TcpStream>,
+    pub client: &'a mut Framed<Stream>,
     /// The server's end.
-    pub server: Framed<TcpStream>,
+    pub server: Framed<Stream>,
 }
 
 /// Where a login stands.

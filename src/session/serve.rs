@@ -8,7 +8,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::cancel::Key;
@@ -20,6 +19,7 @@ use super::relay::{Relay, Remains};
 use super::welcome::{Guest, welcome};
 use crate::client::listener::Arrival;
 use crate::net::socket::close;
+use crate::net::stream::Stream;
 use crate::roster::{Seat, Signal};
 use crate::wire::pg::Pg;
 
@@ -57,7 +57,7 @@ async fn register(ledger: &Ledger) {
     .await;
 }
 
-async fn part(house: &House, remains: Remains<TcpStream, TcpStream, Ledger>) {
+async fn part(house: &House, remains: Remains<Stream, Stream, Ledger>) {
     let Remains { end, client, server, overseer, last_words, working } = remains;
     house.common.metrics.session_ended(end.label());
     let stay = overseer.into_stay();
@@ -72,7 +72,7 @@ async fn part(house: &House, remains: Remains<TcpStream, TcpStream, Ledger>) {
 }
 
 /// Ends what the server works on, and the connection.
-async fn cancel(house: &House, key: &Key, server: TcpStream) {
+async fn cancel(house: &House, key: &Key, server: Stream) {
     let target = key.target();
     let outcome = if target.cancel().await { "client_gone" } else { "server_unreachable" };
     house.common.metrics.cancel(outcome);
@@ -85,7 +85,7 @@ async fn cancel(house: &House, key: &Key, server: TcpStream) {
     }
 }
 
-async fn see_off(end: End, seat: &Seat, server: TcpStream) {
+async fn see_off(end: End, seat: &Seat, server: Stream) {
     let mut closed = pin!(close(server));
     while timeout(CLOSING, closed.as_mut()).await.is_err() && finishing(end, seat) {}
 }
@@ -96,7 +96,7 @@ fn finishing(end: End, seat: &Seat) -> bool {
 }
 
 /// Says the last words, where there is somebody to hear them.
-async fn tell(mut client: TcpStream, last_words: &[u8]) {
+async fn tell(mut client: Stream, last_words: &[u8]) {
     if let Ok(Ok(())) = timeout(LAST_WORDS, client.write_all(last_words)).await {
         drop(timeout(LINGER, close(client)).await);
     }

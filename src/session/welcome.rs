@@ -23,6 +23,7 @@ use crate::clock;
 use crate::guard::caps;
 use crate::net::framed::{Broken, Framed};
 use crate::net::socket::close;
+use crate::net::stream::Stream;
 use crate::roster::{Identity, Newcomer, Seat};
 use crate::server::connect::connect;
 use crate::telemetry::GaugeGuard;
@@ -45,9 +46,9 @@ const CLOSING: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Guest {
     /// The client's socket.
-    pub client: TcpStream,
+    pub client: Stream,
     /// The server's socket.
-    pub server: TcpStream,
+    pub server: Stream,
     /// Read from the client after its login.
     pub from_client: BytesMut,
     /// Read from the server after its first ReadyForQuery.
@@ -86,7 +87,7 @@ pub struct Permits {
 pub async fn welcome(house: &Arc<House>, arrival: Arrival) -> Option<Guest> {
     let settings = house.settings.load();
     let deadline = arrival.accepted + settings.caps.login_timeout;
-    let mut client = Framed::new(TcpStream::from_std(arrival.stream).ok()?);
+    let mut client = Framed::new(Stream::from(TcpStream::from_std(arrival.stream).ok()?));
     let opening = timeout_at(deadline, startup::receive(&mut client)).await;
     let visitor = Visitor { house, settings: &settings, deadline, peer: arrival.peer, local: arrival.local };
     let failed = match opening {
@@ -140,7 +141,7 @@ struct Visitor<'a> {
 
 impl Visitor<'_> {
     /// Finds a place under every cap, then a server, then lets the two agree on a login.
-    async fn enter(&self, client: &mut Framed<TcpStream>, startup: &Startup) -> Result<Entered, Turned> {
+    async fn enter(&self, client: &mut Framed<Stream>, startup: &Startup) -> Result<Entered, Turned> {
         let identity = self.identity(startup);
         if self.house.common.control.draining() {
             return Err(Failed::refused(refuse::closing()).into());
@@ -278,7 +279,7 @@ impl Visitor<'_> {
         None
     }
 
-    fn seat(&self, identity: Identity, server: Framed<TcpStream>, permits: Permits, desk: Desk<'_>) -> Entered {
+    fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
         let common = &self.house.common;
         let newcomer =
             Newcomer { identity, client: Arc::clone(permits.client.label()), peer: self.peer, server: desk.server };
@@ -293,7 +294,7 @@ impl Visitor<'_> {
     }
 
     /// Says why, where there is somebody to hear it, and counts it.
-    async fn turn_away(&self, client: Framed<TcpStream>, failed: Failed) {
+    async fn turn_away(&self, client: Framed<Stream>, failed: Failed) {
         let common = &self.house.common;
         match failed {
             Failed::Rejected(_) => common.metrics.login("rejected"),
@@ -316,7 +317,7 @@ fn unproven() -> Failed {
 
 /// Sends the last words and waits until the client has closed: a socket that is closed while bytes of the client lie
 /// unread would reset the connection and take the words along.
-async fn say_goodbye(mut client: Framed<TcpStream>, words: &[u8]) {
+async fn say_goodbye(mut client: Framed<Stream>, words: &[u8]) {
     if client.send(words).await.is_ok() {
         let (client, _unread) = client.into_parts();
         close(client).await;
@@ -328,7 +329,7 @@ struct Turned {
     failed: Failed,
     /// The server's connection, where there is one, with its place: free only when the server has closed, since it counts the
     /// connection until then.
-    server: Option<(Framed<TcpStream>, ServerPermit)>,
+    server: Option<(Framed<Stream>, ServerPermit)>,
 }
 
 impl From<Failed> for Turned {
@@ -338,7 +339,7 @@ impl From<Failed> for Turned {
 }
 
 impl Turned {
-    async fn leave(server: Option<(Framed<TcpStream>, ServerPermit)>) {
+    async fn leave(server: Option<(Framed<Stream>, ServerPermit)>) {
         if let Some((server, permit)) = server {
             drop(timeout(CLOSING, say_goodbye(server, &[])).await);
             drop(permit);
@@ -348,13 +349,13 @@ impl Turned {
 
 /// A login that went well.
 struct Entered {
-    server: Framed<TcpStream>,
+    server: Framed<Stream>,
     settings: Vec<Setting>,
     stay: Stay,
 }
 
 impl Entered {
-    fn guest(self, client: Framed<TcpStream>) -> Guest {
+    fn guest(self, client: Framed<Stream>) -> Guest {
         let (client, from_client) = client.into_parts();
         let (server, from_server) = self.server.into_parts();
         Guest { client, server, from_client, from_server, settings: self.settings, stay: self.stay }

@@ -18,12 +18,10 @@ use crate::support::site::Site;
 pub(crate) fn listener(port: u16, user: &str, secret: &str) -> Listener {
     let monitor = Monitor { user: user.into(), password: Some(Secret::new(secret)), database: "postgres".into() };
     Listener {
-        name: "main".into(),
         bind: ([127, 0, 0, 1], 0).into(),
         servers: vec![format!("127.0.0.1:{port}")],
-        max_server_connections: None,
-        allow_trust: false,
         monitor: Some(monitor),
+        ..Listener::default()
     }
 }
 

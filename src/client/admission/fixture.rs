@@ -17,14 +17,7 @@ pub(super) fn config() -> Config {
         workers: 1,
         limits: Limits { memory_bytes: 0, ..Limits::default() },
         admin: Admin { http: None, console: None, users: Vec::new() },
-        listeners: vec![Listener {
-            name: "main".into(),
-            bind: ([127, 0, 0, 1], 0).into(),
-            servers: vec!["127.0.0.1:5432".into()],
-            max_server_connections: None,
-            allow_trust: false,
-            monitor: None,
-        }],
+        listeners: vec![Listener { bind: ([127, 0, 0, 1], 0).into(), ..Listener::default() }],
         caps: Caps {
             max_clients: 50,
             max_logins: 10,

@@ -61,6 +61,22 @@ pub fn completion(frame: &[u8]) -> Completion {
     }
 }
 
+/// What a server reports of one parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name, as the server writes it.
+    pub name: Box<[u8]>,
+    /// Its value, in the client's encoding.
+    pub value: Box<[u8]>,
+}
+
+/// Reads a ParameterStatus; `None` where it is none.
+pub fn parameter(frame: &[u8]) -> Option<Parameter> {
+    let mut reader = Reader::new(frame.get(HEAD..)?);
+    let name = reader.cstr().ok()?.into();
+    Some(Parameter { name, value: reader.cstr().ok()?.into() })
+}
+
 /// The fields of an ErrorResponse that matter here.
 pub fn failure(frame: &[u8]) -> Failure {
     let mut failure = Failure { sqlstate: *b"00000", fatal: Severity::Error };

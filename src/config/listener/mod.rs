@@ -1,9 +1,18 @@
 //! `[[listener]]`: one port for clients, and the server behind it.
 
+mod entry;
+mod login;
+mod pool;
+mod tls;
+
 use std::net::SocketAddr;
 
 use toml::Value;
 
+pub use self::entry::Entry;
+pub use self::login::Login;
+pub use self::pool::Pool;
+pub use self::tls::Tls;
 use super::context::{Context, secret};
 use super::document::{Document, Section};
 use super::problem::{Fault, not_yet};
@@ -24,6 +33,14 @@ pub struct Listener {
     pub allow_trust: bool,
     /// How the catalogue is read; `None`: not at all.
     pub monitor: Option<Monitor>,
+    /// How clients reach it, beside `bind`.
+    pub entry: Entry,
+    /// Who checks passwords.
+    pub login: Login,
+    /// How server connections are shared.
+    pub pool: Pool,
+    /// Encryption on either side.
+    pub tls: Tls,
 }
 
 /// `monitor = { … }` of a listener.
@@ -44,7 +61,10 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
     section.read("protocol", |value| value::only(value, "postgres", &["mysql"]));
     let bind = section.read("bind", value::bind).unwrap_or(default.bind);
     let servers = section.read("servers", servers).unwrap_or(default.servers);
-    read_modes(&mut section);
+    let entry = entry::resolve(&mut section, context);
+    let login = login::resolve(&mut section, context);
+    let pool = pool::resolve(&mut section, context);
+    let tls = tls::resolve(&mut section, context);
     let max_server_connections = section.read("max_server_connections", value::count);
     let allow_trust = section.read("allow_trust", value::flag).unwrap_or(default.allow_trust);
     let monitor = section.has("monitor").then(|| section.section("monitor"));
@@ -54,48 +74,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
         None => section.read("monitor", |_| Ok(None)).flatten(),
     };
     section.finish();
-    Listener { name, bind, servers, max_server_connections, allow_trust, monitor }
-}
-
-/// Keys whose other values a later version brings. What the file asks for and cannot get is refused, never ignored.
-fn read_modes(section: &mut Section<'_>) {
-    section.read("login", |value| value::only(value, "relay", &["users", "query"]));
-    section.read("pool", |value| value::only(value, "session", &["transaction"]));
-    if section.read("pool_size", value::count).is_some() {
-        section.warn(
-            "pool_size",
-            no_effect("pool = \"transaction\"", "max_server_connections bounds what session mode opens"),
-        );
-    }
-    if section.read("users_file", value::path).is_some() {
-        section.warn(
-            "users_file",
-            no_effect("login = \"users\"", "with login = \"relay\" the server checks each password"),
-        );
-    }
-    for key in ["client_tls", "server_tls"] {
-        section.read(key, no_tls);
-    }
-}
-
-/// The modes of libpq's `sslmode`.
-const TLS_MODES_LATER: [&str; 5] = ["allow", "prefer", "require", "verify-ca", "verify-full"];
-
-fn no_tls(value: &Value) -> Result<(), Fault> {
-    let table =
-        value.as_table().ok_or_else(|| Fault::new("expected a table").advise("write { mode = \"disable\" }"))?;
-    if let Some(mode) = table.get("mode") {
-        value::only(mode, "disable", &TLS_MODES_LATER)
-            .map_err(|fault| Fault { message: format!("mode {}", fault.message), ..fault })?;
-    }
-    match table.keys().find(|key| *key != "mode") {
-        Some(key) => Err(not_yet(&format!("TLS, which \"{key}\" belongs to,")).advise("write { mode = \"disable\" }")),
-        None => Ok(()),
-    }
-}
-
-fn no_effect(mode: &str, advice: &str) -> Fault {
-    Fault::new(format!("has no effect: it belongs to {mode}, which is not in this version yet")).advise(advice)
+    Listener { name, bind, servers, max_server_connections, allow_trust, monitor, entry, login, pool, tls }
 }
 
 fn servers(value: &Value) -> Result<Vec<String>, Fault> {

@@ -1,0 +1,118 @@
+//! Logs in to a server in a client's name, where Floodwall itself has checked who the client is.
+
+use bytes::{BufMut, BytesMut};
+
+use crate::net::framed::{Broken, Framed};
+use crate::net::stream::Stream;
+use crate::units::display_bytes;
+use crate::wire::pg::auth::{Authentication, authentication, backend_key};
+use crate::wire::pg::code::server;
+use crate::wire::pg::frame;
+use crate::wire::pg::reply::{self, Parameter};
+use crate::wire::{Failure, Malformed};
+
+/// Protocol 3.0.
+const VERSION: u32 = 3 << 16;
+
+/// As whom to log in.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Role.
+    pub user: String,
+    /// Database.
+    pub database: String,
+    /// Further start-up parameters, in this order.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// A server connection that has just logged in and is ready.
+#[derive(Debug)]
+pub struct Fresh {
+    /// Its stream; nothing of it is read and not taken.
+    pub stream: Stream,
+    /// Process id; `None` where the server gave no key.
+    pub pid: Option<i32>,
+    /// What cancels its statements, as the server gave it; empty where it gave none.
+    pub secret: Box<[u8]>,
+    /// What it reported, in its order.
+    pub parameters: Vec<Parameter>,
+}
+
+/// Why a server did not let us in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginFailed {
+    /// It said no.
+    #[error("the server refused the login ({})", display_bytes(&.0.sqlstate))]
+    Rejected(Failure),
+    /// It wants a proof that we do not have.
+    #[error("the server wants a password, and Floodwall has none")]
+    NoProof,
+    /// It closed, or the stream failed.
+    #[error("the server closed the connection during the login")]
+    Gone,
+    /// It sent what no server sends.
+    #[error("the server sent what is no login: {0}")]
+    Malformed(#[from] Malformed),
+}
+
+impl From<Broken> for LoginFailed {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Malformed(why) => Self::Malformed(why),
+            Broken::Closed | Broken::Io(_) => Self::Gone,
+        }
+    }
+}
+
+/// Carries a login from the start-up packet to the first ReadyForQuery. Not cancel-safe: the connection is lost.
+///
+/// # Errors
+/// See [`LoginFailed`].
+pub async fn login(stream: Stream, account: &Account) -> Result<Fresh, LoginFailed> {
+    let mut framed = Framed::new(stream);
+    framed.send(&startup(account)).await.map_err(|_| LoginFailed::Gone)?;
+    let (mut pid, mut secret, mut parameters) = (None, Box::default(), Vec::new());
+    loop {
+        let Some((head, message)) = framed.frame(frame::server_head)? else {
+            framed.fill().await?;
+            continue;
+        };
+        match head.code {
+            server::AUTHENTICATION => match authentication(&message)? {
+                Authentication::Ok => {}
+                _ => return Err(LoginFailed::NoProof),
+            },
+            server::BACKEND_KEY_DATA => {
+                let (number, key) = backend_key(&message)?;
+                (pid, secret) = (Some(number), key.into());
+            }
+            server::PARAMETER_STATUS => parameters.extend(reply::parameter(&message)),
+            server::ERROR => return Err(LoginFailed::Rejected(reply::failure(&message))),
+            server::READY => {
+                let (stream, _) = framed.into_parts();
+                return Ok(Fresh { stream, pid, secret, parameters });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn startup(account: &Account) -> BytesMut {
+    let mut packet = BytesMut::new();
+    packet.put_u32(0);
+    packet.put_u32(VERSION);
+    let own = [("user", &account.user), ("database", &account.database)];
+    let further = account.parameters.iter().map(|(name, value)| (name.as_str(), value));
+    for (name, value) in own.into_iter().chain(further) {
+        packet.put_slice(name.as_bytes());
+        packet.put_u8(0);
+        packet.put_slice(value.as_bytes());
+        packet.put_u8(0);
+    }
+    packet.put_u8(0);
+    let size = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+    if let Some(length) = packet.first_chunk_mut() {
+        *length = size.to_be_bytes();
+    }
+    packet
+}

@@ -187,6 +187,7 @@ impl Judge {
             }
             Request::Bind { portal, statement, values } => self.bind(portal, statement, (values, frame), who),
             Request::Execute { portal, rows } => self.execute(portal, rows, who),
+            Request::Call => self.call(who),
             Request::Sync => {
                 self.end_pipeline();
                 Opinion::Allow
@@ -231,8 +232,19 @@ impl Judge {
                 self.prepared.forget(statement);
             }
             Request::Run { .. } | Request::Bind { .. } => self.observed.note(&self.local.metrics),
+            Request::Execute { portal, rows } => self.portals.ask(portal, rows),
             _ => {}
         }
+    }
+
+    /// Does a request that goes to the server open a transaction, as far as its text says?
+    pub fn opens(&self, request: Request<'_>) -> bool {
+        let text = match request {
+            Request::Run { .. } => self.current.as_ref(),
+            Request::Execute { portal, .. } => self.portals.find(portal).map(|portal| &portal.text),
+            _ => None,
+        };
+        text.is_some_and(|text| text.reading.pieces().iter().any(|piece| piece.verb == Verb::Begin))
     }
 
     fn remember(&mut self, name: &[u8]) {

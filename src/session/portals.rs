@@ -9,6 +9,7 @@ use super::memory::{Budget, Share};
 use super::reader::Text;
 use crate::guard::{Judgement, Plan};
 use crate::sql::Values;
+use crate::sql::lexer::Wrap;
 
 /// Names that are longer belong to no driver.
 const NAME_MAX: usize = 256;
@@ -50,6 +51,16 @@ pub struct Portal {
     pub plan: Plan,
     /// The break-glass pass that came with it.
     pub shown: Option<Shown>,
+    /// Rows that were asked of it, portion by portion.
+    pub asked: u64,
+}
+
+impl Portal {
+    /// Rows that earlier portions have told, where this is a portion of a write that returns the rows it changes.
+    pub fn returned(&self, rows: Option<u32>) -> Option<u64> {
+        let writes = self.text.reading.pieces().iter().any(|piece| piece.wrap == Wrap::None && piece.inner.writes());
+        (writes && (rows.is_some() || self.asked > 0)).then_some(self.asked)
+    }
 }
 
 /// The portals that a client has bound, within the common memory budget. They end with their transaction.
@@ -91,6 +102,14 @@ impl Portals {
         self.bytes = bytes;
         self.named.insert(name.into(), portal);
         true
+    }
+
+    /// So many rows are asked of a portal; `None`: all that are left.
+    pub fn ask(&mut self, name: &[u8], rows: Option<u32>) {
+        let portal = if name.is_empty() { self.unnamed.as_mut() } else { self.named.get_mut(name) };
+        if let (Some(portal), Some(rows)) = (portal, rows) {
+            portal.asked = portal.asked.saturating_add(u64::from(rows));
+        }
     }
 
     /// Forgets a portal: nobody knows what its name stands for any more.

@@ -125,23 +125,30 @@ impl Timing {
         }
     }
 
-    /// The server has answered a request that began at `began`, and owes nothing.
-    pub fn rests(&self, transaction: Transaction, began: Instant, now: Instant) {
-        self.ends();
-        if transaction == Transaction::None {
-            self.times.stop(Timed::Transaction);
-            self.times.stop(Timed::IdleTransaction);
-            return;
-        }
+    /// A request that opens a transaction went to the server. Its boundary may be far: other statements may stand behind the BEGIN.
+    pub fn opens(&self, now: Instant) {
         if self.times.going(Timed::Transaction) == Going::Not {
-            self.start(Timed::Transaction, began);
+            self.start(Timed::Transaction, now);
         }
-        self.start(Timed::IdleTransaction, now);
     }
 
-    /// The server has answered a request and owes more.
-    pub fn ends(&self) {
+    /// The server has answered a request that began at `began`, and owes nothing.
+    pub fn rests(&self, transaction: Transaction, began: Instant, now: Instant) {
+        self.ends(transaction, began);
+        if transaction == Transaction::None {
+            self.times.stop(Timed::IdleTransaction);
+        } else {
+            self.start(Timed::IdleTransaction, now);
+        }
+    }
+
+    /// The server has answered a request that began at `began`, and may owe more.
+    pub fn ends(&self, transaction: Transaction, began: Instant) {
         self.times.stop(Timed::Statement);
+        match transaction {
+            Transaction::None => self.times.stop(Timed::Transaction),
+            Transaction::Open | Transaction::Failed => self.opens(began),
+        }
     }
 
     /// What has taken too long: told once for each beginning. One cell is read where nothing has.
@@ -327,6 +334,34 @@ mod tests {
             timing.rests(Transaction::None, clock::now(), clock::now());
             pass(Duration::from_secs(20)).await;
             assert_eq!(timing.take_due(), None);
+        });
+    }
+
+    #[test]
+    fn a_transaction_is_as_old_as_its_begin() {
+        run(async {
+            let timing = timing(RULES);
+            timing.begins(clock::now());
+            timing.opens(clock::now());
+            pass(Duration::from_millis(2_200)).await;
+            assert_eq!(timing.take_due(), Some(Timed::Statement));
+            pass(Duration::from_millis(6_000)).await;
+            // The server owes more: only some of what was sent is done.
+            timing.ends(Transaction::Open, clock::now());
+            timing.begins(clock::now());
+            timing.opens(clock::now());
+            pass(Duration::from_millis(1_900)).await;
+            assert_eq!(
+                timing.take_due(),
+                Some(Timed::Transaction),
+                "neither the boundary nor a second BEGIN begins anew"
+            );
+            timing.ends(Transaction::None, clock::now());
+            timing.rests(Transaction::Open, clock::now(), clock::now());
+            pass(Duration::from_millis(9_800)).await;
+            assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
+            pass(Duration::from_millis(400)).await;
+            assert_eq!(timing.take_due(), Some(Timed::Transaction), "the next one counts for itself");
         });
     }
 

@@ -100,6 +100,18 @@ impl Catalog {
         }
     }
 
+    /// Says that tables of these names were made, dropped, emptied or renamed: nothing is known of them until they have been read
+    /// again, so that nobody is refused for the size of a table that is gone.
+    pub fn doubt(&self, database: &str, names: &[Box<str>]) {
+        // First the touch: what is doubted stays so until the reads that it asks for are done.
+        self.touch(database);
+        if let Some(known) = self.databases.load().get(database)
+            && known.doubt(names)
+        {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     /// Connections that the server has room for, as far as it has told.
     pub fn max_server_connections(&self) -> Option<usize> {
         Some(self.server_limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0)

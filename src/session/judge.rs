@@ -21,6 +21,7 @@ use crate::clock;
 use crate::guard::{Fetch, Intake, Judgement, Limits, Plan, Whole};
 use crate::roster::Entry;
 use crate::sql::{Encoding, Schema, Strings, Values, Verb};
+use crate::telemetry::shapes::Outcome;
 use crate::wire::{Request, Setting, Transaction};
 
 /// Text that is looked at even where no rule needs it: for statistics.
@@ -215,6 +216,7 @@ impl Judge {
         self.in_flight = false;
         self.end_pipeline();
         if transaction == Transaction::None {
+            self.sight.settled();
             self.portals.end();
         }
     }
@@ -231,7 +233,12 @@ impl Judge {
                 self.break_glass.forget(statement);
                 self.prepared.forget(statement);
             }
-            Request::Run { .. } | Request::Bind { .. } => self.observed.note(&self.local.metrics),
+            Request::Run { .. } | Request::Bind { .. } => {
+                self.observed.note(&self.local.metrics);
+                if let Some(text) = &self.current {
+                    self.sight.sent(&text.shape.lookup);
+                }
+            }
             Request::Execute { portal, rows } => self.portals.ask(portal, rows),
             _ => {}
         }
@@ -354,7 +361,10 @@ impl Judge {
     }
 
     /// A statement that may change the tables was completed: the picture of them is old.
-    pub fn completed(&self, who: &Entry) {
+    pub fn completed(&self, outcome: Outcome, who: &Entry) {
+        if outcome == Outcome::Completed {
+            self.sight.completed(&self.house.catalog, who);
+        }
         if self.current.as_ref().is_some_and(|text| text.shape.changes_schema == ChangesSchema::Yes) {
             self.house.catalog.touch(&who.identity.database);
         }

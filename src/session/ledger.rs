@@ -96,7 +96,7 @@ impl Ledger {
         if let Some(text) = self.judge.current() {
             text.shape.stat.record(us, outcome);
         }
-        self.judge.completed(&self.stay.seat);
+        self.judge.completed(outcome, &self.stay.seat);
     }
 
     fn begin(&mut self) {

@@ -24,6 +24,7 @@ mod notify;
 mod operate;
 mod pgbench;
 mod psql;
+mod remade;
 mod replication;
 mod report;
 mod rules;

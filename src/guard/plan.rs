@@ -27,6 +27,8 @@ pub enum Effect {
     Reads,
     /// It changes rows, and may run inside a transaction block.
     Writes,
+    /// It is one `EXECUTE`: it may run inside a transaction block, and what was prepared by a driver may even end that.
+    Runs,
     /// It opens a transaction block, reads or changes rows in it, and leaves it open.
     Opens,
     /// Anything else: transaction control, settings, DDL, procedures. It may be forbidden inside a transaction block.
@@ -96,10 +98,13 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
             plan.effect = plan.effect.max(effect(&entry));
         }
     }
-    if block {
-        let stays = plan.statements > 1 && plan.effect < Effect::Other;
-        plan.effect = if stays { Effect::Opens } else { Effect::Other };
-    }
+    let several = plan.statements > 1;
+    plan.effect = match plan.effect {
+        Effect::Reads | Effect::Writes if block && several => Effect::Opens,
+        Effect::Runs if several => Effect::Other,
+        _ if block => Effect::Other,
+        effect => effect,
+    };
     plan
 }
 
@@ -166,8 +171,9 @@ fn effect(entry: &Entry<'_>) -> Effect {
     let piece = entry.piece;
     if entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) || !runs_now(piece.wrap) {
         Effect::Other
-    } else if piece.writes() || piece.verb == Verb::Execute {
-        // Only what reads or writes rows can be prepared for an EXECUTE, and it runs as if it stood in a transaction block.
+    } else if piece.verb == Verb::Execute {
+        Effect::Runs
+    } else if piece.writes() {
         Effect::Writes
     } else if piece.inner.queries() {
         Effect::Reads

@@ -29,6 +29,7 @@ mod replication;
 mod report;
 mod rules;
 mod startup;
+mod taken_back;
 mod timeouts;
 mod too_late;
 mod traffic;

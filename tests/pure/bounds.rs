@@ -1,6 +1,6 @@
 //! How many rows a statement sends or changes at most, by the unique keys of its tables: the lines of the decision table.
 
-use floodwall::guard::plan::Extent;
+use floodwall::guard::plan::{Effect, Extent};
 use floodwall::guard::{Breach, Guard, Intake, Plan, Verdict};
 use floodwall::session::budget::watch;
 use floodwall::session::watch::Hold;
@@ -425,4 +425,58 @@ fn a_plain_write_waits_for_nothing_at_the_defaults() {
     let enforced = guard("write_budget.mode = \"enforce\"");
     let held = |sql: &str| watch(enforced.limits(), with(None, sql, |intake| enforced.plan(intake))).hold;
     assert_eq!([held("UPDATE t SET a = 1"), held("INSERT INTO t VALUES (1)")], [Hold::Decide, Hold::Nothing]);
+}
+
+#[test]
+fn a_text_that_leaves_its_own_transaction_open_is_told_from_one_that_ends_it() {
+    let effect = |sql: &str| plan(None, sql).effect;
+    for sql in ["BEGIN; UPDATE t SET a = 1", "START TRANSACTION; SELECT 1; DELETE FROM t; ", ";BEGIN; SELECT 1"] {
+        assert_eq!(effect(sql), Effect::Opens, "{sql}");
+    }
+    for sql in [
+        "BEGIN",
+        "BEGIN; COMMIT",
+        "BEGIN; UPDATE t SET a = 1; COMMIT",
+        "BEGIN; UPDATE t SET a = 1; COMMIT; BEGIN",
+        "BEGIN; SAVEPOINT s; UPDATE t SET a = 1",
+        "BEGIN; BEGIN; UPDATE t SET a = 1",
+        "UPDATE t SET a = 1; BEGIN",
+        "BEGIN; CALL p()",
+        "BEGIN; EXECUTE x",
+        "UPDATE t SET a = 1; EXECUTE x (1)",
+    ] {
+        assert_eq!(effect(sql), Effect::Other, "{sql}");
+    }
+    assert_eq!([effect("EXECUTE x"), effect("UPDATE t SET a = 1")], [Effect::Runs, Effect::Writes]);
+    let opens = plan(None, "BEGIN; UPDATE t SET a = 1");
+    let plain = plan(None, "UPDATE t SET a = 1");
+    assert_eq!([opens.or(plain).effect, plain.or(opens).effect], [Effect::Other; 2], "where it is read in two ways");
+    assert_eq!([opens.or(opens), Plan::default().or(opens)], [opens; 2]);
+}
+
+#[test]
+fn a_text_that_commits_a_write_without_bound_is_found_beforehand() {
+    let rules = guard("write_budget.mode = \"enforce\"\nunfiltered_write.mode = \"off\"");
+    let judgement = |sql: &str| with(None, sql, |intake| rules.judge(intake));
+    for (sql, statement) in [
+        ("BEGIN; UPDATE t SET a = 1; COMMIT", 1),
+        ("UPDATE t SET a = 1; END; SELECT 1", 0),
+        ("BEGIN; INSERT INTO t VALUES (1); EXECUTE x; PREPARE TRANSACTION 'x'", 2),
+    ] {
+        let Verdict::Refuse(breach) = judgement(sql).verdict else { panic!("{sql}") };
+        assert_eq!((breach.rule, breach.statement), ("write_budget", statement), "{sql}");
+    }
+    for sql in [
+        "UPDATE t SET a = 1",
+        "BEGIN; UPDATE t SET a = 1",
+        "COMMIT; UPDATE t SET a = 1",
+        "BEGIN; INSERT INTO t VALUES (1), (2); COMMIT",
+        "UPDATE t SET a = 1; ROLLBACK",
+        "UPDATE t SET a = 1; PREPARE x AS SELECT 1",
+        "EXPLAIN UPDATE t SET a = 1; COMMIT",
+    ] {
+        assert!(judgement(sql).is_clean(), "{sql}");
+    }
+    let text = vec!["UPDATE t SET a = 1 WHERE b = 2"; 3_000].join(";");
+    assert!(judgement(&format!("{text}; COMMIT")).verdict != Verdict::Allow);
 }

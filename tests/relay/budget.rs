@@ -652,3 +652,18 @@ fn a_function_call_behind_an_undecided_write_waits_for_it() {
         expect(&mut ends.server, &call).await;
     });
 }
+
+/// What it runs may be a COMMIT.
+#[test]
+fn an_execute_behind_an_undecided_write_waits_for_it() {
+    with_relay(4096, |mut ends| async move {
+        put(&mut ends.client, &[run("write changes=5"), run("execute changes=5")].concat()).await;
+        let sent = [run("write changes=5"), parse("", "execute changes=5"), bind(), flush()].concat();
+        expect(&mut ends.server, &sent).await;
+        expect_nothing(&mut ends.server).await;
+        let reply = [ran(), done("UPDATE 5"), ran()].concat();
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+        expect(&mut ends.server, &execute()).await;
+    });
+}

@@ -400,3 +400,22 @@ fn a_text_that_leaves_its_transaction_open_is_made_to_fail_in_it() {
         assert_eq!(ends.book.borrow().excesses, [(Excess::Changes(6), Reach::Whole)]);
     });
 }
+
+#[test]
+fn an_execute_is_guarded_outside_a_transaction_and_by_no_savepoint_inside() {
+    with_relay(4096, |mut ends| async move {
+        let text = "execute changes=5 savepoint";
+        guarded(&mut ends, text).await;
+        put(&mut ends.server, &[done("UPDATE 6"), ready(b'T')].concat()).await;
+        expect_refusal(&mut ends).await;
+        expect(&mut ends.server, &query("ROLLBACK")).await;
+        put(&mut ends.server, &[done("ROLLBACK"), ready(b'I')].concat()).await;
+        expect(&mut ends.client, &ready(b'I')).await;
+        open(&mut ends).await;
+        put(&mut ends.client, &query(text)).await;
+        expect(&mut ends.server, &query(text)).await;
+        let reply = [done("UPDATE 5"), ready(b'T')].concat();
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+    });
+}

@@ -279,6 +279,7 @@ fn watch(text: &str) -> Watch {
         undo: if text.contains("savepoint") { Undo::ToSavepoint } else { Undo::Abort },
         effect: match text.split_whitespace().next() {
             Some("write") => Effect::Writes,
+            Some("execute") => Effect::Runs,
             Some("open") => Effect::Opens,
             Some("other") => Effect::Other,
             _ => Effect::Reads,

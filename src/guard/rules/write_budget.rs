@@ -7,6 +7,7 @@ use crate::guard::plan::{self, Extent};
 use crate::guard::rule::{Finding, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::guard::verdict::{Breach, Mode};
+use crate::sql::lexer::Marks;
 use crate::sql::{Piece, Verb};
 
 pub(super) const DEF: RuleDef = RuleDef {
@@ -37,6 +38,11 @@ impl WriteBudget {
 impl Rule for WriteBudget {
     /// Nothing can be taken back of a text that commits what it writes: when its count is here, its COMMIT has been carried out.
     fn check(&self, entry: &Entry<'_>) -> Option<Finding> {
+        let piece = entry.piece;
+        // Of what was not read nobody knows whether it writes.
+        if piece.marks.has(Marks::CUT) || !(piece.writes() || piece.verb == Verb::Execute) {
+            return None;
+        }
         let behind = entry.intake.reading.pieces().get(entry.index.saturating_add(1)..).unwrap_or_default();
         let commits = behind.iter().any(commits) && plan::changes(entry, self.max_rows) == Extent::Unknown;
         commits.then(|| Finding::Breach(commits_itself(entry, self.max_rows)))

@@ -57,7 +57,8 @@ where
                 // What commits itself has done so when its end is here.
                 let effect = self.group.effect();
                 let commits = P::transaction(&self.phase) == Transaction::None && effect != Effect::Opens;
-                if commits && (changes || effect == Effect::Writes) { Reach::Late } else { Reach::Whole }
+                let writes = changes || matches!(effect, Effect::Writes | Effect::Runs);
+                if commits && writes { Reach::Late } else { Reach::Whole }
             }
             _ => Reach::Late,
         }

@@ -114,13 +114,15 @@ where
 
     /// What a Query has to be guarded by, so that it can be taken back alone.
     fn guard(&self, watch: &Watch) -> Option<Own> {
-        if watch.hold < Hold::Cut || watch.effect != Effect::Writes || P::tail(&self.phase) != Tail::Idle {
+        if watch.hold < Hold::Cut || P::tail(&self.phase) != Tail::Idle {
             return None;
         }
-        match P::transaction(&self.phase) {
-            Transaction::None => Some(Own::Transaction),
-            Transaction::Open if watch.hold == Hold::Decide && watch.undo == Undo::ToSavepoint => Some(Own::Savepoint),
-            Transaction::Open | Transaction::Failed => None,
+        let saves = watch.hold == Hold::Decide && watch.undo == Undo::ToSavepoint;
+        match (P::transaction(&self.phase), watch.effect) {
+            (Transaction::None, Effect::Writes | Effect::Runs) => Some(Own::Transaction),
+            // What an EXECUTE runs may go back to a savepoint of the client's, and ours would be gone.
+            (Transaction::Open, Effect::Writes) if saves => Some(Own::Savepoint),
+            _ => None,
         }
     }
 
@@ -130,7 +132,7 @@ where
             return Admission::Later(Why::CaughtUp, BytesMut::new());
         }
         // It may be a COMMIT.
-        if watch.effect >= Effect::Opens && tail == Tail::Open && self.group.is_undecided() {
+        if watch.effect >= Effect::Runs && tail == Tail::Open && self.group.is_undecided() {
             return self.decided_first();
         }
         // Its rows must be counted for no other portal's.

@@ -11,7 +11,7 @@ pub struct Lookup {
     pub path: Path,
     /// Tables that it makes for the session alone.
     pub temporary: Box<[Box<str>]>,
-    /// Tables that are other ones, or empty, once it has run; not those of a `CREATE … IF NOT EXISTS`, which may have been there.
+    /// Tables for all that are other ones, or empty, once it has run; not those of a `CREATE … IF NOT EXISTS`, which may have been there.
     pub remade: Box<[Box<str>]>,
 }
 
@@ -38,12 +38,13 @@ impl Lookup {
             if changes_path(piece, text) {
                 path = Path::Changed;
             }
-            if temporary.len() < TEMPORARY_MAX
-                && let Some(name) = temporary_table(piece, text)
-            {
-                temporary.push(name);
+            match temporary_table(piece, text) {
+                Some(name) if temporary.len() < TEMPORARY_MAX => temporary.push(name),
+                Some(_) => {}
+                None => {
+                    remade.extend(remade_tables(piece, text).into_iter().take(REMADE_MAX.saturating_sub(remade.len())))
+                }
             }
-            remade.extend(remade_tables(piece, text).into_iter().take(REMADE_MAX.saturating_sub(remade.len())));
         }
         Self { path, temporary: temporary.into(), remade: remade.into() }
     }
@@ -243,6 +244,9 @@ mod tests {
         }
         for sql in [
             "CREATE TABLE IF NOT EXISTS big (id int)",
+            "CREATE TEMP TABLE big (id int)",
+            "SELECT * INTO TEMP big FROM small",
+            "CREATE TABLE pg_temp.big (id int)",
             "CREATE INDEX i ON big (id)",
             "DROP INDEX big",
             "ALTER TABLE big RENAME COLUMN a TO b",

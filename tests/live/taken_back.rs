@@ -107,6 +107,22 @@ fn what_execute_writes_is_taken_back() {
     finish(site, client);
 }
 
+/// A driver can prepare what SQL's PREPARE does not take.
+#[test]
+fn an_execute_commits_nothing_that_is_not_decided() {
+    let Some(site) = site("execute_commit", WRITES) else { return };
+    let mut client = site.raw();
+    client.send_all(&[raw::parse("ends", "COMMIT"), raw::sync()]);
+    client.until(b"Z");
+    client.query("BEGIN");
+    client.send_all(&[raw::run(OVER), raw::run("EXECUTE ends"), raw::sync()]);
+    assert_taken_back(&client.until(b"Z"), b'E');
+    client.query("ROLLBACK");
+    client.query("EXECUTE ends");
+    assert_eq!(ledger(&site), "210");
+    finish(site, client);
+}
+
 #[test]
 fn a_returning_counts_from_portion_to_portion() {
     let Some(site) = site("portions_written", WRITES) else { return };

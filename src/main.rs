@@ -40,11 +40,19 @@ Examples:
   floodwall judge --config config.toml migrations/    every .sql file of a folder, by name, with the rules of that file
   git show HEAD:db/0042.sql | floodwall judge -       what comes in on standard input
   floodwall judge --format json migrations/ | jq      one object a statement: verdict, tables, trace, hint
+  floodwall judge --schema tables.toml queries.sql    with the sizes and keys of tables
   floodwall judge statements.csv                      what a server ran: an export of pg_stat_statements, most calls first
 
 An export, as CSV with a header or as JSON; calls, rows and mean_exec_time may be left out:
   psql -c \"COPY (SELECT query, calls, rows, mean_exec_time FROM pg_stat_statements) TO STDOUT (FORMAT csv, HEADER)\"
 Rows a call are held against result_budget and write_budget.
+
+Tables, as --schema reads them:
+  [\"public.orders\"]
+  rows = 400000
+  primary_key = [\"id\"]
+  unique = [[\"number\"]]
+  not_null = [\"number\"]
 
 Exit code: 0 if nothing would be refused, 1 if something would (see --fail-on), 2 if there is no verdict: wrong arguments,
 a file or a configuration that cannot be read.";
@@ -68,8 +76,8 @@ enum Command {
     },
     /// Tells what the rules say to each statement of a file, and why
     ///
-    /// Needs no server: a linter for migrations, and for what a server has already run. Without a server no table is known to
-    /// be large. Prints for each statement how it was read, what each rule saw in it, the verdict and what to write instead.
+    /// Needs no server: a linter for migrations, and for what a server has already run. Which tables are large is known from
+    /// --schema, or not at all. Prints for each statement how it was read, what each rule saw in it, the verdict and what to write instead.
     #[command(after_help = JUDGE_EXAMPLES)]
     Judge(Judge),
     /// Turns a configuration of PgBouncer into one of Floodwall
@@ -132,6 +140,9 @@ struct Judge {
     /// The configuration whose [rules] apply; left out: each rule's defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Which tables are large, as TOML: ["schema.table"] with rows, primary_key, unique, not_null
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
     /// What the files are; left out: .csv and .json are exports of pg_stat_statements, all else is SQL
     #[arg(long, value_enum)]
     input: Option<Input>,
@@ -263,8 +274,10 @@ impl Judge {
             let told = |error: SettingError| format!("rules.{}: {}", error.path.join("."), error.message);
             anyhow::anyhow!(errors.into_iter().map(told).collect::<Vec<_>>().join("\n"))
         })?;
+        let schema = self.schema.as_deref().map(known_tables).transpose()?;
         let linter = Linter {
             guard: &guard,
+            schema: schema.as_ref(),
             dialect: self.dialect.into(),
             kind: self.input.map(Input::kind),
             format: self.format.into(),
@@ -294,6 +307,13 @@ impl Import {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The tables that a file tells of.
+fn known_tables(path: &Path) -> anyhow::Result<sql::Schema> {
+    use anyhow::Context as _;
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    linter::read_schema(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
 }
 
 /// Writes a file that nobody else may read and that is not there yet.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::listener::quoted;
 use super::userlist::{self, Secret, User};
 use super::{Failed, ReadFile};
 
@@ -43,13 +44,21 @@ pub(super) fn text(users: &[User]) -> String {
     let mut out =
         "# The users of login = \"users\", imported from PgBouncer. It holds secrets: keep it at mode 0600.\n"
             .to_owned();
-    for user in users {
-        let _ = write!(out, "\n[[user]]\nname = {}\n", super::listener::quoted(&user.name));
+    for (index, user) in users.iter().enumerate() {
+        // Of several lines for one user PgBouncer keeps the last.
+        if users.iter().skip(index + 1).any(|later| later.name == user.name) {
+            continue;
+        }
+        if user.secret == Secret::None {
+            let _ = writeln!(out, "\n# Nobody could log in as {}: it had no password.", quoted(&user.name));
+            continue;
+        }
+        let _ = write!(out, "\n[[user]]\nname = {}\n", quoted(&user.name));
         let _ = match &user.secret {
-            Secret::None => writeln!(out, "# It had no password, so nobody can log in with it."),
-            Secret::Password(password) => writeln!(out, "password = {}", super::listener::quoted(password)),
-            Secret::Md5(md5) => writeln!(out, "md5 = {}", super::listener::quoted(md5)),
-            Secret::Scram(verifier) => writeln!(out, "verifier = {}", super::listener::quoted(verifier)),
+            Secret::None => Ok(()),
+            Secret::Password(password) => writeln!(out, "password = {}", quoted(password)),
+            Secret::Md5(md5) => writeln!(out, "md5 = {}", quoted(md5)),
+            Secret::Scram(verifier) => writeln!(out, "verifier = {}", quoted(verifier)),
         };
     }
     out

@@ -81,6 +81,8 @@ pub mod control;
 #[cfg(feature = "proxy")]
 pub mod ctl;
 #[cfg(feature = "proxy")]
+pub mod import;
+#[cfg(feature = "proxy")]
 pub mod linter;
 #[cfg(feature = "proxy")]
 pub mod net;

@@ -46,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("admin", &["roster", "control", "telemetry", "config", "units", "clock"]),
     // Commands.
     ("ctl", &["config", "units"]),
+    ("import", &[]),
     ("linter", &["config", "guard", "sql", "units"]),
     ("pass", &["clock", "config", "guard", "units"]),
     // These know everyone.

@@ -1,6 +1,11 @@
 //! A client and a server over in-memory pipes, and what stands between them: a whole session with every rule on, or a plain copy.
 
+#![allow(dead_code, reason = "each bench takes what it needs of what they share")]
+
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +31,7 @@ use floodwall::wire::pg::Pg;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
 use tokio::task::LocalSet;
 
+pub(crate) mod giant;
 pub(crate) mod traffic;
 
 use traffic::Scenario;
@@ -117,6 +123,27 @@ impl Worker {
         }));
     }
 
+    /// Lets two ends talk, and notes the longest time for which the session's task had the thread.
+    pub(crate) fn timed<E: Future<Output = ()>>(
+        &self,
+        longest: &Cell<Duration>,
+        ends: impl FnOnce(DuplexStream, DuplexStream) -> E,
+    ) {
+        let (client, client_far) = duplex(PIPE);
+        let (server, server_far) = duplex(PIPE);
+        let ends = ends(client, server);
+        self.runtime.block_on(LocalSet::new().run_until(async {
+            let mut session = pin!(self.session(client_far, server_far));
+            let turns = poll_fn(|cx| {
+                let began = thread_time();
+                let poll = session.as_mut().poll(cx);
+                longest.set(longest.get().max(thread_time().saturating_sub(began)));
+                poll
+            });
+            tokio::join!(turns, ends);
+        }));
+    }
+
     async fn session(&self, client: DuplexStream, server: DuplexStream) {
         let ledger = Ledger::new(Arc::clone(&self.house), Rc::clone(&self.local), self.stay().await);
         let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&self.local.lent), ledger);
@@ -174,6 +201,12 @@ fn house(config: &Config) -> Arc<House> {
         settings: Settings::new(current),
         common: Arc::new(common),
     })
+}
+
+/// Processor time of this thread, which stands still while others have the core.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 async fn copy(mut client: DuplexStream, mut server: DuplexStream) {

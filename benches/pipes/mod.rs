@@ -17,6 +17,7 @@ use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingE
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster};
 use floodwall::session::analyst::Means;
+use floodwall::session::beat::Beat;
 use floodwall::session::cancel::Keys;
 use floodwall::session::house::{Common, Current, House, Settings};
 use floodwall::session::ledger::Ledger;
@@ -105,7 +106,7 @@ impl Worker {
         let common = &house.common;
         let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(0));
         let means = Means { cache_bytes: CACHES, ceiling: config.limits.guard_time, memory, metrics };
-        let local = Local::start(means, Arc::clone(&common.shapes)).unwrap();
+        let local = Local::start(means, Arc::clone(&common.shapes), beat()).unwrap();
         Self { runtime, between, house, local: Rc::new(local) }
     }
 
@@ -175,6 +176,15 @@ impl Worker {
             permits: Permits { client, house, server },
         }
     }
+}
+
+/// On another thread, as in a real proxy.
+fn beat() -> Arc<Beat> {
+    let beat = Arc::new(Beat::default());
+    let beats = Arc::clone(&beat);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    std::thread::spawn(move || runtime.block_on(beats.run()));
+    beat
 }
 
 fn house(config: &Config) -> Arc<House> {

@@ -1,6 +1,7 @@
 //! The data path: a client and its server, from the login to the end.
 
 pub mod analyst;
+pub mod beat;
 pub mod bound;
 pub mod break_glass;
 pub mod budget;

@@ -28,6 +28,7 @@ pub mod reader;
 pub mod relay;
 pub mod serve;
 pub mod sight;
+pub mod sketch;
 pub mod stopper;
 pub mod stream;
 pub mod timing;

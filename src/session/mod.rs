@@ -35,3 +35,6 @@ pub mod timing;
 mod unread;
 pub mod watch;
 pub mod welcome;
+
+#[cfg(test)]
+mod sizes;

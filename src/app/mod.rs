@@ -30,6 +30,7 @@ use crate::console::Accounts;
 use crate::control::{Control, Shutdown};
 use crate::roster::{Roster, Signal};
 use crate::session::analyst::Means;
+use crate::session::beat::Beat;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, House};
 use crate::session::local::Local;
@@ -115,7 +116,7 @@ impl App {
             gate: Gate::default(),
         });
         let open = listeners::open(&config, &common)?;
-        let workers = start_workers(&config, &common)?;
+        let workers = start_workers(&config, &common, &Beat::start())?;
         let config = Arc::new(config);
         let reloader = Arc::new(Reloader {
             path: config_path,
@@ -205,14 +206,14 @@ async fn emptied(workers: &Workers<Job>, common: &Common, signal: Signal) {
     }
 }
 
-fn start_workers(config: &Config, common: &Arc<Common>) -> io::Result<Workers<Job>> {
-    let common = Arc::clone(common);
+fn start_workers(config: &Config, common: &Arc<Common>, beat: &Arc<Beat>) -> io::Result<Workers<Job>> {
+    let (common, beat) = (Arc::clone(common), Arc::clone(beat));
     let cache_bytes = memory::cache_bytes(config);
     let ceiling = config.limits.guard_time;
     Workers::start(config.workers, move |number| {
         let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
         let means = Means { cache_bytes, ceiling, memory, metrics };
-        let local = Local::start(means, Arc::clone(&common.shapes))?;
+        let local = Local::start(means, Arc::clone(&common.shapes), Arc::clone(&beat))?;
         let local = Rc::new(local);
         Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
     })

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::future::pending;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -47,6 +47,8 @@ pub struct Catalog {
     /// Held while the map is replaced, never while it is read.
     change: Mutex<()>,
     generation: AtomicU64,
+    /// Without a monitor nothing is ever known, and nobody need look.
+    monitored: AtomicBool,
     server_limit: AtomicUsize,
     wake: Notify,
 }
@@ -56,8 +58,10 @@ type Databases = HashMap<Box<str>, Arc<Database>>;
 impl Catalog {
     /// The catalogue of a listener; without a `monitor` it stays empty. Nothing is read before [`Self::run`].
     pub fn start(listener: &Listener) -> Arc<Self> {
+        let reader = Reader::new(listener);
         Arc::new(Self {
-            reader: ArcSwapOption::new(Reader::new(listener).map(Arc::new)),
+            monitored: AtomicBool::new(reader.is_some()),
+            reader: ArcSwapOption::new(reader.map(Arc::new)),
             replaced: Notify::new(),
             databases: ArcSwap::default(),
             change: Mutex::new(()),
@@ -70,6 +74,9 @@ impl Catalog {
     /// What is known of a database now, as a session sees it; `None` where nothing is yet. Cheap once the database is known: no lock, and no
     /// allocation. Call it again where [`Self::generation`] has changed.
     pub fn schema(&self, database: &str, sight: Sight<'_>) -> Option<Arc<Schema>> {
+        if !self.monitored.load(Ordering::Relaxed) {
+            return None;
+        }
         let databases = self.databases.load();
         match databases.get(database) {
             Some(known) => {
@@ -145,6 +152,7 @@ impl Catalog {
         }
         let guard = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let same_server = old.zip(new.as_ref().map(Arc::clone)).is_some_and(|(old, new)| old.is_same_server(&new));
+        self.monitored.store(new.is_some(), Ordering::Relaxed);
         self.reader.store(new);
         if !same_server {
             self.databases.store(Arc::default());

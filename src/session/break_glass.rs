@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rapidhash::fast::GlobalState;
+
 use super::house::Common;
 use crate::clock;
 use crate::guard::Breach;
@@ -35,7 +37,7 @@ pub struct BreakGlass {
     key: Option<Arc<Key>>,
     /// That of the statement the client speaks of.
     shown: Option<Shown>,
-    prepared: HashMap<Box<[u8]>, Shown>,
+    prepared: HashMap<Box<[u8]>, Shown, GlobalState>,
 }
 
 impl BreakGlass {

@@ -13,8 +13,9 @@ use super::pipeline::Pipeline;
 use super::policy::Policy;
 use super::portals::{Due, Portals};
 use super::prepared::Prepared;
-use super::reader::{ChangesSchema, Text};
+use super::reader::Text;
 use super::sight::Own;
+use super::sketch::ChangesSchema;
 use super::stream::Stream;
 use super::unread::Unread;
 use crate::clock;
@@ -39,6 +40,8 @@ pub struct Judge {
     pub(super) policy: Arc<Policy>,
     /// The settings that `policy` is of.
     settings: u64,
+    /// The most text that any of its rules needs to see.
+    hold: u64,
     schema: Option<Arc<Schema>>,
     /// What the session has changed of how it sees the tables.
     sight: Own,
@@ -109,6 +112,7 @@ impl Judge {
         let prepared = Prepared::new(&house.common.memory);
         let portals = Portals::new(&house.common.memory);
         let catalogue = house.catalog.generation();
+        let hold = hold(&policy);
         let sight = Own::default();
         let schema = sight.schema(&house.catalog, who);
         Self {
@@ -118,6 +122,7 @@ impl Judge {
             in_flight: false,
             policy,
             settings,
+            hold,
             schema,
             sight,
             catalogue,
@@ -139,7 +144,7 @@ impl Judge {
 
     /// The most text that any rule needs to see.
     pub fn hold(&self) -> u64 {
-        (self.policy.guard.hold_bytes() as u64).max(HOLD_MIN)
+        self.hold
     }
 
     /// The session reads SQL differently from now on.
@@ -351,6 +356,7 @@ impl Judge {
             self.settings = settings;
             let current = self.house.settings.load();
             self.policy = current.policies.of(&who.identity);
+            self.hold = hold(&self.policy);
             self.break_glass.set_key(current.break_glass.clone());
         }
         let catalogue = self.house.catalog.generation();
@@ -369,6 +375,11 @@ impl Judge {
             self.house.catalog.touch(&who.identity.database);
         }
     }
+}
+
+/// Asked of every rule, so once for each version of the settings and not for each frame.
+fn hold(policy: &Policy) -> u64 {
+    (policy.guard.hold_bytes() as u64).max(HOLD_MIN)
 }
 
 /// True where a text runs prepared statements by name.

@@ -94,7 +94,7 @@ async fn a_rule_that_panics_is_counted_once_the_session_goes_on_and_reload_puts_
         memory: Arc::clone(&house.common.memory),
         metrics: metrics.worker(0),
     };
-    let local = Local::start(means, Arc::clone(&house.common.shapes)).unwrap();
+    let local = Local::start(means, Arc::clone(&house.common.shapes), Arc::default()).unwrap();
     let who = seat(&house);
     let mut judge = Judge::new(Arc::clone(&house), Rc::new(local), &who);
     assert!(matches!(opinion(&mut judge, "SELECT 1", &who).await, Opinion::Allow));

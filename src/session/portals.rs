@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rapidhash::fast::GlobalState;
+
 use super::break_glass::Shown;
 use super::memory::{Budget, Share};
 use super::reader::Text;
@@ -67,7 +69,7 @@ impl Portal {
 #[derive(Debug)]
 pub struct Portals {
     unnamed: Option<Portal>,
-    named: HashMap<Box<[u8]>, Portal>,
+    named: HashMap<Box<[u8]>, Portal, GlobalState>,
     bytes: usize,
     share: Share,
 }
@@ -75,7 +77,7 @@ pub struct Portals {
 impl Portals {
     /// None yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: None, named: HashMap::new(), bytes: 0, share: Share::of(budget) }
+        Self { unnamed: None, named: HashMap::default(), bytes: 0, share: Share::of(budget) }
     }
 
     /// The portal of that name; the empty name is that of the unnamed one.
@@ -126,7 +128,7 @@ impl Portals {
     pub fn end(&mut self) {
         self.unnamed = None;
         if !self.named.is_empty() {
-            self.named = HashMap::new();
+            self.named = HashMap::default();
             self.bytes = 0;
             self.share.resize(0);
         }

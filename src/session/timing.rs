@@ -1,23 +1,21 @@
 //! Time limits of statements and transactions, without a timer for each.
 //!
 //! A session notes when something began that may not take for ever. Its worker looks at those sessions, and at no others,
-//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within `LOOK`.
+//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within `BEAT`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use tokio::task::spawn_local;
-use tokio::time::sleep;
 
+use super::beat::Beat;
 use crate::clock::{self, Instant};
 use crate::guard::Limits;
 use crate::guard::limits::TimeLimit;
 use crate::wire::Transaction;
-
-/// How often a worker looks.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// What may not take for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +43,7 @@ impl Timed {
 /// The sessions of one worker that something may become too late for.
 #[derive(Debug, Default)]
 pub struct Timings {
+    beat: Arc<Beat>,
     listed: RefCell<Vec<Rc<Times>>>,
     looking: Cell<Looking>,
 }
@@ -222,6 +221,11 @@ impl Times {
 }
 
 impl Timings {
+    /// Nobody is looked at yet; later, with each beat.
+    pub fn new(beat: Arc<Beat>) -> Self {
+        Self { beat, ..Self::default() }
+    }
+
     fn list(self: &Rc<Self>, times: Rc<Times>) {
         self.listed.borrow_mut().push(times);
         if self.looking.replace(Looking::Yes) == Looking::No {
@@ -230,8 +234,9 @@ impl Timings {
     }
 
     async fn look_out(self: Rc<Self>) {
+        let listener = self.beat.listen();
         loop {
-            sleep(LOOK).await;
+            listener.next().await;
             let now = clock::now();
             let mut listed = self.listed.borrow_mut();
             listed.retain(|times| {
@@ -255,6 +260,7 @@ impl Timings {
 mod tests {
     use super::*;
     use crate::guard::Guard;
+    use crate::session::beat::BEAT;
     use tokio::task::LocalSet;
     use tokio::time::advance;
 
@@ -263,7 +269,10 @@ mod tests {
                          idle_transaction_timeout = { mode = 'warn', limit = '4s' }";
 
     fn timing(rules: &str) -> Timing {
-        let timing = Timing::new(&Rc::default());
+        let beat = Arc::new(Beat::default());
+        let beats = Arc::clone(&beat);
+        spawn_local(async move { beats.run().await });
+        let timing = Timing::new(&Rc::new(Timings::new(beat)));
         timing.limit(Guard::build(&rules.parse().unwrap()).unwrap().limits());
         timing
     }
@@ -271,7 +280,7 @@ mod tests {
     async fn pass(time: Duration) {
         let mut left = time;
         while !left.is_zero() {
-            let step = left.min(LOOK);
+            let step = left.min(BEAT);
             advance(step).await;
             tokio::task::yield_now().await;
             left -= step;
@@ -328,7 +337,7 @@ mod tests {
             assert_eq!(timing.take_due(), None, "idle counts anew after a statement");
             pass(Duration::from_secs(2)).await;
             assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
-            pass(LOOK).await;
+            pass(BEAT).await;
             assert_eq!(timing.take_due(), Some(Timed::Transaction), "one after the other");
             timing.begins(clock::now());
             timing.rests(Transaction::None, clock::now(), clock::now());

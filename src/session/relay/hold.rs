@@ -147,7 +147,7 @@ where
     /// Would this end the group, and commit what is not decided? A cut of what only reads needs no commit to be held back.
     fn must_decide(&self, request: Request<'_>) -> bool {
         let reads = self.group.effect() == Effect::Reads || P::transaction(&self.phase) != Transaction::None;
-        let harmless = request == Request::Sync && self.group.hold() < Hold::Decide && reads;
+        let harmless = matches!(request, Request::Sync) && self.group.hold() < Hold::Decide && reads;
         !harmless && self.group.is_undecided() && P::tail(&self.phase) == Tail::Open
     }
 

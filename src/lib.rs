@@ -63,6 +63,8 @@ pub mod units;
 pub mod wire;
 
 #[cfg(feature = "proxy")]
+pub mod address;
+#[cfg(feature = "proxy")]
 pub mod admin;
 #[cfg(feature = "proxy")]
 pub mod app;

@@ -14,12 +14,12 @@ pub enum Failed {
     #[error(transparent)]
     Log(#[from] LogError),
     /// A listener's address could not be used.
-    #[error("listener \"{name}\": cannot listen on {address}: {source}")]
+    #[error("listener \"{name}\": cannot listen on {place}: {source}")]
     Bind {
         /// Name of the listener.
         name: String,
-        /// Its address.
-        address: SocketAddr,
+        /// Its address, or the folder of its socket.
+        place: String,
         /// What the system said.
         source: io::Error,
     },

@@ -44,3 +44,15 @@ pub enum Failed {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+impl Failed {
+    /// True where console or HTTP found their address in use.
+    pub(super) fn is_taken(&self) -> bool {
+        match self {
+            Self::Console(OpenError::Listen { source, .. }) | Self::Http { source, .. } => {
+                source.kind() == io::ErrorKind::AddrInUse
+            }
+            _ => false,
+        }
+    }
+}

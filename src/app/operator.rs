@@ -4,8 +4,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use super::Failed;
 use super::reload::Reloader;
@@ -20,6 +22,9 @@ use crate::telemetry::{Metrics, Series, caps_collector, series_collector, surges
 /// Where the token of `/api/*` is kept, in `state_dir`.
 const TOKEN_FILE: &str = "http.token";
 
+/// Between two tries to open console and HTTP, while the process before us has them.
+const SUCCESSION: Duration = Duration::from_millis(200);
+
 /// Opens console and HTTP and serves them until the process ends. Returns once both listen, or could not.
 pub(super) fn start(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Result<(), Failed> {
     register(common, reloader);
@@ -29,7 +34,15 @@ pub(super) fn start(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Result<()
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
             let config = reloader.config.load_full();
-            match open(&config, &reloader).await {
+            let opened = match open(&config, &reloader).await {
+                Err(failed) if failed.is_taken() && hands_over(&config) => {
+                    tracing::info!("console and HTTP are another process's until it ends");
+                    drop(tell.send(Ok(())));
+                    succeed(&config, &reloader).await
+                }
+                opened => opened,
+            };
+            match opened {
                 Ok((doors, http)) => {
                     drop(tell.send(Ok(())));
                     serve(doors, http, &common, &reloader).await;
@@ -39,6 +52,21 @@ pub(super) fn start(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Result<()
         });
     })?;
     told.recv().unwrap_or_else(|_| Err(io::Error::other("the operator's thread ended before it began").into()))
+}
+
+fn hands_over(config: &Config) -> bool {
+    config.listeners.iter().any(|listener| listener.entry.reuse_port)
+}
+
+/// Opens both as soon as the process before us has ended: at any moment they are of one process.
+async fn succeed(config: &Config, reloader: &Reloader) -> Result<(Option<Doors>, Option<TcpListener>), Failed> {
+    loop {
+        sleep(SUCCESSION).await;
+        match open(config, reloader).await {
+            Err(failed) if failed.is_taken() => {}
+            opened => return opened,
+        }
+    }
 }
 
 async fn open(config: &Config, reloader: &Reloader) -> Result<(Option<Doors>, Option<TcpListener>), Failed> {

@@ -36,7 +36,7 @@ fn newcomers_notice_nothing_when_a_new_process_takes_over() {
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| visit(port, &stop, &visits))).collect();
         assert!(wait_until(Duration::from_secs(20), || seen() > 50));
-        let new = Proxy::start(cluster, &format!("[[listener]]\nreuse_port = true\nbind = \"127.0.0.1:{port}\""));
+        let new = old.successor();
         old.signal(Signal::TERM);
         let ended = old.wait(Duration::from_secs(30));
         let so_far = seen();
@@ -47,6 +47,8 @@ fn newcomers_notice_nothing_when_a_new_process_takes_over() {
         }
         assert!(ended.is_some_and(|status| status.success()), "the old process ends: {}", old.log());
         assert!(goes_on);
+        // Console and HTTP are the new one's now.
+        assert!(wait_until(Duration::from_secs(10), || new.console("SHOW VERSION").is_ok()), "{}", new.log());
         new.assert_all_zero();
     });
 }

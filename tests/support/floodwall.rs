@@ -84,6 +84,18 @@ impl Proxy {
         proxy
     }
 
+    /// A second process with the configuration of this one; it is there when its log says so.
+    pub fn successor(&self) -> Self {
+        let folder = Scratch::new("successor");
+        let Self { port, console_port, http_port, .. } = *self;
+        let mut proxy = Self { port, console_port, http_port, process: None, folder };
+        proxy.write_config(&self.config_text());
+        proxy.process = Some(proxy.spawn(Launch::default()));
+        let started = wait_until(Duration::from_secs(15), || proxy.log().contains("started") || !proxy.is_running());
+        assert!(started && proxy.is_running(), "the second proxy did not start:\n{}", proxy.log());
+        proxy
+    }
+
     /// Connection parameters of one of [`super::cluster::ROLES`], through the proxy.
     pub fn conn_str(&self, user: &str, database: &str) -> String {
         conn_str(self.port, user, database)

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, Row, direct};
 use crate::support::process::wait_until;
-use crate::support::raw::Raw;
+use crate::support::raw::{Raw, query, sqlstates};
 
 /// In front of both, the standby named first.
 fn start(primary: &Cluster, standby: &Cluster) -> Proxy {
@@ -83,9 +83,12 @@ fn a_server_that_accepts_and_does_not_answer_is_found_within_three_seconds() {
     let since = Instant::now();
     assert!(wait_until(Duration::from_secs(10), || node(&proxy, &primary)["state"] == "down"));
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    client.send(&query("SELECT 2"));
     standby.sql("postgres", "SELECT pg_promote()");
     assert_eq!(in_recovery(&mut login(&proxy)), "f");
     assert!(is_used(&proxy, &standby));
+    let last = client.rest().expect("a statement that gets no answer ends with its session");
+    assert_eq!(sqlstates(&last).len(), 1, "one error");
     // The stopped one comes back and believes that it is the primary still: nobody goes there.
     drop(stopped);
     assert!(wait_until(Duration::from_secs(10), || node(&proxy, &primary)["state"] == "up"));

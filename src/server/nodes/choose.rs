@@ -28,6 +28,9 @@ mod tests {
     use super::super::probe::Found;
     use super::*;
 
+    /// What was found of `a` and `b`, the server used last, and the one to use.
+    type Case<'a> = (&'a [&'a Vec<Found>; 2], Option<&'a str>, Option<&'a str>);
+
     fn candidate(server: &str, seen: &[Found]) -> Candidate {
         let mut health = Health::unknown();
         for found in seen {
@@ -43,7 +46,7 @@ mod tests {
         let down = vec![Found::Role(Role::Primary), Found::Down("gone".into())];
         let full = vec![Found::Role(Role::Primary), Found::Refused("53300".into())];
         let refused = vec![Found::Refused("28P01".into())];
-        let table: [(&[&Vec<Found>; 2], Option<&str>, Option<&str>); 12] = [
+        let table: [Case<'_>; 12] = [
             (&[&primary, &standby], None, Some("a")),
             (&[&standby, &primary], None, Some("b")),
             (&[&standby, &primary], Some("a"), Some("b")),

@@ -106,3 +106,82 @@ impl Nodes {
         past.push_front((choice.generation, Arc::clone(server)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Leave;
+    use super::super::probe::{Found, Role};
+    use super::*;
+    use crate::config::Listener;
+
+    fn nodes(servers: &[&str]) -> Arc<Nodes> {
+        Nodes::new(&Listener { servers: servers.iter().map(ToString::to_string).collect(), ..Listener::default() })
+    }
+
+    /// Notes what a probe found and chooses; the server that is used then, and its number.
+    fn see(nodes: &Nodes, server: &str, found: Found) -> (Option<String>, u64) {
+        let watched = nodes.watched.load_full();
+        watched.find(server).unwrap().health.lock().unwrap().note(&found);
+        nodes.choose(&watched);
+        let Choice { generation, server, .. } = nodes.primary();
+        (server.map(|server| server.to_string()), generation)
+    }
+
+    fn down() -> Found {
+        Found::Down("silent".to_owned())
+    }
+
+    fn used(server: &str, generation: u64) -> (Option<String>, u64) {
+        (Some(server.to_owned()), generation)
+    }
+
+    #[test]
+    fn a_single_server_is_used_unseen_and_its_sessions_stay() {
+        let nodes = nodes(&["a:1"]);
+        assert_eq!(nodes.primary().server.as_deref(), Some("a:1"));
+        assert_eq!(nodes.outdated(7), None);
+        let other = Listener { servers: vec!["b:1".to_owned()], ..Listener::default() };
+        nodes.reload(&other);
+        assert_eq!(nodes.primary().server.as_deref(), Some("b:1"));
+        assert_eq!(nodes.outdated(0), None, "a reload moves newcomers only");
+    }
+
+    #[test]
+    fn a_number_stands_for_one_server_and_sessions_of_a_silent_one_end_at_once() {
+        let nodes = nodes(&["a:1", "b:1"]);
+        assert_eq!(nodes.primary().server, None, "nobody is used unseen");
+        assert_eq!(see(&nodes, "b:1", Found::Role(Role::Standby)), (None, 0));
+        assert_eq!(see(&nodes, "a:1", Found::Role(Role::Primary)), used("a:1", 1));
+        assert_eq!(see(&nodes, "a:1", Found::Refused("53300".to_owned())), used("a:1", 1), "full is not dead");
+        assert_eq!(see(&nodes, "a:1", down()), (None, 1));
+        assert_eq!(see(&nodes, "a:1", Found::Role(Role::Primary)), used("a:1", 1), "back as it was");
+        assert_eq!(nodes.outdated(1), None);
+        assert_eq!(see(&nodes, "a:1", down()), (None, 1));
+        assert_eq!(see(&nodes, "b:1", Found::Role(Role::Primary)), used("b:1", 2));
+        assert_eq!((nodes.outdated(1), nodes.outdated(2)), (Some(Leave::Now), None));
+        assert_eq!(see(&nodes, "a:1", Found::Role(Role::Primary)), used("b:1", 2), "the choice stays");
+        assert_eq!(nodes.outdated(1), Some(Leave::AtBoundary), "it answers again");
+        assert_eq!(see(&nodes, "b:1", Found::Role(Role::Standby)), used("a:1", 3));
+    }
+
+    #[test]
+    fn a_primary_that_turns_standby_is_left_though_there_is_no_other() {
+        let nodes = nodes(&["a:1", "b:1"]);
+        assert_eq!(see(&nodes, "a:1", Found::Role(Role::Primary)), used("a:1", 1));
+        assert_eq!(see(&nodes, "a:1", Found::Role(Role::Standby)), (None, 2));
+        assert_eq!(nodes.outdated(1), Some(Leave::AtBoundary));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newcomers_wait_for_a_primary_and_no_longer_than_they_may() {
+        let nodes = nodes(&["a:1", "b:1"]);
+        let soon = || crate::clock::now() + std::time::Duration::from_secs(5);
+        assert!(nodes.primary_by(soon()).await.unwrap_err().why.contains("none of its servers"));
+        let later = async {
+            sleep(std::time::Duration::from_secs(3)).await;
+            see(&nodes, "b:1", Found::Role(Role::Primary))
+        };
+        let (got, _) = tokio::join!(nodes.primary_by(soon()), later);
+        assert_eq!(got.unwrap(), ("b:1".into(), 1));
+    }
+}

@@ -46,7 +46,7 @@ fn a_primary_that_is_killed_is_followed_by_the_standby_that_is_promoted() {
     let proxy = start(&primary, &standby);
     let mut client = login(&proxy);
     assert_eq!(in_recovery(&mut client), "f", "the standby is named first and not used");
-    assert_eq!(node(&proxy, &standby)["role"], "standby");
+    assert!(wait_until(Duration::from_secs(10), || node(&proxy, &standby)["role"] == "standby"));
     assert!(is_used(&proxy, &primary));
     primary.stop(Signal::KILL);
     assert!(wait_until(Duration::from_secs(10), || !is_used(&proxy, &primary)));

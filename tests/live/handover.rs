@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
 use crate::support::process::wait_until;
-use crate::support::raw::Raw;
+use crate::support::raw::{Raw, ssl_request};
 
 /// Connections in a row by one client, until told to stop.
 fn visit(port: u16, stop: &AtomicBool, visits: &AtomicUsize) -> Result<(), String> {
@@ -51,4 +51,23 @@ fn newcomers_notice_nothing_when_a_new_process_takes_over() {
         assert!(wait_until(Duration::from_secs(10), || new.console("SHOW VERSION").is_ok()), "{}", new.log());
         new.assert_all_zero();
     });
+}
+
+#[test]
+fn who_had_connected_when_the_end_began_is_still_taken_in() {
+    if direct() {
+        return;
+    }
+    let mut proxy = Proxy::start(Cluster::shared(), "[[listener]]\nreuse_port = true");
+    proxy.signal(Signal::STOP);
+    // The kernel completes these; nobody accepts them.
+    let mut queued: Vec<Raw> = (0..400).map(|_| Raw::open(proxy.port)).collect();
+    queued.iter_mut().for_each(|client| client.send(&ssl_request()));
+    proxy.signal(Signal::TERM);
+    proxy.signal(Signal::CONT);
+    let answers: Vec<Option<u8>> = queued.iter_mut().map(Raw::byte).collect();
+    let answered = answers.iter().filter(|answer| **answer == Some(b'N')).count();
+    assert_eq!(answered, queued.len(), "{}", proxy.log());
+    drop(queued);
+    assert!(proxy.wait(Duration::from_secs(20)).is_some_and(|status| status.success()), "{}", proxy.log());
 }

@@ -13,10 +13,11 @@
 //!                                                              catalog (rows of tables, read beside the data path)
 //! ```
 //!
-//! 1. [`client`] accepts a socket and reads its first packet in the *lobby*. A cancel request leaves by its own lane; anybody else
-//!    needs a place under every cap that applies ([`client::admission`]).
-//! 2. [`session::welcome`] dials the server and lets the two agree on a login ([`session::login`]): Floodwall keeps no secrets.
-//!    An identity counts as proven when the server says AuthenticationOk.
+//! 1. [`client`] accepts a socket at a [`client::door`], learns who is behind a load balancer ([`client::proxied`]) and reads the first
+//!    packet in the *lobby*. A cancel request leaves by its own lane; anybody else needs a place under every cap that applies
+//!    ([`client::admission`]).
+//! 2. [`session::welcome`] dials the server that [`server::nodes`] has chosen and lets the two agree on a login ([`session::login`]):
+//!    Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk.
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
@@ -62,6 +63,8 @@ pub mod sql;
 pub mod units;
 pub mod wire;
 
+#[cfg(feature = "proxy")]
+pub mod address;
 #[cfg(feature = "proxy")]
 pub mod admin;
 #[cfg(feature = "proxy")]

@@ -16,6 +16,7 @@ use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster};
+use floodwall::server::nodes::Nodes;
 use floodwall::session::analyst::Means;
 use floodwall::session::beat::Beat;
 use floodwall::session::cancel::Keys;
@@ -168,7 +169,9 @@ impl Worker {
         let client = admission.prove(login, deadline).await.unwrap();
         let common = &self.house.common;
         let label = Arc::clone(client.label());
-        let newcomer = Newcomer { identity, client: label, peer: (address, 1).into(), server: (address, 5432).into() };
+        let endpoint = |port: u16| std::net::SocketAddr::from((address, port)).into();
+        let newcomer =
+            Newcomer { identity, client: label, peer: endpoint(1), server: endpoint(5432), server_generation: 0 };
         Stay {
             seat: common.roster.join(newcomer),
             key: None,
@@ -208,6 +211,7 @@ fn house(config: &Config) -> Arc<House> {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
         catalog: Catalog::start(listener),
+        nodes: Nodes::new(listener),
         settings: Settings::new(current),
         common: Arc::new(common),
     })

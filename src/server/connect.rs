@@ -1,11 +1,14 @@
 //! Resolve a server's name, dial it, prepare the socket: all within one deadline.
 
 use std::io;
-use std::net::SocketAddr;
+use std::path::Path;
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
+use super::nodes::Nodes;
+use crate::address::Endpoint;
+use crate::clock;
 use crate::net::socket;
 use crate::net::stream::Stream;
 
@@ -23,25 +26,88 @@ impl From<io::Error> for Unreachable {
     }
 }
 
-/// Connects to `host:port`; each address that the name has is tried in turn. Cancel-safe.
-///
-/// # Errors
-/// No address accepted before the deadline.
-pub async fn connect(server: &str, deadline: Instant) -> Result<(Stream, SocketAddr), Unreachable> {
-    let late = || Unreachable { why: "it did not answer in time".to_owned() };
-    timeout_at(deadline, dial(server)).await.unwrap_or_else(|_| Err(late()))
+impl Unreachable {
+    fn late() -> Self {
+        Self { why: "it did not answer in time".to_owned() }
+    }
 }
 
-async fn dial(server: &str) -> Result<(Stream, SocketAddr), Unreachable> {
+/// An open connection to the server that was chosen.
+#[derive(Debug)]
+pub struct Reached {
+    /// The connection; nothing has been sent.
+    pub stream: Stream,
+    /// Where it leads: what a cancel has to dial.
+    pub address: Endpoint,
+    /// The choice that it goes by.
+    pub generation: u64,
+}
+
+/// Connects to the primary; each address that its name has is tried in turn. Where there are several servers and none of them
+/// is one, or the one that was chosen can't be dialled, waits until `patience` for another choice. Cancel-safe.
+///
+/// # Errors
+/// No address accepted before the deadline, or no server is the primary.
+pub async fn connect(nodes: &Nodes, patience: Instant, deadline: Instant) -> Result<Reached, Unreachable> {
+    let patience = patience.min(deadline);
+    loop {
+        let (server, generation) = nodes.primary_by(patience).await?;
+        match timeout_at(deadline, resolve_and_dial(&server)).await.unwrap_or_else(|_| Err(Unreachable::late())) {
+            Ok((stream, address)) => return Ok(Reached { stream, address, generation }),
+            Err(unreachable) if !nodes.several() || clock::now() >= patience => return Err(unreachable),
+            Err(_) => nodes.doubt(patience).await,
+        }
+    }
+}
+
+/// Connects to one server by its name in `servers`, whatever it is.
+///
+/// # Errors
+/// No address accepted.
+pub(super) async fn resolve_and_dial(server: &str) -> Result<(Stream, Endpoint), Unreachable> {
+    if let Some(path) = socket_of(server) {
+        let address = Endpoint::Unix(Path::new(&path).into());
+        return Ok((dial(&address).await?, address));
+    }
     let mut last = Unreachable { why: "its name has no address".to_owned() };
-    for address in lookup_host(server).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                socket::prepare(&stream)?;
-                return Ok((stream.into(), address));
-            }
+    for address in lookup_host(server).await?.map(Endpoint::from) {
+        match dial(&address).await {
+            Ok(stream) => return Ok((stream, address)),
             Err(error) => last = error.into(),
         }
     }
     Err(last)
+}
+
+/// Connects to an address. Cancel-safe.
+///
+/// # Errors
+/// What the system said.
+pub async fn dial(address: &Endpoint) -> io::Result<Stream> {
+    match address {
+        Endpoint::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            socket::prepare(&stream)?;
+            Ok(stream.into())
+        }
+        Endpoint::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
+    }
+}
+
+/// The socket of a server named by its folder, `/folder:port`; `None` for a `host:port`.
+fn socket_of(server: &str) -> Option<String> {
+    let (folder, port) = server.rsplit_once(':').filter(|_| server.starts_with('/'))?;
+    Some(format!("{}/.s.PGSQL.{port}", folder.trim_end_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_and_a_port_name_a_socket() {
+        assert_eq!(socket_of("/run/pg:5433").as_deref(), Some("/run/pg/.s.PGSQL.5433"));
+        assert_eq!(socket_of("/:1").as_deref(), Some("/.s.PGSQL.1"));
+        assert_eq!(socket_of("db:5432"), None);
+    }
 }

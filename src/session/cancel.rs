@@ -5,15 +5,15 @@
 //! handles it before it counts connections.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::address::Endpoint;
+use crate::server::connect::dial;
 use crate::wire::pg::startup::{Cancel, cancel_request};
 
 /// A cancel that the server has not taken by then is given up.
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Where a session's statements run and what cancels them.
 pub struct Target {
     secret: Box<[u8]>,
-    server: SocketAddr,
+    server: Endpoint,
     pid: i32,
     server_secret: Box<[u8]>,
 }
@@ -52,12 +52,7 @@ impl Keys {
     ///
     /// # Errors
     /// The system gave no random bytes.
-    pub fn issue(
-        self: &Arc<Self>,
-        server: SocketAddr,
-        pid: i32,
-        server_secret: &[u8],
-    ) -> Result<Key, getrandom::Error> {
+    pub fn issue(self: &Arc<Self>, server: Endpoint, pid: i32, server_secret: &[u8]) -> Result<Key, getrandom::Error> {
         let mut secret = vec![0; server_secret.len()].into_boxed_slice();
         getrandom::fill(&mut secret)?;
         let target = Arc::new(Target { secret, server, pid, server_secret: server_secret.into() });
@@ -123,7 +118,7 @@ impl Target {
     }
 
     async fn send(&self) -> std::io::Result<()> {
-        let mut stream = TcpStream::connect(self.server).await?;
+        let mut stream = dial(&self.server).await?;
         stream.write_all(&cancel_request(self.pid, &self.server_secret)).await?;
         let mut byte = [0];
         while stream.read(&mut byte).await? > 0 {}
@@ -135,8 +130,8 @@ impl Target {
 mod tests {
     use super::*;
 
-    fn server() -> SocketAddr {
-        "127.0.0.1:5432".parse().unwrap()
+    fn server() -> Endpoint {
+        "127.0.0.1:5432".parse::<std::net::SocketAddr>().unwrap().into()
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::config::{Caps, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
 use crate::roster::Roster;
+use crate::server::nodes::Nodes;
 use crate::telemetry::Gate;
 use crate::telemetry::Metrics;
 use crate::telemetry::shapes::Shapes;
@@ -27,6 +28,8 @@ pub struct House {
     pub admission: Arc<Admission>,
     /// What is known of the server's tables.
     pub catalog: Arc<Catalog>,
+    /// Its servers, and which of them is used.
+    pub nodes: Arc<Nodes>,
     /// What the configuration says; swapped whole on reload.
     pub settings: Settings,
     /// Common to all listeners.

@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::guard::failure_tests::failing;
 use crate::guard::{Guard, State};
 use crate::roster::{Identity, Newcomer, Roster, Seat};
+use crate::server::nodes::Nodes;
 use crate::session::analyst::Means;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, Current, House, Settings};
@@ -44,6 +45,7 @@ fn house(guard: Guard) -> Arc<House> {
         name: "main".into(),
         admission: Admission::new(&config, "main"),
         catalog: Catalog::start(&config.listeners[0]),
+        nodes: Nodes::new(&config.listeners[0]),
         settings: Settings::new(current(guard)),
         common: Arc::new(Common {
             roster: Arc::new(Roster::default()),
@@ -67,8 +69,9 @@ fn seat(house: &House) -> Seat {
             address: [127, 0, 0, 1].into(),
         },
         client: "web".into(),
-        peer: ([127, 0, 0, 1], 1).into(),
-        server: ([127, 0, 0, 1], 5432).into(),
+        peer: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
+        server: std::net::SocketAddr::from(([127, 0, 0, 1], 5432)).into(),
+        server_generation: 0,
     })
 }
 

@@ -176,6 +176,12 @@ pub fn cancel_request(pid: i32, secret: &[u8]) -> Vec<u8> {
     packet
 }
 
+/// Asks for TLS. A PostgreSQL server answers with one byte, whoever asks: so it shows that the server is there.
+pub fn ssl_request() -> [u8; 8] {
+    let [a, b, c, d] = SSL.to_be_bytes();
+    [0, 0, 0, 8, a, b, c, d]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

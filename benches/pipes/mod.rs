@@ -18,7 +18,7 @@ use floodwall::session::ledger::Ledger;
 use floodwall::session::local::Local;
 use floodwall::session::memory::Budget;
 use floodwall::session::policy::Policies;
-use floodwall::session::relay::Relay;
+use floodwall::session::relay::{Owned, Relay};
 use floodwall::session::welcome::{Permits, Stay};
 use floodwall::telemetry::shapes::Shapes;
 use floodwall::telemetry::{Gate, Metrics};
@@ -119,7 +119,7 @@ impl Worker {
 
     async fn session(&self, client: DuplexStream, server: DuplexStream) {
         let ledger = Ledger::new(Arc::clone(&self.house), Rc::clone(&self.local), self.stay().await);
-        let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&self.local.lent), ledger);
+        let relay = Relay::<Pg, _, _, _>::new(client, Owned(server), Rc::clone(&self.local.lent), ledger);
         drop(Box::new(relay).run().await);
     }
 

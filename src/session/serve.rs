@@ -15,7 +15,7 @@ use super::end::End;
 use super::house::House;
 use super::ledger::Ledger;
 use super::local::Local;
-use super::relay::{Relay, Remains};
+use super::relay::{Owned, Relay, Remains};
 use super::welcome::{Guest, welcome};
 use crate::client::listener::Arrival;
 use crate::net::socket::close;
@@ -41,7 +41,7 @@ pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
     let mut ledger = Ledger::new(Arc::clone(&house), Rc::clone(&local), stay);
     register(&ledger).await;
     ledger.take_in(&settings);
-    let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&local.lent), ledger);
+    let relay = Relay::<Pg, _, _, _>::new(client, Owned(server), Rc::clone(&local.lent), ledger);
     let relay = Box::new(relay.with_read(&from_client, &from_server));
     drop((from_client, from_server, settings));
     let remains = relay.run().await;
@@ -57,8 +57,8 @@ async fn register(ledger: &Ledger) {
     .await;
 }
 
-async fn part(house: &House, remains: Remains<Stream, Stream, Ledger>) {
-    let Remains { end, client, server, overseer, last_words, working } = remains;
+async fn part(house: &House, remains: Remains<Stream, Owned<Stream>, Ledger>) {
+    let Remains { end, client, server: Owned(server), overseer, last_words, working, .. } = remains;
     house.common.metrics.session_ended(end.label());
     let stay = overseer.into_stay();
     let told = tell(client, &last_words);

@@ -5,6 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
 use super::decide::Decision;
+use super::source::Source;
 use super::stage::Stage;
 use super::up::Attention;
 use crate::client::refuse;
@@ -22,6 +23,8 @@ pub(super) enum Why {
     CaughtUp,
     /// The replies to all portals of its own group. The first frame has been judged.
     Decided,
+    /// A server. The first frame has been judged.
+    Server,
 }
 
 /// Whether a frame may go to the server.
@@ -41,7 +44,7 @@ impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
     /// May nothing more of the client be looked at?
@@ -54,7 +57,7 @@ where
         self.crowded()
             || self.blocked()
             || match why {
-                Why::Room => false,
+                Why::Room | Why::Server => false,
                 Why::CaughtUp => matches!(P::tail(&self.phase), Tail::Closed | Tail::Buried),
                 Why::Decided => self.group.is_undecided() && P::tail(&self.phase) == Tail::Open,
             }

@@ -10,7 +10,9 @@ mod down;
 mod group;
 mod hold;
 mod late;
+mod lease;
 mod meter;
+mod source;
 mod stage;
 mod up;
 mod walk;
@@ -27,7 +29,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::decide::Cargo;
 use self::group::Group;
 use self::late::Late;
+pub use self::lease::Left;
 use self::meter::Meter;
+pub use self::source::{Owned, Source};
 use self::stage::Stage;
 use self::up::Attention;
 use self::walk::Lane;
@@ -92,8 +96,10 @@ pub struct Remains<C, S, O> {
     pub end: End,
     /// The client's stream.
     pub client: C,
-    /// The server's stream.
+    /// Where its server came from, with the one at hand.
     pub server: S,
+    /// What the server at hand is left with.
+    pub left: Left,
     /// The overseer, with its books.
     pub overseer: O,
     /// Bytes that the client should still get, farewell included.
@@ -107,10 +113,10 @@ impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
-    /// A relay between two streams that have finished their login.
+    /// A relay between a client that has finished its login and a source of servers that have.
     pub fn new(client: C, server: S, lent: Lent, overseer: O) -> Self {
         Self {
             client,
@@ -178,6 +184,7 @@ where
             };
             // A server that sends without a pause must be stopped all the same.
             let settled = self.poll_settle(cx) || self.poll_late(cx);
+            self.look_at_lease();
             if !moved && !settled {
                 return Poll::Pending;
             }
@@ -201,6 +208,7 @@ where
     fn part(mut self, end: End) -> Remains<C, S, O> {
         let owed = !(P::ready(&self.phase) || P::skipping(&self.phase));
         let working = owed && !matches!(end, End::ServerGone | End::ClientQuit);
+        let left = self.left();
         let mut last_words = std::mem::take(&mut self.down.unsent);
         // Inside a frame that the client has half of, no other message can begin.
         if self.down.passing == 0 {
@@ -210,6 +218,6 @@ where
                 P::announce(Announcement::Farewell(&refusal), &mut last_words);
             }
         }
-        Remains { end, client: self.client, server: self.server, overseer: self.overseer, last_words, working }
+        Remains { end, client: self.client, server: self.server, left, overseer: self.overseer, last_words, working }
     }
 }

@@ -67,6 +67,8 @@ pub mod admin;
 #[cfg(feature = "proxy")]
 pub mod app;
 #[cfg(feature = "proxy")]
+pub mod auth;
+#[cfg(feature = "proxy")]
 pub mod catalog;
 #[cfg(feature = "proxy")]
 pub mod client;

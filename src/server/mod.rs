@@ -3,3 +3,4 @@
 pub mod connect;
 pub mod login;
 pub mod pool;
+mod prove;

@@ -19,9 +19,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("shutdown", &["control"]),
     // The two ends, and what reads the server's catalogue beside them.
     ("net", &["wire", "config"]),
-    ("server", &["net", "wire", "config", "telemetry", "units", "clock"]),
+    ("auth", &["net", "wire", "config", "telemetry", "units", "clock"]),
+    ("server", &["auth", "net", "wire", "config", "telemetry", "units", "clock"]),
     ("catalog", &["sql", "config", "telemetry", "units", "clock"]),
-    ("client", &["net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
+    ("client", &["auth", "net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
     // The data path. It never sees who watches it.
     (
         "session",
@@ -30,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "wire",
             "sql",
             "guard",
+            "auth",
             "clock",
             "config",
             "roster",

@@ -42,6 +42,8 @@ pub enum Activity {
     FailedTransaction = 4,
     /// Held back by PAUSE.
     Paused = 5,
+    /// Waiting for a server of its pool.
+    Waiting = 6,
 }
 
 impl Activity {
@@ -54,6 +56,7 @@ impl Activity {
             Self::IdleInTransaction => "idle in transaction",
             Self::FailedTransaction => "failed transaction",
             Self::Paused => "paused",
+            Self::Waiting => "waiting",
         }
     }
 
@@ -64,6 +67,7 @@ impl Activity {
             3 => Self::IdleInTransaction,
             4 => Self::FailedTransaction,
             5 => Self::Paused,
+            6 => Self::Waiting,
             _ => Self::Login,
         }
     }
@@ -249,6 +253,13 @@ impl Roster {
 pub struct Seat {
     roster: Arc<Roster>,
     entry: Arc<Entry>,
+}
+
+impl Seat {
+    /// The entry itself.
+    pub fn entry(&self) -> Arc<Entry> {
+        Arc::clone(&self.entry)
+    }
 }
 
 impl std::ops::Deref for Seat {

@@ -15,6 +15,7 @@ use floodwall::session::analyst::Means;
 use floodwall::session::cancel::Keys;
 use floodwall::session::house::{Common, Current, House, Settings};
 use floodwall::session::ledger::Ledger;
+use floodwall::session::lending::Lending;
 use floodwall::session::local::Local;
 use floodwall::session::memory::Budget;
 use floodwall::session::policy::Policies;
@@ -170,6 +171,7 @@ fn house(config: &Config) -> Arc<House> {
     Arc::new(House {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
+        lending: Lending::new(listener, 1),
         catalog: Catalog::start(listener),
         settings: Settings::new(current),
         common: Arc::new(common),

@@ -12,6 +12,7 @@ use crate::config::{Config, Listener};
 use crate::guard::SettingError;
 use crate::guard::pass::Key;
 use crate::session::house::{Common, Current, House, Settings};
+use crate::session::lending::Lending;
 use crate::session::policy::Policies;
 
 /// One open listener.
@@ -36,6 +37,7 @@ fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>) -> Resul
     let house = House {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
+        lending: Lending::new(listener, config.workers),
         catalog: Catalog::start(listener),
         settings: Settings::new(current(config, listener)?),
         common: Arc::clone(common),

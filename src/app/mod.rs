@@ -213,7 +213,7 @@ fn start_workers(config: &Config, common: &Arc<Common>) -> io::Result<Workers<Jo
         let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
         let means = Means { cache_bytes, ceiling, memory, metrics };
         let local = Local::start(means, Arc::clone(&common.shapes))?;
-        let local = Rc::new(local);
+        let local = Rc::new(local.of_worker(number));
         Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
     })
 }

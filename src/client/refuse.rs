@@ -4,6 +4,7 @@
 //! 53300 for what may pass later (`guards.md` 1.4: libraries retry the classes 08, 40, 53 and 57).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::admission::{Denied, Disclose, Reason};
 use crate::guard::Breach;
@@ -116,6 +117,35 @@ fn cap_hint(rule: &str) -> &'static str {
             "Close connections that are not in use, use a connection pool of bounded size, or raise the cap. SHOW CAPS on the console tells all caps."
         }
     }
+}
+
+/// Too many statements wait for a server of one pool.
+pub fn pool_queue_full(waiting: usize) -> Refusal {
+    let message = format!("all servers of this pool are in use, and {waiting} statements wait for one already");
+    statement(LATER, "pool_queue_length", &message, "Try again later; SHOW POOLS on the console tells who waits.")
+}
+
+/// A statement waited too long for a server of its pool.
+pub fn pool_waited(waited: Duration, why: Option<String>) -> Refusal {
+    let message = format!("no server of this pool was free within {:.1} s", waited.as_secs_f64());
+    let hint = "Shorten transactions, or raise `pool_size` or `query_wait_timeout`.";
+    let detail = why.map_or_else(String::new, |why| format!("The pool could not grow: {why}."));
+    Refusal { detail, ..statement(LATER, "query_wait_timeout", &message, hint) }
+}
+
+/// A pool has no server, and none could be made.
+pub fn pool_has_no_server(why: &str) -> Refusal {
+    statement(UNREACHABLE, "server", why, "Try again; if that fails, look at the server and at its log.")
+}
+
+/// A statement was cancelled before it had a server.
+pub fn cancelled_while_waiting() -> Refusal {
+    let what = "the statement was cancelled on the client's request while it waited for a server";
+    statement(CANCELLED, "cancel", what, "")
+}
+
+fn statement(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
+    Refusal { severity: Severity::Error, ..fatal(sqlstate, rule, message, hint) }
 }
 
 /// A statement that a rule refuses.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
-use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Monitor};
+use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Monitor, Pool, PoolMode};
 use crate::units::{ByteSize, display_duration};
 
 impl Config {
@@ -125,12 +125,30 @@ fn listener(listener: &Listener) -> Part {
         pair("bind", listener.bind.to_string()),
         ("servers".to_owned(), Shown::Value(Value::Array(servers))),
         pair("login", "relay"),
-        pair("pool", "session"),
+        pair("pool", listener.pool.mode.label()),
         max_server_connections,
         ("allow_trust".to_owned(), Shown::Value(Value::Boolean(listener.allow_trust))),
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),
     ];
+    let keys = keys.into_iter().chain(pool(&listener.pool)).collect();
     entry("listener", &listener.name, keys)
+}
+
+/// What bounds pools, where there are any.
+fn pool(pool: &Pool) -> Vec<(String, Shown)> {
+    if pool.mode == PoolMode::Session {
+        return Vec::new();
+    }
+    vec![
+        number("pool_size", pool.size),
+        number("min_pool_size", pool.min_size),
+        number("min_guaranteed_pool_size", pool.min_guaranteed_size),
+        number("max_server_logins", pool.max_server_logins),
+        pair("server_idle_timeout", display_duration(pool.server_idle_timeout)),
+        pair("server_lifetime", display_duration(pool.server_lifetime)),
+        pair("query_wait_timeout", display_duration(pool.query_wait_timeout)),
+        number("pool_queue_length", pool.queue_length),
+    ]
 }
 
 fn monitor(monitor: &Monitor) -> (String, Shown) {

@@ -1,5 +1,6 @@
 //! Sockets and whole frames on them. Knows bytes and the protocols' heads, nothing of policy.
 
+pub mod detached;
 pub mod framed;
 pub mod socket;
 pub mod stream;

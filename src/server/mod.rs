@@ -1,6 +1,8 @@
 //! The back: connections to the database.
 
+pub mod backend;
 pub mod connect;
 pub mod login;
 pub mod pool;
+pub mod pooled;
 mod prove;

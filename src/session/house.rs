@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
+use super::lending::Lending;
 use super::memory::Budget;
 use super::policy::Policies;
 use crate::catalog::Catalog;
@@ -25,6 +26,8 @@ pub struct House {
     pub name: Arc<str>,
     /// Who may come in.
     pub admission: Arc<Admission>,
+    /// Server connections that its clients share.
+    pub lending: Lending,
     /// What is known of the server's tables.
     pub catalog: Arc<Catalog>,
     /// What the configuration says; swapped whole on reload.

@@ -43,6 +43,7 @@ fn house(guard: Guard) -> Arc<House> {
     Arc::new(House {
         name: "main".into(),
         admission: Admission::new(&config, "main"),
+        lending: crate::session::lending::Lending::new(&config.listeners[0], 1),
         catalog: Catalog::start(&config.listeners[0]),
         settings: Settings::new(current(guard)),
         common: Arc::new(Common {

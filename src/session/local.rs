@@ -1,14 +1,18 @@
 //! What the sessions of one worker share: no lock, since they all run on its thread.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::analyst::Means;
+use super::house::House;
+use super::lending::Lenders;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
 use super::timing::Timings;
+use crate::server::pool::Pools;
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::shapes::Shapes;
 
@@ -23,6 +27,10 @@ pub struct Local {
     pub reader: RefCell<Reader>,
     /// Its look-out for what takes too long.
     pub timings: Rc<Timings>,
+    /// Its number, from 0 on.
+    worker: usize,
+    /// Its pools, by listener.
+    lenders: RefCell<HashMap<Arc<str>, Rc<Lenders>>>,
 }
 
 impl Local {
@@ -33,6 +41,25 @@ impl Local {
     pub fn start(means: Means, shapes: Arc<Shapes>) -> io::Result<Self> {
         let metrics = Arc::clone(&means.metrics);
         let reader = Reader::start(means, shapes)?;
-        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader), timings: Rc::default() })
+        Ok(Self {
+            lent: lent(),
+            metrics,
+            reader: RefCell::new(reader),
+            timings: Rc::default(),
+            worker: 0,
+            lenders: RefCell::default(),
+        })
+    }
+
+    /// The same as the worker of that number; without this it is the first.
+    #[must_use]
+    pub fn of_worker(self, worker: usize) -> Self {
+        Self { worker, ..self }
+    }
+
+    /// This worker's pools of a listener.
+    pub fn lenders(&self, house: &House) -> Rc<Lenders> {
+        let start = || Pools::new(Arc::clone(&house.lending.register), self.worker);
+        Rc::clone(self.lenders.borrow_mut().entry(Arc::clone(&house.name)).or_insert_with(start))
     }
 }

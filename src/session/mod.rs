@@ -12,6 +12,7 @@ pub mod flow;
 pub mod house;
 pub mod judge;
 pub mod ledger;
+pub mod lending;
 pub mod local;
 pub mod login;
 pub mod manner;

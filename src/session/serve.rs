@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::cancel::Key;
+use super::cancel::{Cancelled, Key};
 use super::end::End;
 use super::house::House;
 use super::ledger::Ledger;
@@ -74,7 +74,10 @@ async fn part(house: &House, remains: Remains<Stream, Owned<Stream>, Ledger>) {
 /// Ends what the server works on, and the connection.
 async fn cancel(house: &House, key: &Key, server: Stream) {
     let target = key.target();
-    let outcome = if target.cancel().await { "client_gone" } else { "server_unreachable" };
+    let outcome = match target.cancel().await {
+        Cancelled::Forwarded => "client_gone",
+        other => other.label(),
+    };
     house.common.metrics.cancel(outcome);
     let mut closed = pin!(close(server));
     for _ in 0..CANCELS_MAX {

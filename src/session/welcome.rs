@@ -121,9 +121,9 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
         None => "unknown_key",
         Some(target) => {
             let lane = house.admission.cancel().await;
-            let sent = target.cancel().await;
+            let cancelled = target.cancel().await;
             drop(lane);
-            if sent { "forwarded" } else { "server_unreachable" }
+            cancelled.label()
         }
     };
     house.common.metrics.cancel(outcome);

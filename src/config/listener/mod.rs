@@ -11,7 +11,7 @@ use toml::Value;
 
 pub use self::entry::Entry;
 pub use self::login::Login;
-pub use self::pool::Pool;
+pub use self::pool::{Pool, PoolMode};
 pub use self::tls::Tls;
 use super::context::{Context, secret};
 use super::document::{Document, Section};
@@ -63,7 +63,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
     let servers = section.read("servers", servers).unwrap_or(default.servers);
     let entry = entry::resolve(&mut section, context);
     let login = login::resolve(&mut section, context);
-    let pool = pool::resolve(&mut section, context);
+    let pool = pool::resolve(&mut section, context, &login);
     let tls = tls::resolve(&mut section, context);
     let max_server_connections = section.read("max_server_connections", value::count);
     let allow_trust = section.read("allow_trust", value::flag).unwrap_or(default.allow_trust);

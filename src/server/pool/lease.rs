@@ -84,6 +84,11 @@ impl<M: Make> Lease<M> {
 }
 
 impl<M: Make> Pool<M> {
+    /// What makes its servers.
+    pub fn maker(&self) -> &M {
+        &self.make
+    }
+
     /// Takes back a server that is clean, from whoever cleaned it.
     pub fn give_back(&self, server: Box<M::Server>) {
         self.give(server);

@@ -169,10 +169,11 @@ impl<M: Make> Pool<M> {
     /// Puts somebody into the queue.
     pub(super) fn join(&self, waiter: &Rc<Waiter<M::Server>>) -> Result<(), Unserved> {
         let limits = self.shared.register.limits();
-        let mut inner = self.inner.borrow_mut();
-        if inner.queue.waiting() >= limits.queue_length {
-            return Err(Unserved::QueueFull(inner.queue.waiting()));
+        let waiting = self.shared.waiting();
+        if waiting >= limits.queue_length {
+            return Err(Unserved::QueueFull(waiting));
         }
+        let mut inner = self.inner.borrow_mut();
         inner.queue.join(waiter, clock::now());
         self.publish_queue(&mut inner);
         let timed = std::mem::replace(&mut inner.timing, true);

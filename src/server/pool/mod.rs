@@ -51,7 +51,7 @@ pub struct Limits {
     pub min: usize,
     /// A pool that has fewer gets the next server that the listener can spare.
     pub guaranteed: usize,
-    /// Waiters at the most, of each worker.
+    /// Waiters at the most.
     pub queue_length: usize,
     /// How long one may wait.
     pub query_wait_timeout: Duration,

@@ -178,6 +178,11 @@ impl<A: Debug + Send + 'static> Shared<A> {
         self.lanes.iter().map(|lane| lane.servers.load(Ordering::SeqCst)).sum()
     }
 
+    /// Who waits, on all workers.
+    pub(super) fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.waiting.load(Ordering::Relaxed)).sum()
+    }
+
     pub(super) fn idle(&self) -> usize {
         self.lanes.iter().map(|lane| lane.idle.load(Ordering::SeqCst)).sum()
     }
@@ -300,6 +305,7 @@ trait Count: Debug + Send + Sync {
     fn moved(&self, from: Option<usize>, to: Option<usize>);
     fn freed(&self);
     fn wait_for_place(&self) -> Result<bool, AlreadyWaiting>;
+    fn ask_again(&self, starving: bool) -> bool;
     fn waited_for_place(&self, starving: bool);
 }
 
@@ -325,6 +331,16 @@ impl<A: Debug + Send + 'static> Count for Shared<A> {
         let starving = !self.register.evict(&self.key) && self.is_below_guarantee();
         self.register.starving.fetch_add(usize::from(starving), Ordering::SeqCst);
         Ok(starving)
+    }
+
+    fn ask_again(&self, starving: bool) -> bool {
+        let still = !self.register.evict(&self.key) && self.is_below_guarantee();
+        match (starving, still) {
+            (false, true) => self.register.starving.fetch_add(1, Ordering::SeqCst),
+            (true, false) => self.register.starving.fetch_sub(1, Ordering::SeqCst),
+            _ => 0,
+        };
+        still
     }
 
     fn waited_for_place(&self, starving: bool) {
@@ -367,6 +383,13 @@ impl Slot {
     pub fn wait_for_place(&self) -> Result<Placing, AlreadyWaiting> {
         let starving = self.of.wait_for_place()?;
         Ok(Placing { of: Arc::clone(&self.of), starving })
+    }
+}
+
+impl Placing {
+    /// Asks once more: something may have become idle meanwhile.
+    pub fn ask_again(&mut self) {
+        self.starving = self.of.ask_again(self.starving);
     }
 }
 

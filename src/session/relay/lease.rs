@@ -27,6 +27,15 @@ pub enum Left {
     Unclear,
 }
 
+/// What was read of a server and not looked at, and how much of a message is still to come.
+#[derive(Debug, Default)]
+pub struct Behind {
+    /// Bytes of the message at hand that belong to nobody any more.
+    pub pending: u64,
+    /// Read behind them.
+    pub held: BytesMut,
+}
+
 impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,

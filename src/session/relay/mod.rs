@@ -29,7 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::decide::Cargo;
 use self::group::Group;
 use self::late::Late;
-pub use self::lease::Left;
+pub use self::lease::{Behind, Left};
 use self::meter::Meter;
 pub use self::source::{Owned, Source};
 use self::stage::Stage;
@@ -100,6 +100,8 @@ pub struct Remains<C, S, O> {
     pub server: S,
     /// What the server at hand is left with.
     pub left: Left,
+    /// What it has said of that so far.
+    pub behind: Behind,
     /// The overseer, with its books.
     pub overseer: O,
     /// Bytes that the client should still get, farewell included.
@@ -209,6 +211,8 @@ where
         let owed = !(P::ready(&self.phase) || P::skipping(&self.phase));
         let working = owed && !matches!(end, End::ServerGone | End::ClientQuit);
         let left = self.left();
+        let pending = self.down.passing.saturating_add(self.down.dropping);
+        let behind = Behind { pending, held: std::mem::take(&mut self.down.held) };
         let mut last_words = std::mem::take(&mut self.down.unsent);
         // Inside a frame that the client has half of, no other message can begin.
         if self.down.passing == 0 {
@@ -218,6 +222,15 @@ where
                 P::announce(Announcement::Farewell(&refusal), &mut last_words);
             }
         }
-        Remains { end, client: self.client, server: self.server, left, overseer: self.overseer, last_words, working }
+        Remains {
+            end,
+            client: self.client,
+            server: self.server,
+            left,
+            behind,
+            overseer: self.overseer,
+            last_words,
+            working,
+        }
     }
 }

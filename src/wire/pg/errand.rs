@@ -6,6 +6,9 @@ use super::code::client;
 use super::refusal::{copy_fail, failing_parse, failing_query, message};
 use crate::wire::Errand;
 
+/// Terminate: the end of a connection of our own.
+pub const GOODBYE: [u8; 5] = [client::TERMINATE, 0, 0, 0, 4];
+
 /// Writes an errand and hands each code that was written to `sent`.
 pub fn write(errand: Errand<'_>, out: &mut BytesMut, mut sent: impl FnMut(u8)) {
     match errand {

@@ -20,6 +20,7 @@ use crate::client::listener::Arrival;
 use crate::client::refuse;
 use crate::client::startup::{self, Opening};
 use crate::clock;
+use crate::config::Login;
 use crate::guard::caps;
 use crate::net::framed::{Broken, Framed};
 use crate::net::socket::close;
@@ -131,10 +132,10 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
 }
 
 /// A client on its way in.
-struct Visitor<'a> {
-    house: &'a Arc<House>,
-    settings: &'a Current,
-    deadline: Instant,
+pub(super) struct Visitor<'a> {
+    pub(super) house: &'a Arc<House>,
+    pub(super) settings: &'a Current,
+    pub(super) deadline: Instant,
     peer: SocketAddr,
     local: IpAddr,
 }
@@ -149,6 +150,9 @@ impl Visitor<'_> {
         if startup.purpose == Purpose::Replication && !self.settings.policies.may_replicate(&identity) {
             return Err(Failed::refused(refuse::replication()).into());
         }
+        if self.settings.listener.login != Login::Relay {
+            return self.enter_by_ourselves(client, startup).await;
+        }
         // A client that leaves while it waits gives its turn to the next.
         let (house, login, server_permit) = tokio::select! {
             permits = self.permits(&identity) => permits?,
@@ -158,7 +162,8 @@ impl Visitor<'_> {
         let (server, address) = connect(name, self.deadline)
             .await
             .map_err(|unreachable| Failed::refused(refuse::server_unreachable(name, &unreachable.why)))?;
-        let mut desk = Desk::new(self, login, address);
+        let mut desk = Desk::new(self, login);
+        desk.server = Some(address);
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
         }
@@ -174,7 +179,7 @@ impl Visitor<'_> {
         Ok(self.seat(identity, server, permits, desk))
     }
 
-    fn identity(&self, startup: &Startup) -> Identity {
+    pub(super) fn identity(&self, startup: &Startup) -> Identity {
         let name = |bytes: &[u8]| display_bytes(bytes.get(..NAME_MAX).unwrap_or(bytes));
         Identity {
             listener: Arc::clone(&self.house.name),
@@ -190,6 +195,12 @@ impl Visitor<'_> {
     }
 
     async fn permits(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit, ServerPermit), Failed> {
+        let (house, login) = self.places(identity).await?;
+        Ok((house, login, self.server_permit().await?))
+    }
+
+    /// A place at the listener and for a login.
+    pub(super) async fn places(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit), Failed> {
         let admission = &self.house.admission;
         let until = self.wait_until();
         timeout_at(until, self.house.common.control.resumed()).await.map_err(|_| Failed::refused(refuse::paused()))?;
@@ -203,12 +214,15 @@ impl Visitor<'_> {
             .await
             .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(login.waited());
-        let server = self
-            .queued("max_server_connections", admission.server(until))
-            .await
-            .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
+        Ok((house, login))
+    }
+
+    /// A place at the server.
+    pub(super) async fn server_permit(&self) -> Result<ServerPermit, Failed> {
+        let place = self.queued("max_server_connections", self.house.admission.server(self.wait_until())).await;
+        let server = place.map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(server.waited());
-        Ok((house, login, server))
+        Ok(server)
     }
 
     /// Counts who does not get a place at once.
@@ -263,11 +277,16 @@ impl Visitor<'_> {
                     tracing::warn!(user, database, %peer, why, suppressed, "a login was refused");
                 }
             }
+            Failed::Unproven { why, .. } => {
+                if let Pass::Write { suppressed } = gate.pass(&format!("unproven {}", identity.address)) {
+                    tracing::warn!(user, database, %peer, why, suppressed, "a client did not prove who it is");
+                }
+            }
             Failed::ClientGone => {}
         }
     }
 
-    fn late(&self) -> Refusal {
+    pub(super) fn late(&self) -> Refusal {
         refuse::login_timeout(self.settings.caps.login_timeout.as_secs_f64())
     }
 
@@ -279,10 +298,11 @@ impl Visitor<'_> {
         None
     }
 
-    fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
+    pub(super) fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
         let common = &self.house.common;
-        let newcomer =
-            Newcomer { identity, client: Arc::clone(permits.client.label()), peer: self.peer, server: desk.server };
+        let server_address = desk.server.unwrap_or(self.peer);
+        let client = Arc::clone(permits.client.label());
+        let newcomer = Newcomer { identity, client, peer: self.peer, server: server_address };
         let seat = common.roster.join(newcomer);
         if let Some(key) = &desk.key {
             seat.set_server_pid(key.pid());
@@ -296,11 +316,15 @@ impl Visitor<'_> {
     /// Says why, where there is somebody to hear it, and counts it.
     async fn turn_away(&self, client: Framed<Stream>, failed: Failed) {
         let common = &self.house.common;
-        match failed {
+        match &failed {
             Failed::Rejected(_) => common.metrics.login("rejected"),
             Failed::ClientGone => common.metrics.login("client_gone"),
-            Failed::Refused(refusal) => {
-                common.metrics.login("refused");
+            Failed::Refused(_) => common.metrics.login("refused"),
+            Failed::Unproven { .. } => common.metrics.login("unproven"),
+        }
+        match failed {
+            Failed::Rejected(_) | Failed::ClientGone => {}
+            Failed::Refused(refusal) | Failed::Unproven { refusal, .. } => {
                 let mut bytes = BytesMut::new();
                 pg_refusal::error(&refusal, &mut bytes);
                 drop(timeout(FAREWELL, say_goodbye(client, &bytes)).await);
@@ -325,7 +349,7 @@ async fn say_goodbye(mut client: Framed<Stream>, words: &[u8]) {
 }
 
 /// A login that came to nothing.
-struct Turned {
+pub(super) struct Turned {
     failed: Failed,
     /// The server's connection, where there is one, with its place: free only when the server has closed, since it counts the
     /// connection until then.
@@ -348,7 +372,7 @@ impl Turned {
 }
 
 /// A login that went well.
-struct Entered {
+pub(super) struct Entered {
     server: Framed<Stream>,
     settings: Vec<Setting>,
     stay: Stay,
@@ -363,18 +387,18 @@ impl Entered {
 }
 
 /// What the login decides on the way: see [`Host`].
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     visitor: &'a Visitor<'a>,
     login: Option<LoginPermit>,
-    client: Option<ClientPermit>,
-    server: SocketAddr,
+    pub(super) client: Option<ClientPermit>,
+    pub(super) server: Option<SocketAddr>,
     key: Option<Key>,
-    settings: Vec<Setting>,
+    pub(super) settings: Vec<Setting>,
 }
 
 impl<'a> Desk<'a> {
-    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: SocketAddr) -> Self {
-        Self { visitor, login: Some(login), client: None, server, key: None, settings: Vec::new() }
+    pub(super) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
+        Self { visitor, login: Some(login), client: None, server: None, key: None, settings: Vec::new() }
     }
 }
 
@@ -392,7 +416,8 @@ impl Host for Desk<'_> {
 
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
         let keys = &self.visitor.house.common.keys;
-        let key = keys.issue(self.server, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let server = self.server.ok_or_else(|| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(server, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
         let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
         message.put_u8(BACKEND_KEY_DATA);
         message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use floodwall::auth::derive::Deriver;
 use floodwall::catalog::Catalog;
 use floodwall::client::admission::Admission;
+use floodwall::client::login::Logins;
 use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::control::Control;
@@ -173,6 +175,7 @@ fn house(config: &Config) -> Arc<House> {
         admission: Admission::new(config, &listener.name),
         lending: Lending::new(listener, 1),
         catalog: Catalog::start(listener),
+        logins: Arc::new(Logins::new(&listener.login, Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current),
         common: Arc::new(common),
     })

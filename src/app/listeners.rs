@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::Failed;
+use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::listener::bind;
+use crate::client::login::Logins;
 use crate::config::{Config, Listener};
 use crate::guard::SettingError;
 use crate::guard::pass::Key;
@@ -24,10 +26,17 @@ pub(super) struct Open {
 
 /// Opens all listeners, or none.
 pub(super) fn open(config: &Config, common: &Arc<Common>) -> Result<Vec<Open>, Failed> {
-    config.listeners.iter().map(|listener| open_one(config, listener, common)).collect()
+    // Half of the cores: keys are derived beside the data path, not in its place.
+    let deriver = Deriver::new(config.workers / 2)?;
+    config.listeners.iter().map(|listener| open_one(config, listener, common, &deriver)).collect()
 }
 
-fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>) -> Result<Open, Failed> {
+fn open_one(
+    config: &Config,
+    listener: &Listener,
+    common: &Arc<Common>,
+    deriver: &Arc<Deriver>,
+) -> Result<Open, Failed> {
     let socket = bind(listener.bind).map_err(|source| Failed::Bind {
         name: listener.name.clone(),
         address: listener.bind,
@@ -39,6 +48,7 @@ fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>) -> Resul
         admission: Admission::new(config, &listener.name),
         lending: Lending::new(listener, config.workers),
         catalog: Catalog::start(listener),
+        logins: Arc::new(Logins::new(&listener.login, Arc::clone(deriver))?),
         settings: Settings::new(current(config, listener)?),
         common: Arc::clone(common),
     };

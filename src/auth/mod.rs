@@ -5,10 +5,12 @@
 //! has the same verifier, and no password is kept anywhere.
 //!
 //! - [`scram`] is the exchange, [`md5`] the older hash, [`saslprep`] what becomes of a password before it is hashed;
+//! - [`accounts`] says what proves that somebody is a user;
 //! - [`derive`] turns passwords into keys on threads of its own, since each costs a millisecond of processor time.
 //!
 //! Secrets are compared in constant time and never show in `Debug`.
 
+pub mod accounts;
 pub mod derive;
 pub mod md5;
 mod proof;

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod listener;
+pub mod login;
 pub mod matching;
 pub mod refuse;
 pub mod startup;

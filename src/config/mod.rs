@@ -19,6 +19,7 @@ mod resolve;
 mod restart;
 mod show;
 mod surroundings;
+mod users;
 mod value;
 
 use std::path::PathBuf;
@@ -28,10 +29,11 @@ pub use admin::{Admin, AdminUser, Role};
 pub use caps::{Caps, ClientCaps, KeyPart, Over};
 pub use client::{ClientMatch, ClientRule};
 pub use context::{RulesCheck, RulesTable};
-pub use listener::{Entry, Listener, Login, Monitor, Pool, PoolMode, Tls};
+pub use listener::{Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, Users};
 pub use problem::{Problem, Problems, SettingError};
 pub use resolve::{Loaded, load, load_break_glass, load_console, read};
 pub use surroundings::{Process, SecretSource, Surroundings};
+pub use users::{User, UserSecret};
 
 /// Everything that `config.toml` says, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
-use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Monitor, Pool, PoolMode};
+use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Login, Monitor, Pool, PoolMode};
 use crate::units::{ByteSize, display_duration};
 
 impl Config {
@@ -119,18 +119,21 @@ fn listener(listener: &Listener) -> Part {
         Some(count) => number("max_server_connections", count),
         None => note("max_server_connections", "learnt from the server"),
     };
-    let keys = vec![
+    let mut keys = vec![
         pair("name", listener.name.as_str()),
         pair("protocol", "postgres"),
         pair("bind", listener.bind.to_string()),
         ("servers".to_owned(), Shown::Value(Value::Array(servers))),
-        pair("login", "relay"),
+        pair("login", listener.login.label()),
         pair("pool", listener.pool.mode.label()),
         max_server_connections,
         ("allow_trust".to_owned(), Shown::Value(Value::Boolean(listener.allow_trust))),
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),
     ];
-    let keys = keys.into_iter().chain(pool(&listener.pool)).collect();
+    if let Login::Users(users) = &listener.login {
+        keys.push(pair("users_file", users.file.display().to_string()));
+    }
+    keys.extend(pool(&listener.pool));
     entry("listener", &listener.name, keys)
 }
 

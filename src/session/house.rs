@@ -11,6 +11,7 @@ use super::memory::Budget;
 use super::policy::Policies;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
+use crate::client::login::Logins;
 use crate::config::{Caps, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
@@ -30,6 +31,8 @@ pub struct House {
     pub lending: Lending,
     /// What is known of the server's tables.
     pub catalog: Arc<Catalog>,
+    /// What proves who a client is, where Floodwall checks that.
+    pub logins: Arc<Logins>,
     /// What the configuration says; swapped whole on reload.
     pub settings: Settings,
     /// Common to all listeners.

@@ -14,9 +14,11 @@ use super::cancel::{Cancelled, Key};
 use super::end::End;
 use super::house::House;
 use super::ledger::Ledger;
+use super::lending::borrowed::Borrowed;
+use super::lending::recover::recover;
 use super::local::Local;
 use super::relay::{Owned, Relay, Remains};
-use super::welcome::{Guest, welcome};
+use super::welcome::{Back, Guest, welcome};
 use crate::client::listener::Arrival;
 use crate::net::socket::close;
 use crate::net::stream::Stream;
@@ -36,16 +38,39 @@ const CANCELS_MAX: usize = 20;
 
 /// Serves one client. What only the login or the end needs is boxed, so that an idle session does not carry it.
 pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
-    let Some(guest) = Box::pin(welcome(&house, arrival)).await else { return };
-    let Guest { client, server, from_client, from_server, settings, stay } = guest;
+    let Some(guest) = Box::pin(welcome(&house, &local, arrival)).await else { return };
+    let Guest { client, back, from_client, from_server, settings, stay } = guest;
     let mut ledger = Ledger::new(Arc::clone(&house), Rc::clone(&local), stay);
     register(&ledger).await;
     ledger.take_in(&settings);
-    let relay = Relay::<Pg, _, _, _>::new(client, Owned(server), Rc::clone(&local.lent), ledger);
-    let relay = Box::new(relay.with_read(&from_client, &from_server));
-    drop((from_client, from_server, settings));
-    let remains = relay.run().await;
-    Box::pin(part(&house, remains)).await;
+    drop(settings);
+    match back {
+        Back::Own(server) => {
+            let relay = Relay::<Pg, _, _, _>::new(client, Owned(server), Rc::clone(&local.lent), ledger);
+            let relay = Box::new(relay.with_read(&from_client, &from_server));
+            drop((from_client, from_server));
+            let remains = relay.run().await;
+            Box::pin(part(&house, remains)).await;
+        }
+        Back::Pool(pool) => {
+            let Some(target) = ledger.stay.key.as_ref().map(Key::target) else { return };
+            let borrowed = Borrowed::new(&house, pool, target, ledger.stay.seat.entry());
+            let relay = Relay::<Pg, _, _, _>::new(client, borrowed, Rc::clone(&local.lent), ledger);
+            let relay = Box::new(relay.with_read(&from_client, &[]));
+            drop((from_client, from_server));
+            let remains = relay.run().await;
+            Box::pin(part_from_pool(&house, remains)).await;
+        }
+    }
+}
+
+/// Ends a session whose server was lent: what it leaves there is cleaned up before anybody else has it.
+async fn part_from_pool(house: &House, remains: Remains<Stream, Borrowed, Ledger>) {
+    let Remains { end, client, server, left, behind, overseer, last_words, .. } = remains;
+    house.common.metrics.session_ended(end.label());
+    let stay = overseer.into_stay();
+    let patient = || finishing(end, &stay.seat);
+    tokio::join!(tell(client, &last_words), recover(server, end, left, behind, patient));
 }
 
 /// A task's waker stays the same for its life, so once is enough.

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,12 +15,15 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::cancel::Key;
 use super::house::{Current, House};
+use super::lending::Lender;
+use super::local::Local;
 use super::login::{Failed, Host, Relayed, Trust};
 use crate::client::admission::{ClientPermit, Denied, HousePermit, LoginPermit, ServerPermit, Waited};
 use crate::client::listener::Arrival;
 use crate::client::refuse;
 use crate::client::startup::{self, Opening};
 use crate::clock;
+use crate::config::Login;
 use crate::guard::caps;
 use crate::net::framed::{Broken, Framed};
 use crate::net::socket::close;
@@ -47,16 +51,25 @@ const CLOSING: Duration = Duration::from_secs(10);
 pub struct Guest {
     /// The client's socket.
     pub client: Stream,
-    /// The server's socket.
-    pub server: Stream,
+    /// Where its server comes from.
+    pub back: Back<Stream>,
     /// Read from the client after its login.
     pub from_client: BytesMut,
-    /// Read from the server after its first ReadyForQuery.
+    /// Read from its own server after its first ReadyForQuery.
     pub from_server: BytesMut,
     /// Settings that change how SQL is read.
     pub settings: Vec<Setting>,
     /// Its place in the roster and its permits.
     pub stay: Stay,
+}
+
+/// Where a client's server comes from.
+#[derive(Debug)]
+pub enum Back<S> {
+    /// It has one of its own.
+    Own(S),
+    /// It has one of this pool's for each transaction.
+    Pool(Rc<Lender>),
 }
 
 /// What a session holds for as long as it lasts.
@@ -67,7 +80,7 @@ pub struct Stay {
     /// Its cancel key; a server may give none.
     pub key: Option<Key>,
     /// Its part of the gauges.
-    pub gauges: [GaugeGuard; 2],
+    pub gauges: (GaugeGuard, Option<GaugeGuard>),
     /// Its places under the caps.
     pub permits: Permits,
 }
@@ -79,17 +92,17 @@ pub struct Permits {
     pub client: ClientPermit,
     /// Of the listener and of its address.
     pub house: HousePermit,
-    /// Of the server.
-    pub server: ServerPermit,
+    /// Of its own server.
+    pub server: Option<ServerPermit>,
 }
 
 /// Takes a client in, or tells it why not. `None`: it is gone.
-pub async fn welcome(house: &Arc<House>, arrival: Arrival) -> Option<Guest> {
+pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, arrival: Arrival) -> Option<Guest> {
     let settings = house.settings.load();
     let deadline = arrival.accepted + settings.caps.login_timeout;
     let mut client = Framed::new(Stream::from(TcpStream::from_std(arrival.stream).ok()?));
     let opening = timeout_at(deadline, startup::receive(&mut client)).await;
-    let visitor = Visitor { house, settings: &settings, deadline, peer: arrival.peer, local: arrival.local };
+    let visitor = Visitor { house, worker, settings: &settings, deadline, peer: arrival.peer, local: arrival.local };
     let failed = match opening {
         Ok(Ok(Opening::Session(startup))) => {
             drop(arrival.lobby);
@@ -131,10 +144,11 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
 }
 
 /// A client on its way in.
-struct Visitor<'a> {
-    house: &'a Arc<House>,
-    settings: &'a Current,
-    deadline: Instant,
+pub(super) struct Visitor<'a> {
+    pub(super) house: &'a Arc<House>,
+    pub(super) worker: &'a Rc<Local>,
+    pub(super) settings: &'a Current,
+    pub(super) deadline: Instant,
     peer: SocketAddr,
     local: IpAddr,
 }
@@ -149,6 +163,9 @@ impl Visitor<'_> {
         if startup.purpose == Purpose::Replication && !self.settings.policies.may_replicate(&identity) {
             return Err(Failed::refused(refuse::replication()).into());
         }
+        if self.settings.listener.login != Login::Relay {
+            return self.enter_by_ourselves(client, startup).await;
+        }
         // A client that leaves while it waits gives its turn to the next.
         let (house, login, server_permit) = tokio::select! {
             permits = self.permits(&identity) => permits?,
@@ -158,7 +175,8 @@ impl Visitor<'_> {
         let (server, address) = connect(name, self.deadline)
             .await
             .map_err(|unreachable| Failed::refused(refuse::server_unreachable(name, &unreachable.why)))?;
-        let mut desk = Desk::new(self, login, address);
+        let mut desk = Desk::new(self, login);
+        desk.server = Some(address);
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
         }
@@ -170,11 +188,11 @@ impl Visitor<'_> {
             Ok(permit) => permit,
             Err(failed) => return Err(Turned { failed, server: Some((server, server_permit)) }),
         };
-        let permits = Permits { client: client_permit, house, server: server_permit };
-        Ok(self.seat(identity, server, permits, desk))
+        let permits = Permits { client: client_permit, house, server: Some(server_permit) };
+        Ok(self.seat(identity, Back::Own(server), permits, desk))
     }
 
-    fn identity(&self, startup: &Startup) -> Identity {
+    pub(super) fn identity(&self, startup: &Startup) -> Identity {
         let name = |bytes: &[u8]| display_bytes(bytes.get(..NAME_MAX).unwrap_or(bytes));
         Identity {
             listener: Arc::clone(&self.house.name),
@@ -190,6 +208,12 @@ impl Visitor<'_> {
     }
 
     async fn permits(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit, ServerPermit), Failed> {
+        let (house, login) = self.places(identity).await?;
+        Ok((house, login, self.server_permit().await?))
+    }
+
+    /// A place at the listener and for a login.
+    pub(super) async fn places(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit), Failed> {
         let admission = &self.house.admission;
         let until = self.wait_until();
         timeout_at(until, self.house.common.control.resumed()).await.map_err(|_| Failed::refused(refuse::paused()))?;
@@ -203,12 +227,15 @@ impl Visitor<'_> {
             .await
             .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(login.waited());
-        let server = self
-            .queued("max_server_connections", admission.server(until))
-            .await
-            .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
+        Ok((house, login))
+    }
+
+    /// A place at the server.
+    pub(super) async fn server_permit(&self) -> Result<ServerPermit, Failed> {
+        let place = self.queued("max_server_connections", self.house.admission.server(self.wait_until())).await;
+        let server = place.map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(server.waited());
-        Ok((house, login, server))
+        Ok(server)
     }
 
     /// Counts who does not get a place at once.
@@ -263,11 +290,16 @@ impl Visitor<'_> {
                     tracing::warn!(user, database, %peer, why, suppressed, "a login was refused");
                 }
             }
+            Failed::Unproven { why, .. } => {
+                if let Pass::Write { suppressed } = gate.pass(&format!("unproven {}", identity.address)) {
+                    tracing::warn!(user, database, %peer, why, suppressed, "a client did not prove who it is");
+                }
+            }
             Failed::ClientGone => {}
         }
     }
 
-    fn late(&self) -> Refusal {
+    pub(super) fn late(&self) -> Refusal {
         refuse::login_timeout(self.settings.caps.login_timeout.as_secs_f64())
     }
 
@@ -279,28 +311,39 @@ impl Visitor<'_> {
         None
     }
 
-    fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
+    pub(super) fn seat(
+        &self,
+        identity: Identity,
+        back: Back<Framed<Stream>>,
+        permits: Permits,
+        desk: Desk<'_>,
+    ) -> Entered {
         let common = &self.house.common;
-        let newcomer =
-            Newcomer { identity, client: Arc::clone(permits.client.label()), peer: self.peer, server: desk.server };
+        let server_address = desk.server.unwrap_or(self.peer);
+        let client = Arc::clone(permits.client.label());
+        let newcomer = Newcomer { identity, client, peer: self.peer, server: server_address };
         let seat = common.roster.join(newcomer);
         if let Some(key) = &desk.key {
             seat.set_server_pid(key.pid());
         }
         common.metrics.login("accepted");
-        let gauges =
-            [common.metrics.client_connected(&self.house.name), common.metrics.server_connected(&self.house.name)];
-        Entered { server, settings: desk.settings, stay: Stay { seat, key: desk.key, gauges, permits } }
+        let own = matches!(back, Back::Own(_)).then(|| common.metrics.server_connected(&self.house.name));
+        let gauges = (common.metrics.client_connected(&self.house.name), own);
+        Entered { back, settings: desk.settings, stay: Stay { seat, key: desk.key, gauges, permits } }
     }
 
     /// Says why, where there is somebody to hear it, and counts it.
     async fn turn_away(&self, client: Framed<Stream>, failed: Failed) {
         let common = &self.house.common;
-        match failed {
+        match &failed {
             Failed::Rejected(_) => common.metrics.login("rejected"),
             Failed::ClientGone => common.metrics.login("client_gone"),
-            Failed::Refused(refusal) => {
-                common.metrics.login("refused");
+            Failed::Refused(_) => common.metrics.login("refused"),
+            Failed::Unproven { .. } => common.metrics.login("unproven"),
+        }
+        match failed {
+            Failed::Rejected(_) | Failed::ClientGone => {}
+            Failed::Refused(refusal) | Failed::Unproven { refusal, .. } => {
                 let mut bytes = BytesMut::new();
                 pg_refusal::error(&refusal, &mut bytes);
                 drop(timeout(FAREWELL, say_goodbye(client, &bytes)).await);
@@ -325,7 +368,7 @@ async fn say_goodbye(mut client: Framed<Stream>, words: &[u8]) {
 }
 
 /// A login that came to nothing.
-struct Turned {
+pub(super) struct Turned {
     failed: Failed,
     /// The server's connection, where there is one, with its place: free only when the server has closed, since it counts the
     /// connection until then.
@@ -348,8 +391,8 @@ impl Turned {
 }
 
 /// A login that went well.
-struct Entered {
-    server: Framed<Stream>,
+pub(super) struct Entered {
+    back: Back<Framed<Stream>>,
     settings: Vec<Setting>,
     stay: Stay,
 }
@@ -357,24 +400,30 @@ struct Entered {
 impl Entered {
     fn guest(self, client: Framed<Stream>) -> Guest {
         let (client, from_client) = client.into_parts();
-        let (server, from_server) = self.server.into_parts();
-        Guest { client, server, from_client, from_server, settings: self.settings, stay: self.stay }
+        let (back, from_server) = match self.back {
+            Back::Own(server) => {
+                let (server, from_server) = server.into_parts();
+                (Back::Own(server), from_server)
+            }
+            Back::Pool(pool) => (Back::Pool(pool), BytesMut::new()),
+        };
+        Guest { client, back, from_client, from_server, settings: self.settings, stay: self.stay }
     }
 }
 
 /// What the login decides on the way: see [`Host`].
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     visitor: &'a Visitor<'a>,
     login: Option<LoginPermit>,
-    client: Option<ClientPermit>,
-    server: SocketAddr,
-    key: Option<Key>,
-    settings: Vec<Setting>,
+    pub(super) client: Option<ClientPermit>,
+    pub(super) server: Option<SocketAddr>,
+    pub(super) key: Option<Key>,
+    pub(super) settings: Vec<Setting>,
 }
 
 impl<'a> Desk<'a> {
-    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: SocketAddr) -> Self {
-        Self { visitor, login: Some(login), client: None, server, key: None, settings: Vec::new() }
+    pub(super) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
+        Self { visitor, login: Some(login), client: None, server: None, key: None, settings: Vec::new() }
     }
 }
 
@@ -392,7 +441,8 @@ impl Host for Desk<'_> {
 
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
         let keys = &self.visitor.house.common.keys;
-        let key = keys.issue(self.server, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let server = self.server.ok_or_else(|| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(server, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
         let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
         message.put_u8(BACKEND_KEY_DATA);
         message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));

@@ -254,7 +254,7 @@ fn wrong_listeners_say_what_to_write() {
         ("servers = [\"/run/postgresql\"]", "servers", "Unix socket is not in this version yet"),
         ("protocol = \"mysql\"", "protocol", "\"mysql\" is not in this version yet"),
         ("protocol = \"postgre\"", "protocol", "did you mean \"postgres\"?"),
-        ("login = \"users\"", "login", "\"users\" is not in this version yet"),
+        ("login = \"users\"", "login", "needs a file of users"),
         ("login = \"query\"", "login", "\"query\" is not in this version yet"),
         ("pool = \"transaction\"", "pool", "can't go with login = \"relay\""),
         ("pool = \"statement\"", "pool", "known: session, transaction"),

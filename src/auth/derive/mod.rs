@@ -8,7 +8,6 @@
 mod cache;
 mod queue;
 
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -52,15 +51,16 @@ pub enum NotDerived {
     /// More rounds than are made for anybody.
     #[error("more than {ITERATIONS_MAX} iterations")]
     Iterations,
-    /// The threads are gone.
-    #[error("the threads that derive keys are gone")]
+    /// There are no threads.
+    #[error("there is no thread that derives keys")]
     Gone,
 }
 
-/// The threads. They end when this is dropped.
+/// The threads. They begin with the first order and end when this is dropped.
 #[derive(Debug)]
 pub struct Deriver {
     shared: Arc<Shared>,
+    threads: usize,
 }
 
 #[derive(Debug)]
@@ -73,6 +73,7 @@ struct Shared {
 struct State {
     queue: Queue<Job>,
     cache: Cache,
+    started: usize,
     open: bool,
 }
 
@@ -84,21 +85,15 @@ struct Job {
 }
 
 impl Deriver {
-    /// Starts `threads` of them, one at the least.
+    /// At most `threads` of them, one at the least.
     ///
     /// # Errors
-    /// A thread could not be made, or the system has no random numbers.
-    pub fn start(threads: usize) -> io::Result<Arc<Self>> {
-        let cache = Cache::new().map_err(io::Error::other)?;
-        let state = State { queue: Queue::new(WAITING_MAX, WAITING_OF_ONE_MAX), cache, open: true };
+    /// The system has no random numbers.
+    pub fn new(threads: usize) -> Result<Arc<Self>, getrandom::Error> {
+        let queue = Queue::new(WAITING_MAX, WAITING_OF_ONE_MAX);
+        let state = State { queue, cache: Cache::new()?, started: 0, open: true };
         let shared = Arc::new(Shared { state: Mutex::new(state), more: Condvar::new() });
-        // Made first, so that the threads that could be started end if another could not.
-        let deriver = Self { shared };
-        for number in 0..threads.max(1) {
-            let shared = Arc::clone(&deriver.shared);
-            thread::Builder::new().name(format!("derive-{number}")).spawn(move || shared.work())?;
-        }
-        Ok(Arc::new(deriver))
+        Ok(Arc::new(Self { shared, threads: threads.max(1) }))
     }
 
     /// Makes keys, or finds those that were made before. `who` takes turns with others. Cancel-safe.
@@ -116,6 +111,7 @@ impl Deriver {
                 return Ok(keys);
             }
             let (tell, made) = oneshot::channel();
+            self.start(&mut state)?;
             // Who has gone since needs no keys and holds no place.
             state.queue.forget(who, |job| job.tell.is_closed());
             state.queue.push(who, Job { order, print, tell }).map_err(|_| NotDerived::Crowded)?;
@@ -123,6 +119,21 @@ impl Deriver {
         };
         self.shared.more.notify_one();
         made.await.map_err(|_| NotDerived::Gone)
+    }
+
+    /// One thread more, as long as there are fewer than there may be.
+    fn start(&self, state: &mut State) -> Result<(), NotDerived> {
+        if state.started >= self.threads {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        let name = format!("derive-{}", state.started);
+        match thread::Builder::new().name(name).spawn(move || shared.work()) {
+            Ok(_) => state.started = state.started.saturating_add(1),
+            Err(_) if state.started == 0 => return Err(NotDerived::Gone),
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     /// Orders that wait.
@@ -185,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn keys_are_made_once() {
-        let deriver = Deriver::start(2).unwrap();
+        let deriver = Deriver::new(2).unwrap();
         let first = deriver.derive("a", order("pencil", 20)).await.unwrap();
         assert_eq!(first, ClientKeys::derive(b"pencil", b"salt", 20));
         assert_eq!(deriver.derive("b", order("pencil", 20)).await, Ok(first.clone()));
@@ -197,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_is_refused_and_others_are_served_meanwhile() {
-        let deriver = Deriver::start(1).unwrap();
+        let deriver = Deriver::new(1).unwrap();
         let slow = |number: usize| deriver.derive("flood", order(&format!("p{number}"), 60_000));
         let mut flood: Vec<_> = (0..WAITING_OF_ONE_MAX + 20).map(|number| Box::pin(slow(number))).collect();
         let mut refused = 0;

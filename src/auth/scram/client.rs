@@ -42,7 +42,7 @@ pub struct Challenged {
     pub salt: Vec<u8>,
     /// Its iterations, from 1 to [`ITERATIONS_MAX`].
     pub iterations: u32,
-    transcript: String,
+    pub(super) transcript: String,
     without_proof: String,
 }
 

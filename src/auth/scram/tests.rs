@@ -38,7 +38,8 @@ fn the_client_speaks_as_rfc_7677_but_for_the_name() {
     let challenged = exchange.challenge(CHALLENGE.as_bytes()).unwrap();
     assert_eq!((challenged.salt.clone(), challenged.iterations), (salt(), 4096));
     // The name is part of what is signed.
-    let challenged = Challenged { transcript: challenged.transcript.replacen("n=", "n=user", 1), ..challenged };
+    let mut challenged = challenged;
+    challenged.transcript = challenged.transcript.replacen("n=", "n=user", 1);
     let (last, expected) = challenged.answer(&keys());
     assert_eq!(last, LAST);
     assert_eq!(expected.verify(SIGNATURE.as_bytes()), Ok(()));
@@ -57,7 +58,7 @@ fn a_verifier_is_read_as_postgresql_writes_it() {
         &text.replace("4096", "0"),
         &text.replace("4096", "-1"),
         &text.replace("4096", "99999999999"),
-        &text.replace("W22Z", ""),
+        &text.replace("W22Z", "W2"),
         &text.replace("W22ZaJ0SNY7soEsUEjb6gQ==", ""),
         &text.replace("4qY=", ""),
         &text.replace("SHA-256", "SHA-1"),

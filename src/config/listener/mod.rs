@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use toml::Value;
 
 pub use self::entry::Entry;
-pub use self::login::Login;
+pub use self::login::{Login, Users};
 pub use self::pool::{Pool, PoolMode};
 pub use self::tls::Tls;
 use super::context::{Context, secret};

@@ -11,7 +11,7 @@ use crate::client::refuse;
 use crate::clock;
 use crate::net::stream::Stream;
 use crate::roster::{Activity, Entry};
-use crate::server::pool::{Lease, Member, NotMade, Unserved};
+use crate::server::pool::{Lease, Member, Unserved};
 use crate::session::cancel::Target;
 use crate::session::house::House;
 use crate::session::relay::Source;
@@ -60,20 +60,14 @@ impl Borrowed {
     }
 
     fn refused(&self, unserved: &Unserved) -> Refusal {
-        let refusal = match unserved {
-            Unserved::QueueFull(waiting) => refuse::pool_queue_full(*waiting),
-            Unserved::TooLong(waited, why) => refuse::pool_waited(*waited, why.as_ref().map(NotMade::to_string)),
-            Unserved::NotMade(why) => refuse::pool_has_no_server(&why.to_string()),
+        let refusal = super::unserved(unserved);
+        let rule = match unserved {
+            Unserved::QueueFull(_) => "pool_queue_length",
+            Unserved::TooLong(..) => "query_wait_timeout",
+            Unserved::NotMade(_) => "server",
         };
         let common = &self.house.common;
-        common.metrics.refused(
-            match unserved {
-                Unserved::QueueFull(_) => "pool_queue_length",
-                Unserved::TooLong(..) => "query_wait_timeout",
-                Unserved::NotMade(_) => "server",
-            },
-            &self.entry.client,
-        );
+        common.metrics.refused(rule, &self.entry.client);
         if let Pass::Write { suppressed } = common.gate.pass(&refusal.rule) {
             let why = &refusal.message;
             tracing::warn!(client = &*self.entry.client, why, suppressed, "a statement got no server");

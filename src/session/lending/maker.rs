@@ -1,6 +1,7 @@
 //! Makes the servers of one pool: a place under the caps, a place among the logins, a connection, a login.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,8 +32,16 @@ pub struct Maker {
     house: Arc<House>,
     /// As whom. Whoever proves it last says with what.
     account: RefCell<Account>,
-    /// What the last server reported at its login.
-    greeting: RefCell<Option<Rc<[Parameter]>>>,
+    greeting: RefCell<Option<Rc<Greeting>>>,
+}
+
+/// What a server of a pool says to whoever logs in.
+#[derive(Debug)]
+pub struct Greeting {
+    /// Where it is.
+    pub server: SocketAddr,
+    /// What it reports.
+    pub parameters: Box<[Parameter]>,
 }
 
 impl Maker {
@@ -47,8 +56,13 @@ impl Maker {
     }
 
     /// What a server of this pool reports at its login; `None` where none was made yet.
-    pub fn greeting(&self) -> Option<Rc<[Parameter]>> {
+    pub fn greeting(&self) -> Option<Rc<Greeting>> {
         self.greeting.borrow().clone()
+    }
+
+    /// Notes what a server reports.
+    pub fn note(&self, server: SocketAddr, parameters: &[Parameter]) {
+        *self.greeting.borrow_mut() = Some(Rc::new(Greeting { server, parameters: parameters.into() }));
     }
 
     async fn place(&self, slot: &Slot, listener: &Listener) -> Result<ServerPermit, NotMade> {
@@ -81,7 +95,7 @@ impl Maker {
             Err(_) => return Err(NotMade::Failed(format!("the server {name} did not finish the login in time"))),
         };
         drop(turn);
-        *self.greeting.borrow_mut() = Some(fresh.parameters.as_slice().into());
+        self.note(address, &fresh.parameters);
         let common = &self.house.common;
         let process = common.keys.backends().register(address, fresh.pid.unwrap_or_default(), &fresh.secret);
         let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());

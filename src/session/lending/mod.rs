@@ -4,6 +4,7 @@
 //! clean when its session has ended in the middle of something.
 
 pub mod borrowed;
+mod enter;
 pub mod maker;
 pub mod recover;
 
@@ -13,10 +14,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::maker::Maker;
 use crate::client::admission::ServerPermit;
+use crate::client::refuse;
 use crate::config::{self, Listener};
-use crate::server::pool::{Limits, Pool, PoolRow, Pools, Register};
+use crate::server::pool::{Key, Limits, NotMade, Pool, PoolRow, Pools, Register, Unserved};
 use crate::server::pooled::{Away, Server};
 use crate::telemetry::GaugeGuard;
+use crate::wire::Refusal;
 
 /// What a server of a pool holds while it lasts.
 #[derive(Debug)]
@@ -75,6 +78,15 @@ impl Lending {
     /// A row for each pool.
     pub fn rows(&self) -> Vec<PoolRow> {
         self.register.rows()
+    }
+}
+
+/// The words for somebody who got no server.
+fn unserved(unserved: &Unserved) -> Refusal {
+    match unserved {
+        Unserved::QueueFull(waiting) => refuse::pool_queue_full(*waiting),
+        Unserved::TooLong(waited, why) => refuse::pool_waited(*waited, why.as_ref().map(NotMade::to_string)),
+        Unserved::NotMade(why) => refuse::pool_has_no_server(&why.to_string()),
     }
 }
 

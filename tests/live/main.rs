@@ -24,6 +24,7 @@ mod mariadb;
 mod notify;
 mod operate;
 mod pgbench;
+mod pooling;
 mod psql;
 mod replication;
 mod report;

@@ -6,6 +6,7 @@
 use bytes::BytesMut;
 use tokio::time::timeout_at;
 
+use super::lending::enter::Proven;
 use super::login::{Failed, Host as _};
 use super::welcome::{Back, Desk, Entered, Permits, Turned, Visitor};
 use crate::client::admission::ClientPermit;
@@ -52,8 +53,8 @@ impl Visitor<'_> {
             desk.settings.push(Setting::OwnPath);
         }
         if self.settings.listener.pool.mode == PoolMode::Transaction {
-            let account = Account { proof, ..account };
-            return self.enter_pool(client, identity, house, account, desk).await;
+            let proven = Proven { identity, house, account: Account { proof, ..account } };
+            return self.enter_pool(client, proven, desk).await;
         }
         let (client_permit, server_permit) = tokio::select! {
             permits = async {

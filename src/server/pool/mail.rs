@@ -38,6 +38,10 @@ pub(super) struct Post<A> {
 }
 
 impl<A> Default for Post<A> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "notes are bounded by waiters and servers, and a lost one would be a lost server"
+    )]
     fn default() -> Self {
         let (sender, receiver) = unbounded_channel();
         Self { sender, receiver: Mutex::new(Some(receiver)) }

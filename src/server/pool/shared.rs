@@ -304,9 +304,9 @@ impl<A: Debug + Send + 'static> Shared<A> {
 trait Count: Debug + Send + Sync {
     fn moved(&self, from: Option<usize>, to: Option<usize>);
     fn freed(&self);
-    fn wait_for_place(&self) -> Result<bool, AlreadyWaiting>;
-    fn ask_again(&self, starving: bool) -> bool;
-    fn waited_for_place(&self, starving: bool);
+    fn wait_for_place(&self) -> Result<Need, AlreadyWaiting>;
+    fn ask_again(&self, before: Need) -> Need;
+    fn waited_for_place(&self, need: Need);
 }
 
 impl<A: Debug + Send + 'static> Count for Shared<A> {
@@ -324,30 +324,40 @@ impl<A: Debug + Send + 'static> Count for Shared<A> {
         self.tell_waiters();
     }
 
-    fn wait_for_place(&self) -> Result<bool, AlreadyWaiting> {
+    fn wait_for_place(&self) -> Result<Need, AlreadyWaiting> {
         if self.placing.swap(true, Ordering::SeqCst) {
             return Err(AlreadyWaiting);
         }
-        let starving = !self.register.evict(&self.key) && self.is_below_guarantee();
-        self.register.starving.fetch_add(usize::from(starving), Ordering::SeqCst);
-        Ok(starving)
+        Ok(self.ask_again(Need::Growth))
     }
 
-    fn ask_again(&self, starving: bool) -> bool {
-        let still = !self.register.evict(&self.key) && self.is_below_guarantee();
-        match (starving, still) {
-            (false, true) => self.register.starving.fetch_add(1, Ordering::SeqCst),
-            (true, false) => self.register.starving.fetch_sub(1, Ordering::SeqCst),
+    fn ask_again(&self, before: Need) -> Need {
+        let asked = self.register.evict(&self.key);
+        let need = if !asked && self.is_below_guarantee() { Need::Guarantee } else { Need::Growth };
+        match (before, need) {
+            (Need::Growth, Need::Guarantee) => self.register.starving.fetch_add(1, Ordering::SeqCst),
+            (Need::Guarantee, Need::Growth) => self.register.starving.fetch_sub(1, Ordering::SeqCst),
             _ => 0,
         };
-        still
+        need
     }
 
-    fn waited_for_place(&self, starving: bool) {
-        self.register.starving.fetch_sub(usize::from(starving), Ordering::SeqCst);
+    fn waited_for_place(&self, need: Need) {
+        if need == Need::Guarantee {
+            self.register.starving.fetch_sub(1, Ordering::SeqCst);
+        }
         self.placing.store(false, Ordering::SeqCst);
         self.tell_waiters();
     }
+}
+
+/// What a pool wants a place of the listener for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// For more servers than it is due, or another pool has been asked for its place.
+    Growth,
+    /// It has less than it is due, and no other pool has a server idle.
+    Guarantee,
 }
 
 /// A place in a pool's count: given back on drop.
@@ -366,7 +376,7 @@ pub struct AlreadyWaiting;
 #[derive(Debug)]
 pub struct Placing {
     of: Arc<dyn Count>,
-    starving: bool,
+    need: Need,
 }
 
 impl Slot {
@@ -381,15 +391,15 @@ impl Slot {
     /// # Errors
     /// Another server of this pool waits already, and one is enough: the pool looks again when that one got through.
     pub fn wait_for_place(&self) -> Result<Placing, AlreadyWaiting> {
-        let starving = self.of.wait_for_place()?;
-        Ok(Placing { of: Arc::clone(&self.of), starving })
+        let need = self.of.wait_for_place()?;
+        Ok(Placing { of: Arc::clone(&self.of), need })
     }
 }
 
 impl Placing {
     /// Asks once more: something may have become idle meanwhile.
     pub fn ask_again(&mut self) {
-        self.starving = self.of.ask_again(self.starving);
+        self.need = self.of.ask_again(self.need);
     }
 }
 
@@ -402,6 +412,6 @@ impl Drop for Slot {
 
 impl Drop for Placing {
     fn drop(&mut self) {
-        self.of.waited_for_place(self.starving);
+        self.of.waited_for_place(self.need);
     }
 }

@@ -21,16 +21,22 @@ use crate::wire::pg::code::server::BACKEND_KEY_DATA;
 use crate::wire::pg::{greeting, refusal, reply};
 use crate::wire::{Refusal, Severity, Transaction};
 
+/// A client that has proven who it is.
+pub(in crate::session) struct Proven {
+    pub(in crate::session) identity: Identity,
+    pub(in crate::session) house: HousePermit,
+    pub(in crate::session) account: Account,
+}
+
 impl Visitor<'_> {
     /// Gives a client that has proven who it is a place at its pool.
     pub(in crate::session) async fn enter_pool(
         &self,
         client: &mut Framed<Stream>,
-        identity: Identity,
-        house: HousePermit,
-        account: Account,
+        proven: Proven,
         mut desk: Desk<'_>,
     ) -> Result<Entered, Turned> {
+        let Proven { identity, house, account } = proven;
         tokio::select! {
             proven = desk.proven() => proven.map_err(Failed::Refused)?,
             () = client.closed() => return Err(Failed::ClientGone.into()),

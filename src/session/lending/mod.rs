@@ -4,7 +4,7 @@
 //! clean when its session has ended in the middle of something.
 
 pub mod borrowed;
-mod enter;
+pub(in crate::session) mod enter;
 pub mod maker;
 pub mod recover;
 

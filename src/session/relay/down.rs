@@ -123,6 +123,7 @@ where
             Reply::Aside => Fate::Pass,
             Reply::Setting(setting) => {
                 self.overseer.setting(setting);
+                self.pinned = true;
                 Fate::Pass
             }
             Reply::Boundary(transaction) => self.reached(transaction, frame),

@@ -23,7 +23,7 @@ pub enum Left {
     Transaction,
     /// One boundary is owed, and nothing was sent behind it.
     Working,
-    /// Nobody can tell, or a message is half sent or half read.
+    /// Nobody can tell, a message is half sent or half read, or it is set as nobody else expects.
     Unclear,
 }
 
@@ -93,6 +93,7 @@ where
             && self.down.dropping == 0
             && self.down.held.is_empty();
         match (P::tail(&self.phase), P::transaction(&self.phase)) {
+            _ if self.pinned => Left::Unclear,
             (Tail::Idle, Transaction::None) if whole => Left::Clean,
             (Tail::Idle, _) if whole && self.is_at_rest() => Left::Transaction,
             // The reply may be half read: it is read to its end.

@@ -85,6 +85,8 @@ pub struct Relay<P: Protocol, C, S, O> {
     late: Option<Late>,
     /// What we ask of the server, at the next frame border towards it.
     errand: Option<Errand<'static>>,
+    /// The server reads SQL as this client alone has asked for, so nobody else may have it.
+    pinned: bool,
     /// The server's last word was a fatal error, so its end needs no words of ours.
     parted: bool,
 }
@@ -139,6 +141,7 @@ where
             stage: Stage::default(),
             late: None,
             errand: None,
+            pinned: false,
             parted: false,
         }
     }

@@ -173,7 +173,7 @@ fn house(config: &Config) -> Arc<House> {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
         catalog: Catalog::start(listener),
-        logins: Arc::new(Logins::new(&listener.login, Deriver::new(1).unwrap()).unwrap()),
+        logins: Arc::new(Logins::new(config, listener, Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current),
         common: Arc::new(common),
     })

@@ -58,7 +58,7 @@ impl Reloader {
         for (house, current) in houses {
             house.admission.reload(&config);
             house.catalog.reload(&current.listener);
-            house.logins.reload(&current.listener.login);
+            house.logins.reload(&config, &current.listener);
             house.settings.swap(current);
         }
         self.accounts.replace(&config.admin.users);

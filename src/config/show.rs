@@ -130,8 +130,18 @@ fn listener(listener: &Listener) -> Part {
         ("allow_trust".to_owned(), Shown::Value(Value::Boolean(listener.allow_trust))),
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),
     ];
-    if let Login::Users(users) = &listener.login {
-        keys.push(pair("users_file", users.file.display().to_string()));
+    match &listener.login {
+        Login::Relay => {}
+        Login::Users(users) => keys.push(pair("users_file", users.file.display().to_string())),
+        Login::Query(query) => {
+            keys.push(pair("auth_query", query.query.as_str()));
+            let asks = Monitor {
+                user: query.user.clone(),
+                password: query.password.clone(),
+                database: query.database.clone(),
+            };
+            keys.push(("auth".to_owned(), monitor(&asks).1));
+        }
     }
     entry("listener", &listener.name, keys)
 }

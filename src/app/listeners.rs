@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::net::TcpListener;
 
 use super::Failed;
@@ -74,7 +75,11 @@ pub struct RulesRefused {
 }
 
 /// Runs what asks the server for verifiers, for as long as newcomers are welcome.
-pub(super) async fn ask_for_verifiers(house: &House) {
+pub(super) async fn ask_for_verifiers(open: &[Open]) {
+    join_all(open.iter().map(|open| ask_for_verifiers_of(&open.house))).await;
+}
+
+async fn ask_for_verifiers_of(house: &House) {
     let dial = || async {
         let settings = house.settings.load();
         let server = settings.listener.servers.first().map(String::as_str).unwrap_or_default();

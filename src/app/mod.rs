@@ -145,12 +145,11 @@ impl App {
     async fn serve(&self) {
         let accepting = join_all(self.open.iter().map(|open| self.accept(open)));
         let catalogues = join_all(self.open.iter().map(|open| Arc::clone(&open.house.catalog).run(pending())));
-        let lookups = join_all(self.open.iter().map(|open| listeners::ask_for_verifiers(&open.house)));
         let reload = || drop(self.reloader.reload("SIGHUP"));
         tokio::join!(
             accepting,
             catalogues,
-            lookups,
+            listeners::ask_for_verifiers(&self.open),
             self.tick(),
             self.wake_after_pauses(),
             shutdown::watch(&self.common.control),

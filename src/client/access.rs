@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use wildmatch::WildMatch;
 
+use super::login::Channel;
 use super::matching::cut;
 use crate::config::{AccessMethod, AccessRule};
 use crate::roster::Identity;
@@ -31,11 +32,11 @@ impl Access {
     }
 
     /// How somebody has to prove who they are; `None`: no entry lets them in. Without any entry everybody comes in by SCRAM.
-    pub fn method(&self, identity: &Identity, tls: bool) -> Option<AccessMethod> {
+    pub fn method(&self, identity: &Identity, channel: &Channel) -> Option<AccessMethod> {
         if self.entries.is_empty() {
             return Some(AccessMethod::Scram);
         }
-        let entry = self.entries.iter().find(|entry| entry.matches(identity, tls));
+        let entry = self.entries.iter().find(|entry| entry.matches(identity, channel));
         entry.map(|entry| entry.method).filter(|method| *method != AccessMethod::Reject)
     }
 }
@@ -51,11 +52,11 @@ impl Entry {
         }
     }
 
-    fn matches(&self, identity: &Identity, tls: bool) -> bool {
+    fn matches(&self, identity: &Identity, channel: &Channel) -> bool {
         let address = identity.address.to_canonical();
         self.user.matches(cut(&identity.user))
             && self.database.matches(cut(&identity.database))
-            && self.tls.is_none_or(|wanted| wanted == tls)
+            && self.tls.is_none_or(|wanted| wanted == channel.tls)
             && (self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&address)))
     }
 }
@@ -102,8 +103,15 @@ mod tests {
             ("app", "10.1.1.1", false, Some(AccessMethod::Scram)),
             ("app", "192.0.2.1", false, None),
         ] {
-            assert_eq!(access.method(&who(user, address), tls), expected, "{user} {address} {tls}");
+            assert_eq!(
+                access.method(&who(user, address), &Channel { tls, ..Channel::default() }),
+                expected,
+                "{user} {address} {tls}"
+            );
         }
-        assert_eq!(Access::new(&rules, "other").method(&who("root", "192.0.2.1"), false), Some(AccessMethod::Scram));
+        assert_eq!(
+            Access::new(&rules, "other").method(&who("root", "192.0.2.1"), &Channel::default()),
+            Some(AccessMethod::Scram)
+        );
     }
 }

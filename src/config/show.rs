@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
-use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Login, Monitor};
+use super::{AccessRule, Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Login, Monitor};
 use crate::units::{ByteSize, display_duration};
 
 impl Config {
@@ -68,6 +68,7 @@ fn parts(config: &Config) -> Vec<Part> {
     parts.extend(config.admin.users.iter().map(admin_user));
     parts.extend(config.listeners.iter().map(listener));
     parts.extend(caps(&config.caps));
+    parts.extend(config.access.iter().enumerate().map(|(index, rule)| access(index, rule)));
     parts.extend(config.clients.iter().map(client));
     parts.extend(rules(&config.rules));
     parts.push(break_glass(config));
@@ -174,6 +175,18 @@ fn caps(caps: &Caps) -> [Part; 3] {
         table("caps.address", vec![number("max_connections", caps.address_max_connections)]),
         table("caps.client", client),
     ]
+}
+
+fn access(index: usize, rule: &AccessRule) -> Part {
+    let named = [("listener", &rule.listener), ("user", &rule.user), ("database", &rule.database)];
+    let mut keys: Vec<_> = named.into_iter().map(|(key, text)| pair(key, text.as_str())).collect();
+    if !rule.addresses.is_empty() {
+        let addresses = rule.addresses.iter().map(|network| Value::from(network.to_string())).collect();
+        keys.push(("address".to_owned(), Shown::Value(Value::Array(addresses))));
+    }
+    keys.extend(rule.tls.map(|tls| ("tls".to_owned(), Shown::Value(Value::Boolean(tls)))));
+    keys.push(pair("method", rule.method.label()));
+    entry("access", &index.to_string(), keys)
 }
 
 fn client(client: &ClientRule) -> Part {

@@ -3,11 +3,13 @@
 //! A name that does not exist, an account whose time is over and a wrong password look alike from outside: the same exchange, the
 //! same words, and about the same time. Only the log tells them apart.
 
+mod applicant;
 mod cleartext;
 mod hashed;
 mod penalty;
 mod scram;
 mod unasked;
+mod unproven;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,16 +17,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
+pub use self::applicant::{Applicant, Channel};
 use self::penalty::Penalties;
+pub use self::unproven::Unproven;
 use super::access::Access;
 use crate::auth::Proof;
 use crate::auth::accounts::{Account, Accounts};
-use crate::auth::derive::{Deriver, NotDerived};
+use crate::auth::derive::Deriver;
 use crate::auth::query::{Found, Lookup};
-use crate::auth::scram::Turned;
 use crate::clock;
 use crate::config::{AccessMethod, AuthQuery, Config, Listener, Login};
-use crate::net::framed::{Broken, Framed};
+use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::Identity;
 use crate::wire::pg::code::client::PASSWORD;
@@ -45,90 +48,6 @@ pub struct Logins {
 impl std::fmt::Debug for Logins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Logins").finish_non_exhaustive()
-    }
-}
-
-/// Who wants to come in, and how.
-#[derive(Debug, Clone, Copy)]
-pub struct Applicant<'a> {
-    /// Who it says it is.
-    pub user: &'a str,
-    /// Where it comes from.
-    pub address: IpAddr,
-    /// How it shall prove that.
-    pub method: AccessMethod,
-    /// By what it came.
-    pub channel: &'a Channel,
-}
-
-/// By what a client came.
-#[derive(Debug, Clone, Default)]
-pub struct Channel {
-    /// Encrypted.
-    pub tls: bool,
-    /// Common name of its certificate, which TLS has verified.
-    pub certificate: Option<Arc<str>>,
-    /// The hash of our certificate (`tls-server-end-point`).
-    pub binding: Option<Arc<[u8]>>,
-}
-
-impl Channel {
-    /// Of a client's stream.
-    pub const fn of(stream: &Stream) -> Self {
-        match stream {
-            Stream::Tcp(_) | Stream::Unix(_) => Self { tls: false, certificate: None, binding: None },
-        }
-    }
-}
-
-/// Why a client was not believed.
-#[derive(Debug)]
-pub enum Unproven {
-    /// It did not prove it. The words are for the log alone.
-    Wrong(&'static str),
-    /// It sent what is no message.
-    Malformed(Malformed),
-    /// It left.
-    Gone,
-    /// Keys could not be derived.
-    NotDerived(NotDerived),
-    /// The server could not be asked for what proves it.
-    Unavailable,
-}
-
-impl From<Broken> for Unproven {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Malformed(why) => Self::Malformed(why),
-            Broken::Closed | Broken::Io(_) => Self::Gone,
-        }
-    }
-}
-
-impl From<Malformed> for Unproven {
-    fn from(why: Malformed) -> Self {
-        Self::Malformed(why)
-    }
-}
-
-impl From<NotDerived> for Unproven {
-    fn from(why: NotDerived) -> Self {
-        Self::NotDerived(why)
-    }
-}
-
-impl From<Turned> for Unproven {
-    fn from(why: Turned) -> Self {
-        match why {
-            Turned::Malformed => Self::Malformed(Malformed::Content),
-            Turned::Mechanism => Self::Wrong("it chose a mechanism that was not offered"),
-            Turned::Downgrade => {
-                Self::Wrong("it was told that channel binding is not possible: somebody stands between")
-            }
-            Turned::Binding => Self::Wrong("it is bound to another TLS channel: somebody stands between"),
-            Turned::Proof => Self::Wrong(WRONG_PASSWORD),
-            Turned::Random => Self::Wrong("the system has no random numbers"),
-        }
     }
 }
 
@@ -169,7 +88,7 @@ impl Logins {
 
     /// How somebody has to prove who they are; `None`: they may not come in.
     pub fn method(&self, identity: &Identity, channel: &Channel) -> Option<AccessMethod> {
-        self.access.load().method(identity, channel.tls)
+        self.access.load().method(identity, channel)
     }
 
     /// What asks the server for verifiers: to be run beside the data path.

@@ -147,8 +147,8 @@ impl Worker {
         Stay {
             seat: common.roster.join(newcomer),
             key: None,
-            gauges: [common.metrics.client_connected("main"), common.metrics.server_connected("main")],
-            permits: Permits { client, house, server },
+            gauges: (common.metrics.client_connected("main"), Some(common.metrics.server_connected("main"))),
+            permits: Permits { client, house, server: Some(server) },
         }
     }
 }
@@ -175,7 +175,7 @@ fn house(config: &Config) -> Arc<House> {
         admission: Admission::new(config, &listener.name),
         lending: Lending::new(listener, 1),
         catalog: Catalog::start(listener),
-        logins: Arc::new(Logins::new(&listener.login, Deriver::new(1).unwrap()).unwrap()),
+        logins: Arc::new(Logins::new(config, listener, Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current),
         common: Arc::new(common),
     })

@@ -1,7 +1,9 @@
 //! Opens the listeners of a configuration and builds what their sessions share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::net::TcpListener;
 
 use super::Failed;
@@ -10,12 +12,17 @@ use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::listener::bind;
 use crate::client::login::Logins;
+use crate::clock;
 use crate::config::{Config, Listener};
 use crate::guard::SettingError;
 use crate::guard::pass::Key;
+use crate::server::connect::connect;
 use crate::session::house::{Common, Current, House, Settings};
 use crate::session::lending::Lending;
 use crate::session::policy::Policies;
+
+/// How long a dial for verifiers may take.
+const DIAL: Duration = Duration::from_secs(5);
 
 /// One open listener.
 #[derive(Debug)]
@@ -48,7 +55,7 @@ fn open_one(
         admission: Admission::new(config, &listener.name),
         lending: Lending::new(listener, config.workers),
         catalog: Catalog::start(listener),
-        logins: Arc::new(Logins::new(&listener.login, Arc::clone(deriver))?),
+        logins: Arc::new(Logins::new(config, listener, Arc::clone(deriver))?),
         settings: Settings::new(current(config, listener)?),
         common: Arc::clone(common),
     };
@@ -67,4 +74,19 @@ pub(super) fn current(config: &Config, listener: &Listener) -> Result<Current, R
 #[error("[rules]: {}", .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct RulesRefused {
     errors: Vec<SettingError>,
+}
+
+/// Runs what asks the server for verifiers, for as long as newcomers are welcome.
+pub(super) async fn ask_for_verifiers(open: &[Open]) {
+    join_all(open.iter().map(|open| ask_for_verifiers_of(&open.house))).await;
+}
+
+async fn ask_for_verifiers_of(house: &House) {
+    let dial = || async {
+        let settings = house.settings.load();
+        let server = settings.listener.servers.first().map(String::as_str).unwrap_or_default();
+        let dialled = connect(server, clock::now() + DIAL).await;
+        dialled.map(|(stream, _)| stream).map_err(|unreachable| unreachable.why)
+    };
+    house.logins.lookup().run(dial).await;
 }

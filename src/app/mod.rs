@@ -149,6 +149,7 @@ impl App {
         tokio::join!(
             accepting,
             catalogues,
+            listeners::ask_for_verifiers(&self.open),
             self.tick(),
             self.wake_after_pauses(),
             shutdown::watch(&self.common.control),

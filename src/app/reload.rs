@@ -59,7 +59,7 @@ impl Reloader {
             house.admission.reload(&config);
             house.catalog.reload(&current.listener);
             house.lending.reload(&current.listener);
-            house.logins.reload(&current.listener.login);
+            house.logins.reload(&config, &current.listener);
             house.settings.swap(current);
         }
         self.accounts.replace(&config.admin.users);

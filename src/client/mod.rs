@@ -1,5 +1,6 @@
 //! The front: who comes in, and what those read who do not.
 
+pub mod access;
 pub mod admission;
 pub mod listener;
 pub mod login;

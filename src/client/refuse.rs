@@ -268,6 +268,19 @@ pub fn wrong_password(user: &str) -> Refusal {
     }
 }
 
+/// No `[[access]]` entry lets this client in.
+pub fn no_access(user: &str, database: &str) -> Refusal {
+    let (user, database) = (display_bytes(user.as_bytes()), display_bytes(database.as_bytes()));
+    let message = format!("no [[access]] entry lets user \"{user}\" in to database \"{database}\" from this address");
+    fatal(AUTHORIZATION, "access", &message, "Ask whoever runs Floodwall; the entries stand in its configuration.")
+}
+
+/// The server could not be asked for a user's verifier.
+pub fn no_verifier() -> Refusal {
+    let message = "the server could not be asked how this user logs in";
+    fatal(UNREACHABLE, "server", message, "See that the server runs, and what Floodwall's log says of auth_query.")
+}
+
 /// Keys could not be derived.
 pub fn not_derived(why: &str) -> Refusal {
     fatal(LATER, "login", why, "Many logins are in progress: try again shortly.")

@@ -24,8 +24,6 @@ pub struct User {
     pub secret: UserSecret,
     /// From then on nobody is let in: seconds since 1970.
     pub valid_until: Option<i64>,
-    /// Connections of this user at any moment.
-    pub max_connections: Option<usize>,
 }
 
 /// What proves that somebody is a user.
@@ -114,9 +112,8 @@ fn user(mut section: Section<'_>, context: &Context<'_>) -> Option<User> {
     }
     let secret = secret(&mut section, context);
     let valid_until = section.read("valid_until", moment);
-    let max_connections = section.read("max_connections", value::count);
     section.finish();
-    Some(User { name: name?, secret: secret?, valid_until, max_connections })
+    Some(User { name: name?, secret: secret?, valid_until })
 }
 
 fn name(value: &Value) -> Result<String, Fault> {

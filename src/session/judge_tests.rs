@@ -10,7 +10,7 @@ use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::login::Logins;
-use crate::config::{self, Config, Login, Process};
+use crate::config::{self, Config, Process};
 use crate::control::Control;
 use crate::guard::failure_tests::failing;
 use crate::guard::{Guard, State};
@@ -47,7 +47,7 @@ fn house(guard: Guard) -> Arc<House> {
         admission: Admission::new(&config, "main"),
         lending: crate::session::lending::Lending::new(&config.listeners[0], 1),
         catalog: Catalog::start(&config.listeners[0]),
-        logins: Arc::new(Logins::new(&Login::Relay, Deriver::new(1).unwrap()).unwrap()),
+        logins: Arc::new(Logins::new(&config, &config.listeners[0], Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current(guard)),
         common: Arc::new(Common {
             roster: Arc::new(Roster::default()),

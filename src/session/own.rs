@@ -1,4 +1,4 @@
-//! `login = "users"`: Floodwall checks who the client is, and logs in to the server itself.
+//! `login = "users"` and `"query"`: Floodwall checks who the client is, and logs in to the server itself.
 //!
 //! Nobody who has not proven who they are reaches the server, and none holds a place there. What the start-up packet sets is set
 //! at the server, so a session is the same as without Floodwall in between.
@@ -10,21 +10,28 @@ use super::lending::enter::Proven;
 use super::login::{Failed, Host as _};
 use super::welcome::{Back, Desk, Entered, Permits, Turned, Visitor};
 use crate::client::admission::ClientPermit;
-use crate::client::login::{Applicant, Method, Unproven};
+use crate::client::login::{Applicant, Channel, Unproven};
 use crate::client::refuse;
-use crate::config::PoolMode;
+use crate::config::{AccessMethod, PoolMode};
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::server::connect::connect;
 use crate::server::login::{self, Account, Fresh, LoginFailed};
 use crate::wire::pg::startup::Startup;
 use crate::wire::pg::{greeting, refusal, reply};
-use crate::wire::{Malformed, Setting, Transaction};
+use crate::wire::{Setting, Transaction};
 
 /// SQLSTATE of a server that has no connection left.
 const TOO_MANY: [u8; 5] = *b"53300";
 /// What a server says to a wrong login begins like that.
 const AUTHORIZATION: [u8; 2] = *b"28";
+
+/// How a client has to prove who it is.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) channel: Channel,
+    pub(super) method: AccessMethod,
+}
 
 impl Visitor<'_> {
     /// Finds a place under the client's caps, lets it prove who it is, and gives it a server.
@@ -32,6 +39,7 @@ impl Visitor<'_> {
         &self,
         client: &mut Framed<Stream>,
         startup: &Startup,
+        access: &Access,
     ) -> Result<Entered, Turned> {
         let identity = self.identity(startup);
         let account = account(startup).ok_or_else(|| Failed::refused(refuse::not_utf8()))?;
@@ -40,12 +48,20 @@ impl Visitor<'_> {
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
         self.negotiate(client, startup).await?;
-        let method = Method::Scram;
-        let applicant = Applicant { user: &account.user, address: identity.address, method, binding: None };
+        let applicant = Applicant {
+            user: &account.user,
+            address: identity.address,
+            method: access.method,
+            channel: &access.channel,
+        };
         let proving = timeout_at(self.deadline, self.house.logins.prove(client, &applicant)).await;
         let proof = match proving {
             Ok(Ok(proof)) => proof,
-            Ok(Err(unproven)) => return Err(unproven_as(unproven, &account.user).into()),
+            Ok(Err(unproven)) => {
+                // Whoever waits for the answer to a wrong login keeps nobody else from logging in.
+                drop(permit);
+                return Err(self.unproven(client, unproven, &applicant).await.into());
+            }
             Err(_) => return Err(Failed::refused(self.late()).into()),
         };
         let mut desk = Desk::new(self, permit);
@@ -68,6 +84,23 @@ impl Visitor<'_> {
         let account = Account { proof, ..account };
         let server = self.lend(client, &account, &mut desk).await?;
         Ok(self.seat(identity, Back::Own(Framed::new(server)), permits, desk))
+    }
+
+    /// What a client that was not believed is told. A wrong proof costs it time first.
+    async fn unproven(&self, client: &mut Framed<Stream>, unproven: Unproven, applicant: &Applicant<'_>) -> Failed {
+        match unproven {
+            Unproven::Wrong(why) => {
+                tokio::select! {
+                    () = self.house.logins.punish(applicant.address) => {}
+                    () = client.closed() => {}
+                }
+                Failed::Unproven { refusal: Box::new(refuse::wrong_password(applicant.user)), why }
+            }
+            Unproven::Malformed(why) => Failed::refused(refuse::malformed(why)),
+            Unproven::Gone => Failed::ClientGone,
+            Unproven::NotDerived(why) => Failed::refused(refuse::not_derived(&why.to_string())),
+            Unproven::Unavailable => Failed::refused(refuse::no_verifier()),
+        }
     }
 
     /// A newer minor version and options that we do not know are met with what we know.
@@ -144,16 +177,6 @@ impl Visitor<'_> {
             Ok(()) => Failed::Rejected(rejection.failure),
             Err(_) => Failed::ClientGone,
         }
-    }
-}
-
-fn unproven_as(unproven: Unproven, user: &str) -> Failed {
-    match unproven {
-        Unproven::Wrong(why) => Failed::Unproven { refusal: Box::new(refuse::wrong_password(user)), why },
-        Unproven::Malformed(Malformed::Code) => Failed::refused(refuse::malformed(Malformed::Code)),
-        Unproven::Malformed(why) => Failed::refused(refuse::malformed(why)),
-        Unproven::Gone => Failed::ClientGone,
-        Unproven::NotDerived(why) => Failed::refused(refuse::not_derived(&why.to_string())),
     }
 }
 

@@ -18,8 +18,10 @@ use super::house::{Current, House};
 use super::lending::Lender;
 use super::local::Local;
 use super::login::{Failed, Host, Relayed, Trust};
+use super::own::Access;
 use crate::client::admission::{ClientPermit, Denied, HousePermit, LoginPermit, ServerPermit, Waited};
 use crate::client::listener::Arrival;
+use crate::client::login::Channel;
 use crate::client::refuse;
 use crate::client::startup::{self, Opening};
 use crate::clock;
@@ -163,8 +165,11 @@ impl Visitor<'_> {
         if startup.purpose == Purpose::Replication && !self.settings.policies.may_replicate(&identity) {
             return Err(Failed::refused(refuse::replication()).into());
         }
+        let channel = Channel::of(client.stream());
+        let method = self.house.logins.method(&identity, &channel);
+        let method = method.ok_or_else(|| Failed::refused(refuse::no_access(&identity.user, &identity.database)))?;
         if self.settings.listener.login != Login::Relay {
-            return self.enter_by_ourselves(client, startup).await;
+            return self.enter_by_ourselves(client, startup, &Access { channel, method }).await;
         }
         // A client that leaves while it waits gives its turn to the next.
         let (house, login, server_permit) = tokio::select! {

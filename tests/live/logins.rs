@@ -31,6 +31,13 @@ impl Own {
         Self { site: Site::new(label, &(listener + overrides)), folder }
     }
 
+    /// A site whose proxy asks the server; `sql` prepares its database.
+    fn asking(label: &str, listener: &str, sql: &str) -> Self {
+        let folder = Scratch::new("users");
+        let overrides = format!("[[listener]]\nlogin = 'query'\n{listener}");
+        Self { site: Site::prepared(label, &overrides, sql), folder }
+    }
+
     /// psql with that password: what it prints, or what it complains about.
     fn psql(&self, user: &str, password: &str, sql: &str) -> Result<String, String> {
         self.psql_at(user, password, &self.site.database, sql)
@@ -105,7 +112,7 @@ fn a_wrong_password_and_a_name_that_does_not_exist_look_alike() {
         assert!(told.ends_with(&expected), "{told}");
     }
     let log = own.site.proxy.log();
-    for why in ["wrong password", "no such user", "valid_until is over"] {
+    for why in ["wrong password", "no such user", "valid until earlier"] {
         assert!(log.contains(why), "{why}: {log}");
     }
     assert_eq!(own.site.proxy.metric("floodwall_logins_total", &["outcome=\"unproven\""]), 3.0);
@@ -193,5 +200,154 @@ fn a_reload_takes_a_changed_file_of_users() {
     assert!(own.psql("app", "app-secret", "SELECT 1").is_err());
     own.rewrite("[[user]]\nname = 'app'\npassword = 'app-secret'\n");
     assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
+    own.site.finish();
+}
+
+#[test]
+fn an_entry_of_access_says_how_a_client_proves_who_it_is() {
+    if direct() {
+        return;
+    }
+    let users = format!(
+        "[[user]]\nname = 'app'\nverifier = '{}'\n\
+         [[user]]\nname = 'md5_user'\nmd5 = '{}'\n\
+         [[user]]\nname = 'floodwall'\npassword = 'monitor-secret'\n",
+        stored("app"),
+        stored("md5_user")
+    );
+    let access = "[[access]]\nuser = 'app'\ndatabase = 'postgres'\nmethod = 'reject'\n\
+                  [[access]]\nuser = 'app'\nmethod = 'plain'\n\
+                  [[access]]\nuser = 'md5_user'\nmethod = 'md5'\n\
+                  [[access]]\nuser = 'floodwall'\naddress = '127.0.0.0/8'\nmethod = 'trust'\n";
+    let own = Own::with("access", &users, access);
+    // What the client said in the clear answers the server's SCRAM.
+    assert_eq!(own.psql("app", "app-secret", "SELECT current_user"), Ok("app".to_owned()));
+    assert_eq!(own.psql("md5_user", "md5-secret", "SELECT current_user"), Ok("md5_user".to_owned()));
+    assert_eq!(own.psql("floodwall", "", "SELECT current_user"), Ok("floodwall".to_owned()));
+    for (user, password) in [("app", "wrong"), ("md5_user", "wrong")] {
+        let told = own.psql(user, password, "SELECT 1").unwrap_err();
+        assert!(told.contains("password authentication failed"), "{told}");
+    }
+    for (user, database) in [("app", "postgres"), ("trusted", "app")] {
+        let told = own.psql_at(user, "app-secret", database, "SELECT 1").unwrap_err();
+        assert!(told.contains("FLOODWALL[rule=access]"), "{told}");
+    }
+    own.site.finish();
+}
+
+#[test]
+fn wrong_logins_of_an_address_wait_ever_longer_and_hold_up_nobody_else() {
+    if direct() {
+        return;
+    }
+    let own = Own::with(
+        "patience",
+        "[[user]]\nname = 'app'\npassword = 'app-secret'\n",
+        "[caps]\nmax_logins = 2\nmax_logins_per_address = 2\n",
+    );
+    let wrong = |_| own.psql("app", "wrong", "SELECT 1");
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..6).map(|number| scope.spawn(move || wrong(number))).collect();
+        // More wait for their answers than may log in.
+        let unproven = || own.site.proxy.log().matches("did not prove").count();
+        while unproven() < 1 && began.elapsed() < Duration::from_secs(20) {
+            assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
+        }
+        for told in waiting.into_iter().map(|waiting| waiting.join().unwrap()) {
+            assert!(told.unwrap_err().contains("password authentication failed"));
+        }
+    });
+    // 0.5 + 1 + 2 + 4 + 4 + 4, side by side: the longest counts.
+    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+    own.site.finish();
+}
+
+const AUTH: &str = "auth = { user = 'postgres', database = 'postgres' }\n";
+
+#[test]
+fn the_server_is_asked_for_verifiers() {
+    if direct() {
+        return;
+    }
+    let own = Own::asking("query", AUTH, "");
+    assert_eq!(own.psql("app", "app-secret", "SELECT current_user"), Ok("app".to_owned()));
+    for (user, password) in [("app", "wrong"), ("nobody", "wrong"), ("trusted", "has no password")] {
+        let told = own.psql(user, password, "SELECT 1").unwrap_err();
+        assert!(told.ends_with(&format!("password authentication failed for user \"{user}\"")), "{told}");
+    }
+    own.site.finish();
+}
+
+#[test]
+fn a_password_that_was_valid_until_yesterday_is_none() {
+    if direct() {
+        return;
+    }
+    let sql = "DROP ROLE IF EXISTS outdated; CREATE ROLE outdated LOGIN PASSWORD 'old' VALID UNTIL 'yesterday'; \
+               DROP ROLE IF EXISTS lasting; CREATE ROLE lasting LOGIN PASSWORD 'new' VALID UNTIL 'infinity'";
+    let own = Own::asking("outdated", AUTH, sql);
+    let told = own.psql("outdated", "old", "SELECT 1").unwrap_err();
+    assert!(told.contains("password authentication failed"), "{told}");
+    assert_eq!(own.psql("lasting", "new", "SELECT 1"), Ok("1".to_owned()));
+    own.site.finish();
+}
+
+/// Notes each question that is asked.
+const COUNTING: &str = "CREATE TABLE asked (name text); \
+    CREATE FUNCTION public.who(text) RETURNS TABLE (name name, hash text) LANGUAGE plpgsql SECURITY DEFINER AS \
+    $$ BEGIN INSERT INTO public.asked VALUES ($1 || current_setting('search_path')); \
+    RETURN QUERY SELECT rolname, rolpassword FROM pg_authid WHERE rolname = $1; END $$";
+
+#[test]
+fn a_storm_of_logins_is_one_question_and_no_client_reaches_its_search_path() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let asked_in = cluster.create_database("asked");
+    cluster.sql(&asked_in, COUNTING);
+    let listener = format!(
+        "auth_query = 'SELECT * FROM public.who($1)'\nauth = {{ user = 'postgres', database = '{asked_in}' }}\n"
+    );
+    let own = Own::asking("storm", &listener, "");
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..12)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut psql = own.site.program("psql");
+                    psql.env("PGOPTIONS", "-c search_path=evil");
+                    stdout(&run(psql.args(["-XAtqc", "SELECT current_setting('search_path')"])))
+                })
+            })
+            .collect();
+        all.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), "evil"));
+    });
+    assert_eq!(cluster.sql(&asked_in, "SELECT name FROM asked"), "apppg_catalog");
+    own.site.finish();
+}
+
+#[test]
+fn a_password_that_changes_is_found_out_by_the_first_failure() {
+    if direct() {
+        return;
+    }
+    let own = Own::asking("changed", AUTH, "DROP ROLE IF EXISTS changing; CREATE ROLE changing LOGIN PASSWORD 'one'");
+    assert_eq!(own.psql("changing", "one", "SELECT 1"), Ok("1".to_owned()));
+    own.site.direct_sql("ALTER ROLE changing PASSWORD 'two'");
+    let followed = wait_until(Duration::from_secs(20), || own.psql("changing", "two", "SELECT 1").is_ok());
+    assert!(followed, "{}", own.site.proxy.log());
+    own.site.finish();
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_is_told_as_such() {
+    if direct() {
+        return;
+    }
+    let own = Own::asking("unasked", "auth = { user = 'app', password_env = 'HOME' }\n", "");
+    let told = own.psql("app", "app-secret", "SELECT 1").unwrap_err();
+    assert!(told.contains("FLOODWALL[rule=server] the server could not be asked"), "{told}");
+    assert!(own.site.proxy.log().contains("auth_query failed"));
     own.site.finish();
 }

@@ -12,8 +12,13 @@ const CHANGELOG: &str = include_str!("../../CHANGELOG.md");
 
 /// Keys that README lists and config.toml only mentions: there is no place for them in an inline table, or they belong to another way
 /// to log in than the one that the file shows.
-const MENTIONED: &[&str] =
-    &["listener[].monitor.password_env", "listener[].monitor.password_file", "listener[].users_file"];
+const MENTIONED: &[&str] = &[
+    "listener[].monitor.password_env",
+    "listener[].monitor.password_file",
+    "listener[].users_file",
+    "listener[].auth_query",
+    "listener[].auth",
+];
 
 /// A machine with every secret.
 struct Machine;

@@ -34,8 +34,8 @@ impl Logins {
         if given.len() > PASSWORD_MAX {
             return Err(Unproven::Wrong("a password of more than 1,024 bytes"));
         }
-        // The server's encoding is not known here; passwords that are no UTF-8 fit none that is configured.
-        let given = Secret::new(String::from_utf8_lossy(given));
+        let given = std::str::from_utf8(given).map_err(|_| Unproven::Wrong("a password that is no UTF-8"))?;
+        let given = Secret::new(given);
         if given.reveal().is_empty() {
             return Err(Unproven::Wrong("an empty password"));
         }

@@ -3,11 +3,13 @@
 //! A name that does not exist, an account whose time is over and a wrong password look alike from outside: the same exchange, the
 //! same words, and about the same time. Only the log tells them apart.
 
+mod applicant;
 mod cleartext;
 mod hashed;
+mod penalty;
 mod scram;
-#[cfg(test)]
-mod tests;
+mod unasked;
+mod unproven;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,21 +17,29 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
+pub use self::applicant::{Applicant, Channel};
+use self::penalty::Penalties;
+pub use self::unproven::Unproven;
+use super::access::Access;
 use crate::auth::Proof;
 use crate::auth::accounts::{Account, Accounts};
-use crate::auth::derive::{Deriver, NotDerived};
-use crate::auth::scram::Turned;
+use crate::auth::derive::Deriver;
+use crate::auth::query::{Found, Lookup};
 use crate::clock;
-use crate::config::Login;
-use crate::net::framed::{Broken, Framed};
+use crate::config::{AccessMethod, AuthQuery, Config, Listener, Login};
+use crate::net::framed::Framed;
 use crate::net::stream::Stream;
+use crate::roster::Identity;
 use crate::wire::pg::code::client::PASSWORD;
 use crate::wire::pg::frame;
 use crate::wire::{Head, Malformed};
 
 /// What the logins of one listener share.
 pub struct Logins {
+    access: ArcSwap<Access>,
     accounts: ArcSwap<Accounts>,
+    lookup: Lookup,
+    penalties: Penalties,
     deriver: Arc<Deriver>,
     /// Of what names that do not exist are made to look like.
     seed: [u8; 32],
@@ -38,79 +48,6 @@ pub struct Logins {
 impl std::fmt::Debug for Logins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Logins").finish_non_exhaustive()
-    }
-}
-
-/// Who wants to come in, and how.
-#[derive(Debug, Clone, Copy)]
-pub struct Applicant<'a> {
-    /// Who it says it is.
-    pub user: &'a str,
-    /// Where it comes from.
-    pub address: IpAddr,
-    /// How it shall prove that.
-    pub method: Method,
-    /// The hash of our certificate (`tls-server-end-point`), where it came by TLS.
-    pub binding: Option<&'a [u8]>,
-}
-
-/// How a client proves who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// SCRAM-SHA-256.
-    Scram,
-    /// The older hash; SCRAM where that is what is stored.
-    Md5,
-    /// The password as it is.
-    Plain,
-}
-
-/// Why a client was not believed.
-#[derive(Debug)]
-pub enum Unproven {
-    /// It did not prove it. The words are for the log alone.
-    Wrong(&'static str),
-    /// It sent what is no message.
-    Malformed(Malformed),
-    /// It left.
-    Gone,
-    /// Keys could not be derived in time.
-    NotDerived(NotDerived),
-}
-
-impl From<Broken> for Unproven {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Malformed(why) => Self::Malformed(why),
-            Broken::Closed | Broken::Io(_) => Self::Gone,
-        }
-    }
-}
-
-impl From<Malformed> for Unproven {
-    fn from(why: Malformed) -> Self {
-        Self::Malformed(why)
-    }
-}
-
-impl From<NotDerived> for Unproven {
-    fn from(why: NotDerived) -> Self {
-        Self::NotDerived(why)
-    }
-}
-
-impl From<Turned> for Unproven {
-    fn from(why: Turned) -> Self {
-        match why {
-            Turned::Malformed => Self::Malformed(Malformed::Content),
-            Turned::Mechanism => Self::Wrong("it chose a mechanism that was not offered"),
-            Turned::Downgrade => {
-                Self::Wrong("it was told that channel binding is not possible: somebody stands between")
-            }
-            Turned::Binding => Self::Wrong("it is bound to another TLS channel: somebody stands between"),
-            Turned::Proof => Self::Wrong(WRONG_PASSWORD),
-            Turned::Random => Self::Wrong("the system has no random numbers"),
-        }
     }
 }
 
@@ -129,15 +66,34 @@ impl Logins {
     ///
     /// # Errors
     /// The system has no random numbers.
-    pub fn new(login: &Login, deriver: Arc<Deriver>) -> Result<Self, getrandom::Error> {
+    pub fn new(config: &Config, listener: &Listener, deriver: Arc<Deriver>) -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
-        Ok(Self { accounts: ArcSwap::from_pointee(accounts(login)), deriver, seed })
+        Ok(Self {
+            access: ArcSwap::from_pointee(Access::new(&config.access, &listener.name)),
+            accounts: ArcSwap::from_pointee(accounts(&listener.login)),
+            lookup: Lookup::new(query(&listener.login)),
+            penalties: Penalties::new(),
+            deriver,
+            seed,
+        })
     }
 
     /// Takes a new configuration. Who is logged in stays.
-    pub fn reload(&self, login: &Login) {
-        self.accounts.store(Arc::new(accounts(login)));
+    pub fn reload(&self, config: &Config, listener: &Listener) {
+        self.access.store(Arc::new(Access::new(&config.access, &listener.name)));
+        self.accounts.store(Arc::new(accounts(&listener.login)));
+        self.lookup.reload(query(&listener.login));
+    }
+
+    /// How somebody has to prove who they are; `None`: they may not come in.
+    pub fn method(&self, identity: &Identity, channel: &Channel) -> Option<AccessMethod> {
+        self.access.load().method(identity, channel)
+    }
+
+    /// What asks the server for verifiers: to be run beside the data path.
+    pub const fn lookup(&self) -> &Lookup {
+        &self.lookup
     }
 
     /// Lets a client prove who it is; gives what logs in to a server in its name. Not cancel-safe: the exchange is lost.
@@ -145,28 +101,56 @@ impl Logins {
     /// # Errors
     /// See [`Unproven`]. Nothing was said to the client then.
     pub async fn prove(&self, client: &mut Framed<Stream>, applicant: &Applicant<'_>) -> Result<Proof, Unproven> {
-        let known = self.find(applicant.user);
-        match applicant.method {
-            Method::Scram => self.scram(client, applicant, known).await,
-            Method::Md5 => self.md5(client, applicant, known).await,
-            Method::Plain => self.cleartext(client, applicant, known).await,
+        let known = self.find(applicant.user).await?;
+        let proven = match applicant.method {
+            AccessMethod::Scram => self.scram(client, applicant, known).await,
+            AccessMethod::Md5 => self.md5(client, applicant, known).await,
+            AccessMethod::Plain => self.cleartext(client, applicant, known).await,
+            AccessMethod::Cert => self.certificate(applicant, &known),
+            AccessMethod::Trust => Ok(self.on_trust(&known)),
+            AccessMethod::Reject => Err(Unproven::Wrong("an [[access]] rule rejects it")),
+        };
+        if let Err(Unproven::Wrong(_)) = &proven {
+            self.lookup.doubt(applicant.user);
         }
+        proven
     }
 
-    fn find(&self, user: &str) -> Known {
+    /// Keeps whoever gave a wrong proof waiting for the answer. Cancel-safe.
+    pub async fn punish(&self, address: IpAddr) {
+        self.penalties.serve(address).await;
+    }
+
+    async fn find(&self, user: &str) -> Result<Known, Unproven> {
+        let account = if self.lookup.is_used() {
+            match self.lookup.find(user).await {
+                Found::Account(account) => Some(account),
+                Found::Nobody => None,
+                Found::Unavailable => return Err(Unproven::Unavailable),
+            }
+        } else {
+            self.accounts.load().get(user)
+        };
         let now = i64::try_from(clock::wall().as_secs()).unwrap_or(i64::MAX);
-        match self.accounts.load().get(user) {
-            None => Known::Nothing("no such user"),
-            Some(account) if account.is_over(now) => Known::Nothing("valid_until is over"),
+        Ok(match account {
+            None => Known::Nothing("no such user, or none with a password"),
+            Some(account) if account.is_over(now) => Known::Nothing("its password was valid until earlier"),
             Some(account) => Known::Account(account),
-        }
+        })
     }
 }
 
 fn accounts(login: &Login) -> Accounts {
     match login {
-        Login::Relay => Accounts::default(),
+        Login::Relay | Login::Query(_) => Accounts::default(),
         Login::Users(users) => Accounts::new(&users.users),
+    }
+}
+
+fn query(login: &Login) -> Option<AuthQuery> {
+    match login {
+        Login::Query(query) => Some(query.clone()),
+        Login::Relay | Login::Users(_) => None,
     }
 }
 

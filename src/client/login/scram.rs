@@ -21,13 +21,14 @@ impl Logins {
         applicant: &Applicant<'_>,
         known: Known,
     ) -> Result<Proof, Unproven> {
+        let binding = applicant.channel.binding.as_deref();
         let mut out = BytesMut::new();
-        greeting::ask_sasl(ServerExchange::mechanisms(applicant.binding), &mut out);
+        greeting::ask_sasl(ServerExchange::mechanisms(binding), &mut out);
         send(client, &out.split()).await?;
         let against = self.against(applicant.user, known).await?;
         let first = answer(client).await?;
         let (mechanism, first) = read_sasl_initial(&first)?;
-        let (exchange, challenge) = ServerExchange::begin(mechanism, first, applicant.binding, against.verifier)?;
+        let (exchange, challenge) = ServerExchange::begin(mechanism, first, binding, against.verifier)?;
         greeting::sasl_continue(challenge.as_bytes(), &mut out);
         send(client, &out.split()).await?;
         let last = answer(client).await?;

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use toml::Value;
 
 pub use self::entry::Entry;
-pub use self::login::{Login, Users};
+pub use self::login::{AuthQuery, Login, Users};
 pub use self::pool::{Pool, PoolMode};
 pub use self::tls::Tls;
 use super::context::{Context, secret};
@@ -62,7 +62,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
     let bind = section.read("bind", value::bind).unwrap_or(default.bind);
     let servers = section.read("servers", servers).unwrap_or(default.servers);
     let entry = entry::resolve(&mut section, context);
-    let login = login::resolve(&mut section, context);
+    let mut login = login::resolve(&mut section, context);
     let pool = pool::resolve(&mut section, context, &login);
     let tls = tls::resolve(&mut section, context);
     let max_server_connections = section.read("max_server_connections", value::count);
@@ -73,6 +73,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
         // Asked for all the same, so that a misspelt key can be told what it was meant to be.
         None => section.read("monitor", |_| Ok(None)).flatten(),
     };
+    login::complete(&mut login, monitor.as_ref(), &section);
     section.finish();
     Listener { name, bind, servers, max_server_connections, allow_trust, monitor, entry, login, pool, tls }
 }

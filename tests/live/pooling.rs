@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
 
+use crate::support::cluster::bin;
 use crate::support::floodwall::direct;
 use crate::support::process::{Scratch, wait_until};
 use crate::support::site::Site;
@@ -176,7 +177,12 @@ async fn what_a_client_leaves_behind_is_gone_before_the_next_one_comes() {
     drop(client);
     assert_eq!(one(&next, "SELECT count(*) FROM kept").await.unwrap(), "0");
     // With a statement at work: cancelled.
-    let mut client = pooled.site.psql(&["-c", "SELECT pg_sleep(60)"]).spawn().unwrap();
+    let template = pooled.site.psql(&[]);
+    let mut psql = std::process::Command::new(bin("psql"));
+    psql.envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // The same start-up parameters, or it would have a pool of its own.
+    psql.env("PGCLIENTENCODING", "UTF8").args(["-XAtqc", "SELECT pg_sleep(60)"]);
+    let mut client = psql.spawn().unwrap();
     assert!(wait_until(Duration::from_secs(10), || pooled.sleepers() == 1));
     client.kill().unwrap();
     client.wait().unwrap();

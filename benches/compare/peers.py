@@ -318,7 +318,7 @@ class PooledFloodwall(Floodwall):
     config_name = "pool.toml"
 
     def argv(self) -> list:
-        self.write("users.toml", f'[[user]]\nname = "{USER}"\n')
+        self.write("users.toml", (ROOT / "benches/users.toml").read_text())
         return super().argv()
 
 

@@ -46,6 +46,7 @@
 //!   believes ([`wire::pg::phase`]).
 //! - A session owns no buffer while it is idle. Every queue, cache and held frame has a bound; frames beyond 64 KiB count against
 //!   `[limits] memory`.
+//! - TLS is one more [`net::stream::Stream`]: nothing of it counts as written before the system has it, so nobody need flush it.
 //! - Every permit, gauge and cancel key gives back on drop.
 //! - No parser runs on a worker, none on raw text, and none on a shape that was read before.
 //! - A rule that panics is out of order until RELOAD, alone and loudly; its statement is judged by the others.
@@ -54,8 +55,8 @@
 //!
 //! # Seams for what comes next
 //!
-//! MySQL is another [`wire::Protocol`]; TLS another stream for the relay, which takes any `AsyncRead + AsyncWrite`; pooling takes the place of
-//! `session::serve`'s one server for each client; own logins that of `session::login`.
+//! MySQL is another [`wire::Protocol`]; pooling takes the place of `session::serve`'s one server for each client; own logins that of
+//! `session::login`.
 
 pub mod guard;
 pub mod sql;

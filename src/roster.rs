@@ -103,6 +103,7 @@ pub struct Entry {
     activity_since_ms: AtomicU64,
     statements: AtomicU64,
     signal: AtomicU8,
+    tls: OnceLock<&'static str>,
     /// The task's waker, which stays the same for its life.
     waker: OnceLock<Waker>,
 }
@@ -134,6 +135,16 @@ impl Entry {
             self.activity.store(activity as u8, Ordering::Relaxed);
             self.activity_since_ms.store(now_ms, Ordering::Relaxed);
         }
+    }
+
+    /// Version of the client's TLS; empty without.
+    pub fn tls(&self) -> &'static str {
+        self.tls.get().copied().unwrap_or_default()
+    }
+
+    /// Notes the version of the client's TLS. Only the first call counts.
+    pub fn set_tls(&self, version: &'static str) {
+        self.tls.set(version).ok();
     }
 
     /// Statements so far.
@@ -211,6 +222,7 @@ impl Roster {
             activity_since_ms: AtomicU64::new(now_ms),
             statements: AtomicU64::new(0),
             signal: AtomicU8::new(Signal::None as u8),
+            tls: OnceLock::new(),
             waker: OnceLock::new(),
         });
         self.lock().insert(entry.number, Arc::clone(&entry));

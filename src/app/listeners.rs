@@ -11,6 +11,7 @@ use crate::client::listener::bind;
 use crate::config::{Config, Listener};
 use crate::guard::SettingError;
 use crate::guard::pass::Key;
+use crate::net::tls::{self, Live};
 use crate::session::house::{Common, Current, House, Settings};
 use crate::session::policy::Policies;
 
@@ -23,6 +24,7 @@ pub(super) struct Open {
 
 /// Opens all listeners, or none.
 pub(super) fn open(config: &Config, common: &Arc<Common>) -> Result<Vec<Open>, Failed> {
+    tls::install_provider();
     config.listeners.iter().map(|listener| open_one(config, listener, common)).collect()
 }
 
@@ -33,14 +35,25 @@ fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>) -> Resul
         source,
     })?;
     tracing::info!(listener = listener.name, address = %listener.bind, servers = ?listener.servers, "listening");
+    let tls = Arc::new(read_tls(listener)?);
+    let catalog = Catalog::start(listener);
+    catalog.secure(Arc::clone(&tls));
     let house = House {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
-        catalog: Catalog::start(listener),
+        catalog,
+        tls,
         settings: Settings::new(current(config, listener)?),
         common: Arc::clone(common),
     };
     Ok(Open { socket, house: Arc::new(house) })
+}
+
+fn read_tls(listener: &Listener) -> Result<Live, Failed> {
+    Live::open(&listener.tls).map_err(|errors| {
+        let why = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Failed::Tls { name: listener.name.clone(), why }
+    })
 }
 
 /// What a listener's sessions see of a configuration.

@@ -3,6 +3,7 @@
 //! Three kinds of threads: the main one accepts, reads signals and ticks; the workers carry sessions; the console has one of
 //! its own, so that it answers while the data path is at its limit.
 
+pub mod certificates;
 mod descriptors;
 mod failed;
 mod listeners;
@@ -151,6 +152,7 @@ impl App {
             catalogues,
             self.tick(),
             self.wake_after_pauses(),
+            certificates::watch(&self.reloader.houses, &self.common.gate),
             shutdown::watch(&self.common.control),
             shutdown::watch_hangups(reload),
         );
@@ -212,8 +214,7 @@ fn start_workers(config: &Config, common: &Arc<Common>) -> io::Result<Workers<Jo
     Workers::start(config.workers, move |number| {
         let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
         let means = Means { cache_bytes, ceiling, memory, metrics };
-        let local = Local::start(means, Arc::clone(&common.shapes))?;
-        let local = Rc::new(local);
+        let local = Rc::new(Local::start(means, Arc::clone(&common.shapes))?);
         Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
     })
 }

@@ -126,6 +126,8 @@ fn listener(listener: &Listener) -> Part {
         ("servers".to_owned(), Shown::Value(Value::Array(servers))),
         pair("login", "relay"),
         pair("pool", "session"),
+        ("client_tls".to_owned(), Shown::Value(Value::Table(listener.tls.client.to_table()))),
+        ("server_tls".to_owned(), Shown::Value(Value::Table(listener.tls.server.to_table()))),
         max_server_connections,
         ("allow_trust".to_owned(), Shown::Value(Value::Boolean(listener.allow_trust))),
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),

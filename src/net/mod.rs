@@ -3,3 +3,4 @@
 pub mod framed;
 pub mod socket;
 pub mod stream;
+pub mod tls;

@@ -2,3 +2,4 @@
 
 pub mod connect;
 pub mod login;
+pub mod secure;

@@ -14,22 +14,59 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::net::stream::Stream;
+use crate::server::secure::Security;
 use crate::wire::pg::startup::{Cancel, cancel_request};
 
 /// A cancel that the server has not taken by then is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The way to a server: what was dialled, and with what encryption a session speaks to it. A cancel goes the same way.
+#[derive(Debug, Clone)]
+pub struct Route {
+    address: SocketAddr,
+    /// With the server's host, for its certificate; `None`: in plain.
+    tls: Option<Arc<(Security, Box<str>)>>,
+}
+
+impl From<SocketAddr> for Route {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+}
+
+impl Route {
+    /// The way that `stream` took.
+    pub fn of(stream: &Stream, address: SocketAddr, security: &Security, host: &str) -> Self {
+        let tls = stream.is_tls().then(|| Arc::new((security.clone(), host.into())));
+        Self { address, tls }
+    }
+
+    /// The server's address.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    async fn dial(&self) -> std::io::Result<Stream> {
+        let socket = TcpStream::connect(self.address).await?;
+        match self.tls.as_deref() {
+            None => Ok(socket.into()),
+            Some((security, host)) => security.secure(socket, host).await.map_err(std::io::Error::other),
+        }
+    }
+}
+
 /// Where a session's statements run and what cancels them.
 pub struct Target {
     secret: Box<[u8]>,
-    server: SocketAddr,
+    server: Route,
     pid: i32,
     server_secret: Box<[u8]>,
 }
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Target").field("server", &self.server).field("pid", &self.pid).finish_non_exhaustive()
+        f.debug_struct("Target").field("server", &self.server.address).field("pid", &self.pid).finish_non_exhaustive()
     }
 }
 
@@ -54,13 +91,13 @@ impl Keys {
     /// The system gave no random bytes.
     pub fn issue(
         self: &Arc<Self>,
-        server: SocketAddr,
+        server: impl Into<Route>,
         pid: i32,
         server_secret: &[u8],
     ) -> Result<Key, getrandom::Error> {
         let mut secret = vec![0; server_secret.len()].into_boxed_slice();
         getrandom::fill(&mut secret)?;
-        let target = Arc::new(Target { secret, server, pid, server_secret: server_secret.into() });
+        let target = Arc::new(Target { secret, server: server.into(), pid, server_secret: server_secret.into() });
         self.lock().entry(pid).or_default().push(Arc::clone(&target));
         Ok(Key { keys: Arc::clone(self), target })
     }
@@ -123,10 +160,12 @@ impl Target {
     }
 
     async fn send(&self) -> std::io::Result<()> {
-        let mut stream = TcpStream::connect(self.server).await?;
+        let mut stream = self.server.dial().await?;
         stream.write_all(&cancel_request(self.pid, &self.server_secret)).await?;
+        stream.flush().await?;
         let mut byte = [0];
-        while stream.read(&mut byte).await? > 0 {}
+        // A server that closes without the goodbye of TLS has taken it all the same.
+        while stream.read(&mut byte).await.is_ok_and(|count| count > 0) {}
         Ok(())
     }
 }

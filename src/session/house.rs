@@ -13,7 +13,9 @@ use crate::client::admission::Admission;
 use crate::config::{Caps, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
+use crate::net::tls::Live;
 use crate::roster::Roster;
+use crate::server::secure::Security;
 use crate::telemetry::Gate;
 use crate::telemetry::Metrics;
 use crate::telemetry::shapes::Shapes;
@@ -27,6 +29,8 @@ pub struct House {
     pub admission: Arc<Admission>,
     /// What is known of the server's tables.
     pub catalog: Arc<Catalog>,
+    /// Certificates of both sides, and whom they are checked against.
+    pub tls: Arc<Live>,
     /// What the configuration says; swapped whole on reload.
     pub settings: Settings,
     /// Common to all listeners.
@@ -50,6 +54,13 @@ pub struct Common {
     pub memory: Arc<Budget>,
     /// Rate of the log lines that clients can trigger.
     pub gate: Gate,
+}
+
+impl House {
+    /// How servers are met, as things are now.
+    pub fn security(&self) -> Security {
+        Security::new(self.tls.server(), Arc::clone(&self.common.metrics))
+    }
 }
 
 /// The settings of one listener, with a number that changes when they do.

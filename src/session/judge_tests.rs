@@ -44,6 +44,7 @@ fn house(guard: Guard) -> Arc<House> {
         name: "main".into(),
         admission: Admission::new(&config, "main"),
         catalog: Catalog::start(&config.listeners[0]),
+        tls: Arc::default(),
         settings: Settings::new(current(guard)),
         common: Arc::new(Common {
             roster: Arc::new(Roster::default()),

@@ -12,20 +12,20 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::cancel::Key;
-use super::house::{Current, House};
+use super::cancel::{Key, Route};
+use super::house::{Common, Current, House};
 use super::login::{Failed, Host, Relayed, Trust};
 use crate::client::admission::{ClientPermit, Denied, HousePermit, LoginPermit, ServerPermit, Waited};
 use crate::client::listener::Arrival;
 use crate::client::refuse;
-use crate::client::startup::{self, Opening};
+use crate::client::startup::{self, Front, Opening};
 use crate::clock;
 use crate::guard::caps;
 use crate::net::framed::{Broken, Framed};
 use crate::net::socket::close;
 use crate::net::stream::Stream;
 use crate::roster::{Identity, Newcomer, Seat};
-use crate::server::connect::connect;
+use crate::server::connect::{self, connect};
 use crate::telemetry::GaugeGuard;
 use crate::telemetry::Pass;
 use crate::units::display_bytes;
@@ -88,7 +88,9 @@ pub async fn welcome(house: &Arc<House>, arrival: Arrival) -> Option<Guest> {
     let settings = house.settings.load();
     let deadline = arrival.accepted + settings.caps.login_timeout;
     let mut client = Framed::new(Stream::from(TcpStream::from_std(arrival.stream).ok()?));
-    let opening = timeout_at(deadline, startup::receive(&mut client)).await;
+    let Common { metrics, gate, .. } = &*house.common;
+    let front = Front { tls: &house.tls, metrics, gate, peer: arrival.peer };
+    let opening = timeout_at(deadline, startup::receive(&mut client, &front)).await;
     let visitor = Visitor { house, settings: &settings, deadline, peer: arrival.peer, local: arrival.local };
     let failed = match opening {
         Ok(Ok(Opening::Session(startup))) => {
@@ -102,6 +104,7 @@ pub async fn welcome(house: &Arc<House>, arrival: Arrival) -> Option<Guest> {
                 }
             }
         }
+        Ok(Ok(Opening::Refused(refusal))) => Failed::Refused(refusal),
         Ok(Ok(Opening::Cancel(request))) => return cancel(house, &request).await,
         Ok(Ok(Opening::DirectTls)) => return visitor.direct_tls(),
         Ok(Err(Broken::Malformed(Malformed::Cancel))) => Failed::ClientGone,
@@ -155,10 +158,12 @@ impl Visitor<'_> {
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
         let name = self.settings.listener.servers.first().map(String::as_str).unwrap_or_default();
-        let (server, address) = connect(name, self.deadline)
+        let security = self.house.security();
+        let (server, address) = connect(name, &security, self.deadline)
             .await
             .map_err(|unreachable| Failed::refused(refuse::server_unreachable(name, &unreachable.why)))?;
-        let mut desk = Desk::new(self, login, address);
+        let route = Route::of(&server, address, &security, connect::host(name));
+        let mut desk = Desk::new(self, login, route);
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
         }
@@ -171,7 +176,9 @@ impl Visitor<'_> {
             Err(failed) => return Err(Turned { failed, server: Some((server, server_permit)) }),
         };
         let permits = Permits { client: client_permit, house, server: server_permit };
-        Ok(self.seat(identity, server, permits, desk))
+        let entered = self.seat(identity, server, permits, desk);
+        entered.stay.seat.set_tls(client.stream().tls_version().unwrap_or_default());
+        Ok(entered)
     }
 
     fn identity(&self, startup: &Startup) -> Identity {
@@ -281,8 +288,12 @@ impl Visitor<'_> {
 
     fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
         let common = &self.house.common;
-        let newcomer =
-            Newcomer { identity, client: Arc::clone(permits.client.label()), peer: self.peer, server: desk.server };
+        let newcomer = Newcomer {
+            identity,
+            client: Arc::clone(permits.client.label()),
+            peer: self.peer,
+            server: desk.server.address(),
+        };
         let seat = common.roster.join(newcomer);
         if let Some(key) = &desk.key {
             seat.set_server_pid(key.pid());
@@ -367,13 +378,13 @@ struct Desk<'a> {
     visitor: &'a Visitor<'a>,
     login: Option<LoginPermit>,
     client: Option<ClientPermit>,
-    server: SocketAddr,
+    server: Route,
     key: Option<Key>,
     settings: Vec<Setting>,
 }
 
 impl<'a> Desk<'a> {
-    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: SocketAddr) -> Self {
+    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: Route) -> Self {
         Self { visitor, login: Some(login), client: None, server, key: None, settings: Vec::new() }
     }
 }
@@ -392,7 +403,7 @@ impl Host for Desk<'_> {
 
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
         let keys = &self.visitor.house.common.keys;
-        let key = keys.issue(self.server, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(self.server.clone(), pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
         let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
         message.put_u8(BACKEND_KEY_DATA);
         message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));

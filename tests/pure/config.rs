@@ -257,8 +257,17 @@ fn wrong_listeners_say_what_to_write() {
         ("login = \"users\"", "login", "\"users\" is not in this version yet"),
         ("login = \"query\"", "login", "\"query\" is not in this version yet"),
         ("pool = \"transaction\"", "pool", "\"transaction\" is not in this version yet"),
-        ("client_tls = { mode = \"require\" }", "client_tls", "\"require\" is not in this version yet"),
-        ("server_tls = { mode = \"disable\", ca = \"x\" }", "server_tls", "is not in this version yet"),
+        ("client_tls = { mode = \"require\" }", "client_tls", "needs cert_file and key_file"),
+        (
+            "client_tls = { mode = \"verify\" }",
+            "client_tls.mode",
+            "known: disable, prefer, require, verify-ca, verify-full",
+        ),
+        ("server_tls = { mode = \"disable\", ca = \"x\" }", "server_tls.ca", "unknown key"),
+        ("server_tls = { mode = \"verify-full\" }", "server_tls.mode", "needs ca_file"),
+        ("server_tls = { mode = \"require\", key_file = \"x\" }", "server_tls.key_file", "cert_file is missing"),
+        ("server_tls = { mode = \"allow\" }", "server_tls.mode", "\"prefer\" takes both"),
+        ("server_tls = \"require\"", "server_tls", "expected a table"),
         ("max_server_connections = 0", "max_server_connections", "at least 1"),
         ("monitor = { database = \"x\" }", "monitor", "needs a user"),
         ("monitor = { user = \"x\", password = \"y\" }", "monitor.password", "does not stand in this file"),
@@ -283,6 +292,22 @@ fn keys_of_later_modes_warn_in_session_mode() {
     let loaded = read("[[listener]]\npool_size = 20\nusers_file = \"users.toml\"\n").unwrap();
     let keys: Vec<_> = loaded.warnings.list.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
     assert_eq!(keys, [(Some(2), "listener[0].pool_size"), (Some(3), "listener[0].users_file")]);
+}
+
+#[test]
+fn a_relay_between_two_encrypted_legs_is_warned_about() {
+    let shown = "cert_file = \"a\", key_file = \"b\"";
+    let both = format!("client_tls = {{ mode = \"prefer\", {shown} }}\nserver_tls = {{ mode = \"require\" }}");
+    let one = [both.replace("\"require\"", "\"disable\""), both.replace("\"prefer\"", "\"disable\"")];
+    let warnings = |text: &str| read(&format!("[[listener]]\n{text}\n")).unwrap().warnings.list;
+    let told = warnings(&both);
+    assert_eq!((told.len(), told[0].key.as_str(), told[0].line), (1, "listener[0].server_tls", Some(3)));
+    assert!(told[0].to_string().contains("channel_binding=disable"), "{}", told[0]);
+    for text in one {
+        assert_eq!(warnings(&text), [], "{text}");
+    }
+    let unused = "server_tls = { mode = \"require\", ca_file = \"x\" }";
+    assert_eq!(warnings(unused)[0].key, "listener[0].server_tls.ca_file");
 }
 
 #[test]

@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The two ends, and what reads the server's catalogue beside them.
     ("net", &["wire", "config"]),
     ("server", &["net", "wire", "config", "telemetry", "units", "clock"]),
-    ("catalog", &["sql", "config", "telemetry", "units", "clock"]),
+    ("catalog", &["sql", "config", "telemetry", "net", "units", "clock"]),
     ("client", &["net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
     // The data path. It never sees who watches it.
     (

@@ -12,7 +12,7 @@ use toml::Value;
 pub use self::entry::Entry;
 pub use self::login::Login;
 pub use self::pool::Pool;
-pub use self::tls::Tls;
+pub use self::tls::{Tls, TlsMode, TlsSide};
 use super::context::{Context, secret};
 use super::document::{Document, Section};
 use super::problem::{Fault, not_yet};

@@ -12,6 +12,13 @@ pub const SIZE_MAX: usize = 10_000;
 /// First byte of a TLS record: a client that speaks TLS without asking first (`sslnegotiation=direct`).
 pub const TLS_HANDSHAKE: u8 = 0x16;
 
+/// The answer to an encryption request: a handshake may begin.
+pub const ACCEPTED: u8 = b'S';
+/// The answer to an encryption request: go on without, or leave.
+pub const DECLINED: u8 = b'N';
+/// A request for TLS.
+pub const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+
 const CANCEL: u32 = 0x04d2_162e;
 const SSL: u32 = 0x04d2_162f;
 const GSS: u32 = 0x04d2_1630;
@@ -235,6 +242,7 @@ mod tests {
     #[test]
     fn requests_without_a_session_are_told_apart() {
         assert_eq!(read(&packet(SSL, b"")), Ok(First::Ssl));
+        assert_eq!(packet(SSL, b""), TLS_REQUEST);
         assert_eq!(read(&packet(GSS, b"")), Ok(First::Gss));
         assert_eq!(read(&packet(SSL, b"x")), Err(Malformed::Trailing));
         let cancel = cancel_request(42, b"abcd");

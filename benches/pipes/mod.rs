@@ -171,6 +171,7 @@ fn house(config: &Config) -> Arc<House> {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
         catalog: Catalog::start(listener),
+        tls: Arc::default(),
         settings: Settings::new(current),
         common: Arc::new(common),
     })

@@ -64,7 +64,8 @@ pub async fn receive(client: &mut Framed<Stream>, front: &Front<'_>) -> Result<O
             First::Startup(startup) => return Ok(judged(client.stream(), startup, acceptor.as_deref())),
             First::Cancel(cancel) => return Ok(Opening::Cancel(cancel)),
             First::Gss => answer(client, DECLINED).await?,
-            First::Ssl => match &acceptor {
+            // Over a Unix socket, or inside of TLS, there is none to be had, as with PostgreSQL.
+            First::Ssl => match acceptor.as_ref().filter(|_| matches!(client.stream(), Stream::Tcp(_))) {
                 Some(acceptor) => {
                     answer(client, ACCEPTED).await?;
                     front.secure(client, acceptor, Manner::Asked).await?;

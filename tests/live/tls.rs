@@ -60,10 +60,19 @@ const SERVER_SSL: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid
 
 type Secured = StreamOwned<ClientConnection, TcpStream>;
 
-/// A handshake by hand. `asked`: with a request first.
-fn shake(port: u16, config: &Arc<ClientConfig>, asked: bool) -> std::io::Result<Secured> {
+/// How a handshake begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// With a request.
+    Asked,
+    /// With itself.
+    Direct,
+}
+
+/// A handshake by hand.
+fn shake(port: u16, config: &Arc<ClientConfig>, manner: Manner) -> std::io::Result<Secured> {
     let mut raw = Raw::open(port);
-    if asked {
+    if manner == Manner::Asked {
         raw.send(&raw::ssl_request());
         assert_eq!(raw.byte(), Some(b'S'));
     }
@@ -187,7 +196,7 @@ fn tls_from_the_first_byte_wants_the_protocols_name() {
         return;
     }
     let (office, site) = encrypted("tls_direct", "require", "");
-    let mut client = shake(site.proxy.port, &office.client(&["postgresql"]), false).unwrap();
+    let mut client = shake(site.proxy.port, &office.client(&["postgresql"]), Manner::Direct).unwrap();
     assert_eq!(client.conn.alpn_protocol(), Some(&b"postgresql"[..]));
     log_in(&mut client, &site.database);
     client.write_all(&raw::query("SELECT 7")).unwrap();
@@ -195,14 +204,14 @@ fn tls_from_the_first_byte_wants_the_protocols_name() {
     drop(client);
     for protocols in [&[][..], &["http/1.1"]] {
         // The handshake itself may end well in the client's eyes before the proxy has left.
-        let gone = shake(site.proxy.port, &office.client(protocols), false).and_then(|mut client| {
+        let gone = shake(site.proxy.port, &office.client(protocols), Manner::Direct).and_then(|mut client| {
             client.write_all(&startup(VERSION_3_0, &[("user", "postgres")])).ok();
             message(&mut client)
         });
         assert!(gone.is_err(), "{protocols:?}");
     }
     // With a request first no name is needed, as for libpq before version 17.
-    let mut client = shake(site.proxy.port, &office.client(&[]), true).unwrap();
+    let mut client = shake(site.proxy.port, &office.client(&[]), Manner::Asked).unwrap();
     log_in(&mut client, &site.database);
     drop(client);
     site.finish();
@@ -219,7 +228,7 @@ fn bytes_in_front_of_the_handshake_are_no_part_of_the_session() {
     client.send_all(&[raw::ssl_request(), stuffed]);
     let reply = client.rest().unwrap();
     assert_eq!(raw::sqlstates(&reply), ["08P01"]);
-    // GSSAPI is declined and TLS may follow; a second request for TLS inside of it is none.
+    // GSSAPI is declined, and TLS may follow; what follows then is no handshake.
     let mut client = Raw::open(site.proxy.port);
     client.send(&raw::gss_request());
     assert_eq!(client.byte(), Some(b'N'));
@@ -239,18 +248,18 @@ fn a_cancel_comes_encrypted_into_a_full_house() {
     let caps = "[caps]\nover = 'refuse'\nmax_clients = 1\nmax_logins = 1\n[caps.address]\nmax_connections = 1";
     let (office, site) = encrypted("tls_cancel", "require", caps);
     let config = office.client(&["postgresql"]);
-    let mut client = shake(site.proxy.port, &config, true).unwrap();
+    let mut client = shake(site.proxy.port, &config, Manner::Asked).unwrap();
     let (pid, secret) = log_in(&mut client, &site.database);
     client.write_all(&raw::query("SELECT pg_sleep(30)")).unwrap();
     let asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' \
                   AND datname = current_database() AND pid <> pg_backend_pid()";
     assert!(wait_until(Duration::from_secs(10), || site.direct_sql(asleep) == "1"));
-    for asked in [true, false] {
-        if !asked {
+    for manner in [Manner::Asked, Manner::Direct] {
+        if manner == Manner::Direct {
             client.write_all(&raw::query("SELECT pg_sleep(30)")).unwrap();
             assert!(wait_until(Duration::from_secs(10), || site.direct_sql(asleep) == "1"));
         }
-        let mut cancel = shake(site.proxy.port, &config, asked).unwrap();
+        let mut cancel = shake(site.proxy.port, &config, manner).unwrap();
         cancel.write_all(&raw::cancel_request(pid, &secret)).unwrap();
         let (code, error) = loop {
             let (code, body) = message(&mut client).unwrap();
@@ -273,7 +282,7 @@ fn a_second_session_is_resumed() {
     let (office, site) = encrypted("tls_resume", "require", "");
     let config = office.client(&["postgresql"]);
     for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
-        let mut client = shake(site.proxy.port, &config, true).unwrap();
+        let mut client = shake(site.proxy.port, &config, Manner::Asked).unwrap();
         log_in(&mut client, &site.database);
         assert_eq!(client.conn.handshake_kind(), Some(kind));
     }
@@ -315,10 +324,10 @@ fn a_renewed_certificate_is_shown_from_the_reload_on_and_a_broken_one_never() {
     }
     let (office, site) = encrypted("tls_reload", "require", "");
     let shown = || {
-        let client = shake(site.proxy.port, &office.client(&["postgresql"]), true).unwrap();
+        let client = shake(site.proxy.port, &office.client(&["postgresql"]), Manner::Asked).unwrap();
         client.conn.peer_certificates().unwrap()[0].to_vec()
     };
-    let mut old = shake(site.proxy.port, &office.client(&["postgresql"]), true).unwrap();
+    let mut old = shake(site.proxy.port, &office.client(&["postgresql"]), Manner::Asked).unwrap();
     log_in(&mut old, &site.database);
     let first = shown();
     office.issue("proxy", &["localhost", "127.0.0.1"]);
@@ -373,7 +382,7 @@ fn a_reader_with_a_tiny_buffer_gets_every_byte() {
         return;
     }
     let (office, site) = encrypted("tls_tiny", "require", "[rules]\nmode = 'off'");
-    let mut client = shake(site.proxy.port, &office.client(&["postgresql"]), true).unwrap();
+    let mut client = shake(site.proxy.port, &office.client(&["postgresql"]), Manner::Asked).unwrap();
     socket2::SockRef::from(&client.sock).set_recv_buffer_size(4096).unwrap();
     log_in(&mut client, &site.database);
     // Larger than what the client's buffer takes at once, so that writes stay pending, at both ends.

@@ -129,6 +129,8 @@ fn every_sslmode_of_libpq_gets_what_it_asks_for() {
     ] {
         let settings = [("PGSSLMODE", mode), ("PGSSLROOTCERT", if tls.is_empty() { "" } else { root.as_str() })];
         assert_eq!(answer(&mut psql(site.proxy.port, "app", &settings, "SELECT 41 + 1")), "42", "{mode}");
+        // Its session may outlive psql by a moment.
+        site.proxy.assert_all_zero();
         let mut held = psql(site.proxy.port, "app", &settings, "SELECT pg_sleep(30)").spawn().unwrap();
         let mut shown = Vec::new();
         let came = wait_until(Duration::from_secs(10), || {

@@ -6,12 +6,13 @@
 # make regress PostgreSQL's regression suite, directly and through Floodwall
 # make record-traffic  what Django, SQLAlchemy and pgbench send, for the tests that replay it
 # make instructions  instructions of one statement, beside the recorded ones
+# make longest  the longest time for which one statement keeps a worker from its other sessions
 # make soak    all of it in its long form: a 1 GiB dump, long fuzzing
 #
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools oracle lint regress record-traffic dump giants instructions fuzz soak clean-cache
+.PHONY: help run test test-tools oracle lint regress record-traffic dump giants instructions longest fuzz soak clean-cache
 
 # Each fuzz target runs for a second, in CI for ten, with the same seeds each time; `make fuzz` and `make soak` try new ones.
 ifdef CI
@@ -64,6 +65,10 @@ record-traffic: test-tools
 instructions:
 	@tests/support/install build instructions
 	@benches/instructions-gate
+
+# Statements of up to 1 GiB, each at the worst of its sizes; fails beyond a millisecond of the worker's time.
+longest:
+	cargo bench --locked --bench longest -- $(or $(FLOODWALL_GIANT_MB),1024)
 
 # Ten minutes of each fuzz target, with new seeds.
 fuzz:

@@ -3,7 +3,7 @@
 
 COMPARE := python3 benches/compare
 
-.PHONY: bench bench-quick bench-bars bench-idle bench-storm bench-tools bench-sid bench-release bench-criterion
+.PHONY: bench bench-quick bench-bars bench-idle bench-pool bench-storm bench-tools bench-sid bench-release bench-criterion
 
 # The full comparison (about a quarter of an hour), then the criterion benches.
 bench: bench-tools bench-release
@@ -19,6 +19,11 @@ bench-bars: bench-tools bench-release
 	$(COMPARE)/compare.py --check --what bars --peers direct,haproxy,floodwall --clients 64 --seconds 20
 	$(COMPARE)/storm.py
 
+# Pools of 20 servers in transaction mode: PgBouncer (of Debian sid), Odyssey and Floodwall; then 500 clients on them, then idle ones.
+bench-pool: bench-tools bench-sid bench-release
+	$(COMPARE)/compare.py --check --what pool --peers pgbouncer-pool,odyssey-pool,floodwall-pool --clients 8,64 --idle 0
+	$(COMPARE)/compare.py --check --what pool-crowd --peers pgbouncer-pool,floodwall-pool --clients 500 --protocols simple,prepared --idle 10000
+
 bench-idle: bench-tools bench-release
 	$(COMPARE)/idle.py
 
@@ -31,7 +36,7 @@ bench-release:
 bench-criterion:
 	cargo bench --locked
 
-# A newer PgBouncer as one more peer: a folder with Debian sid; needs root and about a minute.
+# A newer PgBouncer and Odyssey as further peers: a folder with Debian sid; needs root and about a minute.
 bench-sid:
 	@benches/compare/install-sid
 

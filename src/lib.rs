@@ -13,10 +13,11 @@
 //!                                                              catalog (rows of tables, read beside the data path)
 //! ```
 //!
-//! 1. [`client`] accepts a socket and reads its first packet in the *lobby*. A cancel request leaves by its own lane; anybody else
-//!    needs a place under every cap that applies ([`client::admission`]).
-//! 2. [`session::welcome`] dials the server and lets the two agree on a login ([`session::login`]): Floodwall keeps no secrets.
-//!    An identity counts as proven when the server says AuthenticationOk.
+//! 1. [`client`] accepts a socket at a [`client::door`], learns who is behind a load balancer ([`client::proxied`]) and reads the first
+//!    packet in the *lobby*. A cancel request leaves by its own lane; anybody else needs a place under every cap that applies
+//!    ([`client::admission`]).
+//! 2. [`session::welcome`] dials the server that [`server::nodes`] has chosen and lets the two agree on a login ([`session::login`]):
+//!    Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk.
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
@@ -39,8 +40,8 @@
 //! - `units`, `wire`, `sql` and `guard` do no I/O and know no clock: `cargo check --lib --no-default-features` builds only them.
 //! - `wire` and `sql` do not know that policy exists; `guard` does not know that bytes exist; `console` and `admin` do not know sessions.
 //! - Bytes are forwarded as received. The exceptions: the secret in BackendKeyData, a refused message (and the error that takes its place),
-//!   notices of rules in `warn`, the rest of a reply that was cut, and what guards a write: BEGIN, COMMIT or ROLLBACK, Flush, and a
-//!   message that fails ([`wire::Errand`]).
+//!   notices of rules in `warn`, the rest of a reply that was cut, and what guards a write: BEGIN, COMMIT or ROLLBACK, by choice a
+//!   savepoint, Flush, and a message that fails ([`wire::Errand`]).
 //! - Behind what may be cut or taken back nothing is sent that a cancel could hit or that would commit it.
 //! - Inside a transaction or pipeline a refusal makes the *server* fail, so that savepoints, pipelines and COMMIT are what the client
 //!   believes ([`wire::pg::phase`]).
@@ -64,6 +65,8 @@ pub mod units;
 pub mod wire;
 
 #[cfg(feature = "proxy")]
+pub mod address;
+#[cfg(feature = "proxy")]
 pub mod admin;
 #[cfg(feature = "proxy")]
 pub mod app;
@@ -81,6 +84,8 @@ pub mod console;
 pub mod control;
 #[cfg(feature = "proxy")]
 pub mod ctl;
+#[cfg(feature = "proxy")]
+pub mod import;
 #[cfg(feature = "proxy")]
 pub mod linter;
 #[cfg(feature = "proxy")]

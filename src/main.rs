@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use floodwall::config::{self, Config, Loaded, Process};
 use floodwall::guard::{Guard, SettingError};
 use floodwall::linter::{self, Linter};
-use floodwall::{app, ctl, pass, sql};
+use floodwall::{app, ctl, import, pass, sql};
 
 /// A guard proxy for PostgreSQL: caps, query rules and surge signals in front of the database.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ Examples:
   floodwall ctl 'SHOW CLIENTS'                  who is connected?
   floodwall ctl 'KILL CLIENT 17'                end one of them
   floodwall judge migrations/0042.sql           would a rule refuse this migration?
+  floodwall import /etc/pgbouncer/pgbouncer.ini --output config.toml
+                                                the configuration of a PgBouncer, as Floodwall's
   floodwall pass --rule unfiltered_write --user django --for 10m --reason INC-7
                                                 a comment that lets one statement through a rule
 
@@ -38,11 +40,19 @@ Examples:
   floodwall judge --config config.toml migrations/    every .sql file of a folder, by name, with the rules of that file
   git show HEAD:db/0042.sql | floodwall judge -       what comes in on standard input
   floodwall judge --format json migrations/ | jq      one object a statement: verdict, tables, trace, hint
+  floodwall judge --schema tables.toml queries.sql    with the sizes and keys of tables
   floodwall judge statements.csv                      what a server ran: an export of pg_stat_statements, most calls first
 
 An export, as CSV with a header or as JSON; calls, rows and mean_exec_time may be left out:
   psql -c \"COPY (SELECT query, calls, rows, mean_exec_time FROM pg_stat_statements) TO STDOUT (FORMAT csv, HEADER)\"
 Rows a call are held against result_budget and write_budget.
+
+Tables, as --schema reads them:
+  [\"public.orders\"]
+  rows = 400000
+  primary_key = [\"id\"]
+  unique = [[\"number\"]]
+  not_null = [\"number\"]
 
 Exit code: 0 if nothing would be refused, 1 if something would (see --fail-on), 2 if there is no verdict: wrong arguments,
 a file or a configuration that cannot be read.";
@@ -66,10 +76,17 @@ enum Command {
     },
     /// Tells what the rules say to each statement of a file, and why
     ///
-    /// Needs no server: a linter for migrations, and for what a server has already run. Without a server no table is known to
-    /// be large. Prints for each statement how it was read, what each rule saw in it, the verdict and what to write instead.
+    /// Needs no server: a linter for migrations, and for what a server has already run. Which tables are large is known from
+    /// --schema, or not at all. Prints for each statement how it was read, what each rule saw in it, the verdict and what to write instead.
     #[command(after_help = JUDGE_EXAMPLES)]
     Judge(Judge),
+    /// Turns a configuration of PgBouncer into one of Floodwall
+    ///
+    /// Reads pgbouncer.ini with what it includes, and userlist.txt: the second argument, or else its auth_file. Writes the
+    /// equivalent config.toml, and users.toml where Floodwall will check the passwords. Each key that has no equivalent is
+    /// told with its line and with what to do instead.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
     /// Runs one command on the console of a running Floodwall
     ///
     /// Goes to the Unix socket in state_dir; as another system user, over TCP with the password in
@@ -91,6 +108,30 @@ Examples:
   PASS=$(floodwall pass --rule unbounded_select,bulk_write --user deploy --for 1h --reason INC-7)
   psql -h 127.0.0.1 -p 6432 -U deploy shop -c \"$PASS DELETE FROM carts\"";
 
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  floodwall import /etc/pgbouncer/pgbouncer.ini                       the configuration, to look at
+  floodwall import pgbouncer.ini userlist.txt --output config.toml    writes config.toml, and users.toml beside it
+  floodwall check --config config.toml                                is it right? what does it resolve to?
+
+Rules for statements begin with mode = \"warn\": PgBouncer has none, so nothing is refused that was not before. users.toml holds
+secrets: it gets mode 0600, and is written with --output only. No file is ever written over.
+
+Exit code: 0 if it was imported, notes or not; 1 if a file cannot be read, or is no configuration, or is there already.";
+
+#[derive(Debug, clap::Args)]
+struct Import {
+    /// The configuration of PgBouncer
+    #[arg(value_name = "PGBOUNCER.INI")]
+    ini: PathBuf,
+    /// Its users; left out: the auth_file that the configuration names
+    #[arg(value_name = "USERLIST.TXT")]
+    userlist: Option<PathBuf>,
+    /// Where to write config.toml; left out: to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 #[derive(Debug, clap::Args)]
 struct Judge {
     /// How to read the statements
@@ -99,6 +140,9 @@ struct Judge {
     /// The configuration whose [rules] apply; left out: each rule's defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Which tables are large, as TOML: ["schema.table"] with rows, primary_key, unique, not_null
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
     /// What the files are; left out: .csv and .json are exports of pg_stat_statements, all else is SQL
     #[arg(long, value_enum)]
     input: Option<Input>,
@@ -192,6 +236,7 @@ fn main() -> ExitCode {
         Command::Run { config } => (run(config), 1),
         Command::Check { config } => (check(&config), 1),
         Command::Judge(judge) => (judge.run(), NO_VERDICT),
+        Command::Import(import) => (import.run(), 1),
         Command::Ctl(ctl) => (ctl.run(), 1),
         Command::Pass(pass) => (pass.run(), 1),
     };
@@ -231,8 +276,10 @@ impl Judge {
             let told = |error: SettingError| format!("rules.{}: {}", error.path.join("."), error.message);
             anyhow::anyhow!(errors.into_iter().map(told).collect::<Vec<_>>().join("\n"))
         })?;
+        let schema = self.schema.as_deref().map(known_tables).transpose()?;
         let linter = Linter {
             guard: &guard,
+            schema: schema.as_ref(),
             dialect: self.dialect.into(),
             kind: self.input.map(Input::kind),
             format: self.format.into(),
@@ -240,6 +287,45 @@ impl Judge {
         let outcome = linter.run(&self.files, &mut io::stdin().lock(), &mut io::stdout().lock())?;
         Ok(self.fail_on.exit_code(outcome))
     }
+}
+
+impl Import {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let imported = import::import(&self.ini, self.userlist.as_deref(), &read)?;
+        match (&self.output, &imported.users) {
+            (Some(path), users) => {
+                if let Some(users) = users {
+                    create(&path.with_file_name("users.toml"), users)?;
+                }
+                create(path, &imported.config)?;
+            }
+            (None, _) => write!(io::stdout(), "{}", imported.config)?,
+        }
+        let mut told = io::stderr();
+        imported.notes.iter().try_for_each(|note| writeln!(told, "{note}"))?;
+        if self.output.is_none() && imported.users.is_some() {
+            writeln!(told, "users.toml was not written: it takes --output")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The tables that a file tells of.
+fn known_tables(path: &Path) -> anyhow::Result<sql::Schema> {
+    use anyhow::Context as _;
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    linter::read_schema(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+}
+
+/// Writes a file that nobody else may read and that is not there yet.
+fn create(path: &Path, text: &str) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let context = || format!("{}: cannot be written", path.display());
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(context)?;
+    file.write_all(text.as_bytes()).with_context(context)
 }
 
 impl Input {

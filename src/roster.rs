@@ -4,11 +4,12 @@
 //! nothing here is ever locked for a statement.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
+use crate::address::Endpoint;
 use crate::clock;
 
 /// Who a client is: as named in the start-up packet, fixed for the life of the session.
@@ -93,9 +94,11 @@ pub struct Entry {
     /// Label of the client (`[[client]]` name or the key): bounded, so fit for a metric.
     pub client: Arc<str>,
     /// Peer socket, with the port.
-    pub peer: SocketAddr,
+    pub peer: Endpoint,
     /// The server that it uses.
-    pub server: SocketAddr,
+    pub server: Endpoint,
+    /// Which choice of server it goes by; a later one makes it leave.
+    pub server_generation: u64,
     /// `clock::uptime_ms` at the login.
     pub since_ms: u64,
     server_pid: AtomicI32,
@@ -201,9 +204,11 @@ pub struct Newcomer {
     /// Its bounded label.
     pub client: Arc<str>,
     /// Peer socket.
-    pub peer: SocketAddr,
+    pub peer: Endpoint,
     /// The server it uses.
-    pub server: SocketAddr,
+    pub server: Endpoint,
+    /// Which choice of server it goes by.
+    pub server_generation: u64,
 }
 
 impl Roster {
@@ -216,6 +221,7 @@ impl Roster {
             client: newcomer.client,
             peer: newcomer.peer,
             server: newcomer.server,
+            server_generation: newcomer.server_generation,
             since_ms: now_ms,
             server_pid: AtomicI32::new(0),
             activity: AtomicU8::new(Activity::Login as u8),

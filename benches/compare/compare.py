@@ -81,7 +81,8 @@ def measure(chosen) -> dict:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(Scratch())
         makers = present(chosen.peers)
-        server = stack.enter_context(Cluster(folder, max_connections=max(chosen.idle, 400) + 100))
+        shared = all(maker.shares for maker in makers)
+        server = stack.enter_context(Cluster(folder, max_connections=(400 if shared else max(chosen.idle, 400)) + 100))
         server.fill(SCALE)
         peers = [maker(server.port, folder) for maker in makers]
         for peer in peers:

@@ -35,6 +35,7 @@ class Sample:
     tps: float = 0.0
     transactions: int = 0
     mean_ms: float = 0.0
+    p50_ms: float = 0.0
     p99_ms: float = 0.0
     processor_us: float = None
     errors: list = field(default_factory=list)
@@ -51,7 +52,7 @@ def run(binaries: Path, load: Load, port: int, proxy_pid, scratch: Path) -> Samp
     except subprocess.TimeoutExpired:
         sample = Sample(errors=[f"pgbench did not end within {limit} s"])
     after = processor_seconds(proxy_pid) if proxy_pid else 0.0
-    sample.p99_ms = _p99(logs)
+    sample.p50_ms, sample.p99_ms = _percentiles(logs)
     if proxy_pid and sample.transactions:
         sample.processor_us = (after - before) * 1e6 / sample.transactions
     for log in logs.iterdir():
@@ -90,13 +91,13 @@ def _number(pattern: str, text: str) -> float:
     return float(found.group(1)) if found else 0.0
 
 
-def _p99(logs: Path) -> float:
-    """From the sampled log: the third column is the latency in microseconds."""
+def _percentiles(logs: Path) -> tuple:
+    """The median and the p99 in milliseconds, from the sampled log: the third column is the latency in microseconds."""
     latencies = []
     for log in logs.iterdir():
         with open(log) as file:
             latencies += [int(line.split(" ", 3)[2]) for line in file if line.count(" ") >= 5]
     if not latencies:
-        return 0.0
+        return 0.0, 0.0
     latencies.sort()
-    return latencies[min(len(latencies) - 1, int(len(latencies) * 0.99))] / 1000
+    return tuple(latencies[min(len(latencies) - 1, int(len(latencies) * part))] / 1000 for part in (0.5, 0.99))

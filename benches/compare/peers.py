@@ -31,11 +31,10 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = trust
 auth_file = {folder}/users.txt
-pool_mode = session
-max_client_conn = 4000
-default_pool_size = 2000
-server_idle_timeout = 5
-server_reset_query = DISCARD ALL
+pool_mode = {pool_mode}
+max_client_conn = 12000
+default_pool_size = {pool_size}
+{further}
 ignore_startup_parameters = extra_float_digits
 log_connections = 0
 log_disconnections = 0
@@ -43,10 +42,59 @@ log_stats = 0
 """
 
 
+# Servers of each pool in transaction mode.
+POOL_SIZE = 20
+
+ODYSSEY = """\
+daemonize no
+log_to_stdout yes
+log_format "%p %t %l [%i %s] (%c) %m\\n"
+log_debug no
+log_config no
+log_session no
+log_query no
+log_stats no
+workers 2
+listen {{
+    host "127.0.0.1"
+    port {port}
+}}
+storage "server" {{
+    type "remote"
+    host "127.0.0.1"
+    port {server_port}
+}}
+database "{database}" {{
+    user "{user}" {{
+        authentication "none"
+        storage "server"
+        pool "transaction"
+        pool_size {pool_size}
+        pool_discard no
+        pool_smart_discard no
+        pool_reserve_prepared_statement yes
+        client_fwd_error yes
+    }}
+}}
+"""
+
+
+def sid_program(path: str) -> list:
+    """How to call a program of the newer distribution, with its own loader and libraries, so that no chroot is needed; empty where it is
+    absent. `BENCH_SID` names the folder."""
+    root = Path(os.environ.get("BENCH_SID") or ROOT / "cache" / "sid")
+    binary, loader = root / path, root / "usr/lib64/ld-linux-x86-64.so.2"
+    if not (binary.exists() and loader.exists()):
+        return []
+    return [loader, "--library-path", root / "usr/lib/x86_64-linux-gnu", binary]
+
+
 class Peer:
     """One way to the server. `start` and `stop` may be called again and again."""
 
     name = ""
+    # Whether many clients share few servers.
+    shares = False
 
     def __init__(self, server_port: int, folder: Path):
         self.server_port = server_port
@@ -133,6 +181,9 @@ class PgBouncer(Peer):
     """The distribution's PgBouncer in session mode."""
 
     name = "pgbouncer"
+    pool_mode = "session"
+    pool_size = 2000
+    further = "server_idle_timeout = 5\nserver_reset_query = DISCARD ALL"
 
     @classmethod
     def command(cls) -> list:
@@ -147,7 +198,8 @@ class PgBouncer(Peer):
     def argv(self) -> list:
         self.write("users.txt", f'"{USER}" ""\n')
         text = PGBOUNCER.format(
-            port=self.port, server_port=self.server_port, database=DATABASE, folder=self.folder)
+            port=self.port, server_port=self.server_port, database=DATABASE, folder=self.folder,
+            pool_mode=self.pool_mode, pool_size=self.pool_size, further=self.further)
         return [*self.command(), self.write("pgbouncer.ini", text)]
 
     def version(self) -> str:
@@ -161,12 +213,42 @@ class NewPgBouncer(PgBouncer):
 
     @classmethod
     def command(cls) -> list:
-        """Started with the loader and the libraries of its own distribution, so that no chroot is needed."""
-        root = Path(os.environ.get("BENCH_SID") or ROOT / "cache" / "sid")
-        binary, loader = root / "usr/sbin/pgbouncer", root / "usr/lib64/ld-linux-x86-64.so.2"
-        if not (binary.exists() and loader.exists()):
-            return []
-        return [loader, "--library-path", root / "usr/lib/x86_64-linux-gnu", binary]
+        """Started with the loader of its own distribution."""
+        return sid_program("usr/sbin/pgbouncer")
+
+
+class PooledPgBouncer(NewPgBouncer):
+    """The same PgBouncer with a pool of 20 in transaction mode, its best setting: one process, prepared statements kept."""
+
+    name = "pgbouncer-pool"
+    shares = True
+    pool_mode = "transaction"
+    pool_size = POOL_SIZE
+    further = "max_prepared_statements = 200"
+
+
+class PooledOdyssey(Peer):
+    """Odyssey with a pool of 20 in transaction mode."""
+
+    name = "odyssey-pool"
+    shares = True
+
+    @classmethod
+    def command(cls) -> list:
+        """As for PgBouncer: with the loader of its own distribution."""
+        return sid_program("usr/bin/odyssey")
+
+    @classmethod
+    def missing(cls) -> str:
+        return "" if cls.command() else f"{cls.name} is not installed (make bench-sid)"
+
+    def argv(self) -> list:
+        text = ODYSSEY.format(
+            port=self.port, server_port=self.server_port, database=DATABASE, user=USER, folder=self.folder, pool_size=POOL_SIZE)
+        return [*self.command(), self.write("odyssey.conf", text)]
+
+    def version(self) -> str:
+        return first_line([*self.command(), "--version"])
 
 
 class Floodwall(Peer):
@@ -228,4 +310,17 @@ class Floodwall(Peer):
                 if value and name.startswith(telling)]
 
 
-PEERS = {peer.name: peer for peer in (Direct, HaProxy, PgBouncer, NewPgBouncer, Floodwall)}
+class PooledFloodwall(Floodwall):
+    """The release build with every rule on, and a pool of 20 in transaction mode."""
+
+    name = "floodwall-pool"
+    shares = True
+    config_name = "pool.toml"
+
+    def argv(self) -> list:
+        self.write("users.toml", f'[[user]]\nname = "{USER}"\n')
+        return super().argv()
+
+
+PEERS = {peer.name: peer for peer in (
+    Direct, HaProxy, PgBouncer, NewPgBouncer, Floodwall, PooledPgBouncer, PooledOdyssey, PooledFloodwall)}

@@ -35,10 +35,14 @@ def row(load, samples, peer: str) -> dict:
         "tps": median(sample.tps for sample in own),
         "to_direct": ratio(samples, peer, "direct", "tps"),
         "to_haproxy": ratio(samples, peer, "haproxy", "tps"),
+        "to_pgbouncer": ratio(samples, peer, "pgbouncer-pool", "tps"),
         "mean_ms": median(sample.mean_ms for sample in own),
+        "p50_ms": median(sample.p50_ms for sample in own),
         "p99_ms": median(sample.p99_ms for sample in own),
         "processor_us": median(sample.processor_us for sample in own),
         "processor_to_haproxy": ratio(samples, peer, "haproxy", "processor_us"),
+        "processor_to_pgbouncer": ratio(samples, peer, "pgbouncer-pool", "processor_us"),
+        "spread": median(sample.p99_ms / sample.p50_ms for sample in own if sample.p50_ms),
         "errors": sum(len(sample.errors) for sample in own),
     }
 
@@ -50,10 +54,14 @@ COLUMNS = (
     ("tps", "tps", "{:,.0f}"),
     ("to_direct", "/direct", "{:.2f}"),
     ("to_haproxy", "/haproxy", "{:.2f}"),
+    ("to_pgbouncer", "/pgbouncer", "{:.2f}"),
     ("mean_ms", "mean ms", "{:.3f}"),
+    ("p50_ms", "p50 ms", "{:.3f}"),
     ("p99_ms", "p99 ms", "{:.3f}"),
+    ("spread", "p99/p50", "{:.2f}"),
     ("processor_us", "cpu us/tx", "{:.2f}"),
     ("processor_to_haproxy", "cpu/haproxy", "{:.2f}"),
+    ("processor_to_pgbouncer", "cpu/pgbouncer", "{:.2f}"),
     ("errors", "errors", "{}"),
 )
 
@@ -68,7 +76,8 @@ IDLE_COLUMNS = (
 
 
 def table(rows: list, columns) -> str:
-    """An aligned Markdown table: readable as text, too."""
+    """An aligned Markdown table: readable as text, too. A column that nobody has anything in is left out."""
+    columns = [column for column in columns if any(line.get(column[0]) is not None for line in rows)]
     cells = [[title for _, title, _ in columns]]
     cells += [["-" if line.get(key) is None else form.format(line[key]) for key, _, form in columns] for line in rows]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
@@ -96,6 +105,38 @@ def bars(rows: list, idle_rows: list) -> list:
     for line in idle_rows:
         if line["peer"] == "floodwall":
             limit = 8.192 * line["clients"]
+            judged.append((line["growth_kib"] <= limit, f"idle: {line['growth_kib']:.0f} KiB for {line['clients']} clients (at most {limit:.0f})"))
+    return judged + pool_bars(rows, idle_rows)
+
+
+# Clients at which the spread of latencies is judged instead of throughput: many more than servers.
+CROWD = 500
+
+
+def pool_bars(rows: list, idle_rows: list) -> list:
+    """What Floodwall's pool is measured by against PgBouncer's, as (passed, sentence)."""
+    judged, costs = [], []
+    spreads = {(line["peer"], line["protocol"], line["clients"]): line["spread"] for line in rows}
+    for line in rows:
+        if line["peer"] != "floodwall-pool" or line["to_pgbouncer"] is None:
+            continue
+        where = f"{line['protocol']} {line['clients']}"
+        judged.append((line["errors"] == 0, f"{where}: {line['errors']} errors (0)"))
+        if line["clients"] >= CROWD:
+            bar = max(1.3, spreads.get(("pgbouncer-pool", line["protocol"], line["clients"])) or 0)
+            spread = line["spread"] or 0
+            judged.append((0 < spread <= bar, f"{where}: p99 over p50 {spread:.2f} (at most {bar:.2f})"))
+            continue
+        cost = line["processor_to_pgbouncer"] or 0
+        costs.append(cost)
+        judged.append((line["to_pgbouncer"] >= 1.05, f"{where}: throughput {line['to_pgbouncer']:.2f} of PgBouncer (at least 1.05)"))
+        judged.append((0 < cost <= 1.10, f"{where}: processor time {cost:.2f} of PgBouncer (at most 1.10)"))
+    if costs and all(costs):
+        mean = statistics.geometric_mean(costs)
+        judged.append((mean <= 0.90, f"processor time, geometric mean: {mean:.2f} of PgBouncer (at most 0.90)"))
+    for line in idle_rows:
+        if line["peer"] == "floodwall-pool":
+            limit = 3 * line["clients"]
             judged.append((line["growth_kib"] <= limit, f"idle: {line['growth_kib']:.0f} KiB for {line['clients']} clients (at most {limit:.0f})"))
     return judged
 

@@ -1,6 +1,11 @@
 //! A client and a server over in-memory pipes, and what stands between them: a whole session with every rule on, or a plain copy.
 
+#![allow(dead_code, reason = "each bench takes what it needs of what they share")]
+
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +16,9 @@ use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster};
+use floodwall::server::nodes::Nodes;
 use floodwall::session::analyst::Means;
+use floodwall::session::beat::Beat;
 use floodwall::session::cancel::Keys;
 use floodwall::session::house::{Common, Current, House, Settings};
 use floodwall::session::ledger::Ledger;
@@ -26,6 +33,7 @@ use floodwall::wire::pg::Pg;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
 use tokio::task::LocalSet;
 
+pub(crate) mod giant;
 pub(crate) mod traffic;
 
 use traffic::Scenario;
@@ -99,7 +107,7 @@ impl Worker {
         let common = &house.common;
         let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(0));
         let means = Means { cache_bytes: CACHES, ceiling: config.limits.guard_time, memory, metrics };
-        let local = Local::start(means, Arc::clone(&common.shapes)).unwrap();
+        let local = Local::start(means, Arc::clone(&common.shapes), beat()).unwrap();
         Self { runtime, between, house, local: Rc::new(local) }
     }
 
@@ -114,6 +122,27 @@ impl Worker {
                 Between::Copy => tokio::join!(copy(client_far, server_far), ends),
                 Between::Floodwall | Between::RulesOff => tokio::join!(self.session(client_far, server_far), ends),
             };
+        }));
+    }
+
+    /// Lets two ends talk, and notes the longest time for which the session's task had the thread.
+    pub(crate) fn timed<E: Future<Output = ()>>(
+        &self,
+        longest: &Cell<Duration>,
+        ends: impl FnOnce(DuplexStream, DuplexStream) -> E,
+    ) {
+        let (client, client_far) = duplex(PIPE);
+        let (server, server_far) = duplex(PIPE);
+        let ends = ends(client, server);
+        self.runtime.block_on(LocalSet::new().run_until(async {
+            let mut session = pin!(self.session(client_far, server_far));
+            let turns = poll_fn(|cx| {
+                let began = thread_time();
+                let poll = session.as_mut().poll(cx);
+                longest.set(longest.get().max(thread_time().saturating_sub(began)));
+                poll
+            });
+            tokio::join!(turns, ends);
         }));
     }
 
@@ -140,7 +169,9 @@ impl Worker {
         let client = admission.prove(login, deadline).await.unwrap();
         let common = &self.house.common;
         let label = Arc::clone(client.label());
-        let newcomer = Newcomer { identity, client: label, peer: (address, 1).into(), server: (address, 5432).into() };
+        let endpoint = |port: u16| std::net::SocketAddr::from((address, port)).into();
+        let newcomer =
+            Newcomer { identity, client: label, peer: endpoint(1), server: endpoint(5432), server_generation: 0 };
         Stay {
             seat: common.roster.join(newcomer),
             key: None,
@@ -148,6 +179,15 @@ impl Worker {
             permits: Permits { client, house, server },
         }
     }
+}
+
+/// On another thread, as in a real proxy.
+fn beat() -> Arc<Beat> {
+    let beat = Arc::new(Beat::default());
+    let beats = Arc::clone(&beat);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    std::thread::spawn(move || runtime.block_on(beats.run()));
+    beat
 }
 
 fn house(config: &Config) -> Arc<House> {
@@ -172,9 +212,16 @@ fn house(config: &Config) -> Arc<House> {
         admission: Admission::new(config, &listener.name),
         catalog: Catalog::start(listener),
         tls: Arc::default(),
+        nodes: Nodes::new(listener),
         settings: Settings::new(current),
         common: Arc::new(common),
     })
+}
+
+/// Processor time of this thread, which stands still while others have the core.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 async fn copy(mut client: DuplexStream, mut server: DuplexStream) {

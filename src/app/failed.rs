@@ -14,12 +14,12 @@ pub enum Failed {
     #[error(transparent)]
     Log(#[from] LogError),
     /// A listener's address could not be used.
-    #[error("listener \"{name}\": cannot listen on {address}: {source}")]
+    #[error("listener \"{name}\": cannot listen on {place}: {source}")]
     Bind {
         /// Name of the listener.
         name: String,
-        /// Its address.
-        address: SocketAddr,
+        /// Its address, or the folder of its socket.
+        place: String,
         /// What the system said.
         source: io::Error,
     },
@@ -51,4 +51,16 @@ pub enum Failed {
     /// Threads, runtimes or signals.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl Failed {
+    /// True where console or HTTP found their address in use.
+    pub(super) fn is_taken(&self) -> bool {
+        match self {
+            Self::Console(OpenError::Listen { source, .. }) | Self::Http { source, .. } => {
+                source.kind() == io::ErrorKind::AddrInUse
+            }
+            _ => false,
+        }
+    }
 }

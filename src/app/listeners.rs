@@ -2,38 +2,40 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-
 use super::Failed;
+use super::given::Given;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
-use crate::client::listener::bind;
+use crate::client::door::{Door, Sharing};
 use crate::config::{Config, Listener};
 use crate::guard::SettingError;
 use crate::guard::pass::Key;
 use crate::net::tls::{self, Live};
+use crate::server::nodes::{Choice, Nodes};
 use crate::session::house::{Common, Current, House, Settings};
 use crate::session::policy::Policies;
 
 /// One open listener.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) socket: TcpListener,
+    pub(super) doors: Vec<Door>,
+    pub(super) sharing: Sharing,
     pub(super) house: Arc<House>,
 }
 
 /// Opens all listeners, or none.
 pub(super) fn open(config: &Config, common: &Arc<Common>) -> Result<Vec<Open>, Failed> {
     tls::install_provider();
-    config.listeners.iter().map(|listener| open_one(config, listener, common)).collect()
+    let mut given = Given::take();
+    let open = config.listeners.iter().map(|listener| open_one(config, listener, common, &mut given)).collect();
+    given.warn_of_rest();
+    open
 }
 
-fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>) -> Result<Open, Failed> {
-    let socket = bind(listener.bind).map_err(|source| Failed::Bind {
-        name: listener.name.clone(),
-        address: listener.bind,
-        source,
-    })?;
+fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>, given: &mut Given) -> Result<Open, Failed> {
+    let sharing = if listener.entry.reuse_port { Sharing::HandOver } else { Sharing::Alone };
+    let doors = doors(listener, sharing, given)?;
+    let nodes = Nodes::new(listener);
     tracing::info!(listener = listener.name, address = %listener.bind, servers = ?listener.servers, "listening");
     let tls = Arc::new(read_tls(listener)?);
     let catalog = Catalog::start(listener);
@@ -43,10 +45,38 @@ fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>) -> Resul
         admission: Admission::new(config, &listener.name),
         catalog,
         tls,
+        nodes,
         settings: Settings::new(current(config, listener)?),
         common: Arc::clone(common),
     };
-    Ok(Open { socket, house: Arc::new(house) })
+    Ok(Open { doors, sharing, house: Arc::new(house) })
+}
+
+/// A listener's port and its Unix socket, each as the service manager gave it, or opened here.
+fn doors(listener: &Listener, sharing: Sharing, given: &mut Given) -> Result<Vec<Door>, Failed> {
+    let failed =
+        |place: &dyn ToString, source| Failed::Bind { name: listener.name.clone(), place: place.to_string(), source };
+    let port = match given.port(listener.bind) {
+        Some(port) => port,
+        None => Door::port(listener.bind, sharing),
+    };
+    let mut doors = vec![port.map_err(|source| failed(&listener.bind, source))?];
+    if let Some(folder) = &listener.entry.unix_socket {
+        let number = listener.bind.port();
+        let socket = match given.socket(folder, number) {
+            Some(socket) => socket,
+            None => Door::socket(folder, number, sharing),
+        };
+        doors.push(socket.map_err(|source| failed(&folder.display(), source))?);
+    }
+    Ok(doors)
+}
+
+/// Has the catalogue read the server that is used.
+pub(super) fn follow(catalog: &Catalog, choice: &Choice, listener: &Listener) {
+    if let Some(server) = &choice.server {
+        catalog.reload(&Listener { servers: vec![server.to_string()], ..listener.clone() });
+    }
 }
 
 fn read_tls(listener: &Listener) -> Result<Live, Failed> {

@@ -5,10 +5,14 @@
 
 pub mod certificates;
 mod descriptors;
+mod drain;
 mod failed;
+mod given;
+mod herald;
 mod listeners;
 mod memory;
 mod operator;
+mod primary;
 mod reload;
 
 use std::future::pending;
@@ -20,17 +24,20 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures::future::join_all;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use self::listeners::Open;
+use self::primary::{follow_primary, leave_past_servers};
 use self::reload::Reloader;
+use crate::client::door::Door;
 use crate::client::listener::{Arrival, accept};
 use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::console::Accounts;
 use crate::control::{Control, Shutdown};
-use crate::roster::{Roster, Signal};
+use crate::roster::Roster;
 use crate::session::analyst::Means;
+use crate::session::beat::Beat;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, House};
 use crate::session::local::Local;
@@ -46,10 +53,6 @@ pub use self::reload::check_rules;
 
 /// How often the surge signal looks at the connections.
 const TICK: Duration = Duration::from_millis(250);
-/// How long sessions have to say goodbye once the time of the drain is over.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// How often a drain looks whether everybody has left.
-const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// What to run.
 #[derive(Debug)]
@@ -85,6 +88,7 @@ pub fn run(mut start: Start) -> Result<(), Failed> {
     runtime.block_on(async {
         let app = App::build(start, Arc::clone(&log))?;
         tracing::info!(version = VERSION, "started");
+        herald::ready();
         app.run().await;
         Ok::<_, Failed>(())
     })?;
@@ -116,7 +120,7 @@ impl App {
             gate: Gate::default(),
         });
         let open = listeners::open(&config, &common)?;
-        let workers = start_workers(&config, &common)?;
+        let workers = start_workers(&config, &common, &Beat::start())?;
         let config = Arc::new(config);
         let reloader = Arc::new(Reloader {
             path: config_path,
@@ -135,21 +139,25 @@ impl App {
     async fn run(self) {
         self.common.control.started();
         let mut shutdowns = self.common.control.shutdowns();
+        let accepting =
+            join_all(self.open.iter().flat_map(|open| open.doors.iter().map(|door| self.accept(open, door))));
         tokio::select! {
-            () = self.serve() => {}
-            _ = shutdowns.wait_for(|how| *how != Shutdown::No) => {}
+            () = self.attend() => {}
+            _ = accepting => {}
+            _ = shutdowns.wait_for(|how| *how == Shutdown::Now) => {}
         }
         self.drain().await;
     }
 
-    /// Everything that runs as long as newcomers are welcome.
-    async fn serve(&self) {
-        let accepting = join_all(self.open.iter().map(|open| self.accept(open)));
+    /// Everything that runs beside the doors as long as newcomers are welcome. Never returns.
+    async fn attend(&self) {
         let catalogues = join_all(self.open.iter().map(|open| Arc::clone(&open.house.catalog).run(pending())));
         let reload = || drop(self.reloader.reload("SIGHUP"));
         tokio::join!(
-            accepting,
             catalogues,
+            join_all(self.open.iter().map(|open| open.house.nodes.run(&open.house.tls))),
+            join_all(self.open.iter().map(|open| follow_primary(&open.house))),
+            herald::watchdog(),
             self.tick(),
             self.wake_after_pauses(),
             certificates::watch(&self.reloader.houses, &self.common.gate),
@@ -158,11 +166,12 @@ impl App {
         );
     }
 
-    async fn accept(&self, open: &Open) {
-        accept(&open.socket, &open.house.admission, &self.common.gate, |arrival| {
-            self.workers.give((Arc::clone(&open.house), arrival))
-        })
-        .await;
+    /// Accepts until the shutdown begins, and where the door is handed over a little longer.
+    async fn accept(&self, open: &Open, door: &Door) {
+        let mut shutdowns = self.common.control.shutdowns();
+        let stop = async { drop(shutdowns.wait_for(|how| *how != Shutdown::No).await) };
+        let give = |arrival| self.workers.give((Arc::clone(&open.house), arrival));
+        accept(door, &open.house.admission, &self.common.gate, give, (stop, open.sharing)).await;
     }
 
     async fn tick(&self) {
@@ -171,6 +180,7 @@ impl App {
             for Open { house, .. } in &self.open {
                 house.admission.set_learnt_server_limit(house.catalog.max_server_connections());
                 house.admission.tick(clock::now());
+                leave_past_servers(&self.common, house);
             }
         }
     }
@@ -179,42 +189,16 @@ impl App {
         let wake = || self.common.roster.list().iter().for_each(|entry| entry.wake());
         self.common.control.watch_pauses(wake).await;
     }
-
-    /// Takes nobody in any more and waits for sessions to reach the end of their transactions; then ends the rest.
-    async fn drain(self) {
-        let Self { common, open, workers, reloader } = self;
-        drop(open);
-        let patience = reloader.config.load().drain_timeout;
-        let mut shutdowns = common.control.shutdowns();
-        tracing::info!(sessions = common.roster.len(), timeout = ?patience, "draining");
-        tokio::select! {
-            () = emptied(&workers, &common, Signal::Drain) => {}
-            () = sleep(patience) => {}
-            _ = shutdowns.wait_for(|how| *how == Shutdown::Now) => {}
-            () = shutdown::watch(&common.control) => {}
-        }
-        if timeout(FAREWELL, emptied(&workers, &common, Signal::Shutdown)).await.is_err() {
-            tracing::warn!(sessions = common.roster.len(), "sessions were cut off");
-        }
-    }
 }
 
-/// Signals every session, also those that were only just logging in, until none is left.
-async fn emptied(workers: &Workers<Job>, common: &Common, signal: Signal) {
-    while workers.load() > 0 {
-        common.roster.list().iter().for_each(|entry| entry.signal(signal));
-        sleep(DRAIN_LOOK).await;
-    }
-}
-
-fn start_workers(config: &Config, common: &Arc<Common>) -> io::Result<Workers<Job>> {
-    let common = Arc::clone(common);
+fn start_workers(config: &Config, common: &Arc<Common>, beat: &Arc<Beat>) -> io::Result<Workers<Job>> {
+    let (common, beat) = (Arc::clone(common), Arc::clone(beat));
     let cache_bytes = memory::cache_bytes(config);
     let ceiling = config.limits.guard_time;
     Workers::start(config.workers, move |number| {
         let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
         let means = Means { cache_bytes, ceiling, memory, metrics };
-        let local = Rc::new(Local::start(means, Arc::clone(&common.shapes))?);
+        let local = Rc::new(Local::start(means, Arc::clone(&common.shapes), Arc::clone(&beat))?);
         Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
     })
 }

@@ -4,8 +4,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use super::Failed;
 use super::certificates;
@@ -15,11 +17,14 @@ use crate::config::Config;
 use crate::console::{self, Doors, Rows, Sources};
 use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::session::house::{Common, House};
-use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, RuleRow, SurgeRow};
+use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, NodeRow, RuleRow, SurgeRow};
 use crate::telemetry::{Metrics, Series, caps_collector, series_collector, surges_collector, table};
 
 /// Where the token of `/api/*` is kept, in `state_dir`.
 const TOKEN_FILE: &str = "http.token";
+
+/// Between two tries to open console and HTTP, while the process before us has them.
+const SUCCESSION: Duration = Duration::from_millis(200);
 
 /// Opens console and HTTP and serves them until the process ends. Returns once both listen, or could not.
 pub(super) fn start(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Result<(), Failed> {
@@ -30,7 +35,15 @@ pub(super) fn start(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Result<()
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
             let config = reloader.config.load_full();
-            match open(&config, &reloader).await {
+            let opened = match open(&config, &reloader).await {
+                Err(failed) if failed.is_taken() && hands_over(&config) => {
+                    tracing::info!("console and HTTP are another process's until it ends");
+                    drop(tell.send(Ok(())));
+                    succeed(&config, &reloader).await
+                }
+                opened => opened,
+            };
+            match opened {
                 Ok((doors, http)) => {
                     drop(tell.send(Ok(())));
                     serve(doors, http, &common, &reloader).await;
@@ -40,6 +53,21 @@ pub(super) fn start(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Result<()
         });
     })?;
     told.recv().unwrap_or_else(|_| Err(io::Error::other("the operator's thread ended before it began").into()))
+}
+
+fn hands_over(config: &Config) -> bool {
+    config.listeners.iter().any(|listener| listener.entry.reuse_port)
+}
+
+/// Opens both as soon as the process before us has ended: at any moment they are of one process.
+async fn succeed(config: &Config, reloader: &Reloader) -> Result<(Option<Doors>, Option<TcpListener>), Failed> {
+    loop {
+        sleep(SUCCESSION).await;
+        match open(config, reloader).await {
+            Err(failed) if failed.is_taken() => {}
+            opened => return opened,
+        }
+    }
 }
 
 async fn open(config: &Config, reloader: &Reloader) -> Result<(Option<Doors>, Option<TcpListener>), Failed> {
@@ -81,6 +109,7 @@ async fn serve(doors: Option<Doors>, http: Option<TcpListener>, common: &Arc<Com
 fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
     let (caps, surges, config, reload) =
         (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
+    let nodes = Arc::clone(reloader);
     Sources {
         roster: Arc::clone(&common.roster),
         control: Arc::clone(&common.control),
@@ -88,6 +117,7 @@ fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
         shapes: Arc::clone(&common.shapes),
         caps: Arc::new(move || cap_rows(&caps.houses)),
         surges: Arc::new(move || surge_rows(&surges.houses)),
+        nodes: Arc::new(move || node_rows(&nodes.houses)),
         rules: rules(common, reloader),
         config: Arc::new(move || config_rows(&config.config.load())),
         reload: Arc::new(move |who| reload.reload(who)),
@@ -119,6 +149,9 @@ fn register(common: &Arc<Common>, reloader: &Arc<Reloader>) {
     common.metrics.register(series_collector([table::TLS_EXPIRY], expiries));
     common.metrics.register(caps_collector(move || cap_rows(&caps.houses)));
     common.metrics.register(surges_collector(move || surge_rows(&surges.houses)));
+    let nodes = Arc::clone(reloader);
+    let of_nodes = move || node_series(&node_rows(&nodes.houses));
+    common.metrics.register(series_collector([table::SERVER_UP, table::SERVER_USED], of_nodes));
     common.metrics.register(state_collector(Arc::clone(&common.roster), Arc::clone(&common.control)));
     let config = reloader.config.load();
     common.metrics.name_clients(config.clients.iter().map(|client| client.name.as_str()));
@@ -130,6 +163,21 @@ fn cap_rows(houses: &[Arc<House>]) -> Vec<CapRow> {
 
 fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {
     houses.iter().flat_map(|house| house.admission.surge_rows()).map(Into::into).collect()
+}
+
+fn node_rows(houses: &[Arc<House>]) -> Vec<NodeRow> {
+    houses.iter().flat_map(|house| house.nodes.rows()).collect()
+}
+
+/// Whether each server answers, as far as anybody looks at it, and whether it is the one that is used.
+fn node_series(rows: &[NodeRow]) -> [Series; 2] {
+    let labels = |row: &NodeRow| vec![row.listener.clone(), row.server.clone(), row.role.to_owned()];
+    let number = |yes: bool| f64::from(u8::from(yes));
+    let seen = rows.iter().filter(|row| row.state != "unknown");
+    [
+        seen.map(|row| (labels(row), number(row.state == "up"))).collect(),
+        rows.iter().map(|row| (labels(row), number(row.used))).collect(),
+    ]
 }
 
 /// The common rules; overrides of single clients are in SHOW CONFIG. A rule that has failed on any listener shows as failed.

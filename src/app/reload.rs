@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::descriptors;
-use super::listeners::current;
+use super::listeners::{current, follow};
+use super::{descriptors, herald};
 use crate::config::{self, Config, Loaded, Process, RulesTable, SettingError};
 use crate::console::Accounts;
 use crate::guard::{self, Guard};
@@ -36,7 +36,9 @@ impl Reloader {
     /// What is wrong with the file, each error with its key and line.
     pub(super) fn reload(&self, who: &str) -> Result<String, String> {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        herald::reloading();
         let told = self.read_and_swap();
+        herald::ready();
         drop(turn);
         match &told {
             Ok(told) => tracing::warn!(who, "audit: reloaded: {told}"),
@@ -62,7 +64,8 @@ impl Reloader {
                 kept.push(format!("listener \"{}\" keeps its old TLS files: {error}", house.name));
             }
             house.admission.reload(&config);
-            house.catalog.reload(&current.listener);
+            house.nodes.reload(&current.listener);
+            follow(&house.catalog, &house.nodes.primary(), &current.listener);
             house.settings.swap(current);
         }
         self.accounts.replace(&config.admin.users);

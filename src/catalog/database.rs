@@ -24,6 +24,8 @@ pub(super) struct Database {
     tried_ms: AtomicU64,
     /// The last try that went well.
     read_ms: AtomicU64,
+    /// Names of tables that may be other ones than those that were read.
+    doubted: ArcSwapOption<Vec<Box<str>>>,
     /// Failures in a row.
     failures: AtomicU32,
 }
@@ -48,13 +50,40 @@ impl Database {
             owed: AtomicU8::new(0),
             tried_ms: AtomicU64::new(0),
             read_ms: AtomicU64::new(0),
+            doubted: ArcSwapOption::empty(),
             failures: AtomicU32::new(0),
         }
     }
 
     pub(super) fn schema(&self, sight: Sight<'_>, now_ms: u64) -> Option<Arc<Schema>> {
         self.seen_ms.store(now_ms, Ordering::Relaxed);
-        self.picture.load().as_ref().map(|picture| picture.schema(sight))
+        let schema = self.picture.load().as_ref().map(|picture| picture.schema(sight))?;
+        Some(match &*self.doubted.load() {
+            Some(names) => Arc::new(schema.doubting(names)),
+            None => schema,
+        })
+    }
+
+    /// Says that tables of these names may be other ones by now: nothing is known of them until the reads are done that a touch
+    /// asks for. True where that is news.
+    pub(super) fn doubt(&self, names: &[Box<str>]) -> bool {
+        let news = |known: &[Box<str>]| names.iter().filter(|name| !known.contains(name)).cloned().collect::<Vec<_>>();
+        let known = self.doubted.load_full();
+        let fresh = news(known.as_deref().map_or(&[], Vec::as_slice));
+        if fresh.is_empty() {
+            return false;
+        }
+        self.doubted.rcu(|known| {
+            let mut all = known.as_deref().cloned().unwrap_or_default();
+            all.extend(news(&all).into_iter().take(DOUBTED_MAX.saturating_sub(all.len())));
+            Some(Arc::new(all))
+        });
+        true
+    }
+
+    /// Nothing is doubted any more, unless reads are still due. True where something was.
+    fn trust(&self) -> bool {
+        self.owed.load(Ordering::Acquire) == 0 && self.doubted.swap(None).is_some()
     }
 
     /// The columns that were read last, where they may be taken again for a read that nobody asked for by a touch.
@@ -118,8 +147,9 @@ impl Database {
         self.failures.store(0, Ordering::Relaxed);
         self.read_ms.store(self.tried_ms.load(Ordering::Relaxed), Ordering::Relaxed);
         self.columns.store(Some(Arc::clone(&reading.columns)));
+        let trusted = self.trust();
         if self.picture.load().as_ref().is_some_and(|known| known.is_like(&reading)) {
-            return false;
+            return trusted;
         }
         self.picture.store(Some(Arc::new(Picture::new(reading))));
         true
@@ -154,6 +184,8 @@ const CERTAIN_MS: u64 = 60_000;
 const SETTLE_MS: u64 = 200;
 /// Reads that a touch asks for.
 const READS_OWED: u8 = 2;
+/// Names of one database that are doubted at a time; the tables of more keep their old size until they are read.
+const DOUBTED_MAX: usize = 256;
 /// Pauses after failures: doubled each time.
 const PAUSE_MIN_MS: u64 = 1_000;
 const PAUSE_MAX_MS: u64 = 60_000;
@@ -183,6 +215,39 @@ mod tests {
         assert_eq!(database.due_ms(), 6_200);
         database.begin(6_200);
         assert_eq!(database.due_ms(), 16_200);
+    }
+
+    #[test]
+    fn a_table_that_was_made_again_is_unknown_until_both_reads_are_done() {
+        use crate::catalog::tables::{TableKind, TableRow};
+        use crate::sql::schema::{Estimate, TableName};
+
+        let reading = || {
+            let row = |name: &str| {
+                let kind = TableKind::Table;
+                TableRow { schema: "public".into(), name: name.into(), kind, rows: Some(7), columns: None }
+            };
+            Reading { rows: vec![row("t"), row("u")], ..Reading::default() }
+        };
+        let database = Database::new("shop", 5);
+        database.begin(100);
+        database.succeed(reading());
+        let rows = |name: &TableName| database.schema(Sight::Changed, 0).unwrap().rows(name);
+        let (t, qualified) = (TableName::new("t"), TableName::qualified("public", "t"));
+        database.touch(5_000);
+        assert!(database.doubt(&["t".into()]) && !database.doubt(&["t".into()]));
+        assert_eq!(
+            [rows(&t), rows(&qualified), rows(&TableName::new("u"))],
+            [Estimate::Unknown, Estimate::Unknown, Estimate::Known(7)]
+        );
+        database.begin(5_200);
+        assert!(!database.succeed(reading()), "the change may not have been committed yet");
+        assert_eq!(rows(&t), Estimate::Unknown);
+        database.begin(6_200);
+        assert!(database.succeed(reading()), "sessions have to ask again");
+        assert_eq!(rows(&t), Estimate::Known(7));
+        assert!((0..1000).all(|n| database.doubt(&[format!("t{n}").into()]) || n >= DOUBTED_MAX));
+        assert_eq!(database.doubted.load().as_ref().unwrap().len(), DOUBTED_MAX);
     }
 
     #[test]

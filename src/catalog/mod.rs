@@ -16,14 +16,13 @@ mod monitor;
 mod paths;
 mod picture;
 mod read;
-mod secure;
 mod tables;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::future::pending;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -49,6 +48,8 @@ pub struct Catalog {
     /// Held while the map is replaced, never while it is read.
     change: Mutex<()>,
     generation: AtomicU64,
+    /// Without a monitor nothing is ever known, and nobody need look.
+    monitored: AtomicBool,
     server_limit: AtomicUsize,
     wake: Notify,
     tls: OnceLock<Arc<Live>>,
@@ -59,8 +60,10 @@ type Databases = HashMap<Box<str>, Arc<Database>>;
 impl Catalog {
     /// The catalogue of a listener; without a `monitor` it stays empty. Nothing is read before [`Self::run`].
     pub fn start(listener: &Listener) -> Arc<Self> {
+        let reader = Reader::new(listener);
         Arc::new(Self {
-            reader: ArcSwapOption::new(Reader::new(listener).map(Arc::new)),
+            monitored: AtomicBool::new(reader.is_some()),
+            reader: ArcSwapOption::new(reader.map(Arc::new)),
             replaced: Notify::new(),
             databases: ArcSwap::default(),
             change: Mutex::new(()),
@@ -79,6 +82,9 @@ impl Catalog {
     /// What is known of a database now, as a session sees it; `None` where nothing is yet. Cheap once the database is known: no lock, and no
     /// allocation. Call it again where [`Self::generation`] has changed.
     pub fn schema(&self, database: &str, sight: Sight<'_>) -> Option<Arc<Schema>> {
+        if !self.monitored.load(Ordering::Relaxed) {
+            return None;
+        }
         let databases = self.databases.load();
         match databases.get(database) {
             Some(known) => {
@@ -106,6 +112,18 @@ impl Catalog {
             && known.touch(clock::uptime_ms())
         {
             self.wake.notify_one();
+        }
+    }
+
+    /// Says that tables of these names were made, dropped, emptied or renamed: nothing is known of them until they have been read
+    /// again, so that nobody is refused for the size of a table that is gone.
+    pub fn doubt(&self, database: &str, names: &[Box<str>]) {
+        // First the touch: what is doubted stays so until the reads that it asks for are done.
+        self.touch(database);
+        if let Some(known) = self.databases.load().get(database)
+            && known.doubt(names)
+        {
+            self.generation.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -142,6 +160,7 @@ impl Catalog {
         }
         let guard = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let same_server = old.zip(new.as_ref().map(Arc::clone)).is_some_and(|(old, new)| old.is_same_server(&new));
+        self.monitored.store(new.is_some(), Ordering::Relaxed);
         self.reader.store(new);
         if !same_server {
             self.databases.store(Arc::default());

@@ -10,11 +10,11 @@ use tokio_postgres::{Client, Config};
 
 use crate::clock;
 use crate::config::{Listener, Monitor};
+use crate::net::tls::Driver;
 use crate::telemetry::{Gate, Pass};
 
 use super::database::{Database, Why};
 use super::picture::Reading;
-use super::secure::Secure;
 use super::{Catalog, DATABASES_MAX, limit, read};
 
 /// How to reach the server, and as whom.
@@ -172,7 +172,7 @@ impl Reader {
     }
 
     async fn connect(&self, catalog: &Catalog, database: &str) -> Result<Session, Failure> {
-        let secure = Secure(catalog.tls.get().and_then(|tls| tls.server()));
+        let driver = Driver::new(catalog.tls.get().and_then(|tls| tls.server()));
         let mut config = Config::new();
         config
             .host(&self.host)
@@ -180,13 +180,13 @@ impl Reader {
             .user(&self.monitor.user)
             .dbname(database)
             .application_name(APPLICATION_NAME)
-            .ssl_mode(secure.ssl_mode())
+            .ssl_mode(driver.ssl_mode(&self.host))
             .connect_timeout(CONNECT_TIMEOUT)
             .options(OPTIONS);
         if let Some(password) = &self.monitor.password {
             config.password(password.reveal());
         }
-        let (client, connection) = bounded(config.connect(secure)).await?;
+        let (client, connection) = bounded(config.connect(driver)).await?;
         // Ends with the client; its errors reach the client's calls.
         let driver = tokio::spawn(async move {
             connection.await.ok();

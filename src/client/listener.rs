@@ -1,104 +1,114 @@
 //! Accepts clients and hands them over. Never waits for one of them.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::admission::{Admission, LobbyPermit};
+use super::door::{Door, Entrant, Sharing};
 use super::refuse;
+use crate::address::Endpoint;
 use crate::clock;
-use crate::net::socket;
+use crate::net::arrived::Arrived;
 use crate::telemetry::{Gate, Pass};
 use crate::wire::pg::refusal;
 
-/// Connections that the kernel completes before they are accepted.
-const BACKLOG: u32 = 4096;
 /// How long nothing is accepted when the system has no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a door that is handed over stays open for those who had begun to connect: some round trips.
+const RETIRING: Duration = Duration::from_millis(500);
 
 /// A client that has just been accepted.
 #[derive(Debug)]
 pub struct Arrival {
     /// Its socket, prepared and of no runtime.
-    pub stream: std::net::TcpStream,
-    /// Where it comes from.
-    pub peer: SocketAddr,
+    pub stream: Arrived,
+    /// Where it comes from; a load balancer's, where there is one.
+    pub peer: Endpoint,
     /// Our address, as it dialled it.
-    pub local: IpAddr,
+    pub local: Endpoint,
     /// When it was accepted: all deadlines of its login count from here.
     pub accepted: Instant,
     /// Its place among those who have not said what they want.
     pub lobby: LobbyPermit,
 }
 
-/// Opens a listening socket.
-///
-/// # Errors
-/// The address is in use or not ours.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Accepts clients until dropped. `hand_over` may wait for a worker; the kernel's queue takes what comes meanwhile.
+/// Accepts clients until `stop` is done, and where the door is handed over, those who had begun to connect by then. `hand_over`
+/// may wait for a worker; the kernel's queue takes what comes meanwhile. Nobody who was accepted is lost by the end.
 pub async fn accept<F: Future<Output = ()>>(
-    listener: &TcpListener,
+    door: &Door,
     admission: &Arc<Admission>,
     gate: &Gate,
     hand_over: impl Fn(Arrival) -> F,
+    (stop, sharing): (impl Future<Output = ()>, Sharing),
 ) {
+    let mut stop = pin!(stop);
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                if let Some(arrival) = receive(stream, peer, admission, gate) {
-                    hand_over(arrival).await;
-                }
-            }
-            Err(error) if exhausted(&error) => {
-                log(
-                    gate,
-                    "accept",
-                    || tracing::error!(%error, "accepting is paused: descriptors or memory are used up"),
-                );
-                sleep(PAUSE).await;
-            }
-            // The client was gone before it was accepted.
-            Err(error) => tracing::debug!(%error, "accept failed"),
+        let entrant = tokio::select! {
+            biased;
+            () = stop.as_mut() => break,
+            entrant = door.accept() => entrant,
+        };
+        take_in(entrant, admission, gate, &hand_over).await;
+    }
+    if sharing == Sharing::HandOver {
+        if let Err(error) = door.hush() {
+            tracing::warn!(%error, "newcomers can't be kept off during the hand-over; one or two may be reset");
+        }
+        let until = clock::now() + RETIRING;
+        while let Ok(entrant) = timeout_at(until, door.accept()).await {
+            take_in(entrant, admission, gate, &hand_over).await;
         }
     }
 }
 
-fn receive(stream: TcpStream, peer: SocketAddr, admission: &Arc<Admission>, gate: &Gate) -> Option<Arrival> {
+async fn take_in<F: Future<Output = ()>>(
+    entrant: io::Result<Entrant>,
+    admission: &Arc<Admission>,
+    gate: &Gate,
+    hand_over: &impl Fn(Arrival) -> F,
+) {
+    match entrant {
+        Ok(entrant) => {
+            if let Some(arrival) = receive(entrant, admission, gate) {
+                hand_over(arrival).await;
+            }
+        }
+        Err(error) if exhausted(&error) => {
+            let line = || tracing::error!(%error, "accepting is paused: descriptors or memory are used up");
+            log(gate, "accept", line);
+            sleep(PAUSE).await;
+        }
+        // The client was gone before it was accepted.
+        Err(error) => tracing::debug!(%error, "accept failed"),
+    }
+}
+
+fn receive(entrant: Entrant, admission: &Arc<Admission>, gate: &Gate) -> Option<Arrival> {
+    let Entrant { socket, peer, local } = entrant;
     let accepted = clock::now();
     let Some(lobby) = admission.lobby(peer.ip()) else {
         let line = || tracing::warn!(%peer, "turned away: too many connections that have not said what they want");
         log(gate, "lobby", line);
-        turn_away(stream);
+        turn_away(socket);
         return None;
     };
-    let prepared = socket::prepare(&stream).and_then(|()| stream.local_addr());
-    let local = prepared.ok()?.ip();
-    Some(Arrival { stream: stream.into_std().ok()?, peer, local, accepted, lobby })
+    Some(Arrival { stream: socket, peer, local, accepted, lobby })
 }
 
 /// Says why, as far as that goes without waiting. What the client sent already is read first: a socket that is closed while
 /// something lies unread resets the connection, and the words with it.
-fn turn_away(stream: TcpStream) {
+fn turn_away(mut socket: Arrived) {
     let mut words = BytesMut::new();
     refusal::error(&refuse::crowded(), &mut words);
-    // The runtime has not seen yet whether the socket is ready; the system knows, and neither call waits.
-    if let Ok(mut stream) = stream.into_std() {
-        drop(stream.read(&mut [0; 1024]));
-        drop(stream.write(&words));
-    }
+    // It was of a runtime until now, so neither call waits.
+    drop(socket.read(&mut [0; 1024]));
+    drop(socket.write(&words));
 }
 
 fn exhausted(error: &io::Error) -> bool {

@@ -1,7 +1,9 @@
 //! The front: who comes in, and what those read who do not.
 
 pub mod admission;
+pub mod door;
 pub mod listener;
 pub mod matching;
+pub mod proxied;
 pub mod refuse;
 pub mod startup;

@@ -1,13 +1,13 @@
 //! The first packets of a client, before anybody knows who it is: encryption, if any, and what it wants.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::refuse;
+use crate::address::Endpoint;
 use crate::config::TlsMode;
 use crate::net::framed::{Broken, Framed};
 use crate::net::stream::Stream;
@@ -44,7 +44,7 @@ pub struct Front<'a> {
     /// Rate of the log lines.
     pub gate: &'a Gate,
     /// Who comes.
-    pub peer: SocketAddr,
+    pub peer: &'a Endpoint,
 }
 
 /// Reads packets until it is clear what the client wants. Afterwards `client` is encrypted, where it asked for that and the listener

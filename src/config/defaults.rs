@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::listener::CHECK_INTERVAL;
 use super::{
     Admin, Caps, ClientCaps, ClientMatch, Entry, KeyPart, Limits, Listener, Log, LogFormat, Login, Over, Pool,
     Surroundings, Tls,
@@ -27,6 +28,7 @@ impl Default for Listener {
             name: "main".to_owned(),
             bind: loopback(6432),
             servers: vec!["127.0.0.1:5432".to_owned()],
+            server_check_interval: CHECK_INTERVAL,
             max_server_connections: None,
             allow_trust: false,
             monitor: None,

@@ -25,8 +25,15 @@ fn listener_changes(old: &Config, new: &Config) -> Vec<String> {
     for listener in &old.listeners {
         match new.listeners.iter().find(|other| other.name == listener.name) {
             None => changes.push(format!("listener.{} (removed)", listener.name)),
-            Some(other) if other.bind != listener.bind => changes.push(format!("listener.{}.bind", listener.name)),
-            Some(_) => {}
+            Some(other) => {
+                let fixed = [
+                    ("bind", other.bind != listener.bind),
+                    ("unix_socket", other.entry.unix_socket != listener.entry.unix_socket),
+                    ("reuse_port", other.entry.reuse_port != listener.entry.reuse_port),
+                ];
+                let changed = fixed.iter().filter(|(_, differs)| *differs);
+                changes.extend(changed.map(|(key, _)| format!("listener.{}.{key}", listener.name)));
+            }
         }
     }
     let added = new.listeners.iter().filter(|other| !old.listeners.iter().any(|listener| listener.name == other.name));

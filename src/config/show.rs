@@ -123,7 +123,11 @@ fn listener(listener: &Listener) -> Part {
         pair("name", listener.name.as_str()),
         pair("protocol", "postgres"),
         pair("bind", listener.bind.to_string()),
+        unix_socket(listener),
+        proxies(listener),
+        ("reuse_port".to_owned(), Shown::Value(Value::Boolean(listener.entry.reuse_port))),
         ("servers".to_owned(), Shown::Value(Value::Array(servers))),
+        pair("server_check_interval", display_duration(listener.server_check_interval)),
         pair("login", "relay"),
         pair("pool", "session"),
         ("client_tls".to_owned(), Shown::Value(Value::Table(listener.tls.client.to_table()))),
@@ -133,6 +137,22 @@ fn listener(listener: &Listener) -> Part {
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),
     ];
     entry("listener", &listener.name, keys)
+}
+
+fn unix_socket(listener: &Listener) -> (String, Shown) {
+    match &listener.entry.unix_socket {
+        Some(folder) => pair("unix_socket", folder.display().to_string()),
+        None => note("unix_socket", "none"),
+    }
+}
+
+fn proxies(listener: &Listener) -> (String, Shown) {
+    let networks = &listener.entry.proxy_protocol_from;
+    if networks.is_empty() {
+        return note("proxy_protocol_from", "nowhere: every client comes directly");
+    }
+    let networks = networks.iter().map(|network| Value::from(network.to_string())).collect();
+    ("proxy_protocol_from".to_owned(), Shown::Value(Value::Array(networks)))
 }
 
 fn monitor(monitor: &Monitor) -> (String, Shown) {

@@ -135,11 +135,11 @@ fn network(value: &Value) -> Result<IpNet, Fault> {
     })
 }
 
-/// A `host:port` of a server; the port may be left out. The name is resolved at each dial, not here.
+/// A `host:port` of a server, or the folder of its Unix socket with a port; the port may be left out. The name is resolved at each dial, not here.
 pub(super) fn server(value: &Value) -> Result<String, Fault> {
     let text = text(value)?;
     if text.starts_with('/') {
-        return Err(not_yet("a server behind a Unix socket"));
+        return unix_server(&text);
     }
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(SocketAddr::new(address, POSTGRES_PORT).to_string());
@@ -156,6 +156,19 @@ pub(super) fn server(value: &Value) -> Result<String, Fault> {
         return Err(bad());
     }
     Ok(format!("{host}:{port}"))
+}
+
+/// The folder of a server's Unix socket, and the port that the socket is named by.
+fn unix_server(text: &str) -> Result<String, Fault> {
+    let (folder, port) = match text.rsplit_once(':') {
+        Some((folder, port)) => (folder, port.parse::<u16>().ok().filter(|port| *port != 0)),
+        None => (text, Some(POSTGRES_PORT)),
+    };
+    match port {
+        Some(port) if !folder.contains(':') => Ok(format!("{folder}:{port}")),
+        _ => Err(Fault::new(format!("\"{text}\" is no server"))
+            .advise("write the folder of its socket, as in \"/var/run/postgresql\" or \"/var/run/postgresql:5433\"")),
+    }
 }
 
 const POSTGRES_PORT: u16 = 5432;

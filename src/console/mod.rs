@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::control::Control;
 use crate::roster::Roster;
 use crate::telemetry::Metrics;
-use crate::telemetry::rows::{CapRow, ConfigRow, RuleRow, SurgeRow};
+use crate::telemetry::rows::{CapRow, ConfigRow, NodeRow, RuleRow, SurgeRow};
 use crate::telemetry::shapes::Shapes;
 
 pub use accounts::{Accounts, AccountsError};
@@ -55,6 +55,8 @@ pub struct Sources {
     pub caps: Rows<CapRow>,
     /// Connection surges.
     pub surges: Rows<SurgeRow>,
+    /// Servers of each listener with their health.
+    pub nodes: Rows<NodeRow>,
     /// Rules as they run.
     pub rules: Rows<RuleRow>,
     /// Settings as resolved, without secrets.

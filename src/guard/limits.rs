@@ -56,6 +56,18 @@ pub struct WriteLimit {
     pub mode: Mode,
     /// Rows of one statement, as the server counts them.
     pub max_rows: u64,
+    /// How a write is taken back that stands in a client's transaction.
+    pub undo: Undo,
+}
+
+/// How a write is taken back that stands in a client's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Undo {
+    /// With the transaction, which is aborted as by any other error.
+    #[default]
+    Abort,
+    /// Alone, where it came in a Query of the simple protocol: a savepoint of ours stands in front of it.
+    ToSavepoint,
 }
 
 /// Writes of a pipeline: between two Syncs.

@@ -27,6 +27,10 @@ pub enum Effect {
     Reads,
     /// It changes rows, and may run inside a transaction block.
     Writes,
+    /// It is one `EXECUTE`: it may run inside a transaction block, and what was prepared by a driver may even end that.
+    Runs,
+    /// It opens a transaction block, reads or changes rows in it, and leaves it open.
+    Opens,
     /// Anything else: transaction control, settings, DDL, procedures. It may be forbidden inside a transaction block.
     Other,
 }
@@ -48,33 +52,59 @@ impl Plan {
     /// Of a text that nobody has read: anything may happen.
     pub const UNREAD: Self =
         Self { rows: Extent::Unknown, changes: Extent::Unknown, effect: Effect::Other, statements: 2 };
+
+    /// Of a function that is called without a text: one row, and the server does not count what it changes.
+    pub const CALL: Self = Self { rows: Extent::Within, changes: Extent::None, effect: Effect::Writes, statements: 1 };
 }
 
 impl Plan {
     /// The worst of two plans for one text that is read in two ways.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
+        if self.statements == 0 {
+            return other;
+        }
         Self {
             rows: self.rows.max(other.rows),
             changes: self.changes.max(other.changes),
-            effect: self.effect.max(other.effect),
+            effect: self.effect.or(other.effect),
             statements: self.statements.max(other.statements),
         }
+    }
+}
+
+impl Effect {
+    /// The worst of two. A block that only one of two readings sees is none to count on.
+    fn or(self, other: Self) -> Self {
+        let block = self == Self::Opens || other == Self::Opens;
+        if block && self != other { Self::Other } else { self.max(other) }
     }
 }
 
 /// The plan of a text: the worst of its statements.
 pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
     let mut plan = Plan::default();
+    let mut block = false;
     for entry in intake.entries() {
         if entry.piece.verb == Verb::Empty {
             continue;
         }
+        let begins = plan.statements == 0 && entry.piece.verb == Verb::Begin;
+        block |= begins;
         plan.statements = plan.statements.saturating_add(1).min(2);
         plan.rows = plan.rows.max(rows(&entry, limits));
-        plan.changes = plan.changes.max(changes(&entry, limits));
-        plan.effect = plan.effect.max(effect(&entry));
+        plan.changes = plan.changes.max(changes(&entry, limits.write.map_or(u64::MAX, |limit| limit.max_rows)));
+        if !begins {
+            plan.effect = plan.effect.max(effect(&entry));
+        }
     }
+    let several = plan.statements > 1;
+    plan.effect = match plan.effect {
+        Effect::Reads | Effect::Writes if block && several => Effect::Opens,
+        Effect::Runs if several => Effect::Other,
+        _ if block => Effect::Other,
+        effect => effect,
+    };
     plan
 }
 
@@ -116,11 +146,10 @@ fn extent(reach: &Reach, max_rows: u64, entry: &Entry<'_>) -> Extent {
     }
 }
 
-/// Rows that it changes, against the budget of a write.
-fn changes(entry: &Entry<'_>, limits: &Limits) -> Extent {
-    let max_rows = limits.write.map_or(u64::MAX, |limit| limit.max_rows);
+/// Rows that it changes, against the budget of a write. What an `EXECUTE` runs was prepared, and nobody looks it up.
+pub(super) fn changes(entry: &Entry<'_>, max_rows: u64) -> Extent {
     let piece = entry.piece;
-    if piece.marks.has(Marks::CUT) {
+    if piece.marks.has(Marks::CUT) || piece.verb == Verb::Execute {
         return Extent::Unknown;
     }
     if !piece.writes() || !runs_now(piece.wrap) {
@@ -142,6 +171,8 @@ fn effect(entry: &Entry<'_>) -> Effect {
     let piece = entry.piece;
     if entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) || !runs_now(piece.wrap) {
         Effect::Other
+    } else if piece.verb == Verb::Execute {
+        Effect::Runs
     } else if piece.writes() {
         Effect::Writes
     } else if piece.inner.queries() {
@@ -151,7 +182,7 @@ fn effect(entry: &Entry<'_>) -> Effect {
     }
 }
 
-/// `EXECUTE` of what is prepared and `FETCH` from what is declared come later, as statements of their own.
+/// `FETCH` from what is declared comes later, as a statement of its own.
 const fn runs_now(wrap: Wrap) -> bool {
     matches!(wrap, Wrap::None | Wrap::ExplainAnalyze)
 }

@@ -3,7 +3,7 @@
 use crate::guard::{Breach, Guard, Intake, Mode, Trace, Verdict, Whole};
 use crate::sql::facts::{Source, Statement};
 use crate::sql::lexer::{self, Marks, Wrap};
-use crate::sql::{Flags, Piece, Reading};
+use crate::sql::{Flags, Piece, Reading, Schema};
 use crate::units::display_bytes;
 
 /// What one statement would get.
@@ -69,10 +69,10 @@ impl Finding {
 }
 
 /// Judges one statement of a file.
-pub(super) fn judge(guard: &Guard, flags: Flags, sql: &[u8], place: Place) -> Finding {
+pub(super) fn judge(guard: &Guard, schema: Option<&Schema>, flags: Flags, sql: &[u8], place: Place) -> Finding {
     let lexed = lexer::lex(flags, sql);
     let reading = Reading::new(&lexed, crate::sql::facts::parse(&lexed).into());
-    judge_reading(guard, &reading, Read { shape: &lexed.shape, bytes: sql.len(), whole: Whole::Whole }, place)
+    judge_reading(guard, schema, &reading, Read { shape: &lexed.shape, bytes: sql.len(), whole: Whole::Whole }, place)
 }
 
 /// What was read, beside the reading.
@@ -84,8 +84,14 @@ pub(super) struct Read<'a> {
 }
 
 /// Judges what was read.
-pub(super) fn judge_reading(guard: &Guard, reading: &Reading, read: Read<'_>, place: Place) -> Finding {
-    let intake = Intake { whole: read.whole, ..Intake::of_text(reading, None, read.bytes as u64) };
+pub(super) fn judge_reading(
+    guard: &Guard,
+    schema: Option<&Schema>,
+    reading: &Reading,
+    read: Read<'_>,
+    place: Place,
+) -> Finding {
+    let intake = Intake { whole: read.whole, ..Intake::of_text(reading, schema, read.bytes as u64) };
     let judgement = guard.judge(&intake);
     let decisive = match &judgement.verdict {
         Verdict::Allow => 0,

@@ -8,11 +8,12 @@
 //!       print   text for people, JSON for programs
 //! ```
 //!
-//! No server is asked, so no table is known to be large.
+//! No server is asked: which tables are large is known from a file (`schema`), or not at all.
 
 mod finding;
 mod input;
 mod print;
+mod schema;
 mod script;
 mod statistics;
 
@@ -21,9 +22,10 @@ use std::path::PathBuf;
 
 pub use self::input::Kind;
 use self::input::{Input, Source};
+pub use self::schema::read as read_schema;
 use crate::guard::Guard;
 use crate::sql::facts::STACK_BYTES;
-use crate::sql::{Dialect, Flags};
+use crate::sql::{Dialect, Flags, Schema};
 
 /// How verdicts are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub enum Format {
 pub struct Linter<'a> {
     /// The rules.
     pub guard: &'a Guard,
+    /// What is known of tables; `None`: nothing.
+    pub schema: Option<&'a Schema>,
     /// How statements are read.
     pub dialect: Dialect,
     /// What the inputs are; `None`: `.csv` and `.json` are exports of pg_stat_statements, all else is SQL.
@@ -107,8 +111,8 @@ impl Linter<'_> {
     fn judge(&self, input: &Input, out: &mut impl Write, outcome: &mut Outcome) -> Result<(), Failed> {
         let flags = Flags::of(self.dialect);
         let findings = on_large_stack(|| match input.kind {
-            Kind::Sql => Ok(script::judge(self.guard, flags, &input.text)),
-            Kind::Statistics => statistics::judge(self.guard, flags, input),
+            Kind::Sql => Ok(script::judge(self.guard, self.schema, flags, &input.text)),
+            Kind::Statistics => statistics::judge(self.guard, self.schema, flags, input),
         })??;
         for finding in &findings {
             outcome.statements += 1;

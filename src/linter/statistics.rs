@@ -13,7 +13,7 @@ use crate::guard::limits::Fate;
 use crate::guard::{Breach, Guard, UNREADABLE, Whole};
 use crate::sql::facts::{self, Source};
 use crate::sql::lexer::{self, Marks};
-use crate::sql::{Flags, Reading};
+use crate::sql::{Flags, Reading, Schema};
 
 /// One row of the view.
 #[derive(Debug)]
@@ -24,17 +24,22 @@ struct Entry {
 }
 
 /// Judges every entry of an export, most calls first.
-pub(super) fn judge(guard: &Guard, flags: Flags, input: &Input) -> Result<Vec<Finding>, Failed> {
+pub(super) fn judge(
+    guard: &Guard,
+    schema: Option<&Schema>,
+    flags: Flags,
+    input: &Input,
+) -> Result<Vec<Finding>, Failed> {
     let first = input.text.iter().find(|byte| !byte.is_ascii_whitespace());
     let mut entries = match first {
         Some(b'[' | b'{') => json_entries(input)?,
         _ => csv_entries(input)?,
     };
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.counted.calls));
-    Ok(entries.iter().map(|entry| judge_entry(guard, flags, entry)).collect())
+    Ok(entries.iter().map(|entry| judge_entry(guard, schema, flags, entry)).collect())
 }
 
-fn judge_entry(guard: &Guard, flags: Flags, entry: &Entry) -> Finding {
+fn judge_entry(guard: &Guard, schema: Option<&Schema>, flags: Flags, entry: &Entry) -> Finding {
     let text = entry.query.trim_end_matches("...").trim_end_matches('…').as_bytes();
     let lexed = lexer::lex(flags, text);
     let facts = facts::parse(&lexed);
@@ -44,7 +49,7 @@ fn judge_entry(guard: &Guard, flags: Flags, entry: &Entry) -> Finding {
     let whole = if cut { Whole::PrefixOnly } else { Whole::Whole };
     let reading = Reading::new(&lexed, facts.into());
     let read = Read { shape: &lexed.shape, bytes: entry.query.len(), whole };
-    let mut finding = judge_reading(guard, &reading, read, entry.place);
+    let mut finding = judge_reading(guard, schema, &reading, read, entry.place);
     finding.counted = Some(entry.counted);
     if entry.query == HIDDEN {
         finding.warned.push(hidden());

@@ -1,6 +1,8 @@
 //! Sockets and whole frames on them. Knows bytes and the protocols' heads, nothing of policy.
 
+pub mod arrived;
 pub mod framed;
+pub mod proxy_protocol;
 pub mod socket;
 pub mod stream;
 pub mod tls;

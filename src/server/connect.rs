@@ -1,12 +1,16 @@
 //! Resolve a server's name, dial it, prepare the socket, encrypt it where that is asked for: all within one deadline.
 
 use std::io;
-use std::net::SocketAddr;
+use std::path::Path;
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
+use super::nodes::Nodes;
+use super::route::Route;
 use super::secure::Security;
+use crate::address::Endpoint;
+use crate::clock;
 use crate::net::socket;
 use crate::net::stream::Stream;
 
@@ -24,39 +28,107 @@ impl From<io::Error> for Unreachable {
     }
 }
 
-/// Connects to `host:port`; each address that the name has is tried in turn, until one accepts. Cancel-safe.
+impl Unreachable {
+    fn late() -> Self {
+        Self { why: "it did not answer in time".to_owned() }
+    }
+}
+
+/// An open connection to the server that was chosen.
+#[derive(Debug)]
+pub struct Reached {
+    /// The connection; nothing has been sent.
+    pub stream: Stream,
+    /// The way that it took: a cancel goes the same.
+    pub route: Route,
+    /// The choice that it goes by.
+    pub generation: u64,
+}
+
+/// Connects to the primary, by `security`; each address that its name has is tried in turn. Where there are several servers and none of them
+/// is one, or the one that was chosen can't be dialled, waits until `patience` for another choice. Cancel-safe.
 ///
 /// # Errors
-/// No address accepted before the deadline, or the one that did has no TLS as it is asked for.
+/// No address accepted before the deadline, the one that did has no TLS as it is asked for, or no server is the primary.
 pub async fn connect(
-    server: &str,
+    nodes: &Nodes,
     security: &Security,
+    patience: Instant,
     deadline: Instant,
-) -> Result<(Stream, SocketAddr), Unreachable> {
-    let late = || Unreachable { why: "it did not answer in time".to_owned() };
-    let secured = async {
-        let (socket, address) = dial(server).await?;
-        Ok((security.secure(socket, host(server)).await?, address))
-    };
-    timeout_at(deadline, secured).await.unwrap_or_else(|_| Err(late()))
+) -> Result<Reached, Unreachable> {
+    let patience = patience.min(deadline);
+    loop {
+        let (server, generation) = nodes.primary_by(patience).await?;
+        match timeout_at(deadline, secured(&server, security)).await.unwrap_or_else(|_| Err(Unreachable::late())) {
+            Ok((stream, route)) => return Ok(Reached { stream, route, generation }),
+            Err(unreachable) if !nodes.several() || clock::now() >= patience => return Err(unreachable),
+            Err(_) => nodes.doubt(patience).await,
+        }
+    }
+}
+
+async fn secured(server: &str, security: &Security) -> Result<(Stream, Route), Unreachable> {
+    let (stream, address) = resolve_and_dial(server).await?;
+    let host = host(server);
+    let stream = security.secure(stream, host).await?;
+    let route = Route::of(&stream, address, security, host);
+    Ok((stream, route))
 }
 
 /// The host of `host:port`, without the brackets of an IPv6 address.
-pub fn host(server: &str) -> &str {
+fn host(server: &str) -> &str {
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-async fn dial(server: &str) -> Result<(TcpStream, SocketAddr), Unreachable> {
+/// Connects to one server by its name in `servers`, whatever it is. Nothing is encrypted.
+///
+/// # Errors
+/// No address accepted.
+pub(super) async fn resolve_and_dial(server: &str) -> Result<(Stream, Endpoint), Unreachable> {
+    if let Some(path) = socket_of(server) {
+        let address = Endpoint::Unix(Path::new(&path).into());
+        return Ok((dial(&address).await?, address));
+    }
     let mut last = Unreachable { why: "its name has no address".to_owned() };
-    for address in lookup_host(server).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                socket::prepare(&stream)?;
-                return Ok((stream, address));
-            }
+    for address in lookup_host(server).await?.map(Endpoint::from) {
+        match dial(&address).await {
+            Ok(stream) => return Ok((stream, address)),
             Err(error) => last = error.into(),
         }
     }
     Err(last)
+}
+
+/// Connects to an address. Cancel-safe.
+///
+/// # Errors
+/// What the system said.
+pub async fn dial(address: &Endpoint) -> io::Result<Stream> {
+    match address {
+        Endpoint::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            socket::prepare(&stream)?;
+            Ok(stream.into())
+        }
+        Endpoint::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
+    }
+}
+
+/// The socket of a server named by its folder, `/folder:port`; `None` for a `host:port`.
+fn socket_of(server: &str) -> Option<String> {
+    let (folder, port) = server.rsplit_once(':').filter(|_| server.starts_with('/'))?;
+    Some(format!("{}/.s.PGSQL.{port}", folder.trim_end_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_and_a_port_name_a_socket() {
+        assert_eq!(socket_of("/run/pg:5433").as_deref(), Some("/run/pg/.s.PGSQL.5433"));
+        assert_eq!(socket_of("/:1").as_deref(), Some("/.s.PGSQL.1"));
+        assert_eq!(socket_of("db:5432"), None);
+    }
 }

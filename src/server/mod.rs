@@ -2,4 +2,6 @@
 
 pub mod connect;
 pub mod login;
+pub mod nodes;
+pub mod route;
 pub mod secure;

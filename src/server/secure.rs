@@ -26,14 +26,18 @@ impl Security {
         Self { connector, metrics }
     }
 
-    /// Asks the server for TLS, where the listener wants it. A server that declines is spoken to in plain only by `prefer`; one that
+    /// Asks the server for TLS, where the listener wants it; over a Unix socket there is none to be had. A server that declines is spoken to in plain only by `prefer`; one that
     /// answers anything else, or whose handshake fails, by none: whoever sits in between could make it do so. Not cancel-safe: the
     /// connection is lost.
     ///
     /// # Errors
     /// There is no such connection to be had.
-    pub async fn secure(&self, mut socket: TcpStream, host: &str) -> Result<Stream, Unreachable> {
-        let Some(connector) = &self.connector else { return Ok(socket.into()) };
+    pub async fn secure(&self, stream: Stream, host: &str) -> Result<Stream, Unreachable> {
+        let Some(connector) = &self.connector else { return Ok(stream) };
+        let mut socket = match stream {
+            Stream::Tcp(socket) => socket,
+            other => return Ok(other),
+        };
         socket.write_all(&TLS_REQUEST).await?;
         // One byte and no more: what follows it belongs to the handshake (CVE-2021-23222).
         let mut answer = [0];

@@ -15,12 +15,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::manner::{Manner, manners};
 use super::memory::{Budget, Share};
+use super::sketch::Sketch;
 use crate::clock;
 use crate::sql::Encoding;
-use crate::sql::Flags;
 use crate::sql::cache::ShapeCache;
 use crate::sql::facts::{self, Facts, PARSED_BYTES_MAX, STACK_BYTES};
 use crate::sql::lexer::{Lexed, lex};
+use crate::sql::{Flags, Reading};
+use crate::telemetry::shapes::Shapes;
 use crate::telemetry::{Analyst as Seat, WorkerMetrics};
 
 /// Jobs that wait for one thread; a session whose job finds no room in the queue waits, and nobody else.
@@ -39,6 +41,10 @@ pub struct Analysis {
     pub lexed: Lexed,
     /// What its shape says.
     pub facts: Arc<Facts>,
+    /// Both together, as rules see them.
+    pub reading: Reading,
+    /// What else its shape says.
+    pub sketch: Sketch,
 }
 
 /// What became of a job.
@@ -122,8 +128,9 @@ impl Analysts {
     ///
     /// # Errors
     /// A thread could not be made.
-    pub fn start(means: &Means) -> std::io::Result<Self> {
-        Ok(Self { shapes: start(Seat::Shapes, means.clone())?, texts: start(Seat::Texts, means.clone())? })
+    pub fn start(means: &Means, statistics: &Arc<Shapes>) -> std::io::Result<Self> {
+        let start = |seat| start(seat, means.clone(), Arc::clone(statistics));
+        Ok(Self { shapes: start(Seat::Shapes)?, texts: start(Seat::Texts)? })
     }
 
     /// Has a shape parsed.
@@ -146,10 +153,10 @@ fn give(to: &mpsc::Sender<Job>, work: Work) -> Pending {
     })
 }
 
-fn start(seat: Seat, means: Means) -> std::io::Result<mpsc::Sender<Job>> {
+fn start(seat: Seat, means: Means, statistics: Arc<Shapes>) -> std::io::Result<mpsc::Sender<Job>> {
     let (give, mut jobs) = mpsc::channel::<Job>(QUEUE);
     let name = format!("analyst-{}", seat.label());
-    let mut analyst = Analyst { known: ShapeCache::new(means.cache_bytes), means };
+    let mut analyst = Analyst { known: ShapeCache::new(means.cache_bytes), means, statistics };
     thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
         while let Some(Job { work, tell }) = jobs.blocking_recv() {
             // Whoever asked may be gone.
@@ -174,6 +181,7 @@ struct Analyst {
     /// shape need not be parsed again.
     known: ShapeCache<Arc<Facts>>,
     means: Means,
+    statistics: Arc<Shapes>,
 }
 
 impl Analyst {
@@ -209,17 +217,23 @@ impl Analyst {
     }
 
     fn analysis(&mut self, flags: Flags, lexed: Lexed, go_on: &mut dyn FnMut() -> bool) -> Analysis {
+        let facts = self.facts(flags, &lexed, go_on);
+        let reading = Reading::new(&lexed, Arc::clone(&facts));
+        let sketch = Sketch::of(&lexed, &self.statistics);
+        Analysis { flags, lexed, facts, reading, sketch }
+    }
+
+    fn facts(&mut self, flags: Flags, lexed: &Lexed, go_on: &mut dyn FnMut() -> bool) -> Arc<Facts> {
         if lexed.shape.len() > PARSED_BYTES_MAX || !lexed.is_whole() {
-            let facts = Arc::new(facts::parse_while(&lexed, go_on));
-            return Analysis { flags, lexed, facts };
+            return Arc::new(facts::parse_while(lexed, go_on));
         }
         let known = self.known.find(flags, &lexed.shape).filter(|facts| facts.statements.len() == lexed.pieces.len());
-        if let Some(facts) = known.map(Arc::clone) {
-            return Analysis { flags, lexed, facts };
+        if let Some(facts) = known {
+            return Arc::clone(facts);
         }
-        let facts = Arc::new(facts::parse_while(&lexed, go_on));
+        let facts = Arc::new(facts::parse_while(lexed, go_on));
         self.known.insert(flags, &lexed.shape, Arc::clone(&facts), facts.weight_bytes());
-        Analysis { flags, lexed, facts }
+        facts
     }
 }
 

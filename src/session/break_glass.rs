@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rapidhash::fast::GlobalState;
+
 use super::house::Common;
 use crate::clock;
 use crate::guard::Breach;
@@ -35,7 +37,7 @@ pub struct BreakGlass {
     key: Option<Arc<Key>>,
     /// That of the statement the client speaks of.
     shown: Option<Shown>,
-    prepared: HashMap<Box<[u8]>, Shown>,
+    prepared: HashMap<Box<[u8]>, Shown, GlobalState>,
 }
 
 impl BreakGlass {
@@ -115,7 +117,7 @@ fn rejected(flaw: Flaw, who: &Entry, common: &Common) {
     common.metrics.break_glass_rejected(flaw.label());
     let key = format!("break_glass {} {}", flaw.label(), who.client);
     if let Line::Write { suppressed } = common.gate.pass(&key) {
-        let (client, number, peer, reason) = (&who.client, who.number, who.peer, flaw.label());
+        let (client, number, peer, reason) = (&who.client, who.number, &who.peer, flaw.label());
         tracing::warn!(%client, number, %peer, reason, suppressed, "a break-glass pass does not hold and was ignored");
     }
 }
@@ -128,7 +130,7 @@ pub fn lifted(pass: &Pass, breaches: &[Breach], shape: &[u8], who: &Entry, commo
         let (rule, until) = (breach.rule, pass.until_text());
         let key = format!("break_glass {rule} {until} {} {}", who.client, pass.reason);
         if let Line::Write { suppressed } = common.gate.pass(&key) {
-            let (client, number, peer, measured) = (&who.client, who.number, who.peer, &breach.measured);
+            let (client, number, peer, measured) = (&who.client, who.number, &who.peer, &breach.measured);
             let [user, database, reason] =
                 [&who.identity.user, &who.identity.database, &pass.reason].map(|text| display_bytes(text.as_bytes()));
             let shape = display_bytes(shape);

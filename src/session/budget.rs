@@ -1,7 +1,7 @@
 //! The budgets of a client: what is watched of a statement with a given plan, and what to say where it is too much.
 
 use super::watch::{Allowance, Excess, Hold, Reach, Streams, Watch};
-use crate::guard::limits::{CopyOut, Fate, Limits, ResultLimit};
+use crate::guard::limits::{CopyOut, Fate, Limits, ResultLimit, Undo};
 use crate::guard::plan::Extent;
 use crate::guard::{Breach, Mode, Plan};
 
@@ -10,8 +10,10 @@ pub fn watch(limits: &Limits, plan: Plan) -> Watch {
     Watch {
         allowance: limits.result.as_ref().map_or(Allowance::UNLIMITED, allowance),
         changes_max: limits.write.map_or(u64::MAX, |limit| limit.max_rows),
+        returned: None,
         hold: hold(limits, plan),
         effect: plan.effect,
+        undo: limits.write.map_or(Undo::Abort, |limit| limit.undo),
     }
 }
 
@@ -32,6 +34,12 @@ fn hold(limits: &Limits, plan: Plan) -> Hold {
 pub fn portion(limits: &Limits, plan: Plan, rows: Option<u32>) -> Plan {
     let fits = |rows: u32| limits.result.is_some_and(|limit| u64::from(rows) <= limit.max_rows);
     if rows.is_some_and(fits) { Plan { rows: plan.rows.min(Extent::Within), ..plan } } else { plan }
+}
+
+/// The same for one portion of a portal that returns what it changed: the server counts that with the last portion only. `before`:
+/// rows that were asked of it so far, all of which came, or there would be nothing left to ask for.
+pub fn returning(watch: Watch, before: Option<u64>) -> Watch {
+    Watch { returned: before.filter(|_| watch.hold == Hold::Decide), ..watch }
 }
 
 /// The words for an excess, and the mode of its rule. `None` where the rule is off by now.

@@ -5,56 +5,18 @@
 //! handles it before it counts connections.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::net::stream::Stream;
-use crate::server::secure::Security;
+use crate::server::route::Route;
 use crate::wire::pg::startup::{Cancel, cancel_request};
 
 /// A cancel that the server has not taken by then is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The way to a server: what was dialled, and with what encryption a session speaks to it. A cancel goes the same way.
-#[derive(Debug, Clone)]
-pub struct Route {
-    address: SocketAddr,
-    /// With the server's host, for its certificate; `None`: in plain.
-    tls: Option<Arc<(Security, Box<str>)>>,
-}
-
-impl From<SocketAddr> for Route {
-    fn from(address: SocketAddr) -> Self {
-        Self { address, tls: None }
-    }
-}
-
-impl Route {
-    /// The way that `stream` took.
-    pub fn of(stream: &Stream, address: SocketAddr, security: &Security, host: &str) -> Self {
-        let tls = stream.is_tls().then(|| Arc::new((security.clone(), host.into())));
-        Self { address, tls }
-    }
-
-    /// The server's address.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    async fn dial(&self) -> std::io::Result<Stream> {
-        let socket = TcpStream::connect(self.address).await?;
-        match self.tls.as_deref() {
-            None => Ok(socket.into()),
-            Some((security, host)) => security.secure(socket, host).await.map_err(std::io::Error::other),
-        }
-    }
-}
 
 /// Where a session's statements run and what cancels them.
 pub struct Target {
@@ -66,7 +28,7 @@ pub struct Target {
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Target").field("server", &self.server.address).field("pid", &self.pid).finish_non_exhaustive()
+        f.debug_struct("Target").field("server", self.server.address()).field("pid", &self.pid).finish_non_exhaustive()
     }
 }
 
@@ -173,9 +135,10 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Endpoint;
 
-    fn server() -> SocketAddr {
-        "127.0.0.1:5432".parse().unwrap()
+    fn server() -> Endpoint {
+        "127.0.0.1:5432".parse::<std::net::SocketAddr>().unwrap().into()
     }
 
     #[test]

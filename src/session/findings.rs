@@ -135,7 +135,7 @@ impl Judge {
         let key = format!("{} {}", breach.rule, who.client);
         if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
             let Breach { rule, measured, limit, .. } = breach;
-            let (client, number, peer) = (&who.client, who.number, who.peer);
+            let (client, number, peer) = (&who.client, who.number, &who.peer);
             let shape = display_bytes(text.map_or(&[], |text| &text.shape.text));
             let (mode, said) = (fate.mode(), fate.words());
             tracing::warn!(rule, mode, %client, number, %peer, measured, limit, shape, suppressed, "{said}");

@@ -15,6 +15,7 @@ use crate::control::Control;
 use crate::guard::pass::Key;
 use crate::net::tls::Live;
 use crate::roster::Roster;
+use crate::server::nodes::Nodes;
 use crate::server::secure::Security;
 use crate::telemetry::Gate;
 use crate::telemetry::Metrics;
@@ -31,6 +32,8 @@ pub struct House {
     pub catalog: Arc<Catalog>,
     /// Certificates of both sides, and whom they are checked against.
     pub tls: Arc<Live>,
+    /// Its servers, and which of them is used.
+    pub nodes: Arc<Nodes>,
     /// What the configuration says; swapped whole on reload.
     pub settings: Settings,
     /// Common to all listeners.

@@ -13,14 +13,16 @@ use super::pipeline::Pipeline;
 use super::policy::Policy;
 use super::portals::{Due, Portals};
 use super::prepared::Prepared;
-use super::reader::{ChangesSchema, Text};
+use super::reader::Text;
 use super::sight::Own;
+use super::sketch::ChangesSchema;
 use super::stream::Stream;
 use super::unread::Unread;
 use crate::clock;
 use crate::guard::{Fetch, Intake, Judgement, Limits, Plan, Whole};
 use crate::roster::Entry;
 use crate::sql::{Encoding, Schema, Strings, Values, Verb};
+use crate::telemetry::shapes::Outcome;
 use crate::wire::{Request, Setting, Transaction};
 
 /// Text that is looked at even where no rule needs it: for statistics.
@@ -38,6 +40,8 @@ pub struct Judge {
     pub(super) policy: Arc<Policy>,
     /// The settings that `policy` is of.
     settings: u64,
+    /// The most text that any of its rules needs to see.
+    hold: u64,
     schema: Option<Arc<Schema>>,
     /// What the session has changed of how it sees the tables.
     sight: Own,
@@ -108,6 +112,7 @@ impl Judge {
         let prepared = Prepared::new(&house.common.memory);
         let portals = Portals::new(&house.common.memory);
         let catalogue = house.catalog.generation();
+        let hold = hold(&policy);
         let sight = Own::default();
         let schema = sight.schema(&house.catalog, who);
         Self {
@@ -117,6 +122,7 @@ impl Judge {
             in_flight: false,
             policy,
             settings,
+            hold,
             schema,
             sight,
             catalogue,
@@ -138,7 +144,7 @@ impl Judge {
 
     /// The most text that any rule needs to see.
     pub fn hold(&self) -> u64 {
-        (self.policy.guard.hold_bytes() as u64).max(HOLD_MIN)
+        self.hold
     }
 
     /// The session reads SQL differently from now on.
@@ -187,6 +193,7 @@ impl Judge {
             }
             Request::Bind { portal, statement, values } => self.bind(portal, statement, (values, frame), who),
             Request::Execute { portal, rows } => self.execute(portal, rows, who),
+            Request::Call => self.call(who),
             Request::Sync => {
                 self.end_pipeline();
                 Opinion::Allow
@@ -214,6 +221,7 @@ impl Judge {
         self.in_flight = false;
         self.end_pipeline();
         if transaction == Transaction::None {
+            self.sight.settled();
             self.portals.end();
         }
     }
@@ -230,9 +238,25 @@ impl Judge {
                 self.break_glass.forget(statement);
                 self.prepared.forget(statement);
             }
-            Request::Run { .. } | Request::Bind { .. } => self.observed.note(&self.local.metrics),
+            Request::Run { .. } | Request::Bind { .. } => {
+                self.observed.note(&self.local.metrics);
+                if let Some(text) = &self.current {
+                    self.sight.sent(&text.shape.lookup);
+                }
+            }
+            Request::Execute { portal, rows } => self.portals.ask(portal, rows),
             _ => {}
         }
+    }
+
+    /// Does a request that goes to the server open a transaction, as far as its text says?
+    pub fn opens(&self, request: Request<'_>) -> bool {
+        let text = match request {
+            Request::Run { .. } => self.current.as_ref(),
+            Request::Execute { portal, .. } => self.portals.find(portal).map(|portal| &portal.text),
+            _ => None,
+        };
+        text.is_some_and(|text| text.reading.pieces().iter().any(|piece| piece.verb == Verb::Begin))
     }
 
     fn remember(&mut self, name: &[u8]) {
@@ -332,6 +356,7 @@ impl Judge {
             self.settings = settings;
             let current = self.house.settings.load();
             self.policy = current.policies.of(&who.identity);
+            self.hold = hold(&self.policy);
             self.break_glass.set_key(current.break_glass.clone());
         }
         let catalogue = self.house.catalog.generation();
@@ -342,11 +367,19 @@ impl Judge {
     }
 
     /// A statement that may change the tables was completed: the picture of them is old.
-    pub fn completed(&self, who: &Entry) {
+    pub fn completed(&self, outcome: Outcome, who: &Entry) {
+        if outcome == Outcome::Completed {
+            self.sight.completed(&self.house.catalog, who);
+        }
         if self.current.as_ref().is_some_and(|text| text.shape.changes_schema == ChangesSchema::Yes) {
             self.house.catalog.touch(&who.identity.database);
         }
     }
+}
+
+/// Asked of every rule, so once for each version of the settings and not for each frame.
+fn hold(policy: &Policy) -> u64 {
+    (policy.guard.hold_bytes() as u64).max(HOLD_MIN)
 }
 
 /// True where a text runs prepared statements by name.

@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::guard::failure_tests::failing;
 use crate::guard::{Guard, State};
 use crate::roster::{Identity, Newcomer, Roster, Seat};
+use crate::server::nodes::Nodes;
 use crate::session::analyst::Means;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, Current, House, Settings};
@@ -45,6 +46,7 @@ fn house(guard: Guard) -> Arc<House> {
         admission: Admission::new(&config, "main"),
         catalog: Catalog::start(&config.listeners[0]),
         tls: Arc::default(),
+        nodes: Nodes::new(&config.listeners[0]),
         settings: Settings::new(current(guard)),
         common: Arc::new(Common {
             roster: Arc::new(Roster::default()),
@@ -68,8 +70,9 @@ fn seat(house: &House) -> Seat {
             address: [127, 0, 0, 1].into(),
         },
         client: "web".into(),
-        peer: ([127, 0, 0, 1], 1).into(),
-        server: ([127, 0, 0, 1], 5432).into(),
+        peer: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
+        server: std::net::SocketAddr::from(([127, 0, 0, 1], 5432)).into(),
+        server_generation: 0,
     })
 }
 
@@ -95,7 +98,7 @@ async fn a_rule_that_panics_is_counted_once_the_session_goes_on_and_reload_puts_
         memory: Arc::clone(&house.common.memory),
         metrics: metrics.worker(0),
     };
-    let local = Local::start(means, Arc::clone(&house.common.shapes)).unwrap();
+    let local = Local::start(means, Arc::clone(&house.common.shapes), Arc::default()).unwrap();
     let who = seat(&house);
     let mut judge = Judge::new(Arc::clone(&house), Rc::new(local), &who);
     assert!(matches!(opinion(&mut judge, "SELECT 1", &who).await, Opinion::Allow));

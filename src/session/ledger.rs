@@ -96,7 +96,7 @@ impl Ledger {
         if let Some(text) = self.judge.current() {
             text.shape.stat.record(us, outcome);
         }
-        self.judge.completed(&self.stay.seat);
+        self.judge.completed(outcome, &self.stay.seat);
     }
 
     fn begin(&mut self) {
@@ -212,12 +212,15 @@ impl Overseer for Ledger {
 
     fn forwarded(&mut self, request: Request<'_>) {
         self.judge.forwarded(request, &self.stay.seat);
-        if let Request::Run { .. } | Request::Bind { .. } = request {
+        if let Request::Run { .. } | Request::Bind { .. } | Request::Call = request {
             let kind = self.judge.current().map_or(StatementKind::Other, |text| text.shape.kind);
             self.local.metrics.statement(kind);
             self.stay.seat.count_statement();
         }
         self.begin();
+        if self.judge.opens(request) {
+            self.timing.opens(clock::now());
+        }
     }
 
     fn boundary(&mut self, transaction: Transaction, owes: Owes) {
@@ -234,7 +237,7 @@ impl Overseer for Ledger {
         let activity = match (owes, transaction) {
             (Owes::More, _) => {
                 self.began = Some(now);
-                self.timing.ends();
+                self.timing.ends(transaction, began.unwrap_or(now));
                 self.begin_timing(now);
                 return;
             }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::analyst::Means;
+use super::beat::Beat;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
 use super::timing::Timings;
@@ -26,13 +27,13 @@ pub struct Local {
 }
 
 impl Local {
-    /// Sets a worker up; its caches take at most `means.cache_bytes`.
+    /// Sets a worker up; its caches take at most `means.cache_bytes`. It looks for what takes too long at each beat.
     ///
     /// # Errors
     /// The threads of its analysts could not be made.
-    pub fn start(means: Means, shapes: Arc<Shapes>) -> io::Result<Self> {
+    pub fn start(means: Means, shapes: Arc<Shapes>, beat: Arc<Beat>) -> io::Result<Self> {
         let metrics = Arc::clone(&means.metrics);
         let reader = Reader::start(means, shapes)?;
-        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader), timings: Rc::default() })
+        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader), timings: Rc::new(Timings::new(beat)) })
     }
 }

@@ -8,10 +8,9 @@
 //! The danger of a relay is a server that asks for no password because it trusts Floodwall's host: then whoever reaches Floodwall
 //! would be let in. Such logins are refused unless the client is on the same host or `allow_trust` says otherwise.
 
-use std::net::IpAddr;
-
 use bytes::{Bytes, BytesMut};
 
+use crate::client::proxied::Way;
 use crate::client::refuse;
 use crate::net::framed::{Broken, FRAME_MAX, Framed};
 use crate::net::stream::Stream;
@@ -64,8 +63,8 @@ pub enum Trust {
 
 impl Trust {
     /// Clients on this host would have reached the server as we do.
-    pub fn of(peer: IpAddr, local: IpAddr) -> Self {
-        if peer.to_canonical().is_loopback() || peer == local { Self::Accepted } else { Self::Refused }
+    pub fn of(way: Way) -> Self {
+        if way == Way::OwnHost { Self::Accepted } else { Self::Refused }
     }
 }
 

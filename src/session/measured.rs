@@ -17,7 +17,8 @@ impl Judge {
         let limits = self.policy.guard.limits();
         match request {
             Request::Execute { portal, rows } => {
-                budget::watch(limits, budget::portion(limits, self.portals.plan(portal), rows))
+                let watch = budget::watch(limits, budget::portion(limits, self.portals.plan(portal), rows));
+                budget::returning(watch, self.portals.find(portal).and_then(|portal| portal.returned(rows)))
             }
             _ => budget::watch(limits, self.plan),
         }

@@ -1,6 +1,7 @@
 //! The data path: a client and its server, from the login to the end.
 
 pub mod analyst;
+pub mod beat;
 pub mod bound;
 pub mod break_glass;
 pub mod budget;
@@ -27,9 +28,13 @@ pub mod reader;
 pub mod relay;
 pub mod serve;
 pub mod sight;
+pub mod sketch;
 pub mod stopper;
 pub mod stream;
 pub mod timing;
 mod unread;
 pub mod watch;
 pub mod welcome;
+
+#[cfg(test)]
+mod sizes;

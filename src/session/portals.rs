@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rapidhash::fast::GlobalState;
+
 use super::break_glass::Shown;
 use super::memory::{Budget, Share};
 use super::reader::Text;
 use crate::guard::{Judgement, Plan};
 use crate::sql::Values;
+use crate::sql::lexer::Wrap;
 
 /// Names that are longer belong to no driver.
 const NAME_MAX: usize = 256;
@@ -50,13 +53,23 @@ pub struct Portal {
     pub plan: Plan,
     /// The break-glass pass that came with it.
     pub shown: Option<Shown>,
+    /// Rows that were asked of it, portion by portion.
+    pub asked: u64,
+}
+
+impl Portal {
+    /// Rows that earlier portions have told, where this is a portion of a write that returns the rows it changes.
+    pub fn returned(&self, rows: Option<u32>) -> Option<u64> {
+        let writes = self.text.reading.pieces().iter().any(|piece| piece.wrap == Wrap::None && piece.inner.writes());
+        (writes && (rows.is_some() || self.asked > 0)).then_some(self.asked)
+    }
 }
 
 /// The portals that a client has bound, within the common memory budget. They end with their transaction.
 #[derive(Debug)]
 pub struct Portals {
     unnamed: Option<Portal>,
-    named: HashMap<Box<[u8]>, Portal>,
+    named: HashMap<Box<[u8]>, Portal, GlobalState>,
     bytes: usize,
     share: Share,
 }
@@ -64,7 +77,7 @@ pub struct Portals {
 impl Portals {
     /// None yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: None, named: HashMap::new(), bytes: 0, share: Share::of(budget) }
+        Self { unnamed: None, named: HashMap::default(), bytes: 0, share: Share::of(budget) }
     }
 
     /// The portal of that name; the empty name is that of the unnamed one.
@@ -93,6 +106,14 @@ impl Portals {
         true
     }
 
+    /// So many rows are asked of a portal; `None`: all that are left.
+    pub fn ask(&mut self, name: &[u8], rows: Option<u32>) {
+        let portal = if name.is_empty() { self.unnamed.as_mut() } else { self.named.get_mut(name) };
+        if let (Some(portal), Some(rows)) = (portal, rows) {
+            portal.asked = portal.asked.saturating_add(u64::from(rows));
+        }
+    }
+
     /// Forgets a portal: nobody knows what its name stands for any more.
     pub fn forget(&mut self, name: &[u8]) {
         if name.is_empty() {
@@ -107,7 +128,7 @@ impl Portals {
     pub fn end(&mut self) {
         self.unnamed = None;
         if !self.named.is_empty() {
-            self.named = HashMap::new();
+            self.named = HashMap::default();
             self.bytes = 0;
             self.share.resize(0);
         }

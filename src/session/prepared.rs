@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rapidhash::fast::GlobalState;
+
 use super::memory::{Budget, Share};
 use super::portals::Due;
 use super::reader::Text;
@@ -18,7 +20,7 @@ const OVERHEAD_BYTES: usize = 128;
 #[derive(Debug)]
 pub struct Prepared {
     unnamed: Option<Rc<Text>>,
-    named: HashMap<Box<[u8]>, Rc<Text>>,
+    named: HashMap<Box<[u8]>, Rc<Text>, GlobalState>,
     bytes: usize,
     share: Share,
     lost: Lost,
@@ -34,7 +36,7 @@ enum Lost {
 impl Prepared {
     /// None yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: None, named: HashMap::new(), bytes: 0, share: Share::of(budget), lost: Lost::None }
+        Self { unnamed: None, named: HashMap::default(), bytes: 0, share: Share::of(budget), lost: Lost::None }
     }
 
     /// The statement of that name; the empty name is that of the unnamed one.

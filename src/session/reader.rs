@@ -10,23 +10,23 @@ use std::time::Duration;
 
 use super::analyst::{Analysis, Analysts, LongText, Means, Pending};
 use super::memo::Memo;
+use super::sketch::Sketch;
 use crate::clock;
 use crate::sql::cache::{ShapeCache, TextCache};
 use crate::sql::facts::{Facts, PARSED_BYTES_MAX};
-use crate::sql::lexer::{Lexed, Marks, lex_into};
-use crate::sql::lookup::Lookup;
-use crate::sql::{Flags, Reading, Verb};
-use crate::telemetry::shapes::{ShapeStat, Shapes};
-use crate::telemetry::{CacheKind, StatementKind, WorkerMetrics};
+use crate::sql::lexer::{Lexed, lex_into};
+use crate::sql::{Flags, Reading};
+use crate::telemetry::shapes::Shapes;
+use crate::telemetry::{CacheKind, WorkerMetrics};
 
 /// Texts up to here are read on the worker: a few hundred microseconds at the most.
 pub const READ_HERE_MAX: usize = 64 * 1024;
 /// The same for a text that is read in up to six ways.
 pub const READ_OFTEN_MAX: usize = 8 * 1024;
+/// Semicolons of a text that is read on the worker: each may end a statement, and what is done for each takes longer than its bytes.
+pub const READ_HERE_SEMICOLONS: usize = 1_000;
 /// What is shorter takes no longer than asking the time twice is worth.
 const TIMED_MIN: usize = 4 * 1024;
-/// What is kept of a shape's text, for logs.
-const SHAPE_TEXT_MAX: usize = 512;
 /// Of the bytes that a worker's caches may take, the part for texts.
 const TEXTS_SHARE: usize = 2;
 /// The part for what each of the two analysts remembers; the rest is for shapes.
@@ -47,27 +47,17 @@ pub struct Text {
 #[derive(Debug)]
 pub struct Shape {
     facts: Arc<Facts>,
-    /// The beginning of its text, without literals: fit for a log.
-    pub text: Box<[u8]>,
-    /// What its first statement is.
-    pub kind: StatementKind,
-    /// Whether it may change the tables of its database.
-    pub changes_schema: ChangesSchema,
-    /// What it may change of how the session sees the tables.
-    pub lookup: Lookup,
-    /// What it cost so far.
-    pub stat: Arc<ShapeStat>,
+    sketch: Sketch,
     /// Whether the log has said that reading it takes too long.
     pub told_slow: Cell<bool>,
 }
 
-/// Whether a text may change which tables there are, or how large they are at a stroke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangesSchema {
-    /// It may.
-    Yes,
-    /// It does not.
-    No,
+impl std::ops::Deref for Shape {
+    type Target = Sketch;
+
+    fn deref(&self) -> &Sketch {
+        &self.sketch
+    }
 }
 
 /// What a look-up gives.
@@ -95,7 +85,6 @@ pub struct Reader {
     lexed: Lexed,
     analysts: Analysts,
     ceiling: Duration,
-    statistics: Arc<Shapes>,
     metrics: Arc<WorkerMetrics>,
 }
 
@@ -107,14 +96,13 @@ impl Reader {
     pub fn start(means: Means, statistics: Arc<Shapes>) -> std::io::Result<Self> {
         let all = means.cache_bytes;
         let (texts, analyst) = (all / TEXTS_SHARE, all / ANALYSTS_SHARE);
-        let analysts = Analysts::start(&Means { cache_bytes: analyst, ..means.clone() })?;
+        let analysts = Analysts::start(&Means { cache_bytes: analyst, ..means.clone() }, &statistics)?;
         Ok(Self {
             texts: TextCache::new(texts),
             shapes: ShapeCache::new(all.saturating_sub(texts).saturating_sub(2 * analyst)),
             lexed: Lexed::default(),
             analysts,
             ceiling: means.ceiling,
-            statistics,
             metrics: means.metrics,
         })
     }
@@ -160,13 +148,13 @@ impl Reader {
 
     /// Takes in what an analyst found. `text` is remembered where it is short and was read whole.
     pub fn learn(&mut self, text: Option<&[u8]>, analysis: Analysis) -> Rc<Text> {
-        let Analysis { flags, lexed, facts } = analysis;
+        let Analysis { flags, lexed, facts, reading, sketch } = analysis;
         // Longer shapes are not remembered.
         let short = lexed.shape.len() <= PARSED_BYTES_MAX && lexed.is_whole();
         // Another session may have had the same shape read meanwhile.
         let read = match short.then(|| self.shapes.find(flags, &lexed.shape)).flatten() {
             Some(known) => known.text(&lexed),
-            None => self.learn_shape(flags, &lexed, facts),
+            None => self.learn_shape(flags, &lexed, reading, Shape { facts, sketch, told_slow: Cell::new(false) }),
         };
         if let Some(text) = text {
             self.remember(flags, text, &read);
@@ -174,19 +162,10 @@ impl Reader {
         read
     }
 
-    fn learn_shape(&mut self, flags: Flags, lexed: &Lexed, facts: Arc<Facts>) -> Rc<Text> {
-        let kind = kind(lexed.pieces.first().map_or(Verb::Empty, |piece| piece.verb));
-        let weight = facts.weight_bytes().saturating_add(lexed.shape.len()).saturating_add(size_of::<Shape>());
-        let shape = Rc::new(Shape {
-            facts,
-            text: lexed.shape.get(..SHAPE_TEXT_MAX).unwrap_or(&lexed.shape).into(),
-            kind,
-            changes_schema: changes_schema(lexed),
-            lookup: Lookup::of(lexed),
-            stat: self.statistics.entry(lexed.shape.get(..PARSED_BYTES_MAX).unwrap_or(&lexed.shape), kind),
-            told_slow: Cell::new(false),
-        });
-        let text = Rc::new(Text::new(lexed, &shape));
+    fn learn_shape(&mut self, flags: Flags, lexed: &Lexed, reading: Reading, shape: Shape) -> Rc<Text> {
+        let weight = shape.facts.weight_bytes().saturating_add(lexed.shape.len()).saturating_add(size_of::<Shape>());
+        let shape = Rc::new(shape);
+        let text = Rc::new(Text { reading, shape: Rc::clone(&shape), memo: RefCell::default() });
         let weight = weight.saturating_add(text.reading.weight_bytes()).saturating_add(size_of::<Text>());
         if lexed.shape.len() > PARSED_BYTES_MAX || !lexed.is_whole() {
             return text;
@@ -219,32 +198,5 @@ impl Known {
             *last = Rc::new(Text::new(lexed, &self.shape));
         }
         Rc::clone(&last)
-    }
-}
-
-fn changes_schema(lexed: &Lexed) -> ChangesSchema {
-    let changes = |verb| matches!(verb, Verb::Schema | Verb::Truncate | Verb::Maintain | Verb::Copy);
-    if lexed.pieces.iter().any(|piece| changes(piece.verb) || piece.marks.has(Marks::CUT)) {
-        ChangesSchema::Yes
-    } else {
-        ChangesSchema::No
-    }
-}
-
-fn kind(verb: Verb) -> StatementKind {
-    match verb {
-        Verb::Select | Verb::Values | Verb::Table | Verb::Fetch | Verb::Handler => StatementKind::Select,
-        Verb::Insert => StatementKind::Insert,
-        Verb::Update => StatementKind::Update,
-        Verb::Delete | Verb::Truncate => StatementKind::Delete,
-        Verb::Merge => StatementKind::Merge,
-        Verb::Copy | Verb::Load => StatementKind::Copy,
-        Verb::Begin | Verb::Commit | Verb::Rollback | Verb::Savepoint | Verb::Xa => StatementKind::Transaction,
-        Verb::Set | Verb::Prepare | Verb::Deallocate | Verb::Declare | Verb::Close | Verb::Lock | Verb::Notify => {
-            StatementKind::Session
-        }
-        Verb::Schema | Verb::Maintain => StatementKind::Schema,
-        Verb::Execute | Verb::Call => StatementKind::Call,
-        Verb::Empty | Verb::Explain | Verb::Kill | Verb::Other => StatementKind::Other,
     }
 }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -36,25 +36,28 @@ const CANCELS_MAX: usize = 20;
 
 /// Serves one client. What only the login or the end needs is boxed, so that an idle session does not carry it.
 pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
+    // A task's waker stays the same for its life, so once is enough.
+    let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let Some(guest) = Box::pin(welcome(&house, arrival)).await else { return };
-    let Guest { client, server, from_client, from_server, settings, stay } = guest;
-    let mut ledger = Ledger::new(Arc::clone(&house), Rc::clone(&local), stay);
-    register(&ledger).await;
-    ledger.take_in(&settings);
-    let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&local.lent), ledger);
-    let relay = Box::new(relay.with_read(&from_client, &from_server));
-    drop((from_client, from_server, settings));
+    let relay = settle(&house, &local, guest, &waker);
+    drop(waker);
     let remains = relay.run().await;
     Box::pin(part(&house, remains)).await;
 }
 
-/// A task's waker stays the same for its life, so once is enough.
-async fn register(ledger: &Ledger) {
-    poll_fn(|cx| {
-        ledger.register(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
+/// Where nothing is awaited, the task need not carry what is moved.
+fn settle(
+    house: &Arc<House>,
+    local: &Rc<Local>,
+    guest: Guest,
+    waker: &Waker,
+) -> Box<Relay<Pg, Stream, Stream, Ledger>> {
+    let Guest { client, server, from_client, from_server, settings, stay } = guest;
+    let mut ledger = Ledger::new(Arc::clone(house), Rc::clone(local), stay);
+    ledger.register(waker);
+    ledger.take_in(&settings);
+    let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&local.lent), ledger);
+    Box::new(relay.with_read(&from_client, &from_server))
 }
 
 async fn part(house: &House, remains: Remains<Stream, Stream, Ledger>) {

@@ -13,6 +13,8 @@ pub struct Own {
     path: Path,
     /// Tables of which it may have a temporary one.
     temporary: Vec<Box<str>>,
+    /// Tables that its transaction makes, drops, empties or renames.
+    remade: Vec<Box<str>>,
 }
 
 impl Own {
@@ -31,6 +33,27 @@ impl Own {
         path || self.temporary.len() != known
     }
 
+    /// A text goes to the server.
+    pub fn sent(&mut self, lookup: &Lookup) {
+        let room = REMADE_MAX.saturating_sub(self.remade.len());
+        self.remade.extend(lookup.remade.iter().take(room).cloned());
+    }
+
+    /// The server has completed something. Told at each step of a transaction: it sees its own tables at once, and others do when it is
+    /// committed.
+    pub fn completed(&self, catalog: &Catalog, who: &Entry) {
+        if !self.remade.is_empty() {
+            catalog.doubt(&who.identity.database, &self.remade);
+        }
+    }
+
+    /// No transaction is open any more.
+    pub fn settled(&mut self) {
+        if !self.remade.is_empty() {
+            self.remade = Vec::new();
+        }
+    }
+
     /// The session began with a path of its own.
     pub fn path_changed(&mut self) {
         self.path = Path::Changed;
@@ -47,5 +70,7 @@ impl Own {
     }
 }
 
+/// Names of tables that are kept of one transaction.
+const REMADE_MAX: usize = 64;
 /// Names of temporary tables that are kept for one session, and some more of the last text.
 const TEMPORARY_MAX: usize = 64;

@@ -1,23 +1,21 @@
 //! Time limits of statements and transactions, without a timer for each.
 //!
 //! A session notes when something began that may not take for ever. Its worker looks at those sessions, and at no others,
-//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within `LOOK`.
+//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within `BEAT`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use tokio::task::spawn_local;
-use tokio::time::sleep;
 
+use super::beat::Beat;
 use crate::clock::{self, Instant};
 use crate::guard::Limits;
 use crate::guard::limits::TimeLimit;
 use crate::wire::Transaction;
-
-/// How often a worker looks.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// What may not take for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +43,7 @@ impl Timed {
 /// The sessions of one worker that something may become too late for.
 #[derive(Debug, Default)]
 pub struct Timings {
+    beat: Arc<Beat>,
     listed: RefCell<Vec<Rc<Times>>>,
     looking: Cell<Looking>,
 }
@@ -125,23 +124,30 @@ impl Timing {
         }
     }
 
-    /// The server has answered a request that began at `began`, and owes nothing.
-    pub fn rests(&self, transaction: Transaction, began: Instant, now: Instant) {
-        self.ends();
-        if transaction == Transaction::None {
-            self.times.stop(Timed::Transaction);
-            self.times.stop(Timed::IdleTransaction);
-            return;
-        }
+    /// A request that opens a transaction went to the server. Its boundary may be far: other statements may stand behind the BEGIN.
+    pub fn opens(&self, now: Instant) {
         if self.times.going(Timed::Transaction) == Going::Not {
-            self.start(Timed::Transaction, began);
+            self.start(Timed::Transaction, now);
         }
-        self.start(Timed::IdleTransaction, now);
     }
 
-    /// The server has answered a request and owes more.
-    pub fn ends(&self) {
+    /// The server has answered a request that began at `began`, and owes nothing.
+    pub fn rests(&self, transaction: Transaction, began: Instant, now: Instant) {
+        self.ends(transaction, began);
+        if transaction == Transaction::None {
+            self.times.stop(Timed::IdleTransaction);
+        } else {
+            self.start(Timed::IdleTransaction, now);
+        }
+    }
+
+    /// The server has answered a request that began at `began`, and may owe more.
+    pub fn ends(&self, transaction: Transaction, began: Instant) {
         self.times.stop(Timed::Statement);
+        match transaction {
+            Transaction::None => self.times.stop(Timed::Transaction),
+            Transaction::Open | Transaction::Failed => self.opens(began),
+        }
     }
 
     /// What has taken too long: told once for each beginning. One cell is read where nothing has.
@@ -215,6 +221,11 @@ impl Times {
 }
 
 impl Timings {
+    /// Nobody is looked at yet; later, with each beat.
+    pub fn new(beat: Arc<Beat>) -> Self {
+        Self { beat, ..Self::default() }
+    }
+
     fn list(self: &Rc<Self>, times: Rc<Times>) {
         self.listed.borrow_mut().push(times);
         if self.looking.replace(Looking::Yes) == Looking::No {
@@ -223,8 +234,9 @@ impl Timings {
     }
 
     async fn look_out(self: Rc<Self>) {
+        let listener = self.beat.listen();
         loop {
-            sleep(LOOK).await;
+            listener.next().await;
             let now = clock::now();
             let mut listed = self.listed.borrow_mut();
             listed.retain(|times| {
@@ -248,6 +260,7 @@ impl Timings {
 mod tests {
     use super::*;
     use crate::guard::Guard;
+    use crate::session::beat::BEAT;
     use tokio::task::LocalSet;
     use tokio::time::advance;
 
@@ -256,7 +269,10 @@ mod tests {
                          idle_transaction_timeout = { mode = 'warn', limit = '4s' }";
 
     fn timing(rules: &str) -> Timing {
-        let timing = Timing::new(&Rc::default());
+        let beat = Arc::new(Beat::default());
+        let beats = Arc::clone(&beat);
+        spawn_local(async move { beats.run().await });
+        let timing = Timing::new(&Rc::new(Timings::new(beat)));
         timing.limit(Guard::build(&rules.parse().unwrap()).unwrap().limits());
         timing
     }
@@ -264,7 +280,7 @@ mod tests {
     async fn pass(time: Duration) {
         let mut left = time;
         while !left.is_zero() {
-            let step = left.min(LOOK);
+            let step = left.min(BEAT);
             advance(step).await;
             tokio::task::yield_now().await;
             left -= step;
@@ -321,12 +337,40 @@ mod tests {
             assert_eq!(timing.take_due(), None, "idle counts anew after a statement");
             pass(Duration::from_secs(2)).await;
             assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
-            pass(LOOK).await;
+            pass(BEAT).await;
             assert_eq!(timing.take_due(), Some(Timed::Transaction), "one after the other");
             timing.begins(clock::now());
             timing.rests(Transaction::None, clock::now(), clock::now());
             pass(Duration::from_secs(20)).await;
             assert_eq!(timing.take_due(), None);
+        });
+    }
+
+    #[test]
+    fn a_transaction_is_as_old_as_its_begin() {
+        run(async {
+            let timing = timing(RULES);
+            timing.begins(clock::now());
+            timing.opens(clock::now());
+            pass(Duration::from_millis(2_200)).await;
+            assert_eq!(timing.take_due(), Some(Timed::Statement));
+            pass(Duration::from_millis(6_000)).await;
+            // The server owes more: only some of what was sent is done.
+            timing.ends(Transaction::Open, clock::now());
+            timing.begins(clock::now());
+            timing.opens(clock::now());
+            pass(Duration::from_millis(1_900)).await;
+            assert_eq!(
+                timing.take_due(),
+                Some(Timed::Transaction),
+                "neither the boundary nor a second BEGIN begins anew"
+            );
+            timing.ends(Transaction::None, clock::now());
+            timing.rests(Transaction::Open, clock::now(), clock::now());
+            pass(Duration::from_millis(9_800)).await;
+            assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
+            pass(Duration::from_millis(400)).await;
+            assert_eq!(timing.take_due(), Some(Timed::Transaction), "the next one counts for itself");
         });
     }
 

@@ -8,7 +8,7 @@ use super::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
 use super::judge::{Case, Judge};
 use super::manner::{Doubt, Manner};
 use super::overseer::{Extent, Opinion};
-use super::reader::{Found, READ_HERE_MAX, READ_OFTEN_MAX};
+use super::reader::{Found, READ_HERE_MAX, READ_HERE_SEMICOLONS, READ_OFTEN_MAX};
 use crate::client::refuse;
 use crate::guard::{Fetch, Whole};
 use crate::roster::Entry;
@@ -106,7 +106,7 @@ impl Judge {
         };
         let text = if case.more.is_some() { text.get(..BEGINNING).unwrap_or(text) } else { text };
         let often = self.in_flight && text.len() > READ_OFTEN_MAX && text.len() <= READ_HERE_MAX;
-        if text.len() > READ_HERE_MAX || (often && depends_on_settings(text)) {
+        if is_long(text) || (often && depends_on_settings(text)) {
             // Only one of its readings is remembered, so all of them have to pass now.
             self.lending = Some(Case { fetch: Fetch::All, ..case });
             return Opinion::Lend;
@@ -151,4 +151,10 @@ impl Judge {
             opinion = self.read_in(manner, &left.text, case, who);
         }
     }
+}
+
+/// Would reading it keep the worker from its other sessions?
+fn is_long(text: &[u8]) -> bool {
+    text.len() > READ_HERE_MAX
+        || (text.len() > READ_OFTEN_MAX && memchr::memchr_iter(b';', text).count() > READ_HERE_SEMICOLONS)
 }

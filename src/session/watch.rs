@@ -1,6 +1,6 @@
 //! What is watched while a statement runs, in the words that the relay and its overseer share.
 
-use crate::guard::limits::{RESULT_BUDGET, STATEMENT_TIMEOUT, WRITE_BUDGET};
+use crate::guard::limits::{RESULT_BUDGET, STATEMENT_TIMEOUT, Undo, WRITE_BUDGET};
 use crate::guard::plan::Effect;
 use crate::wire::Refusal;
 
@@ -11,10 +11,14 @@ pub struct Watch {
     pub allowance: Allowance,
     /// Rows that one statement may change.
     pub changes_max: u64,
+    /// Where each row of its reply is one that it changed: how many of them earlier portions have told.
+    pub returned: Option<u64>,
     /// What has to wait for its replies.
     pub hold: Hold,
     /// What it does beside sending rows.
     pub effect: Effect,
+    /// How it is taken back inside a transaction of the client.
+    pub undo: Undo,
 }
 
 /// What one reply may send. `u64::MAX` is no limit.
@@ -122,6 +126,13 @@ impl Allowance {
 
 impl Default for Watch {
     fn default() -> Self {
-        Self { allowance: Allowance::UNLIMITED, changes_max: u64::MAX, hold: Hold::Nothing, effect: Effect::Reads }
+        Self {
+            allowance: Allowance::UNLIMITED,
+            changes_max: u64::MAX,
+            returned: None,
+            hold: Hold::Nothing,
+            effect: Effect::Reads,
+            undo: Undo::Abort,
+        }
     }
 }

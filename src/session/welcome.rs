@@ -2,21 +2,21 @@
 //!
 //! Everything here runs once for each client and is dropped before the session begins, so that an idle session carries none of it.
 
-use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::cancel::{Key, Route};
+use super::cancel::Key;
 use super::house::{Common, Current, House};
 use super::login::{Failed, Host, Relayed, Trust};
+use crate::address::Endpoint;
 use crate::client::admission::{ClientPermit, Denied, HousePermit, LoginPermit, ServerPermit, Waited};
 use crate::client::listener::Arrival;
+use crate::client::proxied::{self, Origin, Unknown, Way};
 use crate::client::refuse;
 use crate::client::startup::{self, Front, Opening};
 use crate::clock;
@@ -25,7 +25,8 @@ use crate::net::framed::{Broken, Framed};
 use crate::net::socket::close;
 use crate::net::stream::Stream;
 use crate::roster::{Identity, Newcomer, Seat};
-use crate::server::connect::{self, connect};
+use crate::server::connect::{Reached, connect};
+use crate::server::route::Route;
 use crate::telemetry::GaugeGuard;
 use crate::telemetry::Pass;
 use crate::units::display_bytes;
@@ -84,14 +85,24 @@ pub struct Permits {
 }
 
 /// Takes a client in, or tells it why not. `None`: it is gone.
-pub async fn welcome(house: &Arc<House>, arrival: Arrival) -> Option<Guest> {
+pub async fn welcome(house: &Arc<House>, mut arrival: Arrival) -> Option<Guest> {
     let settings = house.settings.load();
     let deadline = arrival.accepted + settings.caps.login_timeout;
-    let mut client = Framed::new(Stream::from(TcpStream::from_std(arrival.stream).ok()?));
+    let mut client = Framed::new(arrival.stream.settle().ok()?);
+    let way = proxied::way(&arrival.peer, &arrival.local);
+    let mut visitor = Visitor { house, settings: &settings, deadline, peer: arrival.peer, way };
+    if proxied::is_balancer(&visitor.peer, &settings.listener.entry.proxy_protocol_from) {
+        visitor.see_behind_balancer(&mut client).await?;
+        let Some(lobby) = house.admission.lobby(visitor.peer.ip()) else {
+            visitor.turn_away(client, Failed::refused(refuse::crowded())).await;
+            return None;
+        };
+        // From here on it is a place of the client's own address.
+        arrival.lobby = lobby;
+    }
     let Common { metrics, gate, .. } = &*house.common;
-    let front = Front { tls: &house.tls, metrics, gate, peer: arrival.peer };
+    let front = Front { tls: &house.tls, metrics, gate, peer: &visitor.peer };
     let opening = timeout_at(deadline, startup::receive(&mut client, &front)).await;
-    let visitor = Visitor { house, settings: &settings, deadline, peer: arrival.peer, local: arrival.local };
     let failed = match opening {
         Ok(Ok(Opening::Session(startup))) => {
             drop(arrival.lobby);
@@ -107,6 +118,9 @@ pub async fn welcome(house: &Arc<House>, arrival: Arrival) -> Option<Guest> {
         Ok(Ok(Opening::Refused(refusal))) => Failed::Refused(refusal),
         Ok(Ok(Opening::Cancel(request))) => return cancel(house, &request).await,
         Ok(Ok(Opening::DirectTls)) => return visitor.direct_tls(),
+        // A check of a balancer's: no client came, so none is gone.
+        Ok(Err(Broken::Closed | Broken::Io(_))) if visitor.way == Way::Check => return None,
+        Ok(Err(Broken::Malformed(_))) if proxied::is_header(&client) => return visitor.unexpected_header(),
         Ok(Err(Broken::Malformed(Malformed::Cancel))) => Failed::ClientGone,
         Ok(Err(Broken::Malformed(Malformed::NoUser))) => Failed::refused(refuse::no_user()),
         Ok(Err(Broken::Malformed(Malformed::Version))) => Failed::refused(refuse::unsupported_protocol()),
@@ -138,15 +152,16 @@ struct Visitor<'a> {
     house: &'a Arc<House>,
     settings: &'a Current,
     deadline: Instant,
-    peer: SocketAddr,
-    local: IpAddr,
+    peer: Endpoint,
+    way: Way,
 }
 
 impl Visitor<'_> {
     /// Finds a place under every cap, then a server, then lets the two agree on a login.
     async fn enter(&self, client: &mut Framed<Stream>, startup: &Startup) -> Result<Entered, Turned> {
         let identity = self.identity(startup);
-        if self.house.common.control.draining() {
+        let hands_over = self.settings.listener.entry.reuse_port;
+        if self.house.common.control.draining() && !hands_over {
             return Err(Failed::refused(refuse::closing()).into());
         }
         if startup.purpose == Purpose::Replication && !self.settings.policies.may_replicate(&identity) {
@@ -157,13 +172,16 @@ impl Visitor<'_> {
             permits = self.permits(&identity) => permits?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
-        let name = self.settings.listener.servers.first().map(String::as_str).unwrap_or_default();
         let security = self.house.security();
-        let (server, address) = connect(name, &security, self.deadline)
-            .await
-            .map_err(|unreachable| Failed::refused(refuse::server_unreachable(name, &unreachable.why)))?;
-        let route = Route::of(&server, address, &security, connect::host(name));
-        let mut desk = Desk::new(self, login, route);
+        let reached = tokio::select! {
+            reached = connect(&self.house.nodes, &security, self.wait_until(), self.deadline) => reached,
+            () = client.closed() => return Err(Failed::ClientGone.into()),
+        };
+        let Reached { stream: server, route, generation } = reached.map_err(|unreachable| {
+            let names = self.settings.listener.servers.join(", ");
+            Failed::refused(refuse::server_unreachable(&names, &unreachable.why))
+        })?;
+        let mut desk = Desk::new(self, login, (route, generation));
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
         }
@@ -188,12 +206,12 @@ impl Visitor<'_> {
             user: name(&startup.user),
             database: name(&startup.database),
             application_name: name(&startup.application_name),
-            address: self.peer.ip().to_canonical(),
+            address: self.peer.ip(),
         }
     }
 
     fn trust(&self) -> Trust {
-        if self.settings.listener.allow_trust { Trust::Accepted } else { Trust::of(self.peer.ip(), self.local) }
+        if self.settings.listener.allow_trust { Trust::Accepted } else { Trust::of(self.way) }
     }
 
     async fn permits(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit, ServerPermit), Failed> {
@@ -254,7 +272,7 @@ impl Visitor<'_> {
     fn report(&self, identity: &Identity, failed: &Failed) {
         let gate = &self.house.common.gate;
         let Identity { user, database, .. } = identity;
-        let peer = self.peer;
+        let peer = &self.peer;
         match failed {
             Failed::Rejected(failure) => {
                 if let Pass::Write { suppressed } = gate.pass(&format!("rejected {}", identity.address)) {
@@ -278,6 +296,36 @@ impl Visitor<'_> {
         refuse::login_timeout(self.settings.caps.login_timeout.as_secs_f64())
     }
 
+    /// Learns who is behind a load balancer. `None`: it left, or its header is wrong.
+    async fn see_behind_balancer(&mut self, client: &mut Framed<Stream>) -> Option<()> {
+        let why = match timeout_at(self.deadline, proxied::origin(client, self.peer.clone())).await {
+            Ok(Ok(Origin { peer, way })) => {
+                (self.peer, self.way) = (peer, way);
+                return Some(());
+            }
+            Ok(Err(Unknown::Broken(_))) => return None,
+            Ok(Err(Unknown::Header(why))) => why.to_string(),
+            Err(_) => "no PROXY header came in time".to_owned(),
+        };
+        self.house.common.metrics.login("bad_proxy_header");
+        if let Pass::Write { suppressed } = self.house.common.gate.pass("bad_proxy_header") {
+            tracing::warn!(peer = %self.peer, why, suppressed, "a load balancer was turned away");
+        }
+        None
+    }
+
+    fn unexpected_header(&self) -> Option<Guest> {
+        self.house.common.metrics.login("bad_proxy_header");
+        if let Pass::Write { suppressed } = self.house.common.gate.pass("unexpected_proxy_header") {
+            tracing::warn!(
+                peer = %self.peer,
+                suppressed,
+                "a PROXY header came from an address that proxy_protocol_from does not name"
+            );
+        }
+        None
+    }
+
     fn direct_tls(&self) -> Option<Guest> {
         self.house.common.metrics.login("direct_tls");
         if let Pass::Write { suppressed } = self.house.common.gate.pass("direct_tls") {
@@ -288,11 +336,13 @@ impl Visitor<'_> {
 
     fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
         let common = &self.house.common;
+        let (route, server_generation) = desk.server;
         let newcomer = Newcomer {
             identity,
             client: Arc::clone(permits.client.label()),
-            peer: self.peer,
-            server: desk.server.address(),
+            peer: self.peer.clone(),
+            server: route.address().clone(),
+            server_generation,
         };
         let seat = common.roster.join(newcomer);
         if let Some(key) = &desk.key {
@@ -378,13 +428,13 @@ struct Desk<'a> {
     visitor: &'a Visitor<'a>,
     login: Option<LoginPermit>,
     client: Option<ClientPermit>,
-    server: Route,
+    server: (Route, u64),
     key: Option<Key>,
     settings: Vec<Setting>,
 }
 
 impl<'a> Desk<'a> {
-    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: Route) -> Self {
+    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: (Route, u64)) -> Self {
         Self { visitor, login: Some(login), client: None, server, key: None, settings: Vec::new() }
     }
 }
@@ -403,7 +453,7 @@ impl Host for Desk<'_> {
 
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
         let keys = &self.visitor.house.common.keys;
-        let key = keys.issue(self.server.clone(), pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(self.server.0.clone(), pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
         let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
         message.put_u8(BACKEND_KEY_DATA);
         message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));

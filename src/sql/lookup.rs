@@ -1,5 +1,5 @@
-//! What a text may change of how the names of tables are looked up: the search path, and temporary tables, which hide
-//! others of their name.
+//! What a text may change of what the names of tables stand for: the search path, temporary tables, which hide others of their name,
+//! and tables that are made, dropped, emptied or renamed.
 
 use super::lexer::{Lexed, Piece};
 use super::verb::Verb;
@@ -11,6 +11,8 @@ pub struct Lookup {
     pub path: Path,
     /// Tables that it makes for the session alone.
     pub temporary: Box<[Box<str>]>,
+    /// Tables for all that are other ones, or empty, once it has run; not those of a `CREATE … IF NOT EXISTS`, which may have been there.
+    pub remade: Box<[Box<str>]>,
 }
 
 /// Whether `search_path`, or the role that `"$user"` stands for, is what it was.
@@ -27,6 +29,7 @@ impl Lookup {
     /// Reads a shape. Only the words of the text are seen: a function may do the same unseen.
     pub fn of(lexed: &Lexed) -> Self {
         let mut temporary: Vec<Box<str>> = Vec::new();
+        let mut remade: Vec<Box<str>> = Vec::new();
         let mut path = Path::Kept;
         for piece in &lexed.pieces {
             let Ok(text) = std::str::from_utf8(lexed.shape.get(piece.shape.clone()).unwrap_or_default()) else {
@@ -35,13 +38,15 @@ impl Lookup {
             if changes_path(piece, text) {
                 path = Path::Changed;
             }
-            if temporary.len() < TEMPORARY_MAX
-                && let Some(name) = temporary_table(piece, text)
-            {
-                temporary.push(name);
+            match temporary_table(piece, text) {
+                Some(name) if temporary.len() < TEMPORARY_MAX => temporary.push(name),
+                Some(_) => {}
+                None => {
+                    remade.extend(remade_tables(piece, text).into_iter().take(REMADE_MAX.saturating_sub(remade.len())))
+                }
             }
         }
-        Self { path, temporary: temporary.into() }
+        Self { path, temporary: temporary.into(), remade: remade.into() }
     }
 }
 
@@ -87,12 +92,65 @@ fn created<'a>(words: impl Iterator<Item = &'a str>) -> Option<Box<str>> {
     if temporary { name(words) } else { None }
 }
 
+/// The names of the tables that a statement makes, drops, empties or renames.
+fn remade_tables(piece: &Piece, text: &str) -> Vec<Box<str>> {
+    let mut words = words(text).peekable();
+    match (piece.verb, words.next()) {
+        (Verb::Schema, Some("create")) => {
+            while words.next_if(|word| BEFORE_KIND.contains(word)).is_some() {}
+            let table = words.next_if_eq(&"table").is_some() && words.peek() != Some(&"if");
+            if table { names(words).into_iter().take(1).collect() } else { Vec::new() }
+        }
+        (Verb::Schema, Some("drop")) if words.next_if_eq(&"table").is_some() => names(words),
+        (Verb::Schema, Some("alter")) if words.next_if_eq(&"table").is_some() => renamed(words),
+        (Verb::Truncate, Some("truncate")) => {
+            words.next_if_eq(&"table");
+            names(words)
+        }
+        (Verb::Select, _) => names(words.skip_while(|word| *word != "into").skip(1)).into_iter().take(1).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The old name and the new one of a table.
+fn renamed<'a>(words: impl Iterator<Item = &'a str>) -> Vec<Box<str>> {
+    let words: Vec<&str> = words.collect();
+    let Some(at) = words.windows(2).position(|pair| pair == ["rename", "to"]) else { return Vec::new() };
+    let (old, new) = words.split_at(at);
+    let old = names(old.iter().copied());
+    old.into_iter().take(1).chain(names(new.iter().skip(2).copied()).into_iter().take(1)).collect()
+}
+
+/// The last part of each name of a list, up to what is none.
+fn names<'a>(words: impl Iterator<Item = &'a str>) -> Vec<Box<str>> {
+    let mut words = words.skip_while(|word| BEFORE_NAME.contains(word)).peekable();
+    let mut names = Vec::new();
+    while let Some(first) = words.next_if(|word| word.starts_with(|c| c == '"' || is_word(c))) {
+        let mut last = first;
+        while words.next_if_eq(&".").is_some() {
+            last = words.next().unwrap_or(last);
+        }
+        names.push(plain(last));
+        words.next_if_eq(&"*");
+        if words.next_if_eq(&",").is_none() {
+            break;
+        }
+        words.next_if_eq(&"only");
+    }
+    names
+}
+
+/// A name without its quotes.
+fn plain(name: &str) -> Box<str> {
+    let unquoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    unquoted.map_or_else(|| name.into(), |name| name.replace("\"\"", "\"").into())
+}
+
 /// The last part of a name.
 fn name<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Box<str>> {
     let first = words.next()?;
     let last = if words.next() == Some(".") { words.next()? } else { first };
-    let unquoted = last.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
-    Some(unquoted.map_or_else(|| last.into(), |name| name.replace("\"\"", "\"").into()))
+    Some(plain(last))
 }
 
 /// The words, quoted names and signs of a shape.
@@ -131,6 +189,10 @@ fn quoted_end(text: &str) -> usize {
 
 /// Words between CREATE and what is made.
 const BEFORE_KIND: &[&str] = &["or", "replace", "global", "local", "temp", "temporary", "unlogged", "recursive"];
+/// Words between what is made, dropped or emptied and its name.
+const BEFORE_NAME: &[&str] = &["if", "exists", "only", "table", "unlogged", "local", "global", "temp", "temporary"];
+/// Tables that one text makes, drops, empties or renames.
+const REMADE_MAX: usize = 64;
 /// Temporary tables of one text.
 const TEMPORARY_MAX: usize = 64;
 
@@ -163,6 +225,36 @@ mod tests {
         }
         for sql in ["SET statement_timeout = 5", "SHOW search_path", "SELECT 'search_path'", "DISCARD PLANS", "BEGIN"] {
             assert_eq!(lookup(sql), Lookup::default(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn tables_that_are_other_ones_afterwards_are_told_by_name() {
+        for (sql, names) in [
+            ("CREATE TABLE big (id int)", &["big"][..]),
+            ("CREATE UNLOGGED TABLE s.Big AS SELECT 1, 2", &["big"]),
+            ("DROP TABLE IF EXISTS a, s.b, \"C d\" CASCADE", &["a", "b", "C d"]),
+            ("TRUNCATE a", &["a"]),
+            ("TRUNCATE TABLE ONLY a, only s.b * RESTART IDENTITY", &["a", "b"]),
+            ("ALTER TABLE IF EXISTS a RENAME TO b", &["a", "b"]),
+            ("BEGIN; DROP TABLE a; ALTER TABLE s.b RENAME TO a; COMMIT", &["a", "b", "a"]),
+            ("SELECT * INTO big FROM small, other", &["big"]),
+        ] {
+            assert_eq!(lookup(sql).remade.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), names, "{sql}");
+        }
+        for sql in [
+            "CREATE TABLE IF NOT EXISTS big (id int)",
+            "CREATE TEMP TABLE big (id int)",
+            "SELECT * INTO TEMP big FROM small",
+            "CREATE TABLE pg_temp.big (id int)",
+            "CREATE INDEX i ON big (id)",
+            "DROP INDEX big",
+            "ALTER TABLE big RENAME COLUMN a TO b",
+            "ALTER TABLE big ADD x int",
+            "DELETE FROM big",
+            "SELECT 1 FROM big",
+        ] {
+            assert!(lookup(sql).remade.is_empty(), "{sql}");
         }
     }
 

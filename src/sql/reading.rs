@@ -83,6 +83,13 @@ impl Reading {
         arrays.iter().map(|&parameter| values.elements(parameter)).max().unwrap_or(0)
     }
 
+    /// The elements of the largest array among the bound values of one statement, where every one of them was read to its end.
+    pub fn elements_at_most(&self, piece: &Piece, values: &Values) -> Option<u32> {
+        let arrays = self.arrays.get(piece.arrays.clone()).unwrap_or_default();
+        let known = arrays.iter().map(|&parameter| values.all_elements(parameter)).collect::<Option<Vec<u32>>>()?;
+        known.into_iter().max()
+    }
+
     /// True where any of its statements inserts, updates, deletes or merges.
     pub fn writes(&self) -> bool {
         self.pieces.iter().any(Piece::writes)
@@ -98,15 +105,18 @@ impl Reading {
     }
 }
 
-/// Every limit; an array only where it says how much is written, since rows that are read are counted as they come.
+/// Every limit and every array. An array of a write has to be known, since it says how much is written; one of a query only
+/// saves counting its rows as they come.
 fn wanted(lexed: &Lexed) -> Box<[Wanted]> {
     let limits = lexed.limits.iter().filter_map(|at| match at.limit {
         Limit::Parameter(parameter) => Some(Wanted { parameter, role: Role::Limit }),
         Limit::Rows(_) | Limit::All | Limit::Other => None,
     });
-    let writes = lexed.pieces.iter().filter(|piece| piece.writes());
-    let arrays = writes.flat_map(|piece| lexed.arrays.get(piece.arrays.clone()).unwrap_or_default());
-    let arrays = arrays.map(|at| Wanted { parameter: at.parameter, role: Role::Array });
+    let arrays = lexed.pieces.iter().flat_map(|piece| {
+        let role = if piece.writes() { Role::Array } else { Role::Keys };
+        let arrays = lexed.arrays.get(piece.arrays.clone()).unwrap_or_default();
+        arrays.iter().map(move |at| Wanted { parameter: at.parameter, role })
+    });
     let mut wanted: Vec<Wanted> = limits.chain(arrays).filter(|wanted| wanted.parameter > 0).collect();
     wanted.sort_unstable();
     wanted.dedup();

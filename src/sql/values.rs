@@ -30,8 +30,10 @@ pub enum Part {
 pub enum Role {
     /// As `LIMIT` or `FETCH FIRST`.
     Limit,
-    /// As an array that stands for rows.
+    /// As an array that stands for rows to write.
     Array,
+    /// As an array that stands for rows to read: known where it is at hand, and else not.
+    Keys,
 }
 
 /// A parameter whose value means something to somebody.
@@ -62,6 +64,8 @@ pub struct Values {
 enum Known {
     Limit(Limit),
     Elements(u32),
+    /// It has more than these.
+    Beginning(u32),
 }
 
 impl Values {
@@ -79,22 +83,32 @@ impl Values {
                 return (Self { known }, found);
             }
         }
-        (Self { known }, Found::Some)
+        let missing = rest.iter().any(|wanted| wanted.role != Role::Keys);
+        (Self { known }, if missing { Found::Some } else { found })
     }
 
     /// What a parameter says as `LIMIT`; `None` where it was not read.
     pub fn limit(&self, parameter: u16) -> Option<Limit> {
         match self.find(Wanted { parameter, role: Role::Limit })? {
             Known::Limit(limit) => Some(limit),
-            Known::Elements(_) => None,
+            Known::Elements(_) | Known::Beginning(_) => None,
         }
     }
 
     /// How many elements the array of a parameter has at least; 0 where it was not read.
     pub fn elements(&self, parameter: u16) -> u32 {
         match self.find(Wanted { parameter, role: Role::Array }) {
-            Some(Known::Elements(elements)) => elements,
+            Some(Known::Elements(elements) | Known::Beginning(elements)) => elements,
             Some(Known::Limit(_)) | None => 0,
+        }
+    }
+
+    /// How many elements the array of a parameter has; `None` where it was not read to its end.
+    pub fn all_elements(&self, parameter: u16) -> Option<u32> {
+        let known = |role| self.find(Wanted { parameter, role });
+        match known(Role::Array).or_else(|| known(Role::Keys))? {
+            Known::Elements(elements) => Some(elements),
+            Known::Beginning(_) | Known::Limit(_) => None,
         }
     }
 
@@ -109,6 +123,15 @@ impl Values {
     }
 }
 
+impl Known {
+    fn elements(value: Value<'_>, part: Part) -> Self {
+        match elements(value, part) {
+            (elements, Part::Whole) => Self::Elements(elements),
+            (elements, Part::Beginning) => Self::Beginning(elements),
+        }
+    }
+}
+
 impl Role {
     fn read(self, number: u16, value: Value<'_>, part: Part, found: &mut Found) -> Known {
         match self {
@@ -118,12 +141,13 @@ impl Role {
                 Known::Limit(Limit::Parameter(number))
             }
             Self::Array => {
-                let (elements, read) = elements(value, part);
-                if read == Part::Beginning {
+                let known = Known::elements(value, part);
+                if matches!(known, Known::Beginning(_)) {
                     *found = Found::Some;
                 }
-                Known::Elements(elements)
+                known
             }
+            Self::Keys => Known::elements(value, part),
         }
     }
 }

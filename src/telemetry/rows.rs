@@ -86,6 +86,25 @@ pub struct LimitRow {
     pub limit: Option<u64>,
 }
 
+/// One server of a listener, as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRow {
+    /// Name of the listener.
+    pub listener: String,
+    /// The server, as in `servers`.
+    pub server: String,
+    /// `up`, `down` or `unknown`; the only server of a listener is not looked at.
+    pub state: &'static str,
+    /// `primary`, `standby` or `unknown`.
+    pub role: &'static str,
+    /// Whether it is the one that is used.
+    pub used: bool,
+    /// `clock::uptime_ms` of the last change of state or role.
+    pub since_ms: u64,
+    /// The last fault that was seen.
+    pub error: Option<String>,
+}
+
 /// One setting as resolved. Secrets are left out by whoever fills it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigRow {

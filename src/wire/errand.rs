@@ -9,6 +9,12 @@ pub enum Errand<'a> {
     Commit,
     /// Roll it back.
     Rollback,
+    /// Set a savepoint of our own.
+    Savepoint,
+    /// Forget it, and keep what was done since.
+    Release,
+    /// Take back what was done since, and forget it.
+    RollbackTo,
     /// Send what is ready, without the end of the pipeline.
     Flush,
     /// Fail, so that an open transaction is aborted. The rule shows in the server's log.

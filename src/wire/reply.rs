@@ -23,6 +23,8 @@ pub enum Reply {
     Aside,
     /// A row of a reply.
     Row,
+    /// A row that is all of its reply: the value of a function that was called without a text.
+    Value,
     /// A piece of a stream that the server sends: a row of `COPY … TO STDOUT`.
     Piece,
     /// A statement is done, or its portal has paused.

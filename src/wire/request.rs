@@ -34,6 +34,8 @@ pub enum Request<'a> {
         /// Rows that it may send before it pauses; `None`: all.
         rows: Option<u32>,
     },
+    /// Call a function by its number, in PostgreSQL's fast path: it has no text, and one value is its answer.
+    Call,
     /// End a pipeline: what it did is committed unless a transaction is open.
     Sync,
     /// Data of a COPY IN.

@@ -107,6 +107,27 @@ fn a_transaction_that_stays_open_too_long_ends_with_its_session() {
 }
 
 #[test]
+fn a_transaction_counts_from_its_begin_though_no_boundary_followed_it() {
+    let open = "[rules.transaction_timeout]\nmode = 'enforce'\nlimit = '2s'";
+    let Some(site) = site("long_unbounded", open) else { return };
+    let mut client = site.raw();
+    for sent in [
+        raw::query(&format!("BEGIN; INSERT INTO notes VALUES (1); {SLEEP}")),
+        [raw::run("BEGIN"), raw::run(SLEEP), raw::flush()].concat(),
+    ] {
+        client.send(&sent);
+        assert_ended(&client.rest().unwrap(), "25P04", "transaction_timeout");
+        assert_gone(&site);
+        client = site.raw();
+    }
+    // A statement alone is no transaction that anybody opened.
+    assert_eq!(sqlstates(&client.query("SELECT pg_sleep(3)")), [""; 0]);
+    assert_eq!(site.direct_sql("SELECT count(*) FROM notes"), "0");
+    drop(client);
+    site.finish();
+}
+
+#[test]
 fn warn_counts_each_and_ends_nothing() {
     let warn = ["statement", "transaction", "idle_transaction"]
         .map(|what| format!("[rules.{what}_timeout]\nmode = 'warn'\nlimit = '300ms'"))

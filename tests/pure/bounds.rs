@@ -1,10 +1,11 @@
 //! How many rows a statement sends or changes at most, by the unique keys of its tables: the lines of the decision table.
 
-use floodwall::guard::plan::Extent;
-use floodwall::guard::{Breach, Guard, Intake, Plan, Verdict};
+use floodwall::guard::plan::{Effect, Extent};
+use floodwall::guard::{Breach, Fetch, Guard, Intake, Plan, Verdict};
 use floodwall::session::budget::watch;
 use floodwall::session::watch::Hold;
 use floodwall::sql::schema::{Columns, Key, Nulls, Rank, SearchPath, Table};
+use floodwall::sql::values::{Part, Value, Values};
 use floodwall::sql::{Estimate, Flags, Reading, Schema, TableName};
 use toml::Table as Settings;
 
@@ -87,6 +88,9 @@ const BOUNDED: &[(u64, &str)] = &[
     (2, "SELECT * FROM accounts WHERE aid IN ($1, $2)"),
     (3, "SELECT * FROM accounts WHERE aid = ANY ('{1,2,3}')"),
     (2, "SELECT * FROM accounts WHERE aid = ANY (ARRAY[7, 9])"),
+    (4, "SELECT * FROM accounts WHERE aid = ANY (ARRAY[[1, 2], [3, 4]])"),
+    (2, "SELECT a.* FROM unnest('{1,2}'::int[]) AS k(aid) JOIN accounts a ON a.aid = k.aid"),
+    (2, "SELECT * FROM accounts JOIN unnest(ARRAY[1, 2]) AS k(aid) USING (aid)"),
     (4, "SELECT * FROM items WHERE order_id IN (1, 2, 3, 4) AND line = 1"),
     (4, "SELECT * FROM items WHERE order_id IN (1, 2) AND line IN (1, 2)"),
     (1, "SELECT * FROM accounts WHERE aid IN (1, 2, 3) AND aid = 5"),
@@ -154,6 +158,22 @@ const UNSURE: &[&str] = &[
     "SELECT * FROM accounts WHERE aid = balance",
     "SELECT * FROM accounts WHERE aid = (random() * 10)::int",
     "SELECT * FROM accounts WHERE aid = ANY ($1)",
+    // --- what stands behind the first item of a list
+    "SELECT * FROM accounts WHERE aid IN (1, parent)",
+    "SELECT * FROM accounts WHERE aid IN (1, 2, \"parent\", 3)",
+    "SELECT * FROM accounts WHERE aid IN (1, accounts.parent)",
+    "SELECT * FROM accounts WHERE aid IN (1, (SELECT max(aid) FROM accounts))",
+    "SELECT * FROM accounts WHERE aid IN (1, next(2))",
+    "SELECT * FROM accounts WHERE aid IN (1, (parent + 1))",
+    "SELECT * FROM accounts WHERE aid IN (1, 2::double precision)",
+    "SELECT * FROM accounts WHERE aid IN (a, b, c, d, e, f, g, h, i, j, k)",
+    "SELECT * FROM accounts WHERE aid IN (1, a, b, c, d, e, f, g, h, i, j, k)",
+    "SELECT * FROM accounts WHERE aid = ANY (ARRAY[1, parent])",
+    "SELECT * FROM accounts WHERE aid = ANY (ARRAY[[1, 2], [3, parent]])",
+    "SELECT * FROM accounts WHERE aid = ANY (ARRAY['{1,2,3}'::int[]])",
+    "SELECT * FROM accounts WHERE aid = ANY (ARRAY[1, $1])",
+    "SELECT * FROM unnest(tags(1)) t",
+    "SELECT * FROM users WHERE email = 'A@B.C'::citext",
     "SELECT * FROM accounts WHERE aid = ANY (SELECT id FROM orders)",
     "SELECT * FROM accounts WHERE aid IN (SELECT id FROM orders)",
     "SELECT * FROM users AS u (email, id) WHERE id = 'x'",
@@ -193,6 +213,48 @@ fn keys_and_limits_bound_a_query_for_sure() {
     for (rows, sql) in BOUNDED {
         assert_eq!(saw(Some(&schema), sql), format!("bounded: at most {rows} rows"), "{sql}");
         assert_eq!(plan(Some(&schema), sql).rows, Extent::Within, "{sql}");
+    }
+}
+
+#[test]
+fn the_values_of_an_array_bound_what_is_read_and_written_by_it() {
+    let schema = schema();
+    let plan = |sql: &str, sent: &[Value<'_>]| {
+        let reading = Reading::of(Flags::POSTGRES, sql.as_bytes());
+        let (values, _) = Values::read(reading.wanted(), sent.iter().map(|&value| (value, Part::Whole)));
+        let intake = Intake::of_text(&reading, Some(&schema), sql.len() as u64);
+        let intake = Intake { values: Some(&values), fetch: Fetch::All, ..intake };
+        let guard = guard("[result_budget]\nmax_rows = 3\n[write_budget]\nmax_rows = 3\nmode = \"enforce\"");
+        let plan = guard.plan(&intake);
+        plan.rows.max(plan.changes)
+    };
+    let binary = |elements: u32| {
+        let words = [1, 0, 23, elements, 1].into_iter().flat_map(u32::to_be_bytes);
+        words.collect::<Vec<u8>>()
+    };
+    for sql in [
+        "SELECT * FROM accounts WHERE aid = ANY ($1)",
+        "SELECT * FROM accounts WHERE aid = ANY ($1::int[]) ORDER BY balance",
+        "SELECT a.* FROM unnest($1::int[]) AS k(aid) JOIN accounts a ON a.aid = k.aid",
+        "SELECT * FROM unnest($1::int[]) AS k(aid)",
+        "SELECT a.* FROM accounts a JOIN unnest($1::int[]) AS k(aid) USING (aid)",
+        "UPDATE accounts SET balance = 1 WHERE aid = ANY ($1)",
+        "DELETE FROM accounts WHERE aid = ANY ($1)",
+        "INSERT INTO accounts SELECT * FROM unnest($1::int[])",
+    ] {
+        assert_eq!(plan(sql, &[Value::Text(b"{1,2,3}")]), Extent::Within, "{sql}");
+        assert_eq!(plan(sql, &[Value::Binary(&binary(3))]), Extent::Within, "{sql}");
+        assert_eq!(plan(sql, &[Value::Text(b"{1,2,3,4}")]), Extent::Unknown, "{sql}");
+        assert_eq!(plan(sql, &[Value::Binary(&binary(4))]), Extent::Unknown, "{sql}");
+    }
+    for sql in [
+        // What is bound to the second decides as well.
+        "SELECT * FROM accounts WHERE aid = ANY ($1) AND balance = ANY ($2)",
+        "SELECT * FROM accounts WHERE aid = ANY (ARRAY[$1])",
+        "SELECT * FROM accounts WHERE balance = ANY ($1)",
+        "SELECT * FROM accounts WHERE aid <> ALL ($1)",
+    ] {
+        assert_eq!(plan(sql, &[Value::Text(b"{1}")]), Extent::Unknown, "{sql}");
     }
 }
 
@@ -425,4 +487,58 @@ fn a_plain_write_waits_for_nothing_at_the_defaults() {
     let enforced = guard("write_budget.mode = \"enforce\"");
     let held = |sql: &str| watch(enforced.limits(), with(None, sql, |intake| enforced.plan(intake))).hold;
     assert_eq!([held("UPDATE t SET a = 1"), held("INSERT INTO t VALUES (1)")], [Hold::Decide, Hold::Nothing]);
+}
+
+#[test]
+fn a_text_that_leaves_its_own_transaction_open_is_told_from_one_that_ends_it() {
+    let effect = |sql: &str| plan(None, sql).effect;
+    for sql in ["BEGIN; UPDATE t SET a = 1", "START TRANSACTION; SELECT 1; DELETE FROM t; ", ";BEGIN; SELECT 1"] {
+        assert_eq!(effect(sql), Effect::Opens, "{sql}");
+    }
+    for sql in [
+        "BEGIN",
+        "BEGIN; COMMIT",
+        "BEGIN; UPDATE t SET a = 1; COMMIT",
+        "BEGIN; UPDATE t SET a = 1; COMMIT; BEGIN",
+        "BEGIN; SAVEPOINT s; UPDATE t SET a = 1",
+        "BEGIN; BEGIN; UPDATE t SET a = 1",
+        "UPDATE t SET a = 1; BEGIN",
+        "BEGIN; CALL p()",
+        "BEGIN; EXECUTE x",
+        "UPDATE t SET a = 1; EXECUTE x (1)",
+    ] {
+        assert_eq!(effect(sql), Effect::Other, "{sql}");
+    }
+    assert_eq!([effect("EXECUTE x"), effect("UPDATE t SET a = 1")], [Effect::Runs, Effect::Writes]);
+    let opens = plan(None, "BEGIN; UPDATE t SET a = 1");
+    let plain = plan(None, "UPDATE t SET a = 1");
+    assert_eq!([opens.or(plain).effect, plain.or(opens).effect], [Effect::Other; 2], "where it is read in two ways");
+    assert_eq!([opens.or(opens), Plan::default().or(opens)], [opens; 2]);
+}
+
+#[test]
+fn a_text_that_commits_a_write_without_bound_is_found_beforehand() {
+    let rules = guard("write_budget.mode = \"enforce\"\nunfiltered_write.mode = \"off\"");
+    let judgement = |sql: &str| with(None, sql, |intake| rules.judge(intake));
+    for (sql, statement) in [
+        ("BEGIN; UPDATE t SET a = 1; COMMIT", 1),
+        ("UPDATE t SET a = 1; END; SELECT 1", 0),
+        ("BEGIN; INSERT INTO t VALUES (1); EXECUTE x; PREPARE TRANSACTION 'x'", 2),
+    ] {
+        let Verdict::Refuse(breach) = judgement(sql).verdict else { panic!("{sql}") };
+        assert_eq!((breach.rule, breach.statement), ("write_budget", statement), "{sql}");
+    }
+    for sql in [
+        "UPDATE t SET a = 1",
+        "BEGIN; UPDATE t SET a = 1",
+        "COMMIT; UPDATE t SET a = 1",
+        "BEGIN; INSERT INTO t VALUES (1), (2); COMMIT",
+        "UPDATE t SET a = 1; ROLLBACK",
+        "UPDATE t SET a = 1; PREPARE x AS SELECT 1",
+        "EXPLAIN UPDATE t SET a = 1; COMMIT",
+    ] {
+        assert!(judgement(sql).is_clean(), "{sql}");
+    }
+    let text = vec!["UPDATE t SET a = 1 WHERE b = 2"; 3_000].join(";");
+    assert!(judgement(&format!("{text}; COMMIT")).verdict != Verdict::Allow);
 }

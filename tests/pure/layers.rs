@@ -10,22 +10,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sql", &[]),
     ("guard", &["sql", "units"]),
     // Leaves.
+    ("address", &[]),
     ("clock", &[]),
     ("worker", &[]),
     ("config", &["units"]),
-    ("roster", &["units", "clock"]),
+    ("roster", &["address", "units", "clock"]),
     ("control", &["units", "clock"]),
     ("telemetry", &["units", "clock"]),
     ("shutdown", &["control"]),
     // The two ends, and what reads the server's catalogue beside them.
-    ("net", &["wire", "config"]),
-    ("server", &["net", "wire", "config", "telemetry", "units", "clock"]),
+    ("net", &["address", "wire", "config"]),
+    ("server", &["address", "net", "wire", "config", "telemetry", "units", "clock"]),
     ("catalog", &["sql", "config", "telemetry", "net", "units", "clock"]),
-    ("client", &["net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
+    ("client", &["address", "net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
     // The data path. It never sees who watches it.
     (
         "session",
         &[
+            "address",
             "units",
             "wire",
             "sql",
@@ -46,6 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("admin", &["roster", "control", "telemetry", "config", "units", "clock"]),
     // Commands.
     ("ctl", &["config", "units"]),
+    ("import", &[]),
     ("linter", &["config", "guard", "sql", "units"]),
     ("pass", &["clock", "config", "guard", "units"]),
     // These know everyone.

@@ -19,7 +19,7 @@ fn statistics(settings: &str, text: &str) -> Result<(Outcome, String), Failed> {
 
 fn judge(settings: &str, kind: Kind, text: &str, format: Format) -> Result<(Outcome, String), Failed> {
     let guard = Guard::build(&settings.parse::<Table>().unwrap()).unwrap();
-    let linter = Linter { guard: &guard, dialect: Dialect::Postgres, kind: Some(kind), format };
+    let linter = Linter { guard: &guard, schema: None, dialect: Dialect::Postgres, kind: Some(kind), format };
     let mut out = Vec::new();
     let outcome = linter.run(&["-".into()], &mut text.as_bytes(), &mut out)?;
     Ok((outcome, String::from_utf8(out).unwrap()))
@@ -28,7 +28,7 @@ fn judge(settings: &str, kind: Kind, text: &str, format: Format) -> Result<(Outc
 /// Files and folders, by their extensions.
 fn files(paths: &[PathBuf]) -> Result<(Outcome, String), Failed> {
     let guard = Guard::build(&Table::new()).unwrap();
-    let linter = Linter { guard: &guard, dialect: Dialect::Postgres, kind: None, format: Format::Text };
+    let linter = Linter { guard: &guard, schema: None, dialect: Dialect::Postgres, kind: None, format: Format::Text };
     let mut out = Vec::new();
     let outcome = linter.run(paths, &mut std::io::empty(), &mut out)?;
     Ok((outcome, String::from_utf8(out).unwrap()))
@@ -43,7 +43,8 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
 #[test]
 fn what_is_told_of_mysqls_sql_is_the_reading_that_decides() {
     let guard = Guard::build(&Table::new()).unwrap();
-    let linter = Linter { guard: &guard, dialect: Dialect::MySql, kind: Some(Kind::Sql), format: Format::Text };
+    let linter =
+        Linter { guard: &guard, schema: None, dialect: Dialect::MySql, kind: Some(Kind::Sql), format: Format::Text };
     let mut out = Vec::new();
     let text = "DELETE FROM `a b` LIMIT 5;\nDELETE FROM t /*!50000 WHERE id = 5 */;\nDELETE FROM u LIMIT 10001;\n";
     let outcome = linter.run(&["-".into()], &mut text.as_bytes(), &mut out).unwrap();
@@ -265,4 +266,52 @@ fn an_export_with_an_error_is_told_with_its_line() {
 fn literals_of_an_export_are_not_printed() {
     let (_, out) = statistics("", "query\nALTER ROLE app PASSWORD 'hunter2'\n").unwrap();
     assert!(!out.contains("hunter2"), "{out}");
+}
+
+#[test]
+fn statements_between_delimiter_lines_end_with_the_delimiter() {
+    let guard = Guard::build(&Table::new()).unwrap();
+    let linter =
+        Linter { guard: &guard, schema: None, dialect: Dialect::MySql, kind: Some(Kind::Sql), format: Format::Text };
+    let mut out = Vec::new();
+    let text = "DELETE FROM a;\n-- next\nDELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; END //\nDELETE FROM b//\n\
+                delimiter ;\nDELETE FROM c;\nDELIMITER $$\nDELETE FROM d$$\nSELECT 2\n";
+    let outcome = linter.run(&["-".into()], &mut text.as_bytes(), &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(outcome, Outcome { statements: 6, refused: 4, warned: 0 }, "{out}");
+    for line in [1, 5, 7, 9] {
+        assert!(out.contains(&format!("stdin:{line}: refuse")), "{line}\n{out}");
+    }
+}
+
+#[test]
+fn a_file_tells_which_tables_are_large() {
+    let tables =
+        "[orders]\nrows = 400000\nprimary_key = [\"id\"]\n[\"shop.items\"]\nrows = 7\nunique = [[\"a\", \"b\"]]\n";
+    let schema = floodwall::linter::read_schema(tables).unwrap();
+    let guard = Guard::build(&Table::new()).unwrap();
+    let linter = Linter {
+        guard: &guard,
+        schema: Some(&schema),
+        dialect: Dialect::Postgres,
+        kind: Some(Kind::Sql),
+        format: Format::Text,
+    };
+    let mut out = Vec::new();
+    let text =
+        "SELECT * FROM orders;\nSELECT * FROM orders WHERE id = 5;\nSELECT * FROM shop.items;\nSELECT * FROM other;\n";
+    let outcome = linter.run(&["-".into()], &mut text.as_bytes(), &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(outcome, Outcome { statements: 4, refused: 1, warned: 1 }, "{out}");
+    assert!(out.contains("stdin:1: refuse") && out.contains("about 400000 rows"), "{out}");
+    assert!(out.contains("bounded: at most 1 rows"), "{out}");
+    for (wrong, told) in [
+        ("[a]\nrow = 1", "[a]: row: unknown key"),
+        ("[a]\nrows = -1", "[a]: rows is a number of rows, not below 0"),
+        ("[a]\nunique = [\"x\"]", "[a]: unique is a list of lists of columns"),
+        ("a = 1", "[a]: is no table"),
+        ("[", "TOML"),
+    ] {
+        assert!(floodwall::linter::read_schema(wrong).unwrap_err().contains(told), "{wrong}");
+    }
 }

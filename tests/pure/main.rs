@@ -16,6 +16,7 @@ mod config;
 #[cfg(feature = "proxy")]
 mod docs;
 mod guard;
+mod import;
 mod layers;
 #[cfg(feature = "proxy")]
 mod linter;

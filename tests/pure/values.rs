@@ -150,7 +150,7 @@ proptest! {
 
 #[test]
 fn only_values_that_change_a_verdict_are_wanted() {
-    use Role::{Array, Limit};
+    use Role::{Array, Keys, Limit};
     let cases: &[(&str, &[(u16, Role)])] = &[
         ("SELECT * FROM t WHERE a = $1", &[]),
         ("SELECT * FROM t LIMIT $3 OFFSET $2", &[(3, Limit)]),
@@ -159,7 +159,7 @@ fn only_values_that_change_a_verdict_are_wanted() {
         ("SELECT * FROM t LIMIT -$1", &[]),
         ("SELECT * FROM t LIMIT $99999", &[]),
         ("SELECT * FROM (SELECT * FROM t LIMIT $2) x FETCH FIRST ($1) ROWS ONLY", &[(1, Limit), (2, Limit)]),
-        ("SELECT * FROM t WHERE id = ANY ($1)", &[]),
+        ("SELECT * FROM t WHERE id = ANY ($1)", &[(1, Keys)]),
         ("UPDATE t SET a = $1 WHERE id = ANY ($2)", &[(2, Array)]),
         ("UPDATE t SET a = 1 WHERE id = ANY (($1)::int[]) OR id <> ALL ($1)", &[(1, Array)]),
         ("DELETE FROM t WHERE id = SOME (CAST ($1 AS int[]))", &[(1, Array)]),
@@ -177,6 +177,18 @@ fn only_values_that_change_a_verdict_are_wanted() {
         let expected: Vec<_> = expected.iter().map(|&(parameter, role)| Wanted { parameter, role }).collect();
         assert_eq!(reading(sql).wanted(), expected, "{sql}");
     }
+}
+
+#[test]
+fn an_array_to_read_by_is_never_waited_for() {
+    let wanted = [Wanted { parameter: 1, role: Role::Keys }, Wanted { parameter: 3, role: Role::Keys }];
+    let read = |value, part| Values::read(&wanted, [(value, part)].into_iter());
+    let (values, found) = read(Value::Text(b"{1,2,3}"), Part::Whole);
+    assert_eq!((values.all_elements(1), values.all_elements(3), found), (Some(3), None, Found::All));
+    let (values, found) = read(Value::Text(b"{1,2,3"), Part::Beginning);
+    assert_eq!((values.all_elements(1), found), (None, Found::All));
+    let (values, found) = Values::read(&wanted[..1], [(Value::Null, Part::Whole)].into_iter());
+    assert_eq!((values.all_elements(1), found), (Some(0), Found::All));
 }
 
 #[test]

@@ -578,3 +578,92 @@ fn what_each_reply_sent_and_changed_is_told() {
         );
     });
 }
+
+const PORTION: &str = "write changes=5 returned=3";
+
+#[test]
+fn a_returning_in_portions_is_cut_at_the_first_row_too_many() {
+    with_relay(4096, |mut ends| async move {
+        ask(&mut ends, &run(PORTION)).await;
+        put(&mut ends.server, &[ran(), rows(3)].concat()).await;
+        expect(&mut ends.client, &[ran(), rows(2)].concat()).await;
+        expect_refusal(&mut ends.client).await;
+        let word = expect_failing(&mut ends.server, b'P').await;
+        expect(&mut ends.server, &flush()).await;
+        put(&mut ends.client, &sync()).await;
+        put(&mut ends.server, &[message(b's', b""), stumbled(&word)].concat()).await;
+        expect(&mut ends.server, &sync()).await;
+        put(&mut ends.server, &ready(b'I')).await;
+        expect(&mut ends.client, &ready(b'I')).await;
+        expect_usable(&mut ends).await;
+        assert_eq!(ends.book.borrow().excesses, [(Excess::Changes(6), Reach::Whole)]);
+        assert_eq!(ends.book.borrow().stops, 0, "nothing is left to cancel");
+    });
+}
+
+#[test]
+fn a_portion_of_a_returning_waits_for_the_portal_before_it() {
+    with_relay(4096, |mut ends| async move {
+        put(&mut ends.client, &[run("read bounded rows=9"), run(PORTION)].concat()).await;
+        expect(&mut ends.server, &[run("read bounded rows=9"), parse("", PORTION), bind(), flush()].concat()).await;
+        expect_nothing(&mut ends.server).await;
+        let reply = [ran(), rows(9), done("SELECT 9"), ran()].concat();
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+        expect(&mut ends.server, &execute()).await;
+        put(&mut ends.client, &sync()).await;
+        let reply = [rows(2), message(b's', b"")].concat();
+        expect(&mut ends.server, &flush()).await;
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+        expect(&mut ends.server, &sync()).await;
+        put(&mut ends.server, &ready(b'I')).await;
+        expect(&mut ends.client, &ready(b'I')).await;
+        expect_usable(&mut ends).await;
+        assert!(ends.book.borrow().excesses.is_empty());
+    });
+}
+
+#[test]
+fn a_function_call_is_counted_as_one_row() {
+    with_relay(4096, |mut ends| async move {
+        let call = message(b'F', b"\0\0\0\x01\0\0\0\0\0\0");
+        ask(&mut ends, &call).await;
+        let reply = [message(b'V', b"\0\0\0\x0242"), ready(b'I')].concat();
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+        expect_usable(&mut ends).await;
+        let book = ends.book.borrow();
+        assert_eq!(book.forwarded[0], "Call");
+        assert_eq!(book.tallies[0], Tally { rows: 1, bytes: 11, changes: None });
+    });
+}
+
+#[test]
+fn a_function_call_behind_an_undecided_write_waits_for_it() {
+    with_relay(4096, |mut ends| async move {
+        let call = message(b'F', b"\0\0\0\x01\0\0\0\0\0\0");
+        put(&mut ends.client, &[run("write changes=5"), call.clone()].concat()).await;
+        expect(&mut ends.server, &[run("write changes=5"), flush()].concat()).await;
+        expect_nothing(&mut ends.server).await;
+        let reply = [ran(), done("UPDATE 5")].concat();
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+        expect(&mut ends.server, &call).await;
+    });
+}
+
+/// What it runs may be a COMMIT.
+#[test]
+fn an_execute_behind_an_undecided_write_waits_for_it() {
+    with_relay(4096, |mut ends| async move {
+        put(&mut ends.client, &[run("write changes=5"), run("execute changes=5")].concat()).await;
+        let sent = [run("write changes=5"), parse("", "execute changes=5"), bind(), flush()].concat();
+        expect(&mut ends.server, &sent).await;
+        expect_nothing(&mut ends.server).await;
+        let reply = [ran(), done("UPDATE 5"), ran()].concat();
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+        expect(&mut ends.server, &execute()).await;
+    });
+}

@@ -244,3 +244,178 @@ fn a_server_that_dies_before_the_commit_leaves_the_client_without_a_promise() {
         assert!(told(b"08006") && !told(b"UPDATE 1"));
     });
 }
+
+/// Opens a transaction of the client's own.
+async fn open(ends: &mut Ends) {
+    put(&mut ends.client, &query("BEGIN")).await;
+    expect(&mut ends.server, &query("BEGIN")).await;
+    let reply = [done("BEGIN"), ready(b'T')].concat();
+    put(&mut ends.server, &reply).await;
+    expect(&mut ends.client, &reply).await;
+}
+
+const SAVED: &str = "write changes=5 savepoint";
+const SAVEPOINT: &str = "SAVEPOINT floodwall_write";
+const RELEASE: &str = "RELEASE SAVEPOINT floodwall_write";
+const BACK: &str = "ROLLBACK TO SAVEPOINT floodwall_write; RELEASE SAVEPOINT floodwall_write";
+
+/// Sends a write inside a transaction; the server has our savepoint and the write, and has answered the first.
+async fn saved(ends: &mut Ends, text: &str) {
+    open(ends).await;
+    put(&mut ends.client, &query(text)).await;
+    expect(&mut ends.server, &[query(SAVEPOINT), query(text)].concat()).await;
+    put(&mut ends.server, &[done("SAVEPOINT"), ready(b'T')].concat()).await;
+}
+
+/// The next statement goes through as it is, and the client's transaction stands like this.
+async fn expect_standing(ends: &mut Ends, state: u8) {
+    put(&mut ends.client, &query("SELECT 1")).await;
+    expect(&mut ends.server, &query("SELECT 1")).await;
+    let reply = [done("SELECT 1"), ready(state)].concat();
+    put(&mut ends.server, &reply).await;
+    expect(&mut ends.client, &reply).await;
+}
+
+#[test]
+fn a_write_behind_a_savepoint_is_released_before_the_client_hears_of_it() {
+    with_relay(4096, |mut ends| async move {
+        saved(&mut ends, SAVED).await;
+        put(&mut ends.server, &[done("UPDATE 5"), ready(b'T')].concat()).await;
+        expect(&mut ends.server, &query(RELEASE)).await;
+        expect_nothing(&mut ends.client).await;
+        put(&mut ends.server, &[done("RELEASE"), ready(b'T')].concat()).await;
+        expect(&mut ends.client, &[done("UPDATE 5"), ready(b'T')].concat()).await;
+        expect_standing(&mut ends, b'T').await;
+        assert!(ends.book.borrow().excesses.is_empty());
+    });
+}
+
+#[test]
+fn a_write_over_its_budget_goes_back_to_its_savepoint_and_the_transaction_stands() {
+    with_relay(4096, |mut ends| async move {
+        saved(&mut ends, SAVED).await;
+        put(&mut ends.server, &[done("UPDATE 1"), done("UPDATE 6"), done("UPDATE 1"), ready(b'T')].concat()).await;
+        expect(&mut ends.client, &done("UPDATE 1")).await;
+        expect_refusal(&mut ends).await;
+        expect(&mut ends.server, &query(BACK)).await;
+        expect_nothing(&mut ends.client).await;
+        put(&mut ends.server, &[done("ROLLBACK"), done("RELEASE"), ready(b'T')].concat()).await;
+        expect(&mut ends.client, &ready(b'T')).await;
+        expect_standing(&mut ends, b'T').await;
+        assert_eq!(ends.book.borrow().excesses, [(Excess::Changes(6), Reach::Whole)]);
+    });
+}
+
+#[test]
+fn a_returning_that_is_cut_goes_back_to_its_savepoint_though_the_cancel_hit_it() {
+    with_relay(4096, |mut ends| async move {
+        saved(&mut ends, "write rows=2 changes=5 savepoint").await;
+        let row = message(b'D', b"\0\0");
+        put(&mut ends.server, &row.repeat(3)).await;
+        expect(&mut ends.client, &row.repeat(2)).await;
+        expect_refusal(&mut ends).await;
+        put(&mut ends.server, &[error("57014", "canceling statement"), ready(b'E')].concat()).await;
+        expect_nothing(&mut ends.server).await;
+        ends.book.borrow_mut().close_cancel();
+        expect(&mut ends.server, &query(BACK)).await;
+        put(&mut ends.server, &[done("ROLLBACK"), done("RELEASE"), ready(b'T')].concat()).await;
+        expect(&mut ends.client, &ready(b'T')).await;
+        expect_standing(&mut ends, b'T').await;
+    });
+}
+
+#[test]
+fn what_fails_by_itself_behind_a_savepoint_aborts_the_transaction_as_ever() {
+    with_relay(4096, |mut ends| async move {
+        saved(&mut ends, SAVED).await;
+        let failed = [error("22012", "division by zero"), ready(b'E')].concat();
+        put(&mut ends.server, &failed).await;
+        expect(&mut ends.client, &failed).await;
+        expect_standing(&mut ends, b'E').await;
+        assert_eq!(ends.book.borrow().failures, ["22012"]);
+    });
+}
+
+#[test]
+fn a_release_or_a_way_back_that_fails_leaves_an_aborted_transaction() {
+    for over in [false, true] {
+        with_relay(4096, |mut ends| async move {
+            saved(&mut ends, SAVED).await;
+            let tag = if over { "UPDATE 6" } else { "UPDATE 1" };
+            put(&mut ends.server, &[done(tag), ready(b'T')].concat()).await;
+            expect(&mut ends.server, &query(if over { BACK } else { RELEASE })).await;
+            let failed = error("57014", "canceling statement due to user request");
+            put(&mut ends.server, &[failed.clone(), ready(b'E')].concat()).await;
+            if over {
+                expect_refusal(&mut ends).await;
+            } else {
+                expect(&mut ends.client, &failed).await;
+            }
+            expect(&mut ends.client, &ready(b'E')).await;
+            expect_standing(&mut ends, b'E').await;
+        });
+    }
+}
+
+#[test]
+fn a_savepoint_that_fails_leaves_the_write_to_fail_by_itself() {
+    with_relay(4096, |mut ends| async move {
+        open(&mut ends).await;
+        put(&mut ends.client, &query(SAVED)).await;
+        expect(&mut ends.server, &[query(SAVEPOINT), query(SAVED)].concat()).await;
+        put(&mut ends.server, &[error("57014", "canceling statement"), ready(b'E')].concat()).await;
+        let aborted = [error("25P02", "current transaction is aborted"), ready(b'E')].concat();
+        put(&mut ends.server, &aborted).await;
+        expect(&mut ends.client, &aborted).await;
+        expect_standing(&mut ends, b'E').await;
+    });
+}
+
+#[test]
+fn outside_a_transaction_there_is_no_savepoint() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, SAVED).await;
+        put(&mut ends.server, &[done("UPDATE 6"), ready(b'T')].concat()).await;
+        expect_refusal(&mut ends).await;
+        expect_rollback(&mut ends).await;
+    });
+}
+
+#[test]
+fn a_text_that_leaves_its_transaction_open_is_made_to_fail_in_it() {
+    with_relay(4096, |mut ends| async move {
+        let text = "open changes=5";
+        put(&mut ends.client, &query(text)).await;
+        expect(&mut ends.server, &query(text)).await;
+        put(&mut ends.server, &[done("BEGIN"), done("UPDATE 6"), ready(b'T')].concat()).await;
+        expect(&mut ends.client, &done("BEGIN")).await;
+        expect_refusal(&mut ends).await;
+        let (code, body) = receive(&mut ends.server).await;
+        let word = String::from_utf8_lossy(&body).trim_end_matches('\0').to_owned();
+        assert!(code == b'Q' && word.contains("floodwall_refused_"), "{word}");
+        put(&mut ends.server, &[error("42601", &format!("syntax error at or near \"{word}\"")), ready(b'E')].concat())
+            .await;
+        expect(&mut ends.client, &ready(b'E')).await;
+        expect_standing(&mut ends, b'E').await;
+        assert_eq!(ends.book.borrow().excesses, [(Excess::Changes(6), Reach::Whole)]);
+    });
+}
+
+#[test]
+fn an_execute_is_guarded_outside_a_transaction_and_by_no_savepoint_inside() {
+    with_relay(4096, |mut ends| async move {
+        let text = "execute changes=5 savepoint";
+        guarded(&mut ends, text).await;
+        put(&mut ends.server, &[done("UPDATE 6"), ready(b'T')].concat()).await;
+        expect_refusal(&mut ends).await;
+        expect(&mut ends.server, &query("ROLLBACK")).await;
+        put(&mut ends.server, &[done("ROLLBACK"), ready(b'I')].concat()).await;
+        expect(&mut ends.client, &ready(b'I')).await;
+        open(&mut ends).await;
+        put(&mut ends.client, &query(text)).await;
+        expect(&mut ends.server, &query(text)).await;
+        let reply = [done("UPDATE 5"), ready(b'T')].concat();
+        put(&mut ends.server, &reply).await;
+        expect(&mut ends.client, &reply).await;
+    });
+}

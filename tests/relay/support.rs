@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use floodwall::guard::limits::Undo;
 use floodwall::guard::plan::Effect;
 use floodwall::session::end::End;
 use floodwall::session::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
@@ -267,6 +268,7 @@ fn watch(text: &str) -> Watch {
     Watch {
         allowance,
         changes_max: changes.unwrap_or(u64::MAX),
+        returned: number("returned"),
         hold: match (rows.or(bytes), changes) {
             _ if text.contains("bounded") => Hold::Nothing,
             _ if text.starts_with("slow") => Hold::Alone,
@@ -274,8 +276,11 @@ fn watch(text: &str) -> Watch {
             (Some(_), None) => Hold::Cut,
             (None, None) => Hold::Nothing,
         },
+        undo: if text.contains("savepoint") { Undo::ToSavepoint } else { Undo::Abort },
         effect: match text.split_whitespace().next() {
             Some("write") => Effect::Writes,
+            Some("execute") => Effect::Runs,
+            Some("open") => Effect::Opens,
             Some("other") => Effect::Other,
             _ => Effect::Reads,
         },

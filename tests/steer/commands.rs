@@ -34,6 +34,8 @@ fn show_clients_and_servers() {
     assert_eq!(fields[9..11], ["3", "4711"]);
     assert_eq!(fields[12], "main");
     assert_eq!(shown(&steer, "SHOW SERVERS"), "127.0.0.1:5432|4711|1|idle in transaction\n");
+    let nodes = shown(&steer, "SHOW NODES");
+    assert!(nodes.starts_with("main|127.0.0.1:5432|up|primary|yes|"), "{nodes}");
     drop(seat);
     assert_eq!(shown(&steer, "SHOW CLIENTS"), "");
 }

@@ -14,7 +14,7 @@ use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster, Seat};
 use floodwall::telemetry::Metrics;
 use floodwall::telemetry::report::Slot;
-use floodwall::telemetry::rows::{CapRow, ConfigRow, Label, LimitRow, RuleRow, SurgeRow};
+use floodwall::telemetry::rows::{CapRow, ConfigRow, Label, LimitRow, NodeRow, RuleRow, SurgeRow};
 use floodwall::telemetry::shapes::Shapes;
 use floodwall::units::Unit;
 use tempfile::TempDir;
@@ -77,8 +77,9 @@ impl Steer {
                 address: [10, 1, 2, 3].into(),
             },
             client: user.into(),
-            peer: "10.1.2.3:4444".parse().unwrap(),
-            server: "127.0.0.1:5432".parse().unwrap(),
+            peer: "10.1.2.3:4444".parse::<SocketAddr>().unwrap().into(),
+            server: "127.0.0.1:5432".parse::<SocketAddr>().unwrap().into(),
+            server_generation: 0,
         })
     }
 
@@ -179,6 +180,7 @@ fn sources(broken: &Arc<AtomicBool>) -> Sources {
         shapes: Arc::new(Shapes::default()),
         caps: Arc::new(|| vec![cap()]),
         surges: Arc::new(|| vec![surge()]),
+        nodes: Arc::new(|| vec![node()]),
         rules: Arc::new(|| vec![rule()]),
         config: Arc::new(|| vec![ConfigRow { key: "caps.max_clients".to_owned(), value: "10000".to_owned() }]),
         reload: Arc::new(move |who| {
@@ -213,6 +215,18 @@ fn surge() -> SurgeRow {
         seconds_to_full: Some(27.9),
         state: "step",
         label: Label::Bounded,
+    }
+}
+
+fn node() -> NodeRow {
+    NodeRow {
+        listener: "main".to_owned(),
+        server: "127.0.0.1:5432".to_owned(),
+        state: "up",
+        role: "primary",
+        used: true,
+        since_ms: 0,
+        error: None,
     }
 }
 

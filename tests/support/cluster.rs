@@ -41,6 +41,19 @@ impl Cluster {
         cluster
     }
 
+    /// Starts a standby that streams from `primary`.
+    pub fn standby_of(primary: &Self) -> Self {
+        let folder = Scratch::new("standby");
+        own(folder.path());
+        let mut copy = as_server_user(&bin("pg_basebackup"));
+        copy.args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-D"]).arg(folder.path().join("data"));
+        copy.arg("-d").arg(primary.conn_str("replicator", "postgres"));
+        run(&mut copy);
+        let standby = Self { port: free_port(), settings: Vec::new(), server: Mutex::new(None), folder };
+        standby.restart();
+        standby
+    }
+
     /// One server for all tests of this process that need no special settings; each takes its own database
     /// from [`Cluster::create_database`].
     pub fn shared() -> &'static Self {
@@ -117,7 +130,7 @@ impl Cluster {
     /// The postmaster writes its state into the last line of its pid file.
     fn is_ready(&self) -> bool {
         let text = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
-        text.lines().nth(7).is_some_and(|state| state.trim() == "ready")
+        text.lines().nth(7).is_some_and(|state| matches!(state.trim(), "ready" | "standby"))
     }
 }
 
@@ -283,6 +296,8 @@ password_encryption = 'scram-sha-256'
 ";
 
 const HBA: &str = "
+local all          postgres       trust
+local all          all            scram-sha-256
 host  all          postgres  all  trust
 host  all          trusted   all  trust
 host  all          md5_user  all  md5

@@ -24,6 +24,18 @@ pub fn direct() -> bool {
 /// A row of the console: column name to value.
 pub type Row = HashMap<String, String>;
 
+/// What a service manager gives a process.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// Variables of its environment.
+    pub variables: Vec<(&'static str, String)>,
+    /// A listening socket, as the first of `LISTEN_FDS`.
+    pub socket: Option<std::os::fd::OwnedFd>,
+}
+
+/// Moves the socket from standard output to descriptor 3, where the protocol wants it, and becomes the program.
+const ACTIVATE: &str = r#"exec 3>&1 1>&2; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@""#;
+
 /// A running proxy with its own configuration file, state folder and ports.
 #[derive(Debug)]
 pub struct Proxy {
@@ -51,6 +63,11 @@ impl Proxy {
 
     /// The same in front of any `host:port`.
     pub fn start_for(server: &str, overrides: &str) -> Self {
+        Self::launch(server, overrides, Launch::default())
+    }
+
+    /// The same, started as a service manager would.
+    pub fn launch(server: &str, overrides: &str, launch: Launch) -> Self {
         let mut proxy = Self {
             port: free_port(),
             console_port: free_port(),
@@ -61,9 +78,21 @@ impl Proxy {
         let mut config = proxy.base_config(server);
         merge(&mut config, toml::from_str(overrides).expect("the overrides are TOML"));
         proxy.write_config(&toml::to_string(&config).unwrap());
-        proxy.process = Some(proxy.spawn());
+        proxy.process = Some(proxy.spawn(launch));
         let ready = wait_until(Duration::from_secs(15), || proxy.is_ready() || !proxy.is_running());
         assert!(ready && proxy.is_running(), "the proxy did not start:\n{}", proxy.log());
+        proxy
+    }
+
+    /// A second process with the configuration of this one; it is there when its log says so.
+    pub fn successor(&self) -> Self {
+        let folder = Scratch::new("successor");
+        let Self { port, console_port, http_port, .. } = *self;
+        let mut proxy = Self { port, console_port, http_port, process: None, folder };
+        proxy.write_config(&self.config_text());
+        proxy.process = Some(proxy.spawn(Launch::default()));
+        let started = wait_until(Duration::from_secs(15), || proxy.log().contains("started") || !proxy.is_running());
+        assert!(started && proxy.is_running(), "the second proxy did not start:\n{}", proxy.log());
         proxy
     }
 
@@ -200,13 +229,25 @@ impl Proxy {
         toml::from_str(&text).unwrap()
     }
 
-    fn spawn(&self) -> Guarded {
+    fn spawn(&self, launch: Launch) -> Guarded {
         let log = std::fs::File::create(self.log_path()).unwrap();
         // Another build of it, such as the release binary, where FLOODWALL_BIN names one.
         let built = || env!("CARGO_BIN_EXE_floodwall").into();
-        let mut command = Command::new(std::env::var_os("FLOODWALL_BIN").unwrap_or_else(built));
-        command.arg("run").arg("--config").arg(self.config_path());
-        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let program = std::env::var_os("FLOODWALL_BIN").unwrap_or_else(built);
+        let mut command = match &launch.socket {
+            None => Command::new(program),
+            Some(_) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", ACTIVATE]).arg(program);
+                shell
+            }
+        };
+        command.arg("run").arg("--config").arg(self.config_path()).envs(launch.variables);
+        match launch.socket {
+            None => command.stdout(log.try_clone().unwrap()),
+            Some(socket) => command.stdout(socket),
+        };
+        command.stderr(log);
         Guarded::spawn(&mut command, self.folder.path())
     }
 

@@ -3,19 +3,20 @@
 mod entry;
 mod login;
 mod pool;
+mod servers;
 mod tls;
 
 use std::net::SocketAddr;
-
-use toml::Value;
+use std::time::Duration;
 
 pub use self::entry::Entry;
 pub use self::login::Login;
 pub use self::pool::Pool;
+pub(super) use self::servers::CHECK_INTERVAL;
 pub use self::tls::{Tls, TlsMode, TlsSide};
 use super::context::{Context, secret};
 use super::document::{Document, Section};
-use super::problem::{Fault, not_yet};
+use super::problem::Fault;
 use super::{Config, Secret, defaults, value};
 
 /// `[[listener]]`.
@@ -25,8 +26,10 @@ pub struct Listener {
     pub name: String,
     /// Where it listens.
     pub bind: SocketAddr,
-    /// `host:port` of the servers, resolved at each dial; the first is used in session mode.
+    /// The servers, each as `host:port`, resolved at each dial, or `/folder:port` of a Unix socket. Of several the primary is used.
     pub servers: Vec<String>,
+    /// How often each of several servers is asked whether it is there and what it is.
+    pub server_check_interval: Duration,
     /// Server connections of this listener at any moment; `None`: learnt from the server.
     pub max_server_connections: Option<usize>,
     /// Let clients of other hosts in where the server asks Floodwall for no password.
@@ -60,7 +63,8 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
     let name = section.read("name", value::name).unwrap_or(default.name);
     section.read("protocol", |value| value::only(value, "postgres", &["mysql"]));
     let bind = section.read("bind", value::bind).unwrap_or(default.bind);
-    let servers = section.read("servers", servers).unwrap_or(default.servers);
+    let servers = servers::names(&mut section).unwrap_or(default.servers);
+    let server_check_interval = servers::check_interval(&mut section);
     let entry = entry::resolve(&mut section, context);
     let login = login::resolve(&mut section, context);
     let pool = pool::resolve(&mut section, context);
@@ -74,16 +78,18 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
         None => section.read("monitor", |_| Ok(None)).flatten(),
     };
     section.finish();
-    Listener { name, bind, servers, max_server_connections, allow_trust, monitor, entry, login, pool, tls }
-}
-
-fn servers(value: &Value) -> Result<Vec<String>, Fault> {
-    let example = "write a list of one server, as in [\"127.0.0.1:5432\"]";
-    let items = value.as_array().ok_or_else(|| Fault::new("expected a list").advise(example))?;
-    match items.as_slice() {
-        [] => Err(Fault::new("must not be empty").advise(example)),
-        [server] => Ok(vec![value::server(server)?]),
-        _ => Err(not_yet("a list of several servers").advise("name one server, or give each its own [[listener]]")),
+    Listener {
+        name,
+        bind,
+        servers,
+        server_check_interval,
+        max_server_connections,
+        allow_trust,
+        monitor,
+        entry,
+        login,
+        pool,
+        tls,
     }
 }
 

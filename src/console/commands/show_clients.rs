@@ -45,7 +45,7 @@ fn row(entry: &Entry, now_ms: u64) -> Row {
         display_bytes(entry.identity.user.as_bytes()).into(),
         display_bytes(entry.identity.database.as_bytes()).into(),
         display_bytes(entry.identity.application_name.as_bytes()).into(),
-        entry.peer.ip().to_string().into(),
+        entry.peer.host().into(),
         u64::from(entry.peer.port()).into(),
         entry.activity().label().into(),
         seconds_since(entry.activity_since_ms()),

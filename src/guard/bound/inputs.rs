@@ -89,10 +89,25 @@ impl<'a> Inputs<'a> {
         match values {
             Values::One => Some(1),
             Values::Null => (key.nulls != Nulls::Distinct).then_some(1),
+            // What stands behind the first item may be the column of another row.
+            Values::List if piece.marks.has(Marks::LISTED) => None,
             Values::List => Some(u64::from(piece.counts.in_items.max(1))),
-            // An array may be a parameter, whose elements nobody has counted.
-            Values::Array if piece.marks.has(Marks::PARAMETERS) => None,
-            Values::Array => Some(u64::from(piece.counts.array_elements)).filter(|elements| *elements > 0),
+            Values::Array => self.elements(),
+        }
+    }
+
+    /// How many elements the arrays of a statement have, at most; `None` where nobody can tell.
+    pub(in crate::guard) fn elements(&self) -> Option<u64> {
+        let piece = self.entry.piece;
+        if piece.marks.has(Marks::LISTED) {
+            return None;
+        }
+        let written = u64::from(piece.counts.array_elements);
+        match piece.marks.has(Marks::PARAMETERS) {
+            false => (written > 0).then_some(written),
+            // A parameter in the brackets of an array may be an array itself.
+            true if written > 0 => None,
+            true => self.entry.intake.reading.elements_at_most(piece, self.entry.intake.values?).map(u64::from),
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) fn bound(reach: &Reach, inputs: &Inputs<'_>) -> Bound {
         Reach::Silent => Bound::AtMost(0),
         Reach::Rows(rows) => Bound::AtMost(*rows),
         Reach::Tuples => Bound::AtMost(inputs.tuples()),
+        Reach::Elements => inputs.elements().map_or(Bound::Unknown, |rows| small(rows, inputs)),
         Reach::Unknown => Bound::Unknown,
         Reach::Table(table) => match inputs.size(*table) {
             Size::Rows(rows) if rows > inputs.max_rows => Bound::Table(*table, rows),
@@ -106,7 +107,7 @@ fn outer(sides: &Linked, inputs: &Inputs<'_>) -> Bound {
 /// True where something narrows it, be it known how far or not: what is joined to it by a condition is narrowed as well.
 fn is_narrow(reach: &Reach, inputs: &Inputs<'_>) -> bool {
     match reach {
-        Reach::Silent | Reach::Rows(_) | Reach::Tuples | Reach::Unknown => true,
+        Reach::Silent | Reach::Rows(_) | Reach::Tuples | Reach::Elements | Reach::Unknown => true,
         Reach::Filtered(_) | Reach::Limited(..) => true,
         Reach::Table(_) => false,
         Reach::Presumed(inner, table, claims) => !inputs.hold(*table, claims) || is_narrow(inner, inputs),

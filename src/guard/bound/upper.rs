@@ -12,6 +12,7 @@ pub(in crate::guard) fn upper(reach: &Reach, inputs: &Inputs<'_>) -> Option<u64>
         Reach::Silent => Some(0),
         Reach::Rows(rows) => Some(*rows),
         Reach::Tuples => Some(inputs.tuples()),
+        Reach::Elements => inputs.elements(),
         Reach::Unknown => None,
         Reach::Table(table) => match inputs.size(*table) {
             Size::Rows(rows) => Some(rows),

@@ -51,12 +51,14 @@ where
     fn reach(&self, excess: Excess) -> Reach {
         let changes = matches!(excess, Excess::Changes(_));
         match (&self.stage, P::tail(&self.phase)) {
-            (Stage::Guarded(_), _) | (Stage::Passing, Tail::Open) => Reach::Whole,
+            (Stage::Guarded(..), _) | (Stage::Passing, Tail::Open) => Reach::Whole,
             (Stage::Passing, Tail::Lost) if !changes => Reach::Whole,
             (Stage::Passing, Tail::Closed) => {
                 // What commits itself has done so when its end is here.
-                let commits = P::transaction(&self.phase) == Transaction::None;
-                if commits && (changes || self.group.effect() == Effect::Writes) { Reach::Late } else { Reach::Whole }
+                let effect = self.group.effect();
+                let commits = P::transaction(&self.phase) == Transaction::None && effect != Effect::Opens;
+                let writes = changes || matches!(effect, Effect::Writes | Effect::Runs);
+                if commits && writes { Reach::Late } else { Reach::Whole }
             }
             _ => Reach::Late,
         }

@@ -146,7 +146,7 @@ where
     /// `behind` goes to the server first.
     fn pass(&mut self, head: Head, request: Request<'_>, behind: BytesMut) -> Decision {
         match P::client(&mut self.phase, head) {
-            Passage::Forward if request == Request::Quit => Decision::Quit,
+            Passage::Forward if matches!(request, Request::Quit) => Decision::Quit,
             Passage::Forward => {
                 self.cargo = if let Request::Data { .. } = request { Cargo::Data } else { Cargo::Other };
                 self.overseer.forwarded(request);

@@ -114,6 +114,7 @@ where
         let reply = P::server(&mut self.phase, head, frame);
         Ok(match reply {
             Reply::Row => return self.row(head, frame),
+            Reply::Value => return self.value(head, frame),
             Reply::Piece => return self.piece(head, frame),
             Reply::Completed(completion) => return self.completed(completion, frame),
             Reply::Other => self.staged(Event::Other, frame),
@@ -144,6 +145,17 @@ where
             Ok(()) => Ok(self.staged(Event::Other, frame)),
             Err(excess) => self.overflowed(excess, head.size, frame),
         }
+    }
+
+    /// Nothing follows it that says how many rows there were.
+    fn value(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
+        let fate = self.row(head, frame)?;
+        if !self.discards() {
+            self.overseer.tally(self.meter.tally());
+        }
+        self.group.completed();
+        self.meter.begin();
+        Ok(fate)
     }
 
     fn piece(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {

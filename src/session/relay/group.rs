@@ -114,7 +114,12 @@ impl Group {
 
     /// True where it is open, and replies are due on which something depends.
     pub(super) fn is_undecided(&self) -> bool {
-        self.is_open() && self.hold >= Hold::Cut && !self.is_answered()
+        self.hold >= Hold::Cut && self.is_due()
+    }
+
+    /// True where it is open, and replies are due.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_open() && !self.is_answered()
     }
 
     fn take(&mut self, watch: &Watch) {

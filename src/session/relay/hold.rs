@@ -5,9 +5,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
 use super::decide::Decision;
-use super::stage::Stage;
+use super::stage::{Own, Stage};
 use super::up::Attention;
 use crate::client::refuse;
+use crate::guard::limits::Undo;
 use crate::guard::plan::Effect;
 use crate::session::overseer::Overseer;
 use crate::session::watch::{Hold, Watch};
@@ -22,6 +23,8 @@ pub(super) enum Why {
     CaughtUp,
     /// The replies to all portals of its own group. The first frame has been judged.
     Decided,
+    /// The same, whatever these portals do.
+    Answered,
 }
 
 /// Whether a frame may go to the server.
@@ -57,6 +60,7 @@ where
                 Why::Room => false,
                 Why::CaughtUp => matches!(P::tail(&self.phase), Tail::Closed | Tail::Buried),
                 Why::Decided => self.group.is_undecided() && P::tail(&self.phase) == Tail::Open,
+                Why::Answered => self.group.is_due() && P::tail(&self.phase) == Tail::Open,
             }
     }
 
@@ -70,8 +74,8 @@ where
     /// Whether a frame that no rule refuses may go now.
     pub(super) fn admit(&mut self, request: Request<'_>) -> Admission {
         match request {
-            Request::Run { .. } | Request::Sync if self.must_decide(request) => self.decided_first(),
-            Request::Run { .. } => {
+            Request::Run { .. } | Request::Call | Request::Sync if self.must_decide(request) => self.decided_first(),
+            Request::Run { .. } | Request::Call => {
                 let watch = self.overseer.watch(request);
                 self.admit_query(&watch)
             }
@@ -97,16 +101,29 @@ where
             (Hold::Nothing, _) | (_, Tail::Copy | Tail::Stream | Tail::Lost | Tail::Idle) => {}
             (_, Tail::Closed | Tail::Buried) => return Admission::Later(Why::CaughtUp, BytesMut::new()),
             (Hold::Alone, Tail::Open) => {}
+            // It would commit the pipeline with itself, since both are one transaction, and where the pipeline fails the server skips it
+            // and answers nothing at all. So nobody could take back the one without the other, nor tell which reply is whose.
             (_, Tail::Open) => return Admission::Never(refuse::query_in_pipeline()),
         }
         self.measure(watch);
         self.group.query(watch);
-        let idle = P::tail(&self.phase) == Tail::Idle && P::transaction(&self.phase) == Transaction::None;
-        if watch.hold < Hold::Cut || watch.effect != Effect::Writes || !idle {
-            return Admission::Now;
+        let Some(own) = self.guard(watch) else { return Admission::Now };
+        self.stage = Stage::Opening(own);
+        Admission::Behind(self.errand_bytes(own.open()))
+    }
+
+    /// What a Query has to be guarded by, so that it can be taken back alone.
+    fn guard(&self, watch: &Watch) -> Option<Own> {
+        if watch.hold < Hold::Cut || P::tail(&self.phase) != Tail::Idle {
+            return None;
         }
-        self.stage = Stage::Opening;
-        Admission::Behind(self.errand_bytes(Errand::Begin))
+        let saves = watch.hold == Hold::Decide && watch.undo == Undo::ToSavepoint;
+        match (P::transaction(&self.phase), watch.effect) {
+            (Transaction::None, Effect::Writes | Effect::Runs) => Some(Own::Transaction),
+            // What an EXECUTE runs may go back to a savepoint of the client's, and ours would be gone.
+            (Transaction::Open, Effect::Writes) if saves => Some(Own::Savepoint),
+            _ => None,
+        }
     }
 
     fn admit_execute(&mut self, watch: &Watch) -> Admission {
@@ -115,8 +132,12 @@ where
             return Admission::Later(Why::CaughtUp, BytesMut::new());
         }
         // It may be a COMMIT.
-        if watch.effect == Effect::Other && tail == Tail::Open && self.group.is_undecided() {
+        if watch.effect >= Effect::Runs && tail == Tail::Open && self.group.is_undecided() {
             return self.decided_first();
+        }
+        // Its rows must be counted for no other portal's.
+        if watch.returned.is_some() && tail == Tail::Open && self.group.is_due() {
+            return self.after(Why::Answered);
         }
         self.measure(watch);
         self.group.execute(watch);
@@ -126,14 +147,18 @@ where
     /// Would this end the group, and commit what is not decided? A cut of what only reads needs no commit to be held back.
     fn must_decide(&self, request: Request<'_>) -> bool {
         let reads = self.group.effect() == Effect::Reads || P::transaction(&self.phase) != Transaction::None;
-        let harmless = request == Request::Sync && self.group.hold() < Hold::Decide && reads;
+        let harmless = matches!(request, Request::Sync) && self.group.hold() < Hold::Decide && reads;
         !harmless && self.group.is_undecided() && P::tail(&self.phase) == Tail::Open
     }
 
-    /// The server sends nothing of a pipeline without its Sync, unless it is asked to.
     fn decided_first(&mut self) -> Admission {
+        self.after(Why::Decided)
+    }
+
+    /// The server sends nothing of a pipeline without its Sync, unless it is asked to.
+    fn after(&mut self, why: Why) -> Admission {
         let flush = if self.group.flush() { self.errand_bytes(Errand::Flush) } else { BytesMut::new() };
-        Admission::Later(Why::Decided, flush)
+        Admission::Later(why, flush)
     }
 
     fn measure(&mut self, watch: &Watch) {

@@ -75,6 +75,9 @@ where
 
     /// Goes on where what was stopped has ended, one way or the other, and no cancel is on its way. True where it has.
     pub(super) fn poll_late(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.late.is_none() {
+            return false;
+        }
         let ended = match P::tail(&self.phase) {
             Tail::Idle => true,
             Tail::Open => self.group.is_answered(),

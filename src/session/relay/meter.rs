@@ -10,8 +10,21 @@ pub(super) struct Meter {
     /// What was left when the reply at hand began.
     rows_first: u64,
     bytes_first: u64,
+    /// What it is that has too many rows, in the reply at hand and in the next one.
+    counts: Counts,
+    full_counts: Counts,
     full: Allowance,
     changes_max: u64,
+}
+
+/// What the rows of a reply are counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Counts {
+    /// They are sent.
+    #[default]
+    Sent,
+    /// Each is one that was changed; with the first that is too many it is so many, earlier portions included.
+    Changed(u64),
 }
 
 impl Default for Meter {
@@ -22,6 +35,8 @@ impl Default for Meter {
             bytes_left: bytes,
             rows_first: rows,
             bytes_first: bytes,
+            counts: Counts::Sent,
+            full_counts: Counts::Sent,
             full: Allowance::UNLIMITED,
             changes_max: u64::MAX,
         }
@@ -30,13 +45,20 @@ impl Default for Meter {
 
 impl Meter {
     /// The limits that hold from the next reply on.
-    pub(super) const fn set(&mut self, watch: &Watch) {
+    pub(super) fn set(&mut self, watch: &Watch) {
         self.full = watch.allowance;
+        self.full_counts = Counts::Sent;
         self.changes_max = watch.changes_max;
+        let left = watch.returned.map(|before| watch.changes_max.saturating_sub(before));
+        if let Some(left) = left.filter(|left| *left < self.full.rows) {
+            self.full.rows = left;
+            self.full_counts = Counts::Changed(watch.changes_max.saturating_add(1));
+        }
     }
 
     /// A reply begins.
     pub(super) const fn begin(&mut self) {
+        self.counts = self.full_counts;
         self.rows_left = self.full.rows;
         self.bytes_left = self.full.bytes;
         self.rows_first = self.full.rows;
@@ -70,8 +92,15 @@ impl Meter {
                 self.bytes_left = bytes;
                 Ok(())
             }
-            (None, _) => Err(Excess::Rows),
+            (None, _) => Err(self.too_many()),
             (_, None) => Err(Excess::Bytes(self.tally().rows)),
+        }
+    }
+
+    const fn too_many(&self) -> Excess {
+        match self.counts {
+            Counts::Sent => Excess::Rows,
+            Counts::Changed(rows) => Excess::Changes(rows),
         }
     }
 
@@ -115,6 +144,20 @@ mod tests {
         assert_eq!(meter.tally(), Tally { rows: 4, bytes: 101 + (1 << 40), changes: None });
         meter.begin();
         assert_eq!(meter.tally(), Tally::default());
+    }
+
+    #[test]
+    fn rows_that_were_changed_count_from_portion_to_portion() {
+        let mut meter = meter(100, 1000);
+        let allowance = Allowance { rows: 100, bytes: 1000, copy: Streams::Counted };
+        meter.set(&Watch { allowance, changes_max: 5, returned: Some(3), ..Watch::default() });
+        meter.begin();
+        // What comes next does not change what the reply at hand may send.
+        meter.set(&Watch { allowance, changes_max: 5, ..Watch::default() });
+        assert_eq!([meter.row(1), meter.row(1), meter.row(1)], [Ok(()), Ok(()), Err(Excess::Changes(6))]);
+        meter.begin();
+        assert!((0..100).all(|_| meter.row(1).is_ok()));
+        assert_eq!(meter.row(1), Err(Excess::Rows));
     }
 
     #[test]

@@ -10,6 +10,10 @@
 //!    +-----------+-------- (guarded: ROLLBACK, then Closing) --------------------------+-----------------+
 //! ```
 //!
+//! A write inside a client's transaction may be guarded by a savepoint of ours. It goes the same way, with RELEASE for COMMIT and
+//! `ROLLBACK TO` for ROLLBACK, and `Z:T` where `Z:I` stands above. Whatever fails by itself there has aborted the client's
+//! transaction, our savepoint with it: the server's boundary passes as it is.
+//!
 //! Whoever is cut reads the error at once. From there to the boundary it reads nothing else of this group, whatever the server sends.
 
 use bytes::BytesMut;
@@ -23,16 +27,54 @@ pub(super) enum Stage {
     /// Its replies pass.
     #[default]
     Passing,
-    /// Our BEGIN is on its way.
-    Opening,
-    /// The client's Query runs in our transaction; its last completion is kept back until the COMMIT.
-    Guarded(BytesMut),
-    /// Our COMMIT is on its way.
-    Committing(BytesMut),
+    /// Our BEGIN or SAVEPOINT is on its way.
+    Opening(Own),
+    /// The client's Query runs behind it; its last completion is kept back until the COMMIT or RELEASE.
+    Guarded(Own, BytesMut),
+    /// Our COMMIT or RELEASE is on its way.
+    Committing(Own, BytesMut),
     /// The client has its error; what the server still sends goes nowhere.
     Cut(Cut),
     /// Our ROLLBACK is on its way.
-    Closing,
+    Closing(Own),
+}
+
+/// What a write is guarded by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    /// A transaction of ours.
+    Transaction,
+    /// A savepoint of ours in the client's.
+    Savepoint,
+}
+
+impl Own {
+    /// What goes in front of the write.
+    pub(super) const fn open(self) -> Errand<'static> {
+        match self {
+            Self::Transaction => Errand::Begin,
+            Self::Savepoint => Errand::Savepoint,
+        }
+    }
+
+    const fn keep(self) -> Errand<'static> {
+        match self {
+            Self::Transaction => Errand::Commit,
+            Self::Savepoint => Errand::Release,
+        }
+    }
+
+    const fn undo(self) -> Errand<'static> {
+        match self {
+            Self::Transaction => Errand::Rollback,
+            Self::Savepoint => Errand::RollbackTo,
+        }
+    }
+
+    /// Does nothing of ours stand any more, where a boundary says this?
+    fn is_over(self, transaction: Transaction) -> bool {
+        self == Self::Savepoint || transaction == Transaction::None
+    }
 }
 
 /// A group that was cut.
@@ -53,8 +95,8 @@ pub(super) enum Scope {
     Group,
     /// A pipeline without its Sync: its error ends it.
     Pipeline,
-    /// A Query in a transaction of ours.
-    Guarded,
+    /// A Query that is guarded.
+    Guarded(Own),
 }
 
 /// How far the server is with what was cut.
@@ -130,42 +172,42 @@ impl Stage {
 
     /// Advances by a server's frame.
     pub(super) fn server(&mut self, event: Event, frame: &[u8]) -> Outcome {
-        match self {
+        match *self {
             Self::Passing => Outcome::default(),
-            Self::Opening => self.opening(event),
-            Self::Guarded(_) => self.guarded(event, frame),
-            Self::Committing(_) => self.committing(event),
-            Self::Cut(cut) => cut.server(event),
-            Self::Closing => self.closing(event),
+            Self::Opening(own) => self.opening(own, event),
+            Self::Guarded(own, _) => self.guarded(own, event, frame),
+            Self::Committing(own, _) => self.committing(own, event),
+            Self::Cut(ref mut cut) => cut.server(event),
+            Self::Closing(own) => self.closing(own, event),
         }
     }
 
-    fn opening(&mut self, event: Event) -> Outcome {
+    fn opening(&mut self, own: Own, event: Event) -> Outcome {
         match event {
-            Event::Boundary(Transaction::Open) => *self = Self::Guarded(BytesMut::new()),
-            // A cancel of the client may hit even a BEGIN. Its Query then runs unguarded.
+            Event::Boundary(Transaction::Open) => *self = Self::Guarded(own, BytesMut::new()),
+            // A cancel of the client may hit even a BEGIN: its Query then runs unguarded. Behind a SAVEPOINT it fails.
             Event::Boundary(_) => *self = Self::Passing,
             _ => {}
         }
         Outcome::drop()
     }
 
-    fn guarded(&mut self, event: Event, frame: &[u8]) -> Outcome {
+    fn guarded(&mut self, own: Own, event: Event, frame: &[u8]) -> Outcome {
         let kept = self.take_kept();
         match event {
             Event::Completed => {
-                *self = Self::Guarded(BytesMut::from(frame));
+                *self = Self::Guarded(own, BytesMut::from(frame));
                 Outcome { before: kept, ..Outcome::drop() }
             }
             Event::Boundary(Transaction::Open) => {
-                *self = Self::Committing(kept);
-                Outcome::drop_and(Errand::Commit)
+                *self = Self::Committing(own, kept);
+                Outcome::drop_and(own.keep())
             }
-            Event::Boundary(Transaction::Failed) => {
-                *self = Self::Closing;
-                Outcome { before: kept, ..Outcome::drop_and(Errand::Rollback) }
+            Event::Boundary(transaction) if !own.is_over(transaction) => {
+                *self = Self::Closing(own);
+                Outcome { before: kept, ..Outcome::drop_and(own.undo()) }
             }
-            Event::Boundary(Transaction::None) => {
+            Event::Boundary(_) => {
                 *self = Self::Passing;
                 Outcome::pass(kept)
             }
@@ -173,47 +215,47 @@ impl Stage {
         }
     }
 
-    fn committing(&mut self, event: Event) -> Outcome {
+    fn committing(&mut self, own: Own, event: Event) -> Outcome {
         match event {
             Event::Failed => {
                 self.take_kept();
                 Outcome::default()
             }
-            Event::Boundary(Transaction::None) => {
+            Event::Boundary(transaction) if own.is_over(transaction) => {
                 let kept = self.take_kept();
                 *self = Self::Passing;
                 Outcome::pass(kept)
             }
             // It failed before it began.
             Event::Boundary(_) => {
-                *self = Self::Closing;
-                Outcome::drop_and(Errand::Rollback)
+                *self = Self::Closing(own);
+                Outcome::drop_and(own.undo())
             }
             Event::Completed | Event::Copying | Event::Other => Outcome::drop(),
         }
     }
 
-    fn closing(&mut self, event: Event) -> Outcome {
+    fn closing(&mut self, own: Own, event: Event) -> Outcome {
         match event {
-            Event::Boundary(Transaction::None) => {
+            Event::Boundary(transaction) if own.is_over(transaction) => {
                 *self = Self::Passing;
                 Outcome::default()
             }
-            Event::Boundary(_) => Outcome::drop_and(Errand::Rollback),
+            Event::Boundary(_) => Outcome::drop_and(own.undo()),
             _ => Outcome::drop(),
         }
     }
 
     fn take_kept(&mut self) -> BytesMut {
         match self {
-            Self::Guarded(kept) | Self::Committing(kept) => std::mem::take(kept),
+            Self::Guarded(_, kept) | Self::Committing(_, kept) => std::mem::take(kept),
             _ => BytesMut::new(),
         }
     }
 
     /// Cuts the group at hand. What was kept back so far goes to the client: it was completed before.
     pub(super) fn cut(&mut self, rule: &'static str, otherwise: Scope) -> (Scope, BytesMut) {
-        let scope = if let Self::Guarded(_) = self { Scope::Guarded } else { otherwise };
+        let scope = if let Self::Guarded(own, _) = self { Scope::Guarded(*own) } else { otherwise };
         let kept = self.take_kept();
         *self = Self::Cut(Cut { rule, scope, at: At::Running });
         (scope, kept)
@@ -225,9 +267,9 @@ impl Stage {
         let next = match (cut.at, cut.scope) {
             (At::Running | At::Failed, _) => return None,
             (At::Over(_), Scope::Pipeline) => Next::Sync,
-            (At::Finished(at) | At::Over(at), Scope::Guarded) if at != Transaction::None => {
-                *self = Self::Closing;
-                return Some(Next::Errand(Errand::Rollback));
+            (At::Finished(at) | At::Over(at), Scope::Guarded(own)) if at != Transaction::None => {
+                *self = Self::Closing(own);
+                return Some(Next::Errand(own.undo()));
             }
             (At::Finished(Transaction::Open), _) => {
                 cut.at = At::Failed;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::calls::AGGREGATES;
+use super::functions::AGGREGATES;
 use super::select::LIMIT_BASE;
 use super::tokens::{Words, name};
 

@@ -4,6 +4,8 @@ use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart, SelectItem,
 };
 
+use super::functions::{AGGREGATES, ROW_FUNCTIONS, SCALARS};
+
 /// What was found in a select list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Calls(u8);
@@ -24,16 +26,23 @@ impl Calls {
 
     /// Looks through a select list. Expressions may be thousands of terms long, so they wait on a list of their own.
     pub(super) fn of(items: &[SelectItem]) -> Self {
-        let mut found = Self::default();
-        let mut waiting = Vec::new();
-        for item in items {
-            match item {
-                SelectItem::UnnamedExpr(expr)
-                | SelectItem::ExprWithAlias { expr, .. }
-                | SelectItem::ExprWithAliases { expr, .. } => waiting.push((expr, Inside::Nothing)),
-                SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => found.0 |= Self::COLUMN,
-            }
+        let mut found = Self::of_exprs(items.iter().filter_map(|item| match item {
+            SelectItem::UnnamedExpr(expr)
+            | SelectItem::ExprWithAlias { expr, .. }
+            | SelectItem::ExprWithAliases { expr, .. } => Some(expr),
+            SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => None,
+        }));
+        let all = |item: &SelectItem| matches!(item, SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_));
+        if items.iter().any(all) {
+            found.0 |= Self::COLUMN;
         }
+        found
+    }
+
+    /// Looks through expressions, as [`Self::of`].
+    pub(super) fn of_exprs<'a>(exprs: impl Iterator<Item = &'a Expr>) -> Self {
+        let mut found = Self::default();
+        let mut waiting: Vec<_> = exprs.map(|expr| (expr, Inside::Nothing)).collect();
         while let Some((expr, inside)) = waiting.pop() {
             found.look(expr, inside, &mut waiting);
         }
@@ -145,150 +154,3 @@ pub(super) fn last_name(name: &ObjectName) -> Option<&str> {
         _ => None,
     }
 }
-
-/// The aggregates of the server, and of common extensions.
-pub(super) const AGGREGATES: &[&str] = &[
-    "any_value",
-    "array_agg",
-    "avg",
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "bool_and",
-    "bool_or",
-    "corr",
-    "count",
-    "covar_pop",
-    "covar_samp",
-    "cume_dist",
-    "every",
-    "group_concat",
-    "json_agg",
-    "json_agg_strict",
-    "json_arrayagg",
-    "json_object_agg",
-    "json_objectagg",
-    "jsonb_agg",
-    "jsonb_object_agg",
-    "max",
-    "min",
-    "mode",
-    "percentile_cont",
-    "percentile_disc",
-    "range_agg",
-    "range_intersect_agg",
-    "regr_avgx",
-    "regr_avgy",
-    "regr_count",
-    "regr_intercept",
-    "regr_r2",
-    "regr_slope",
-    "regr_sxx",
-    "regr_sxy",
-    "regr_syy",
-    "st_collect",
-    "st_extent",
-    "st_union",
-    "std",
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "string_agg",
-    "sum",
-    "var_pop",
-    "var_samp",
-    "variance",
-    "xmlagg",
-];
-
-/// Functions that return rows.
-const ROW_FUNCTIONS: &[&str] = &[
-    "generate_series",
-    "generate_subscripts",
-    "json_array_elements",
-    "json_array_elements_text",
-    "json_each",
-    "json_each_text",
-    "json_object_keys",
-    "json_populate_recordset",
-    "json_to_recordset",
-    "jsonb_array_elements",
-    "jsonb_array_elements_text",
-    "jsonb_each",
-    "jsonb_each_text",
-    "jsonb_object_keys",
-    "jsonb_path_query",
-    "jsonb_populate_recordset",
-    "jsonb_to_recordset",
-    "regexp_matches",
-    "regexp_split_to_table",
-    "string_to_table",
-    "ts_stat",
-    "unnest",
-    "pg_ls_dir",
-];
-
-/// Ordinary functions that make one value of one row. What is missing here only makes a verdict milder.
-const SCALARS: &[&str] = &[
-    "abs",
-    "age",
-    "array_length",
-    "array_to_string",
-    "btrim",
-    "ceil",
-    "ceiling",
-    "char_length",
-    "coalesce",
-    "concat",
-    "concat_ws",
-    "date",
-    "date_add",
-    "date_format",
-    "date_part",
-    "date_sub",
-    "date_trunc",
-    "decode",
-    "encode",
-    "floor",
-    "format",
-    "from_unixtime",
-    "greatest",
-    "hex",
-    "if",
-    "ifnull",
-    "initcap",
-    "json_build_object",
-    "json_extract",
-    "json_unquote",
-    "jsonb_build_object",
-    "lcase",
-    "least",
-    "left",
-    "length",
-    "lower",
-    "lpad",
-    "ltrim",
-    "md5",
-    "now",
-    "nullif",
-    "replace",
-    "right",
-    "round",
-    "row_to_json",
-    "rpad",
-    "rtrim",
-    "split_part",
-    "substr",
-    "substring",
-    "substring_index",
-    "to_char",
-    "to_date",
-    "to_json",
-    "to_jsonb",
-    "to_timestamp",
-    "trim",
-    "trunc",
-    "ucase",
-    "unix_timestamp",
-    "upper",
-];

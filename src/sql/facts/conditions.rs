@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use sqlparser::ast::{BinaryOperator, DataType, Expr, TableFactor, UnaryOperator, Value};
 
+use super::calls;
 use super::join;
 use super::keyed::{
     CONDITIONS_MAX, Column, Equal, Goal, Keyed, Link, Match, Pin, SOURCES_MAX, Source, Sources, Values,
@@ -183,10 +184,25 @@ impl Scope {
 
     fn is_fixed_array(&self, expr: &Expr) -> bool {
         match expr {
-            Expr::Array(array) => array.elem.iter().all(|item| self.is_fixed(item)),
+            Expr::Array(array) => array.elem.iter().all(|item| self.is_fixed_element(item)),
             Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => self.is_fixed_array(inner),
             other => self.is_fixed(other),
         }
+    }
+
+    /// An element is one value, or an array of such; what is cast to an array, or to a type that nobody knows here, may be many.
+    fn is_fixed_element(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Array(_) => self.is_fixed_array(expr),
+            Expr::Nested(inner) => self.is_fixed_element(inner),
+            Expr::Cast { data_type: DataType::Array(_) | DataType::Custom(..), .. } => false,
+            other => self.is_fixed(other),
+        }
+    }
+
+    /// True where the arguments of `unnest` are values: its rows are their elements.
+    pub(super) fn are_fixed_arrays(&self, arrays: &[Expr]) -> bool {
+        arrays.iter().all(|array| self.is_fixed_array(array))
     }
 
     /// The formula of all this, where a key may bound it.
@@ -220,6 +236,9 @@ fn renames(factor: &TableFactor) -> bool {
 /// True where different values of a column never equal one value of this type. A number with a floating point is
 /// near to many, and a padded string is equal to those with more or less padding.
 fn is_exact(data_type: &DataType) -> bool {
+    if let DataType::Custom(name, _) = data_type {
+        return calls::last_name(name).is_some_and(|name| EXACT_TYPES.contains(&name));
+    }
     !matches!(
         data_type,
         DataType::Float(_)
@@ -234,6 +253,9 @@ fn is_exact(data_type: &DataType) -> bool {
             | DataType::Character(_)
     )
 }
+
+/// Types of the server that the parser has no name for. One that nobody knows here may be equal to many values, as citext is.
+const EXACT_TYPES: &[&str] = &["cidr", "inet", "macaddr", "macaddr8", "money", "name", "oid", "timestamptz", "xid8"];
 
 /// What a source's own formula may weigh.
 const ROWS_WEIGHT_MAX: usize = 16;

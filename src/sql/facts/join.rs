@@ -154,9 +154,9 @@ pub(super) fn only_links(condition: &Expr, from: &[TableWithJoins]) -> bool {
 /// The name by which the columns of a table can be qualified.
 pub(super) fn alias(factor: &TableFactor) -> Option<&str> {
     match factor {
-        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-            Some(&alias.name.value)
-        }
+        TableFactor::Table { alias: Some(alias), .. }
+        | TableFactor::Derived { alias: Some(alias), .. }
+        | TableFactor::UNNEST { alias: Some(alias), .. } => Some(&alias.name.value),
         TableFactor::Table { name, alias: None, .. } => calls::last_name(name),
         _ => None,
     }

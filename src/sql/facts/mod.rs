@@ -8,7 +8,9 @@ mod adapt;
 mod calls;
 pub mod claims;
 mod conditions;
+mod constant;
 mod cut;
+mod functions;
 mod inside;
 mod join;
 pub mod keyed;
@@ -19,6 +21,7 @@ mod select;
 mod tokens;
 mod truth;
 mod unreadable;
+mod whole;
 mod write;
 mod written;
 

@@ -12,6 +12,8 @@ pub enum Reach {
     Rows(u64),
     /// As many as the longest VALUES of the text has tuples.
     Tuples,
+    /// As many as the longest array of the text, or of its values, has elements.
+    Elements,
     /// Every row of a table: an index into the statement's tables.
     Table(u16),
     /// Nobody can tell.
@@ -61,7 +63,7 @@ impl Reach {
     /// Nodes of the formula.
     pub fn weight(&self) -> usize {
         match self {
-            Self::Silent | Self::Rows(_) | Self::Tuples | Self::Table(_) | Self::Unknown => 1,
+            Self::Silent | Self::Rows(_) | Self::Tuples | Self::Elements | Self::Table(_) | Self::Unknown => 1,
             Self::Filtered(inner) | Self::Limited(inner, _) | Self::Unsure(inner) | Self::Optional(inner) => {
                 1 + inner.weight()
             }

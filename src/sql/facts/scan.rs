@@ -7,7 +7,7 @@ use sqlparser::dialect::{self, MySqlDialect, PostgreSqlDialect};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Tokenizer;
 
-use super::calls::AGGREGATES;
+use super::functions::AGGREGATES;
 use super::select::NO_VALUE;
 use super::tokens::{Token, name, parenthesised, tokens};
 use super::truth::{self, Truth};

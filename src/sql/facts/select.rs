@@ -112,7 +112,7 @@ impl Reader {
             SetExpr::Query(query) => self.query(query),
             SetExpr::SetOperation { .. } => self.body(body),
             // The shape keeps the first tuple of many.
-            SetExpr::Values(values) if values.rows.len() == 1 => Reach::Tuples,
+            SetExpr::Values(values) if values.rows.len() == 1 => self.tuples(values),
             SetExpr::Values(values) => Reach::Rows(values.rows.len() as u64),
             SetExpr::Table(table) => {
                 let name = table.table_name.as_deref().unwrap_or_default();
@@ -124,6 +124,16 @@ impl Reader {
             SetExpr::Insert(write) | SetExpr::Update(write) | SetExpr::Delete(write) | SetExpr::Merge(write) => {
                 self.statement(write)
             }
+        }
+    }
+
+    /// One tuple may call a function that returns rows; several may not.
+    fn tuples(&self, values: &sqlparser::ast::Values) -> Reach {
+        let calls = Calls::of_exprs(values.rows.iter().flat_map(|row| row.content.iter()));
+        match self.dialect {
+            Dialect::Postgres if calls.has(Calls::ROWS) => Reach::Unknown,
+            Dialect::Postgres if calls.has(Calls::UNKNOWN) => Reach::Tuples.unsure(),
+            Dialect::Postgres | Dialect::MySql => Reach::Tuples,
         }
     }
 
@@ -166,6 +176,7 @@ impl Reader {
                 let reach = if *lateral { self.lateral(subquery, scope) } else { self.query(subquery) };
                 (if sample.is_some() { reach.filtered() } else { reach }, None)
             }
+            TableFactor::UNNEST { array_exprs, .. } if scope.are_fixed_arrays(array_exprs) => (Reach::Elements, None),
             _ => (Reach::Unknown, None),
         };
         scope.add(factor, &reach, table);
@@ -253,7 +264,8 @@ fn narrowed(select: &Select, parts: Vec<Reach>, condition: &Expr, scope: &mut Sc
 pub(super) fn shaped(select: &Select, reach: Reach, having: Having) -> Reach {
     let calls = Calls::of(&select.projection);
     if calls.has(Calls::ROWS) {
-        return Reach::Unknown;
+        // So many rows for each that it reads.
+        return Reach::product(vec![reach, Reach::Unknown]);
     }
     let counted = counted(select, reach, having, calls);
     // Any function that nobody knows here may return rows.

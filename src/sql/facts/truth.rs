@@ -1,8 +1,9 @@
 //! Conditions that are true for every row.
 
-use sqlparser::ast::{BinaryOperator, Expr, Query, Select, SelectItem, SetExpr, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, Expr, SelectItem, UnaryOperator, Value};
 
 use super::claims::{Always, Claims};
+use super::constant::{is_constant, no_rows, one_row};
 
 /// What a condition comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +137,9 @@ fn known(condition: &Expr) -> Folded {
         },
         Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => read(condition),
         Expr::BinaryOp { left, op, right } => compared(left, op, right),
-        Expr::IsNotDistinctFrom(left, right) if same_column(left, right) => Folded::Always,
+        Expr::IsNotDistinctFrom(left, right) if same_column(left, right) || (is_null(left) && is_null(right)) => {
+            Folded::Always
+        }
         Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => read(inner),
         Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => read(inner).not(),
         Expr::IsNotNull(inner) => not_null(inner),
@@ -146,38 +149,24 @@ fn known(condition: &Expr) -> Folded {
             let found = list.iter().any(|item| same_column(expr, item) || equal_numbers(expr, item));
             if found { Folded::Always } else { Folded::Depends }
         }
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => match peel(right) {
+            Expr::Array(array) if array.elem.iter().any(|item| same_column(left, item)) => Folded::Always,
+            _ => Folded::Depends,
+        },
+        Expr::Between { expr, negated, low, high } => {
+            let least = compared(expr, &BinaryOperator::GtEq, low);
+            let between = least.and(compared(expr, &BinaryOperator::LtEq, high));
+            if *negated { between.not() } else { between }
+        }
         Expr::Exists { subquery, negated } if one_row(subquery).is_some() => Folded::from(!negated),
+        Expr::Exists { subquery, negated } if no_rows(subquery) => Folded::from(*negated),
         Expr::Subquery(query) => match one_row(query).map(|select| select.projection.as_slice()) {
-            Some([SelectItem::UnnamedExpr(value)]) => read(value),
+            Some([SelectItem::UnnamedExpr(value)]) if one_row(query).is_some_and(|select| select.from.is_empty()) => {
+                read(value)
+            }
             _ => Folded::Depends,
         },
         _ => Folded::Depends,
-    }
-}
-
-/// A query that gives one row whatever the tables hold.
-fn one_row(query: &Query) -> Option<&Select> {
-    match &*query.body {
-        SetExpr::Select(select) if select.from.is_empty() && select.selection.is_none() => Some(select),
-        _ => None,
-    }
-}
-
-/// True where only values and operators stand in a condition; of a list only the first item is here. A parameter looks like a value here: [`Always::Literal`].
-fn is_constant(condition: &Expr) -> bool {
-    match condition {
-        Expr::Value(value) => value.value != Value::Null,
-        Expr::TypedString(_) => true,
-        Expr::Nested(inner)
-        | Expr::Cast { expr: inner, .. }
-        | Expr::UnaryOp { expr: inner, .. }
-        | Expr::IsNull(inner)
-        | Expr::IsNotNull(inner) => is_constant(inner),
-        Expr::BinaryOp { left, right, .. } | Expr::IsNotDistinctFrom(left, right) => {
-            is_constant(left) && is_constant(right)
-        }
-        Expr::Between { expr, low, high, .. } => is_constant(expr) && is_constant(low) && is_constant(high),
-        _ => false,
     }
 }
 
@@ -194,6 +183,15 @@ fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Folded {
     let (left, right) = (peel(left), peel(right));
     if let (Some(a), Some(b)) = (number(left), number(right)) {
         return ordered(a.cmp(&b), op);
+    }
+    if let (Expr::Tuple(left), Expr::Tuple(right), BinaryOperator::Eq) = (left, right, op)
+        && left.len() == right.len()
+    {
+        let pairs = left.iter().zip(right).map(|(left, right)| compared(left, op, right));
+        return pairs.fold(Folded::Always, Folded::and);
+    }
+    if *op == BinaryOperator::Spaceship && is_null(left) && is_null(right) {
+        return Folded::Always;
     }
     if same_column(left, right) {
         return ordered(std::cmp::Ordering::Equal, op);

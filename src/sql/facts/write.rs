@@ -10,6 +10,7 @@ use super::keyed::{Goal, Sources};
 use super::mysql;
 use super::select::{self, Reader};
 use super::truth::{self, Folded, Keys, Truth};
+use super::whole;
 use super::{Filter, Reach, TableName, Write, WriteKind};
 use crate::sql::dialect::Dialect;
 
@@ -71,6 +72,7 @@ impl Reader {
             self.joined(beside, &mut scope);
         });
         let filter = match target.condition {
+            Some(condition) if whole::is_every_row(condition, self.single(&target.tables)) => Filter::ConstantTrue,
             Some(condition) if scope.len() == 1 => conditional(condition),
             condition => filter(condition),
         };
@@ -93,6 +95,14 @@ impl Reader {
             // MySQL may write to all of them.
             Dialect::MySql if scope.len() > 1 => Reach::Unknown,
             Dialect::MySql | Dialect::Postgres => scope.keyed(Goal::First, rows),
+        }
+    }
+
+    /// The tables of a write that surely is to the first: MySQL may write to any.
+    fn single<'t, 'a>(&self, tables: &'t [&'a TableWithJoins]) -> &'t [&'a TableWithJoins] {
+        match self.dialect {
+            Dialect::MySql if tables.len() > 1 => &[],
+            Dialect::MySql | Dialect::Postgres => tables,
         }
     }
 

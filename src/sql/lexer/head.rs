@@ -34,6 +34,9 @@ impl Lexer<'_> {
         if self.head != Head::Done {
             self.head_word(word, shape);
         }
+        if self.list > 0 {
+            self.listed_word(word, shape);
+        }
         // `LIMIT CAST (10 AS bigint)` is a limit all the same.
         self.limit_next &= word == Word::Cast;
         self.pair_word(word);
@@ -64,6 +67,7 @@ impl Lexer<'_> {
     pub(super) fn name(&mut self, word: Word) {
         self.pair_word(word);
         self.limit_next = false;
+        self.listed |= self.list > 0;
         if let Some(top) = self.top_mut() {
             top.tuples = Tuples::No;
         }

@@ -17,6 +17,7 @@ mod body;
 mod fold;
 mod head;
 mod keyword;
+mod list;
 mod mysql;
 mod nest;
 mod piece;

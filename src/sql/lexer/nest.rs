@@ -55,10 +55,14 @@ pub(super) struct Frame {
     pub(super) place: Place,
     /// Commas of a list; arms of a CASE.
     pub(super) items: u32,
-    /// List: where its first item ends. CASE: where the arm being read begins, or `NONE`.
+    /// List: commas of the lists inside.
+    pub(super) inside: u32,
+    /// List: where the last item that is kept ends. CASE: where the arm being read begins, or `NONE`.
     pub(super) keep: usize,
-    /// CASE: where the arm before that begins, or `NONE`.
+    /// List: where that item begins. CASE: where the arm before that begins, or `NONE`.
     pub(super) mark: usize,
+    /// List: items kept beside the first.
+    pub(super) kept: u8,
     pub(super) tuples: Tuples,
     pub(super) tuple_count: u32,
     /// Where the first tuple ends.
@@ -71,7 +75,23 @@ impl Frame {
     pub(super) const STATEMENT: Self = Self::new(FrameKind::Group, Place::Other);
 
     pub(super) const fn new(kind: FrameKind, place: Place) -> Self {
-        Self { kind, place, items: 0, keep: NONE, mark: NONE, tuples: Tuples::No, tuple_count: 0, tuple_keep: 0 }
+        Self {
+            kind,
+            place,
+            items: 0,
+            inside: 0,
+            keep: NONE,
+            mark: NONE,
+            kept: 0,
+            tuples: Tuples::No,
+            tuple_count: 0,
+            tuple_keep: 0,
+        }
+    }
+
+    /// One whose first item begins at `mark`.
+    const fn starting(kind: FrameKind, place: Place, mark: usize) -> Self {
+        Self { mark, ..Self::new(kind, place) }
     }
 }
 
@@ -136,7 +156,10 @@ impl Lexer<'_> {
         self.put(b"(");
         self.at += 1;
         self.head_paren();
-        self.open(Frame::new(kind, place));
+        self.open(match kind {
+            FrameKind::List => Frame::starting(kind, place, self.out.shape.len()),
+            _ => Frame::new(kind, place),
+        });
         self.token(Last::Open);
         self.pair = self.pair.opened();
     }
@@ -179,20 +202,6 @@ impl Lexer<'_> {
         }
     }
 
-    fn close_list(&mut self, frame: &Frame) {
-        let items = frame.items.saturating_add(1);
-        let counts = &mut self.piece.counts;
-        match frame.kind {
-            FrameKind::List => counts.in_items = counts.in_items.max(items),
-            FrameKind::RowArray => counts.array_elements = counts.array_elements.max(items),
-            FrameKind::Array => {}
-            _ => return,
-        }
-        if frame.items > 0 {
-            self.cut(frame.keep);
-        }
-    }
-
     fn close_tuple(&mut self) {
         let end = self.out.shape.len();
         let Some(parent) = self.top_mut() else { return };
@@ -214,15 +223,21 @@ impl Lexer<'_> {
         let kind = match self.last {
             Last::Word(Word::Array) if top == FrameKind::Rows => FrameKind::RowArray,
             Last::Word(Word::Array) => FrameKind::Array,
-            Last::OpenBracket | Last::Comma if nested => FrameKind::Array,
+            Last::OpenBracket | Last::Comma if nested => top,
             _ => FrameKind::Index,
         };
+        let list = matches!(kind, FrameKind::Array | FrameKind::RowArray);
+        // A subscript, or the type of an array, which holds many values.
+        self.listed |= self.list > 0 && !list;
         if matches!(self.last, Last::Comma | Last::Operator | Last::Compare) {
             self.gap();
         }
         self.put(b"[");
         self.at += 1;
-        self.open(Frame::new(kind, Place::Other));
+        self.open(match list {
+            true => Frame::starting(kind, Place::Other, self.out.shape.len()),
+            false => Frame::new(kind, Place::Other),
+        });
         self.token(Last::OpenBracket);
         self.pair = Pair::None;
         self.limit_next = false;
@@ -245,19 +260,10 @@ impl Lexer<'_> {
 
     #[inline(always)]
     pub(super) fn comma(&mut self) {
-        let end = self.out.shape.len();
         if self.deep > 0 {
             self.deep_item();
-        } else if let Some(top) = self.frames.last_mut()
-            && matches!(top.kind, FrameKind::List | FrameKind::Array | FrameKind::RowArray)
-        {
-            top.items = top.items.saturating_add(1);
-            if top.items == 1 {
-                top.keep = end;
-            } else {
-                let keep = top.keep;
-                self.cut(keep);
-            }
+        } else if matches!(self.top().kind, FrameKind::List | FrameKind::Array | FrameKind::RowArray) {
+            self.next_item();
         }
         self.put(b",");
         self.at += 1;

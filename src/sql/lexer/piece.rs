@@ -60,6 +60,8 @@ impl Marks {
     /// No statement of its own, but judged all the same: another way to read the text, where MySQL's executable
     /// comments run on some servers only, or the text that a `PREPARE` names.
     pub const ASIDE: Self = Self(16);
+    /// A list holds more behind its first item than values and what its shape kept.
+    pub const LISTED: Self = Self(32);
     /// Not all of its shape was kept, or it stands for several statements.
     pub const CUT: Self = Self(256);
     /// An UPDATE or DELETE stands in what was not kept.

@@ -62,6 +62,10 @@ pub(super) struct Lexer<'a> {
     pub(super) deep: usize,
     /// Items of every kind that stand so deep.
     pub(super) deep_items: u32,
+    /// How many frames are open in the outermost list of which an item behind the first is being read; 0 outside of any.
+    pub(super) list: usize,
+    /// That item has more than values in it.
+    pub(super) listed: bool,
     /// Where the shape ended when the statement began.
     pub(super) before: usize,
     /// Statements by shape, once there are very many.
@@ -117,6 +121,8 @@ impl<'a> Lexer<'a> {
             frames: Vec::with_capacity(16),
             deep: 0,
             deep_items: 0,
+            list: 0,
+            listed: false,
             before: 0,
             fold: None,
             last: Last::Start,
@@ -203,6 +209,8 @@ impl<'a> Lexer<'a> {
         self.frames.push(Frame::STATEMENT);
         self.deep = 0;
         self.deep_items = 0;
+        self.list = 0;
+        self.listed = false;
         self.before = shape;
         self.last = Last::Start;
         self.before_last = Last::Start;

@@ -20,6 +20,8 @@ pub struct Schema {
     path: SearchPath,
     /// Names that mean a temporary table, of which nothing is known.
     hidden: Arc<[Box<str>]>,
+    /// Names of tables that may be other ones by now.
+    doubted: Arc<[Box<str>]>,
 }
 
 /// By name; each with the schemas that it stands in.
@@ -43,6 +45,12 @@ impl Schema {
     #[must_use]
     pub fn hiding(&self, names: &[Box<str>]) -> Self {
         Self { hidden: names.into(), ..self.clone() }
+    }
+
+    /// The same tables but those of these names, in any schema: nothing is known of them until they have been read again.
+    #[must_use]
+    pub fn doubting(&self, names: &[Box<str>]) -> Self {
+        Self { doubted: names.into(), ..self.clone() }
     }
 
     /// How many rows a table holds. Where the search path is not known, an unqualified name that stands in several
@@ -70,7 +78,8 @@ impl Schema {
     }
 
     fn hides(&self, table: &TableName) -> bool {
-        table.schema().is_none() && self.hidden.iter().any(|hidden| **hidden == *table.name())
+        let among = |names: &[Box<str>]| names.iter().any(|name| **name == *table.name());
+        (table.schema().is_none() && among(&self.hidden)) || among(&self.doubted)
     }
 
     fn home<'a>(&self, homes: &'a Homes, table: &TableName) -> Option<&'a Table> {

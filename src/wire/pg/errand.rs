@@ -6,12 +6,20 @@ use super::code::client;
 use super::refusal::{copy_fail, failing_parse, failing_query, message};
 use crate::wire::Errand;
 
+/// Our savepoint. None of this name stays: it is released, or goes with what it stands in.
+const SAVEPOINT: &str = "floodwall_write";
+
 /// Writes an errand and hands each code that was written to `sent`.
 pub fn write(errand: Errand<'_>, out: &mut BytesMut, mut sent: impl FnMut(u8)) {
     match errand {
         Errand::Begin => query("BEGIN", out, sent),
         Errand::Commit => query("COMMIT", out, sent),
         Errand::Rollback => query("ROLLBACK", out, sent),
+        Errand::Savepoint => query(&format!("SAVEPOINT {SAVEPOINT}"), out, sent),
+        Errand::Release => query(&format!("RELEASE SAVEPOINT {SAVEPOINT}"), out, sent),
+        Errand::RollbackTo => {
+            query(&format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}"), out, sent);
+        }
         Errand::Flush => {
             message(client::FLUSH, &[], out);
             sent(client::FLUSH);

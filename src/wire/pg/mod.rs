@@ -84,7 +84,7 @@ impl Protocol for Pg {
     }
 
     fn skipping(conversation: &Conversation) -> bool {
-        conversation.phase == Phase::Skipping
+        matches!(conversation.phase, Phase::Skipping)
     }
 
     fn client(conversation: &mut Conversation, head: Head) -> Passage {

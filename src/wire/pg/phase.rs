@@ -273,7 +273,7 @@ impl Owed {
             }
         }
         // What is left has been read by the server, unless a statement before it may still begin a COPY.
-        if self.pipeline == Pipeline::Closed && self.steps.iter().all(|step| step == Step::CopyEnd) {
+        if self.pipeline == Pipeline::Closed && self.steps.boundaries() == 0 {
             self.steps = Steps::default();
         }
     }
@@ -346,10 +346,9 @@ impl Owed {
         if self.track == Track::Lost {
             return Tail::Lost;
         }
-        let mut boundaries = self.steps.iter().filter(|&step| step != Step::CopyEnd);
-        match (boundaries.next(), boundaries.next(), self.pipeline) {
-            (None, ..) => Tail::Open,
-            (Some(_), None, Pipeline::Closed) => Tail::Closed,
+        match (self.steps.boundaries(), self.pipeline) {
+            (0, _) => Tail::Open,
+            (1, Pipeline::Closed) => Tail::Closed,
             _ => Tail::Buried,
         }
     }

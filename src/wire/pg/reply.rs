@@ -37,6 +37,7 @@ impl Conversation {
     pub(super) fn plain(&self, code: u8, frame: &[u8]) -> Reply {
         match code {
             server::DATA_ROW => Reply::Row,
+            server::FUNCTION_RESULT => Reply::Value,
             // Data that flows both ways is replication, which no budget counts.
             server::COPY_DATA if !matches!(self.phase, Phase::CopyBoth(_)) => Reply::Piece,
             server::COMMAND_COMPLETE => Reply::Completed(completion(frame)),

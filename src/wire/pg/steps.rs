@@ -23,8 +23,9 @@ pub struct Steps {
     /// Up to 32 entries, the oldest in the lowest bits.
     packed: u64,
     count: u32,
-    /// Younger than all packed ones; empty while they have room.
-    more: VecDeque<Step>,
+    /// Younger than all packed ones; `None` while they have room, which is nearly always.
+    #[expect(clippy::box_collection, reason = "each session has one, and hardly any has entries")]
+    more: Option<Box<VecDeque<Step>>>,
 }
 
 const PACKED_MAX: u32 = 32;
@@ -43,16 +44,23 @@ impl Steps {
     /// All steps, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Step> {
         let packed = (0..self.count).map(|at| unpack(self.packed.wrapping_shr(at.wrapping_mul(2))));
-        packed.chain(self.more.iter().copied())
+        packed.chain(self.more.iter().flat_map(|more| more.iter().copied()))
+    }
+
+    /// How many of them end in ReadyForQuery: all but [`Step::CopyEnd`], whose two bits are both set.
+    pub fn boundaries(&self) -> u32 {
+        let ends = (self.packed & (self.packed >> 1) & 0x5555_5555_5555_5555).count_ones();
+        let more = self.more.iter().flat_map(|more| more.iter()).filter(|&&step| step != Step::CopyEnd);
+        self.count.saturating_sub(ends).saturating_add(u32::try_from(more.count()).unwrap_or(u32::MAX))
     }
 
     /// Adds the youngest step.
     pub fn push(&mut self, step: Step) {
-        if self.count < PACKED_MAX && self.more.is_empty() {
+        if self.count < PACKED_MAX && self.more.is_none() {
             self.packed |= pack(step).wrapping_shl(self.count.wrapping_mul(2));
             self.count = self.count.saturating_add(1);
         } else {
-            self.more.push_back(step);
+            self.more.get_or_insert_default().push_back(step);
         }
     }
 
@@ -61,14 +69,21 @@ impl Steps {
         let step = self.front()?;
         self.packed >>= 2;
         self.count = self.count.saturating_sub(1);
-        if let Some(next) = self.more.pop_front() {
+        if self.more.is_some() {
+            self.refill();
+        }
+        Some(step)
+    }
+
+    #[cold]
+    fn refill(&mut self) {
+        if let Some(next) = self.more.as_mut().and_then(|more| more.pop_front()) {
             self.packed |= pack(next).wrapping_shl(self.count.wrapping_mul(2));
             self.count = self.count.saturating_add(1);
         }
-        if self.more.is_empty() {
-            self.more = VecDeque::new();
+        if self.more.as_ref().is_some_and(|more| more.is_empty()) {
+            self.more = None;
         }
-        Some(step)
     }
 }
 
@@ -121,6 +136,7 @@ mod tests {
                 prop_assert_eq!(steps.front(), plain.front().copied());
                 prop_assert_eq!(steps.is_empty(), plain.is_empty());
                 prop_assert!(steps.iter().eq(plain.iter().copied()));
+                prop_assert_eq!(steps.boundaries() as usize, plain.iter().filter(|&&step| step != Step::CopyEnd).count());
             }
         }
     }

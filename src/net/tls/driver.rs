@@ -1,4 +1,4 @@
-//! The monitor's connections by the listener's `server_tls`.
+//! Connections of the `tokio-postgres` driver (the monitor's) by a listener's `server_tls`.
 
 use std::future::Future;
 use std::io;
@@ -9,16 +9,24 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
+use super::connector::Connector;
+use super::socket::Socket;
 use crate::config::TlsMode;
-use crate::net::tls::{Connector, Socket};
 
-/// How the monitor's driver shakes hands.
+/// How the driver shakes hands.
 #[derive(Debug, Clone)]
-pub(super) struct Secure(pub(super) Option<Arc<Connector>>);
+pub struct Driver(Option<Arc<Connector>>);
 
-impl Secure {
-    pub(super) fn ssl_mode(&self) -> SslMode {
+impl Driver {
+    /// By a listener's `server_tls` as it is now; `None`: without TLS.
+    pub const fn new(connector: Option<Arc<Connector>>) -> Self {
+        Self(connector)
+    }
+
+    /// What the driver is to ask of a server. A Unix socket, whose host is its folder, never has TLS.
+    pub fn ssl_mode(&self, host: &str) -> SslMode {
         match self.0.as_deref().map(Connector::mode) {
+            _ if host.starts_with('/') => SslMode::Disable,
             None | Some(TlsMode::Disable) => SslMode::Disable,
             Some(TlsMode::Prefer) => SslMode::Prefer,
             Some(TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull) => SslMode::Require,
@@ -28,12 +36,12 @@ impl Secure {
 
 /// One handshake to come.
 #[derive(Debug)]
-pub(super) struct Handshake {
+pub struct Handshake {
     connector: Option<Arc<Connector>>,
     host: String,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Secure {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Driver {
     type Stream = Socket<S>;
     type TlsConnect = Handshake;
     type Error = io::Error;

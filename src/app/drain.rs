@@ -1,0 +1,55 @@
+//! The end: nobody comes in any more, sessions end with their transactions, the rest is cut off.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::{App, Job, herald};
+use crate::client::door::Sharing;
+use crate::clock;
+use crate::control::Shutdown;
+use crate::roster::Signal;
+use crate::session::house::Common;
+use crate::shutdown;
+use crate::worker::Workers;
+
+/// In a hand-over: how long a session that has only just begun is left alone, so that a client that comes for one statement and was
+/// accepted here sees nothing of it.
+const SETTLING: Duration = Duration::from_secs(2);
+/// How long sessions have to say goodbye once the time of the drain is over.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How often a drain looks whether everybody has left.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+impl App {
+    /// Takes nobody in any more and waits for sessions to reach the end of their transactions; then ends the rest.
+    pub(super) async fn drain(self) {
+        let Self { common, open, workers, reloader } = self;
+        let grace = if open.iter().any(|open| open.sharing == Sharing::HandOver) { SETTLING } else { Duration::ZERO };
+        drop(open);
+        herald::stopping();
+        let patience = reloader.config.load().drain_timeout;
+        let mut shutdowns = common.control.shutdowns();
+        tracing::info!(sessions = common.roster.len(), timeout = ?patience, "draining");
+        tokio::select! {
+            () = emptied(&workers, &common, Signal::Drain, grace) => {}
+            () = sleep(patience) => {}
+            _ = shutdowns.wait_for(|how| *how == Shutdown::Now) => {}
+            () = shutdown::watch(&common.control) => {}
+        }
+        if timeout(FAREWELL, emptied(&workers, &common, Signal::Shutdown, Duration::ZERO)).await.is_err() {
+            tracing::warn!(sessions = common.roster.len(), "sessions were cut off");
+        }
+    }
+}
+
+/// Signals every session that has been there for `grace`, also those that were only just logging in, until none is left.
+async fn emptied(workers: &Workers<Job>, common: &Common, signal: Signal, grace: Duration) {
+    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    while workers.load() > 0 {
+        let joined_by_ms = clock::uptime_ms().saturating_sub(grace_ms);
+        let sessions = common.roster.list();
+        sessions.iter().filter(|entry| entry.since_ms <= joined_by_ms).for_each(|entry| entry.signal(signal));
+        sleep(DRAIN_LOOK).await;
+    }
+}

@@ -1,0 +1,31 @@
+//! What follows the choice among several servers: sessions and the catalogue.
+
+use super::listeners::follow;
+use crate::roster::Signal;
+use crate::server::nodes::Leave;
+use crate::session::house::{Common, House};
+
+/// Ends sessions whose server is no longer the one that is used.
+pub(super) fn leave_past_servers(common: &Common, house: &House) {
+    if !house.nodes.several() {
+        return;
+    }
+    let sessions = common.roster.list();
+    for entry in sessions.iter().filter(|entry| entry.identity.listener == house.name) {
+        match house.nodes.outdated(entry.server_generation) {
+            None => {}
+            Some(Leave::AtBoundary) => entry.signal(Signal::Drain),
+            Some(Leave::Now) => entry.signal(Signal::Shutdown),
+        }
+    }
+}
+
+/// Has the catalogue read whichever server is used. Never returns.
+pub(super) async fn follow_primary(house: &House) {
+    let mut choices = house.nodes.watch();
+    choices.mark_changed();
+    while choices.changed().await.is_ok() {
+        let choice = choices.borrow_and_update().clone();
+        follow(&house.catalog, &choice, &house.settings.load().listener);
+    }
+}

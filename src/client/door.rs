@@ -1,0 +1,252 @@
+//! Where clients come in: a TCP port or a Unix socket.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+use socket2::{SockFilter, SockRef};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+
+use crate::address::Endpoint;
+use crate::net::arrived::Arrived;
+use crate::net::socket;
+
+/// Connections that the kernel completes before they are accepted.
+const BACKLOG: u32 = 4096;
+/// Who may connect to the socket: everybody who may enter its folder, as with PostgreSQL's own.
+const MODE: u32 = 0o777;
+
+/// Whether others may listen at the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nobody else may.
+    Alone,
+    /// Another process may, and takes over.
+    HandOver,
+}
+
+/// A place where clients come in.
+#[derive(Debug)]
+pub enum Door {
+    /// A TCP port.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(Socket),
+}
+
+/// A Unix socket that is removed with its owner.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    path: Arc<Path>,
+    made: Made,
+}
+
+/// Whose file the socket is.
+#[derive(Debug)]
+enum Made {
+    /// Made by us, with this inode; the lock is held for as long as we listen.
+    Here { inode: u64, lock: Option<(File, PathBuf)> },
+    /// Given to us, and left where it is.
+    Elsewhere,
+}
+
+/// Somebody who has just come in.
+#[derive(Debug)]
+pub struct Entrant {
+    /// The socket.
+    pub socket: Arrived,
+    /// Where it comes from.
+    pub peer: Endpoint,
+    /// Our end, as it was dialled.
+    pub local: Endpoint,
+}
+
+impl Door {
+    /// Opens a TCP port.
+    ///
+    /// # Errors
+    /// The address is in use or not ours.
+    pub fn port(address: SocketAddr, sharing: Sharing) -> io::Result<Self> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(sharing == Sharing::HandOver)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG).map(Self::Tcp)
+    }
+
+    /// Opens the Unix socket of a folder, named as clients of PostgreSQL look for it.
+    ///
+    /// # Errors
+    /// Another process listens there, or the folder can't be written.
+    pub fn socket(folder: &Path, port: u16, sharing: Sharing) -> io::Result<Self> {
+        Socket::bind(&folder.join(format!(".s.PGSQL.{port}")), sharing).map(Self::Unix)
+    }
+
+    /// Takes over a TCP socket that listens already.
+    ///
+    /// # Errors
+    /// The runtime could not take it.
+    pub fn given_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Self::Tcp)
+    }
+
+    /// Takes over a Unix socket that listens already; its file is left to whoever made it.
+    ///
+    /// # Errors
+    /// The runtime could not take it.
+    pub fn given_unix(listener: std::os::unix::net::UnixListener, path: &Path) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        Ok(Self::Unix(Socket { listener, path: path.into(), made: Made::Elsewhere }))
+    }
+
+    /// Accepts one client. Cancel-safe.
+    ///
+    /// # Errors
+    /// The client is gone, or the system has nothing left.
+    pub async fn accept(&self) -> io::Result<Entrant> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                socket::prepare(&stream)?;
+                let local = stream.local_addr()?;
+                Ok(Entrant { socket: Arrived::Tcp(stream.into_std()?), peer: peer.into(), local: local.into() })
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.listener.accept().await?;
+                let place = Endpoint::Unix(Arc::clone(&socket.path));
+                Ok(Entrant { socket: Arrived::Unix(stream.into_std()?), peer: place.clone(), local: place })
+            }
+        }
+    }
+
+    /// Lets nobody new begin to connect, while those who have begun still come through: a port drops SYN packets, which clients send
+    /// again a second later, to whoever then listens there. A Unix socket that another process has replaced gets nobody new anyway.
+    ///
+    /// # Errors
+    /// The system does not filter.
+    pub fn hush(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => SockRef::from(listener).attach_filter(&DROP_SYN),
+            Self::Unix(_) => Ok(()),
+        }
+    }
+}
+
+/// Classic BPF for a listening TCP socket, whose packets begin with the TCP header: load the byte of flags, drop the packet where
+/// SYN is set, else take it whole. Codes: `BPF_LD | BPF_B | BPF_ABS`, `BPF_JMP | BPF_JSET | BPF_K`, `BPF_RET | BPF_K`.
+const DROP_SYN: [SockFilter; 4] = [
+    SockFilter::new(0x30, 0, 0, 13),
+    SockFilter::new(0x45, 0, 1, 0x02),
+    SockFilter::new(0x06, 0, 0, 0),
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+];
+
+impl Socket {
+    fn bind(path: &Path, sharing: Sharing) -> io::Result<Self> {
+        let (listener, lock) = match sharing {
+            Sharing::Alone => {
+                let lock = lock(path)?;
+                remove_stale(path)?;
+                (UnixListener::bind(path)?, Some(lock))
+            }
+            // In one step, so that there is no moment without a socket.
+            Sharing::HandOver => {
+                let draft = path.with_extension(std::process::id().to_string());
+                remove_stale(&draft)?;
+                let listener = UnixListener::bind(&draft)?;
+                fs::rename(&draft, path)?;
+                (listener, None)
+            }
+        };
+        fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        let inode = fs::symlink_metadata(path)?.ino();
+        Ok(Self { listener, path: path.into(), made: Made::Here { inode, lock } })
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let Made::Here { inode, lock } = &self.made else { return };
+        if fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == *inode) {
+            drop(fs::remove_file(&self.path));
+        }
+        // The file goes while it is locked, so that nobody locks one that has no name.
+        if let Some((_, path)) = lock {
+            drop(fs::remove_file(path));
+        }
+    }
+}
+
+/// Locks `.s.PGSQL.<port>.lock` beside the socket: of two processes that start at once one is too late.
+fn lock(path: &Path) -> io::Result<(File, PathBuf)> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let place = PathBuf::from(name);
+    let file = File::options().create(true).truncate(false).write(true).open(&place)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| io::Error::from(io::ErrorKind::AddrInUse))?;
+    Ok((file, place))
+}
+
+/// Removes a socket that a process left behind that ended badly. Whatever else stands there stays.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type())) {
+        return Ok(());
+    }
+    match StdUnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        // It answers, or is too busy to.
+        _ => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(folder: &Path, sharing: Sharing) -> io::Result<Door> {
+        Door::socket(folder, 5432, sharing)
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_taken_once_removed_at_the_end_and_a_stale_one_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".s.PGSQL.5432");
+        let door = open(folder.path(), Sharing::Alone).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
+        assert_eq!(open(folder.path(), Sharing::Alone).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let (client, entrant) = tokio::join!(tokio::net::UnixStream::connect(&path), door.accept());
+        client.unwrap();
+        assert_eq!(entrant.unwrap().peer.host(), "unix");
+        drop(door);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "stale");
+        drop(open(folder.path(), Sharing::Alone).unwrap());
+        fs::write(&path, "somebody's file").unwrap();
+        open(folder.path(), Sharing::Alone).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"somebody's file");
+    }
+
+    #[tokio::test]
+    async fn another_process_takes_a_shared_socket_over_and_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".s.PGSQL.5432");
+        let old = open(folder.path(), Sharing::HandOver).unwrap();
+        let early = tokio::net::UnixStream::connect(&path).await.unwrap();
+        let new = open(folder.path(), Sharing::HandOver).unwrap();
+        let late = tokio::net::UnixStream::connect(&path).await.unwrap();
+        old.accept().await.unwrap();
+        drop(old);
+        assert!(path.exists(), "the new one's");
+        new.accept().await.unwrap();
+        drop((early, late));
+    }
+}

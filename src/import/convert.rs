@@ -1,0 +1,257 @@
+//! What each key becomes.
+
+use std::collections::BTreeMap;
+
+use super::ini::Entry;
+use super::keys::{self, Fate};
+use super::listener::{Common, Pool, quoted};
+use super::login::Login;
+use super::userlist::User;
+use super::users::{self, Found, Source};
+use super::{Failed, Imported, Note, Place, connect};
+
+/// The keys of `[pgbouncer]`, the last of each, and what was noted.
+pub(super) struct Convert<'a> {
+    settings: BTreeMap<String, &'a Entry>,
+    notes: Vec<Note>,
+}
+
+pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported, Failed> {
+    let of = |section: &'static str| entries.iter().filter(move |entry| entry.section.eq_ignore_ascii_case(section));
+    let settings = of("pgbouncer").map(|entry| (entry.key.to_ascii_lowercase(), entry)).collect();
+    let mut convert = Convert { settings, notes: Vec::new() };
+    convert.note_fates();
+    for entry in entries {
+        if !["pgbouncer", "databases", "users"].iter().any(|known| entry.section.eq_ignore_ascii_case(known)) {
+            convert.note(entry, "the section has no equivalent: peers do not share anything");
+        }
+    }
+    let found = source.users(convert.text("auth_file"))?;
+    let users = convert.users(found);
+    let login = convert.login(users.as_deref());
+    let common = convert.common();
+    let mut listeners = convert.listeners(&of("databases").collect::<Vec<_>>());
+    if listeners.is_empty() {
+        let place = Place { file: source.ini.to_owned(), line: 1 };
+        let reason = "no database is declared, so there is no server to stand in front of".to_owned();
+        return Err(Failed::Malformed { place, reason });
+    }
+    if login == Login::Relay {
+        listeners.iter_mut().for_each(|listener| listener.pool = Pool::Session);
+    }
+    let mut parts: Vec<String> = vec![HEAD.to_owned()];
+    parts.extend(listeners.iter().map(|listener| listener.text(&login, &common)));
+    parts.push(convert.caps());
+    parts.extend(of("users").filter_map(|entry| convert.client(entry)));
+    parts.extend(convert.access(users.as_deref().unwrap_or_default()));
+    parts.push(convert.rules());
+    convert.notes.sort();
+    convert.notes.dedup();
+    let users = users.filter(|_| login == Login::Users).map(|users| users::text(&users));
+    Ok(Imported { config: parts.join("\n"), users, notes: convert.notes })
+}
+
+const HEAD: &str = "# Imported from PgBouncer. What had no equivalent was told when it was imported.\n";
+
+impl Convert<'_> {
+    pub(super) fn note(&mut self, entry: &Entry, advice: &str) {
+        self.note_key(entry, &entry.key, advice);
+    }
+
+    pub(super) fn note_key(&mut self, entry: &Entry, key: &str, advice: &str) {
+        self.notes.push(Note { place: entry.place.clone(), key: key.to_owned(), advice: advice.to_owned() });
+    }
+
+    /// Notes a key of `[pgbouncer]`, if it is there.
+    pub(super) fn note_setting(&mut self, key: &str, advice: &str) {
+        if let Some(&entry) = self.settings.get(key) {
+            self.note(entry, advice);
+        }
+    }
+
+    fn note_fates(&mut self) {
+        for (key, entry) in self.settings.clone() {
+            match keys::fate(&key) {
+                Some(Fate::Taken | Fate::Idle) => {}
+                Some(Fate::Gone(advice)) => self.note(entry, advice),
+                None => self.note(entry, "no key of PgBouncer 1.24 or before, so nobody knows what it means"),
+            }
+        }
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).map(|entry| entry.value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn number(&mut self, key: &str, default: u64) -> u64 {
+        let Some(text) = self.text(key) else { return default };
+        match text.parse() {
+            Ok(number) => number,
+            Err(_) => {
+                self.note_setting(key, &format!("is no number: {default}, PgBouncer's default, was taken"));
+                default
+            }
+        }
+    }
+
+    /// Seconds; `None` for 0.
+    pub(super) fn seconds(&mut self, key: &str, default: f64) -> Option<f64> {
+        let seconds = match self.text(key).map(str::parse::<f64>) {
+            None => default,
+            Some(Ok(seconds)) if seconds.is_finite() && seconds >= 0.0 => seconds,
+            Some(_) => {
+                self.note_setting(key, &format!("is no number of seconds: {default}, PgBouncer's default, was taken"));
+                default
+            }
+        };
+        Some(seconds).filter(|seconds| *seconds > 0.0)
+    }
+
+    fn users(&mut self, found: Option<Found>) -> Option<Vec<User>> {
+        match found? {
+            Found::Users(users) => Some(users),
+            Found::Missing(path) => {
+                let path = path.display();
+                self.note_setting("auth_file", &format!("{path} cannot be read: name it as the second argument"));
+                None
+            }
+        }
+    }
+
+    fn common(&mut self) -> Common {
+        let mut common = Common::default();
+        let least = self.number("min_pool_size", 0);
+        if least > 0 {
+            common.add("min_pool_size", least);
+        }
+        match self.seconds("server_lifetime", 3600.0) {
+            Some(seconds) => common.add("server_lifetime", duration(seconds)),
+            None => self.note_setting(
+                "server_lifetime",
+                "a server connection for one use only is not possible: the default was taken",
+            ),
+        }
+        match self.seconds("server_idle_timeout", 600.0) {
+            Some(seconds) => common.add("server_idle_timeout", duration(seconds)),
+            None => {
+                common.add("server_idle_timeout", "\"1d\"");
+                self.note_setting("server_idle_timeout", "idle servers are always closed in the end: after a day, now");
+            }
+        }
+        match self.seconds("query_wait_timeout", 120.0) {
+            Some(seconds) => common.add("query_wait_timeout", duration(seconds)),
+            None => {
+                common.add("query_wait_timeout", "\"1h\"");
+                self.note_setting("query_wait_timeout", "no statement waits for ever: an hour, now");
+            }
+        }
+        let prepared = self.number("max_prepared_statements", 200);
+        common.add("max_prepared_statements", prepared);
+        if let Some(folder) = self.text("unix_socket_dir") {
+            common.add("unix_socket", quoted(folder));
+        }
+        self.tls(&mut common, "client_tls", "disable");
+        self.tls(&mut common, "server_tls", "prefer");
+        common
+    }
+
+    fn tls(&mut self, common: &mut Common, side: &str, default: &str) {
+        let key = format!("{side}_sslmode");
+        let mut mode = self.text(&key).unwrap_or(default).to_owned();
+        if mode == "allow" {
+            "prefer".clone_into(&mut mode);
+            self.note_setting(&key, "allow is prefer here");
+        }
+        let mut parts = vec![format!("mode = {}", quoted(&mode))];
+        for file in ["ca_file", "cert_file", "key_file"] {
+            let path = self.text(&format!("{side}_{file}")).map(quoted);
+            parts.extend(path.filter(|_| mode != "disable").map(|path| format!("{file} = {path}")));
+        }
+        common.add(side, format!("{{ {} }}", parts.join(", ")));
+    }
+
+    pub(super) fn pool(&mut self, entry: Option<&Entry>, mode: &str) -> Pool {
+        match (mode, entry) {
+            ("session", _) => Pool::Session,
+            ("transaction", _) => Pool::Transaction,
+            ("statement", entry) => {
+                let advice = "transaction takes its place: transactions of several statements are not forbidden";
+                match entry {
+                    Some(entry) => self.note_key(entry, &format!("{} pool_mode", entry.key), advice),
+                    None => self.note_setting("pool_mode", advice),
+                }
+                Pool::Transaction
+            }
+            _ => {
+                self.note_setting("pool_mode", "no mode of PgBouncer: session, its default, was taken");
+                Pool::Session
+            }
+        }
+    }
+
+    /// PgBouncer knows no bound for one client: what it may hold in all is all that one may hold.
+    fn caps(&mut self) -> String {
+        let most = self.number("max_client_conn", 100);
+        let login = self.seconds("client_login_timeout", 60.0).map_or_else(|| "\"60s\"".to_owned(), duration);
+        format!(
+            "[caps]\nmax_clients = {most}\nlogin_timeout = {login}\n\n\
+             # PgBouncer bounds no single client or address. Lower these to what each may hold.\n\
+             [caps.address]\nmax_connections = {most}\n\n[caps.client]\nmax_connections = {most}\n"
+        )
+    }
+
+    /// An entry of `[users]`.
+    fn client(&mut self, entry: &Entry) -> Option<String> {
+        let mut text = None;
+        for (key, value) in connect::parse(&entry.value).unwrap_or_default() {
+            match (key.as_str(), value.parse::<u64>()) {
+                ("max_user_client_connections", Ok(most)) if most > 0 => {
+                    let (name, user) = (quoted(&format!("user-{}", entry.key)), quoted(&entry.key));
+                    let caps = format!("caps = {{ max_connections = {most} }}");
+                    text = Some(format!("[[client]]\nname = {name}\nmatch = {{ user = {user} }}\n{caps}\n"));
+                }
+                (key, _) => self.note_key(entry, &format!("{} {key}", entry.key), of_user(key)),
+            }
+        }
+        text
+    }
+
+    /// PgBouncer has no rules for statements: they only warn until somebody has read what they say. Its own timeouts hold.
+    fn rules(&mut self) -> String {
+        let mut text = "# PgBouncer refuses no statement. SHOW REPORT tells what these rules would refuse, and limits that fit; each can then\n\
+                        # have mode = \"enforce\".\n[rules]\nmode = \"warn\"\n"
+            .to_owned();
+        for (key, rule) in [
+            ("query_timeout", "statement_timeout"),
+            ("transaction_timeout", "transaction_timeout"),
+            ("idle_transaction_timeout", "idle_transaction_timeout"),
+        ] {
+            if let Some(seconds) = self.seconds(key, 0.0) {
+                text.push_str(&format!("\n[rules.{rule}]\nmode = \"enforce\"\nlimit = {}\n", duration(seconds)));
+            }
+        }
+        text
+    }
+}
+
+/// What to do instead of a key of a user.
+fn of_user(key: &str) -> &'static str {
+    match key {
+        "pool_mode" => "the pool mode is of a listener: give these users a listener of their own",
+        "pool_size" | "reserve_pool_size" | "min_pool_size" => {
+            "pool sizes are of a listener: give these users a listener of their own"
+        }
+        "max_user_connections" => {
+            "pool_size is of each database and user; max_server_connections bounds them all together"
+        }
+        "query_timeout" | "transaction_timeout" | "idle_transaction_timeout" => {
+            "write a [[client]] that matches the user, with rules = { statement_timeout = { limit = … } } and the like"
+        }
+        _ => "has no equivalent for one user",
+    }
+}
+
+/// A time as the configuration has it.
+fn duration(seconds: f64) -> String {
+    if seconds.fract() == 0.0 { format!("\"{seconds:.0}s\"") } else { format!("\"{:.0}ms\"", seconds * 1e3) }
+}

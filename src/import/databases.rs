@@ -1,0 +1,141 @@
+//! What `[databases]` becomes: listeners, with the servers behind them.
+
+use super::connect;
+use super::convert::Convert;
+use super::ini::Entry;
+use super::listener::{Listener, Pool};
+
+impl Convert<'_> {
+    /// A listener for each group of servers and pool mode.
+    pub(super) fn listeners(&mut self, databases: &[&Entry]) -> Vec<Listener> {
+        let mode = self.text("pool_mode").unwrap_or("session").to_owned();
+        let default = self.pool(None, &mode);
+        let size = self.number("default_pool_size", 20);
+        let most = Some(self.number("max_db_connections", 0)).filter(|most| *most > 0);
+        let mut listeners: Vec<Listener> = Vec::new();
+        for entry in databases {
+            let Some(database) = self.database(entry, (default, size, most)) else { continue };
+            match listeners.iter_mut().find(|known| known.servers == database.servers && known.pool == database.pool) {
+                None => {
+                    let bind = self.bind(listeners.len(), entry);
+                    let name =
+                        if listeners.is_empty() { "main".to_owned() } else { format!("pool-{}", listeners.len() + 1) };
+                    listeners.push(Listener { name, bind, ..database });
+                }
+                Some(known) => {
+                    known.databases.extend(database.databases);
+                    known.pool_size = known.pool_size.max(database.pool_size);
+                    known.max_server_connections = known
+                        .max_server_connections
+                        .zip(database.max_server_connections)
+                        .map(|(a, b)| a.saturating_add(b));
+                }
+            }
+        }
+        listeners
+    }
+
+    /// The listener that one database would have alone.
+    fn database(&mut self, entry: &Entry, (pool, size, most): (Pool, u64, Option<u64>)) -> Option<Listener> {
+        let Some(pairs) = connect::parse(&entry.value) else {
+            self.note(entry, "is no connection string, so nothing was made of it");
+            return None;
+        };
+        let mut found = Listener {
+            name: String::new(),
+            bind: String::new(),
+            servers: Vec::new(),
+            databases: vec![if entry.key == "*" { "every other database".to_owned() } else { entry.key.clone() }],
+            pool,
+            pool_size: size,
+            max_server_connections: most,
+        };
+        let (mut hosts, mut port) = (String::new(), "5432".to_owned());
+        for (key, value) in pairs {
+            let number = value.parse::<u64>();
+            match (key.as_str(), number) {
+                ("host", _) => hosts = value,
+                ("port", _) => port = value,
+                ("pool_size", Ok(own)) => found.pool_size = own,
+                ("max_db_connections", Ok(own)) => found.max_server_connections = Some(own).filter(|most| *most > 0),
+                ("pool_mode", _) => found.pool = self.pool(Some(entry), &value),
+                ("dbname", _) if value == entry.key => {}
+                (key, _) => self.note_key(entry, &format!("{} {key}", entry.key), of_database(key)),
+            }
+        }
+        found.servers = self.servers(entry, &hosts, &port);
+        Some(found)
+    }
+
+    fn servers(&mut self, entry: &Entry, hosts: &str, port: &str) -> Vec<String> {
+        let key = format!("{} host", entry.key);
+        let hosts: Vec<&str> = hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+        if hosts.is_empty() || hosts.iter().any(|host| host.starts_with(['/', '@'])) {
+            self.note_key(entry, &key, "servers are reached over TCP: 127.0.0.1 takes the place of the Unix socket");
+            return vec![format!("127.0.0.1:{port}")];
+        }
+        if hosts.len() > 1 {
+            self.note_key(
+                entry,
+                &key,
+                "several servers are one group here, of which the primary is dialled: no round robin",
+            );
+        }
+        let bracket = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        hosts.into_iter().map(|host| format!("{}:{port}", bracket(host))).collect()
+    }
+
+    /// The address of the n-th listener: each has a port of its own.
+    fn bind(&mut self, index: usize, entry: &Entry) -> String {
+        let first = self.number("listen_port", 6432);
+        let port = first.saturating_add(index as u64);
+        if index > 0 {
+            let advice = format!(
+                "other servers, or another pool_mode, than the databases before it: it has a listener of its own, on port {port}"
+            );
+            self.note(entry, &advice);
+        }
+        let listed = self.text("listen_addr").unwrap_or_default().to_owned();
+        let mut addresses = listed.split(',').map(str::trim).filter(|address| !address.is_empty());
+        let address = addresses.next().unwrap_or("127.0.0.1");
+        if addresses.next().is_some() {
+            self.note_setting(
+                "listen_addr",
+                "a listener has one address: the first; write another [[listener]] for each of the others",
+            );
+        }
+        let address = match address {
+            "*" => "0.0.0.0",
+            "localhost" => "127.0.0.1",
+            other => other,
+        };
+        match address.parse::<std::net::IpAddr>() {
+            Ok(std::net::IpAddr::V6(_)) => format!("[{address}]:{port}"),
+            Ok(std::net::IpAddr::V4(_)) => format!("{address}:{port}"),
+            Err(_) => {
+                self.note_setting("listen_addr", "a name is no address to listen on: 127.0.0.1 takes its place");
+                format!("127.0.0.1:{port}")
+            }
+        }
+    }
+}
+
+/// What to do instead of a key of a database.
+fn of_database(key: &str) -> &'static str {
+    match key {
+        "dbname" => "databases have no other names here: clients have to name the server's own",
+        "user" | "password" => "each client is itself at the server as well: let it log in as that user",
+        "auth_user" | "auth_query" | "auth_dbname" => {
+            "who asks for passwords is one for a listener: write auth and auth_query there"
+        }
+        "connect_query" | "client_encoding" | "datestyle" | "timezone" | "application_name" => {
+            "settings of a database stand at the server: ALTER DATABASE … SET"
+        }
+        "reserve_pool" | "reserve_pool_size" => "there is no second pool: add it to pool_size",
+        "min_pool_size" => "min_pool_size is of a listener: write it there",
+        "max_db_client_connections" => "write a [[client]] that matches the database, with caps.max_connections",
+        "server_lifetime" => "server_lifetime is of a listener: write it there",
+        "load_balance_hosts" => "several servers are one group here, of which the primary is dialled",
+        _ => "has no equivalent for one database",
+    }
+}

@@ -1,0 +1,69 @@
+//! The text of a `[[listener]]`.
+
+use super::login::Login;
+
+/// A port that clients connect to, with the servers behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listener {
+    pub(super) name: String,
+    pub(super) bind: String,
+    pub(super) servers: Vec<String>,
+    /// The databases that it was declared for.
+    pub(super) databases: Vec<String>,
+    pub(super) pool: Pool,
+    pub(super) pool_size: u64,
+    /// The most that any of its databases may use; `None`: no bound.
+    pub(super) max_server_connections: Option<u64>,
+}
+
+/// When a server is given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pool {
+    Session,
+    Transaction,
+}
+
+/// What all listeners have in common, as lines of `key = value`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Common {
+    pub(super) lines: Vec<String>,
+}
+
+impl Common {
+    pub(super) fn add(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.lines.push(format!("{key} = {value}"));
+    }
+}
+
+impl Listener {
+    pub(super) fn text(&self, login: &Login, common: &Common) -> String {
+        let servers: Vec<String> = self.servers.iter().map(|server| quoted(server)).collect();
+        let mut lines = vec![
+            "[[listener]]".to_owned(),
+            format!("# For {}.", self.databases.join(", ")),
+            format!("name = {}", quoted(&self.name)),
+            format!("bind = {}", quoted(&self.bind)),
+            format!("servers = [{}]", servers.join(", ")),
+        ];
+        lines.extend(login.lines());
+        lines.push(format!("pool = {}", quoted(self.pool.name())));
+        lines.push(format!("pool_size = {}", self.pool_size));
+        lines.extend(self.max_server_connections.map(|most| format!("max_server_connections = {most}")));
+        lines.extend(common.lines.iter().cloned());
+        lines.join("\n") + "\n"
+    }
+}
+
+impl Pool {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
+/// A string of TOML.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}

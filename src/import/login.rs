@@ -1,0 +1,107 @@
+//! Who checks passwords, and who logs in how.
+
+use super::convert::Convert;
+use super::listener::quoted;
+use super::userlist::{Secret, User};
+
+/// Who checks passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Login {
+    Relay,
+    Users,
+    Query { query: Option<String>, user: Option<String>, database: Option<String> },
+}
+
+impl Login {
+    pub(super) fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Relay => vec!["login = \"relay\"".to_owned()],
+            Self::Users => vec!["login = \"users\"".to_owned(), "users_file = \"users.toml\"".to_owned()],
+            Self::Query { query, user, database } => {
+                let mut lines = vec!["login = \"query\"".to_owned()];
+                lines.extend(query.as_deref().map(|query| format!("auth_query = {}", quoted(query))));
+                if let Some(user) = user {
+                    let database = database.as_deref().map(|name| format!(", database = {}", quoted(name)));
+                    let database = database.unwrap_or_default();
+                    lines.push(format!(
+                        "auth = {{ user = {}, password_env = \"{AUTH_VARIABLE}\"{database} }}",
+                        quoted(user)
+                    ));
+                }
+                lines
+            }
+        }
+    }
+}
+
+const AUTH_VARIABLE: &str = "FLOODWALL_AUTH_PASSWORD";
+
+impl Convert<'_> {
+    /// Who checks passwords, with the users of `auth_file` where they are known.
+    pub(super) fn login(&mut self, users: Option<&[User]>) -> Login {
+        let method = self.text("auth_type").unwrap_or("md5").to_owned();
+        if matches!(method.as_str(), "pam" | "ldap" | "gss") {
+            self.note_setting(
+                "auth_type",
+                "no such method here: SCRAM with login = \"users\" or \"query\" takes its place",
+            );
+        }
+        if method == "any" {
+            self.note_setting("auth_type", "every client as one user is no method here: each logs in as itself");
+        }
+        if method == "hba" {
+            self.note_setting(
+                "auth_type",
+                "[[access]] says who may log in, and how; without any, everybody with SCRAM",
+            );
+        }
+        let text = |key: &str| self.text(key).map(str::to_owned);
+        let (query, user, database) = (text("auth_query"), text("auth_user"), text("auth_dbname"));
+        if query.is_none() && user.is_none() {
+            return if users.is_some() || self.text("auth_file").is_some() { Login::Users } else { self.relayed() };
+        }
+        if user.is_some() {
+            self.note_setting("auth_user", &format!("put its password into the environment as {AUTH_VARIABLE}"));
+        } else {
+            self.note_setting("auth_query", "without auth_user the monitor asks: give the listener a monitor, or auth");
+        }
+        if users.is_some() {
+            let advice = "with login = \"query\" the server knows all users: those of this file are not asked any more";
+            self.note_setting("auth_file", advice);
+        }
+        Login::Query { query, user, database }
+    }
+
+    /// Nobody here knows a password, so the server checks it; that takes a server for each client.
+    fn relayed(&mut self) -> Login {
+        if self.text("pool_mode").is_some_and(|mode| mode != "session") {
+            let advice =
+                "pool = \"transaction\" needs users: name a userlist as the second argument, or use auth_query";
+            self.note_setting("pool_mode", advice);
+        }
+        Login::Relay
+    }
+
+    /// Who logs in otherwise than by SCRAM.
+    pub(super) fn access(&mut self, users: &[User]) -> Vec<String> {
+        let rule = |user: Option<&str>, method: &str| {
+            let user = user.map(|user| format!("user = {}\n", quoted(user))).unwrap_or_default();
+            format!("[[access]]\n{user}method = {}\n", quoted(method))
+        };
+        match self.text("auth_type").unwrap_or("md5") {
+            "trust" | "any" => vec![rule(None, "trust")],
+            "cert" => vec![rule(None, "cert")],
+            "plain" => vec![rule(None, "plain")],
+            _ => {
+                let hashed = users.iter().filter(|user| matches!(user.secret, Secret::Md5(_)));
+                let mut rules: Vec<String> = hashed.map(|user| rule(Some(&user.name), "md5")).collect();
+                if !rules.is_empty() {
+                    rules.push(rule(None, "scram"));
+                    let advice = "users with an md5 hash log in by md5; SCRAM verifiers (see pg_authid) are safer";
+                    self.note_setting("auth_file", advice);
+                }
+                rules
+            }
+        }
+    }
+}

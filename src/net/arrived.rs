@@ -1,0 +1,50 @@
+//! An accepted socket on its way to the runtime that will carry it.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use super::stream::Stream;
+
+/// A socket of no runtime, set not to block.
+#[derive(Debug)]
+pub enum Arrived {
+    /// TCP.
+    Tcp(std::net::TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Arrived {
+    /// Gives it to the runtime of the calling thread.
+    ///
+    /// # Errors
+    /// The runtime could not take it.
+    pub fn settle(self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(stream) => tokio::net::TcpStream::from_std(stream)?.into(),
+            Self::Unix(stream) => tokio::net::UnixStream::from_std(stream)?.into(),
+        })
+    }
+}
+
+impl io::Read for Arrived {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buf),
+            Self::Unix(stream) => stream.read(buf),
+        }
+    }
+}
+
+impl io::Write for Arrived {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

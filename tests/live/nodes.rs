@@ -1,0 +1,146 @@
+//! Several servers: which one is used, and what clients see of a switch.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::cluster::Cluster;
+use crate::support::floodwall::{Proxy, Row, direct};
+use crate::support::process::wait_until;
+use crate::support::raw::{Raw, query, sqlstates};
+
+/// In front of both, the standby named first.
+fn start(primary: &Cluster, standby: &Cluster) -> Proxy {
+    let servers = format!("[\"127.0.0.1:{}\", \"127.0.0.1:{}\"]", standby.port, primary.port);
+    let overrides =
+        format!("[caps]\nqueue_wait = \"14s\"\n[[listener]]\nserver_check_interval = \"200ms\"\nservers = {servers}");
+    Proxy::start(primary, &overrides)
+}
+
+fn login(proxy: &Proxy) -> Raw {
+    Raw::login(proxy.port, "postgres", "postgres").unwrap_or_else(|error| panic!("{}", error.summary()))
+}
+
+/// The row of one server in SHOW NODES.
+fn node(proxy: &Proxy, cluster: &Cluster) -> Row {
+    let server = format!("127.0.0.1:{}", cluster.port);
+    let rows = proxy.console("SHOW NODES").unwrap();
+    rows.into_iter().find(|row| row["server"] == server).unwrap()
+}
+
+fn is_used(proxy: &Proxy, cluster: &Cluster) -> bool {
+    node(proxy, cluster)["used"] == "yes"
+}
+
+fn in_recovery(client: &mut Raw) -> String {
+    client.rows("SELECT pg_is_in_recovery()")[0][0].clone()
+}
+
+#[test]
+fn a_primary_that_is_killed_is_followed_by_the_standby_that_is_promoted() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let proxy = start(&primary, &standby);
+    let mut client = login(&proxy);
+    assert_eq!(in_recovery(&mut client), "f", "the standby is named first and not used");
+    assert!(wait_until(Duration::from_secs(10), || node(&proxy, &standby)["role"] == "standby"));
+    assert!(is_used(&proxy, &primary));
+    primary.stop(Signal::KILL);
+    assert!(wait_until(Duration::from_secs(10), || !is_used(&proxy, &primary)));
+    // Waits for the switch and sees nothing of it.
+    let waiting = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let mut client = login(&proxy);
+            let recovering = in_recovery(&mut client);
+            client.rows("CREATE TABLE after_the_switch (id int)");
+            recovering
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        standby.sql("postgres", "SELECT pg_promote()");
+        waiting.join().unwrap()
+    });
+    assert_eq!(waiting, "f");
+    assert!(is_used(&proxy, &standby));
+    assert!(client.rest().is_ok(), "the old session has ended");
+    drop(client);
+    proxy.assert_all_zero();
+}
+
+#[test]
+fn a_server_that_accepts_and_does_not_answer_is_found_within_three_seconds() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let proxy = start(&primary, &standby);
+    let mut client = login(&proxy);
+    assert_eq!(client.rows("SELECT 1"), [["1"]]);
+    let stopped = Stopped::new(&primary);
+    let since = Instant::now();
+    assert!(wait_until(Duration::from_secs(10), || node(&proxy, &primary)["state"] == "down"));
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    client.send(&query("SELECT 2"));
+    standby.sql("postgres", "SELECT pg_promote()");
+    assert_eq!(in_recovery(&mut login(&proxy)), "f");
+    assert!(is_used(&proxy, &standby));
+    let last = client.rest().expect("a statement that gets no answer ends with its session");
+    assert_eq!(sqlstates(&last).len(), 1, "one error");
+    // The stopped one comes back and believes that it is the primary still: nobody goes there.
+    drop(stopped);
+    assert!(wait_until(Duration::from_secs(10), || node(&proxy, &primary)["state"] == "up"));
+    assert!(is_used(&proxy, &standby));
+    drop(client);
+    proxy.assert_all_zero();
+}
+
+#[test]
+fn sessions_of_a_past_primary_end_with_their_transaction() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let proxy = start(&primary, &standby);
+    let mut busy = login(&proxy);
+    let mut idle = login(&proxy);
+    busy.query("BEGIN");
+    // A reload that no longer names the primary is a planned switch.
+    standby.sql("postgres", "SELECT pg_promote()");
+    let text = proxy.config_text();
+    let elsewhere = format!("\"127.0.0.1:{}\", \"127.0.0.1:1\"", standby.port);
+    let both = format!("\"127.0.0.1:{}\", \"127.0.0.1:{}\"", standby.port, primary.port);
+    assert!(text.contains(&both), "{text}");
+    proxy.write_config(&text.replace(&both, &elsewhere));
+    proxy.console("RELOAD").unwrap();
+    assert!(wait_until(Duration::from_secs(10), || is_used(&proxy, &standby)));
+    assert!(idle.rest().is_ok(), "an idle session ends");
+    assert_eq!(busy.rows("SELECT 1"), [["1"]], "a transaction goes on");
+    busy.query("COMMIT");
+    assert!(busy.rest().is_ok(), "and ends then");
+    assert_eq!(in_recovery(&mut login(&proxy)), "f");
+    proxy.assert_all_zero();
+}
+
+/// A postmaster and its processes that are stopped, until dropped: they accept and do not answer.
+struct Stopped(Vec<Pid>);
+
+impl Stopped {
+    fn new(cluster: &Cluster) -> Self {
+        let mut pids = vec![cluster.pid()];
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", cluster.pid())).unwrap();
+        pids.extend(children.split_whitespace().map(|pid| pid.parse::<i32>().unwrap()));
+        let pids: Vec<Pid> = pids.into_iter().filter_map(Pid::from_raw).collect();
+        pids.iter().for_each(|pid| kill_process(*pid, Signal::STOP).unwrap_or_default());
+        Self(pids)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|pid| kill_process(*pid, Signal::CONT).unwrap_or_default());
+    }
+}

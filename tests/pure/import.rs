@@ -1,0 +1,259 @@
+//! `floodwall import`: configurations of PgBouncer as people have them, and what becomes of them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use floodwall::import::{Failed, Imported, import};
+use toml::Table;
+
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+fn imported(files: Files<'_>, userlist: Option<&str>) -> Result<Imported, Failed> {
+    let files: BTreeMap<&Path, &str> = files.iter().map(|(path, text)| (Path::new(*path), *text)).collect();
+    let read = |path: &Path| {
+        files.get(path).map(|text| (*text).to_owned()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    };
+    import(Path::new("/etc/pgb/pgbouncer.ini"), userlist.map(Path::new), &read)
+}
+
+/// One file; its configuration as a table, and its notes as `line: key`.
+fn of(ini: &str) -> (Table, Vec<String>) {
+    let imported = imported(&[("/etc/pgb/pgbouncer.ini", ini)], None).unwrap();
+    (table(&imported.config), notes(&imported))
+}
+
+fn table(text: &str) -> Table {
+    text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn notes(imported: &Imported) -> Vec<String> {
+    imported.notes.iter().map(|note| format!("{}: {}", note.place.line, note.key)).collect()
+}
+
+fn listener(config: &Table, index: usize) -> &Table {
+    config["listener"].as_array().unwrap()[index].as_table().unwrap()
+}
+
+fn text<'a>(table: &'a Table, key: &str) -> &'a str {
+    table[key].as_str().unwrap()
+}
+
+const DEBIAN: &str = "\
+;;; the file that packages install, with a database
+[databases]
+shop = host=10.0.0.5 port=5433 dbname=shop
+* = host=10.0.0.5 port=5433
+[pgbouncer]
+logfile = /var/log/postgresql/pgbouncer.log
+pidfile = /var/run/postgresql/pgbouncer.pid
+listen_addr = localhost
+listen_port = 6432
+unix_socket_dir = /var/run/postgresql
+auth_type = scram-sha-256
+auth_file = userlist.txt
+pool_mode = transaction
+max_client_conn = 500
+default_pool_size = 25
+ignore_startup_parameters = extra_float_digits
+server_reset_query = DISCARD ALL
+";
+
+const USERLIST: &str = "\
+; comment
+\"app\" \"earlier\"
+\"app\" \"SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy\"
+\"old\" \"md50123456789abcdef0123456789abcdef\"
+\"quo\"\"te\" \"pa\"\"ss\\word\"
+\"empty\" \"\"
+";
+
+#[test]
+fn the_file_of_a_package_becomes_one_listener_with_its_users() {
+    let files = [("/etc/pgb/pgbouncer.ini", DEBIAN), ("/etc/pgb/userlist.txt", USERLIST)];
+    let imported = imported(&files, None).unwrap();
+    let config = table(&imported.config);
+    assert_eq!(config["listener"].as_array().unwrap().len(), 1);
+    let listener = listener(&config, 0);
+    for (key, value) in [
+        ("bind", "127.0.0.1:6432"),
+        ("login", "users"),
+        ("users_file", "users.toml"),
+        ("pool", "transaction"),
+        ("unix_socket", "/var/run/postgresql"),
+        ("query_wait_timeout", "120s"),
+        ("server_lifetime", "3600s"),
+        ("server_idle_timeout", "600s"),
+    ] {
+        assert_eq!(text(listener, key), value, "{key}");
+    }
+    assert_eq!(listener["servers"].as_array().unwrap()[0].as_str(), Some("10.0.0.5:5433"));
+    assert_eq!(listener["pool_size"].as_integer(), Some(25));
+    assert_eq!(text(listener["client_tls"].as_table().unwrap(), "mode"), "disable");
+    assert_eq!(text(listener["server_tls"].as_table().unwrap(), "mode"), "prefer");
+    assert_eq!(config["caps"]["max_clients"].as_integer(), Some(500));
+    assert_eq!(config["caps"]["client"]["max_connections"].as_integer(), Some(500));
+    assert_eq!(config["rules"]["mode"].as_str(), Some("warn"));
+    assert_eq!(notes(&imported), ["6: logfile", "7: pidfile", "12: auth_file", "17: server_reset_query"]);
+
+    let users = table(&imported.users.unwrap());
+    let user = |index: usize| users["user"].as_array().unwrap()[index].as_table().unwrap().clone();
+    assert_eq!(text(&user(0), "verifier"), "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy");
+    assert_eq!(text(&user(1), "md5"), "md50123456789abcdef0123456789abcdef");
+    assert_eq!((text(&user(2), "name"), text(&user(2), "password")), ("quo\"te", "pa\"ss\\word"));
+    // A user without a password, and the earlier of two lines for one user, are none.
+    assert_eq!(users["user"].as_array().unwrap().len(), 3);
+    let methods: Vec<_> =
+        config["access"].as_array().unwrap().iter().map(|rule| text(rule.as_table().unwrap(), "method")).collect();
+    assert_eq!(methods, ["md5", "scram"]);
+}
+
+#[test]
+fn databases_of_other_servers_and_modes_get_listeners_of_their_own() {
+    let (config, told) = of("\
+[databases]
+a = host=db1 pool_size=5 max_db_connections=10
+b = host=db1 pool_size=7 max_db_connections=20
+c = host=db2 port=6000
+d = host=db1 pool_mode=session
+[pgbouncer]
+listen_addr = *
+listen_port = 7000
+pool_mode = transaction
+auth_query = SELECT 1
+auth_user = asker
+auth_dbname = admin
+");
+    let binds: Vec<_> = (0..3).map(|index| text(listener(&config, index), "bind").to_owned()).collect();
+    assert_eq!(binds, ["0.0.0.0:7000", "0.0.0.0:7001", "0.0.0.0:7002"]);
+    let first = listener(&config, 0);
+    assert_eq!(first["pool_size"].as_integer(), Some(7));
+    assert_eq!(first["max_server_connections"].as_integer(), Some(30));
+    assert_eq!((text(first, "login"), text(first, "auth_query")), ("query", "SELECT 1"));
+    let auth = first["auth"].as_table().unwrap();
+    assert_eq!((text(auth, "user"), text(auth, "database")), ("asker", "admin"));
+    assert_eq!(text(auth, "password_env"), "FLOODWALL_AUTH_PASSWORD");
+    assert_eq!(text(listener(&config, 2), "pool"), "session");
+    assert_eq!(told, ["4: c", "5: d", "11: auth_user"]);
+}
+
+#[test]
+fn what_has_no_equivalent_is_told_by_key_and_line() {
+    let (config, told) = of("\
+[databases]
+report = dbname=shop user=ro password='it''s' connect_query='SET x = 1'
+pair = host=a,b
+[users]
+batch = pool_mode=session max_user_client_connections=3
+[pgbouncer]
+pool_mode = statement
+auth_type = pam
+reserve_pool_size = 5
+max_client_conn = lots
+frobnicate = 1
+query_timeout = 2.5
+idle_transaction_timeout = 30
+query_wait_timeout = 0
+client_tls_sslmode = allow
+client_tls_key_file = /k
+client_tls_cert_file = /c
+[peers]
+1 = host=x
+");
+    let expected = [
+        "2: report connect_query",
+        "2: report dbname",
+        "2: report host",
+        "2: report password",
+        "2: report user",
+        "3: pair",
+        "3: pair host",
+        "5: batch pool_mode",
+        "7: pool_mode",
+        "8: auth_type",
+        "9: reserve_pool_size",
+        "10: max_client_conn",
+        "11: frobnicate",
+        "14: query_wait_timeout",
+        "15: client_tls_sslmode",
+        "19: 1",
+    ];
+    let mut told = told;
+    told.dedup();
+    assert_eq!(told, expected);
+    assert_eq!(config["rules"]["statement_timeout"]["limit"].as_str(), Some("2500ms"));
+    assert_eq!(config["rules"]["idle_transaction_timeout"]["limit"].as_str(), Some("30s"));
+    assert!(config["rules"].get("transaction_timeout").is_none());
+    let tls = listener(&config, 0)["client_tls"].as_table().unwrap();
+    assert_eq!((text(tls, "mode"), text(tls, "cert_file"), text(tls, "key_file")), ("prefer", "/c", "/k"));
+    assert_eq!(config["client"][0]["caps"]["max_connections"].as_integer(), Some(3));
+}
+
+#[test]
+fn included_files_are_part_of_it() {
+    let files = [
+        ("/etc/pgb/pgbouncer.ini", "[pgbouncer]\nlisten_port = 1\n%include more/dbs.ini\n"),
+        ("/etc/pgb/more/dbs.ini", "listen_port = 5000\n[databases]\n\"odd name\" = host=::1\n"),
+    ];
+    let imported = imported(&files, None).unwrap();
+    let config = table(&imported.config);
+    assert_eq!(text(listener(&config, 0), "bind"), "127.0.0.1:5000");
+    assert_eq!(listener(&config, 0)["servers"][0].as_str(), Some("[::1]:5432"));
+    assert!(imported.config.contains("# For odd name."));
+}
+
+#[test]
+fn what_pgbouncer_would_not_take_is_an_error_with_its_line() {
+    let told = |files: Files<'_>, userlist| imported(files, userlist).unwrap_err().to_string();
+    let ini = |text| [("/etc/pgb/pgbouncer.ini", text)];
+    assert_eq!(told(&ini("[x\n"), None), "/etc/pgb/pgbouncer.ini:1: a section without its \"]\"");
+    assert!(told(&ini("\nno key\n"), None).starts_with("/etc/pgb/pgbouncer.ini:2: neither"));
+    assert!(told(&ini("%include gone.ini\n"), None).starts_with("/etc/pgb/gone.ini: cannot be read"));
+    assert!(told(&ini("%include pgbouncer.ini\n"), None).contains("too deep"));
+    assert!(told(&ini("[pgbouncer]\n"), Some("/users.txt")).starts_with("/users.txt: cannot be read"));
+    assert!(told(&ini("[pgbouncer]\n"), None).ends_with("so there is no server to stand in front of"));
+    let broken = [("/etc/pgb/pgbouncer.ini", ""), ("/u.txt", "\"a\" \"secret")];
+    let error = told(&broken, Some("/u.txt"));
+    assert!(error.starts_with("/u.txt:1: ") && !error.contains("secret"), "{error}");
+}
+
+#[test]
+fn without_anybodys_password_the_server_checks_it() {
+    let (config, told) = of("[databases]\n* = host=db\n[pgbouncer]\npool_mode = transaction\n");
+    assert_eq!((text(listener(&config, 0), "login"), text(listener(&config, 0), "pool")), ("relay", "session"));
+    assert_eq!(told, ["4: pool_mode"]);
+    let (config, _) = of("[databases]\n* = host=db\n[pgbouncer]\nauth_type = trust\nauth_file = gone.txt\n");
+    assert_eq!(text(listener(&config, 0), "login"), "users");
+    assert_eq!(config["access"][0]["method"].as_str(), Some("trust"));
+}
+
+#[test]
+fn no_file_is_written_over_and_none_can_be_read_by_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("pgbouncer.ini"), DEBIAN).unwrap();
+    std::fs::write(path("userlist.txt"), USERLIST).unwrap();
+    let run = |output: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_floodwall"));
+        command.arg("import").arg(path("pgbouncer.ini"));
+        if output {
+            command.arg("--output").arg(path("config.toml"));
+        }
+        command.env_clear().output().unwrap()
+    };
+    let printed = run(false);
+    assert_eq!(printed.status.code(), Some(0));
+    assert!(!String::from_utf8_lossy(&printed.stdout).contains("pa\\\"ss") && !path("users.toml").exists());
+    let told = String::from_utf8(printed.stderr).unwrap();
+    assert!(told.contains("pgbouncer.ini:6: logfile: ") && told.contains("it takes --output"), "{told}");
+    assert_eq!(run(true).status.code(), Some(0));
+    assert_eq!(std::fs::read(path("config.toml")).unwrap(), printed.stdout);
+    for name in ["config.toml", "users.toml"] {
+        assert_eq!(std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let again = run(true);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("users.toml: cannot be written"));
+}

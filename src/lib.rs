@@ -16,7 +16,8 @@
 //! 1. [`client`] accepts a socket and reads its first packet in the *lobby*. A cancel request leaves by its own lane; anybody else
 //!    needs a place under every cap that applies ([`client::admission`]).
 //! 2. [`session::welcome`] dials the server and lets the two agree on a login ([`session::login`]): Floodwall keeps no secrets.
-//!    An identity counts as proven when the server says AuthenticationOk.
+//!    An identity counts as proven when the server says AuthenticationOk. With `login = "users"` or `"query"` Floodwall checks it
+//!    itself ([`client::login`], [`auth`]) and logs in to the server with what the client has proven ([`server::login`]).
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
@@ -55,7 +56,7 @@
 //! # Seams for what comes next
 //!
 //! MySQL is another [`wire::Protocol`]; TLS another stream for the relay, which takes any `AsyncRead + AsyncWrite`; pooling takes the place of
-//! `session::serve`'s one server for each client; own logins that of `session::login`.
+//! `session::serve`'s one server for each client.
 
 pub mod guard;
 pub mod sql;

@@ -17,7 +17,9 @@
 //!    packet in the *lobby*. A cancel request leaves by its own lane; anybody else needs a place under every cap that applies
 //!    ([`client::admission`]).
 //! 2. [`session::welcome`] dials the server that [`server::nodes`] has chosen and lets the two agree on a login ([`session::login`]):
-//!    Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk.
+//!    Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk. With
+//!    `login = "users"` or `"query"` Floodwall checks it itself ([`client::login`], [`auth`]) and logs in to the server with what the
+//!    client has proven ([`server::login`]).
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
@@ -56,8 +58,7 @@
 //!
 //! # Seams for what comes next
 //!
-//! MySQL is another [`wire::Protocol`]; pooling takes the place of `session::serve`'s one server for each client; own logins that of
-//! `session::login`.
+//! MySQL is another [`wire::Protocol`]; pooling takes the place of `session::serve`'s one server for each client.
 
 pub mod guard;
 pub mod sql;
@@ -70,6 +71,8 @@ pub mod address;
 pub mod admin;
 #[cfg(feature = "proxy")]
 pub mod app;
+#[cfg(feature = "proxy")]
+pub mod auth;
 #[cfg(feature = "proxy")]
 pub mod catalog;
 #[cfg(feature = "proxy")]

@@ -10,8 +10,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use floodwall::auth::derive::Deriver;
 use floodwall::catalog::Catalog;
 use floodwall::client::admission::Admission;
+use floodwall::client::login::Logins;
 use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::control::Control;
@@ -213,6 +215,7 @@ fn house(config: &Config) -> Arc<House> {
         catalog: Catalog::start(listener),
         tls: Arc::default(),
         nodes: Nodes::new(listener),
+        logins: Arc::new(Logins::new(config, listener, Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current),
         common: Arc::new(common),
     })

@@ -158,6 +158,7 @@ impl App {
             join_all(self.open.iter().map(|open| open.house.nodes.run(&open.house.tls))),
             join_all(self.open.iter().map(|open| follow_primary(&open.house))),
             herald::watchdog(),
+            listeners::ask_for_verifiers(&self.open),
             self.tick(),
             self.wake_after_pauses(),
             certificates::watch(&self.reloader.houses, &self.common.gate),

@@ -66,6 +66,7 @@ impl Reloader {
             house.admission.reload(&config);
             house.nodes.reload(&current.listener);
             follow(&house.catalog, &house.nodes.primary(), &current.listener);
+            house.logins.reload(&config, &current.listener);
             house.settings.swap(current);
         }
         self.accounts.replace(&config.admin.users);

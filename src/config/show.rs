@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
-use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Monitor};
+use super::{AccessRule, Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Login, Monitor};
 use crate::units::{ByteSize, display_duration};
 
 impl Config {
@@ -68,6 +68,7 @@ fn parts(config: &Config) -> Vec<Part> {
     parts.extend(config.admin.users.iter().map(admin_user));
     parts.extend(config.listeners.iter().map(listener));
     parts.extend(caps(&config.caps));
+    parts.extend(config.access.iter().enumerate().map(|(index, rule)| access(index, rule)));
     parts.extend(config.clients.iter().map(client));
     parts.extend(rules(&config.rules));
     parts.push(break_glass(config));
@@ -119,7 +120,7 @@ fn listener(listener: &Listener) -> Part {
         Some(count) => number("max_server_connections", count),
         None => note("max_server_connections", "learnt from the server"),
     };
-    let keys = vec![
+    let mut keys = vec![
         pair("name", listener.name.as_str()),
         pair("protocol", "postgres"),
         pair("bind", listener.bind.to_string()),
@@ -128,7 +129,7 @@ fn listener(listener: &Listener) -> Part {
         ("reuse_port".to_owned(), Shown::Value(Value::Boolean(listener.entry.reuse_port))),
         ("servers".to_owned(), Shown::Value(Value::Array(servers))),
         pair("server_check_interval", display_duration(listener.server_check_interval)),
-        pair("login", "relay"),
+        pair("login", listener.login.label()),
         pair("pool", "session"),
         ("client_tls".to_owned(), Shown::Value(Value::Table(listener.tls.client.to_table()))),
         ("server_tls".to_owned(), Shown::Value(Value::Table(listener.tls.server.to_table()))),
@@ -136,6 +137,19 @@ fn listener(listener: &Listener) -> Part {
         ("allow_trust".to_owned(), Shown::Value(Value::Boolean(listener.allow_trust))),
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),
     ];
+    match &listener.login {
+        Login::Relay => {}
+        Login::Users(users) => keys.push(pair("users_file", users.file.display().to_string())),
+        Login::Query(query) => {
+            keys.push(pair("auth_query", query.query.as_str()));
+            let asks = Monitor {
+                user: query.user.clone(),
+                password: query.password.clone(),
+                database: query.database.clone(),
+            };
+            keys.push(("auth".to_owned(), monitor(&asks).1));
+        }
+    }
     entry("listener", &listener.name, keys)
 }
 
@@ -183,6 +197,18 @@ fn caps(caps: &Caps) -> [Part; 3] {
         table("caps.address", vec![number("max_connections", caps.address_max_connections)]),
         table("caps.client", client),
     ]
+}
+
+fn access(index: usize, rule: &AccessRule) -> Part {
+    let named = [("listener", &rule.listener), ("user", &rule.user), ("database", &rule.database)];
+    let mut keys: Vec<_> = named.into_iter().map(|(key, text)| pair(key, text.as_str())).collect();
+    if !rule.addresses.is_empty() {
+        let addresses = rule.addresses.iter().map(|network| Value::from(network.to_string())).collect();
+        keys.push(("address".to_owned(), Shown::Value(Value::Array(addresses))));
+    }
+    keys.extend(rule.tls.map(|tls| ("tls".to_owned(), Shown::Value(Value::Boolean(tls)))));
+    keys.push(pair("method", rule.method.label()));
+    entry("access", &index.to_string(), keys)
 }
 
 fn client(client: &ClientRule) -> Part {

@@ -3,5 +3,6 @@
 pub mod connect;
 pub mod login;
 pub mod nodes;
+mod prove;
 pub mod route;
 pub mod secure;

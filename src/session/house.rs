@@ -10,6 +10,7 @@ use super::memory::Budget;
 use super::policy::Policies;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
+use crate::client::login::Logins;
 use crate::config::{Caps, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
@@ -34,6 +35,8 @@ pub struct House {
     pub tls: Arc<Live>,
     /// Its servers, and which of them is used.
     pub nodes: Arc<Nodes>,
+    /// What proves who a client is, where Floodwall checks that.
+    pub logins: Arc<Logins>,
     /// What the configuration says; swapped whole on reload.
     pub settings: Settings,
     /// Common to all listeners.

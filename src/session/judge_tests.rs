@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Judge;
+use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
+use crate::client::login::Logins;
 use crate::config::{self, Config, Process};
 use crate::control::Control;
 use crate::guard::failure_tests::failing;
@@ -47,6 +49,7 @@ fn house(guard: Guard) -> Arc<House> {
         catalog: Catalog::start(&config.listeners[0]),
         tls: Arc::default(),
         nodes: Nodes::new(&config.listeners[0]),
+        logins: Arc::new(Logins::new(&config, &config.listeners[0], Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current(guard)),
         common: Arc::new(Common {
             roster: Arc::new(Roster::default()),

@@ -20,6 +20,7 @@ pub mod measured;
 pub mod memo;
 pub mod memory;
 pub mod overseer;
+mod own;
 pub mod pipeline;
 pub mod policy;
 pub mod portals;

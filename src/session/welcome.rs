@@ -13,13 +13,16 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::cancel::Key;
 use super::house::{Common, Current, House};
 use super::login::{Failed, Host, Relayed, Trust};
+use super::own::Access;
 use crate::address::Endpoint;
 use crate::client::admission::{ClientPermit, Denied, HousePermit, LoginPermit, ServerPermit, Waited};
 use crate::client::listener::Arrival;
+use crate::client::login::Channel;
 use crate::client::proxied::{self, Origin, Unknown, Way};
 use crate::client::refuse;
 use crate::client::startup::{self, Front, Opening};
 use crate::clock;
+use crate::config::Login;
 use crate::guard::caps;
 use crate::net::framed::{Broken, Framed};
 use crate::net::socket::close;
@@ -148,10 +151,10 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
 }
 
 /// A client on its way in.
-struct Visitor<'a> {
-    house: &'a Arc<House>,
-    settings: &'a Current,
-    deadline: Instant,
+pub(super) struct Visitor<'a> {
+    pub(super) house: &'a Arc<House>,
+    pub(super) settings: &'a Current,
+    pub(super) deadline: Instant,
     peer: Endpoint,
     way: Way,
 }
@@ -167,21 +170,20 @@ impl Visitor<'_> {
         if startup.purpose == Purpose::Replication && !self.settings.policies.may_replicate(&identity) {
             return Err(Failed::refused(refuse::replication()).into());
         }
+        let channel = Channel::of(client.stream());
+        let method = self.house.logins.method(&identity, &channel);
+        let method = method.ok_or_else(|| Failed::refused(refuse::no_access(&identity.user, &identity.database)))?;
+        if self.settings.listener.login != Login::Relay {
+            return self.enter_by_ourselves(client, startup, &Access { channel, method }).await;
+        }
         // A client that leaves while it waits gives its turn to the next.
         let (house, login, server_permit) = tokio::select! {
             permits = self.permits(&identity) => permits?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
-        let security = self.house.security();
-        let reached = tokio::select! {
-            reached = connect(&self.house.nodes, &security, self.wait_until(), self.deadline) => reached,
-            () = client.closed() => return Err(Failed::ClientGone.into()),
-        };
-        let Reached { stream: server, route, generation } = reached.map_err(|unreachable| {
-            let names = self.settings.listener.servers.join(", ");
-            Failed::refused(refuse::server_unreachable(&names, &unreachable.why))
-        })?;
-        let mut desk = Desk::new(self, login, (route, generation));
+        let Reached { stream: server, route, generation } = self.reach(client).await?;
+        let mut desk = Desk::new(self, login);
+        desk.server = Some((route, generation));
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
         }
@@ -194,12 +196,23 @@ impl Visitor<'_> {
             Err(failed) => return Err(Turned { failed, server: Some((server, server_permit)) }),
         };
         let permits = Permits { client: client_permit, house, server: server_permit };
-        let entered = self.seat(identity, server, permits, desk);
-        entered.stay.seat.set_tls(client.stream().tls_version().unwrap_or_default());
-        Ok(entered)
+        Ok(self.seat(identity, server, permits, desk))
     }
 
-    fn identity(&self, startup: &Startup) -> Identity {
+    /// Dials the server that is used.
+    pub(super) async fn reach(&self, client: &mut Framed<Stream>) -> Result<Reached, Failed> {
+        let security = self.house.security();
+        let reached = tokio::select! {
+            reached = connect(&self.house.nodes, &security, self.wait_until(), self.deadline) => reached,
+            () = client.closed() => return Err(Failed::ClientGone),
+        };
+        reached.map_err(|unreachable| {
+            let names = self.settings.listener.servers.join(", ");
+            Failed::refused(refuse::server_unreachable(&names, &unreachable.why))
+        })
+    }
+
+    pub(super) fn identity(&self, startup: &Startup) -> Identity {
         let name = |bytes: &[u8]| display_bytes(bytes.get(..NAME_MAX).unwrap_or(bytes));
         Identity {
             listener: Arc::clone(&self.house.name),
@@ -215,6 +228,12 @@ impl Visitor<'_> {
     }
 
     async fn permits(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit, ServerPermit), Failed> {
+        let (house, login) = self.places(identity).await?;
+        Ok((house, login, self.server_permit().await?))
+    }
+
+    /// A place at the listener and for a login.
+    pub(super) async fn places(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit), Failed> {
         let admission = &self.house.admission;
         let until = self.wait_until();
         timeout_at(until, self.house.common.control.resumed()).await.map_err(|_| Failed::refused(refuse::paused()))?;
@@ -228,12 +247,15 @@ impl Visitor<'_> {
             .await
             .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(login.waited());
-        let server = self
-            .queued("max_server_connections", admission.server(until))
-            .await
-            .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
+        Ok((house, login))
+    }
+
+    /// A place at the server.
+    pub(super) async fn server_permit(&self) -> Result<ServerPermit, Failed> {
+        let place = self.queued("max_server_connections", self.house.admission.server(self.wait_until())).await;
+        let server = place.map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(server.waited());
-        Ok((house, login, server))
+        Ok(server)
     }
 
     /// Counts who does not get a place at once.
@@ -288,11 +310,16 @@ impl Visitor<'_> {
                     tracing::warn!(user, database, %peer, why, suppressed, "a login was refused");
                 }
             }
+            Failed::Unproven { why, .. } => {
+                if let Pass::Write { suppressed } = gate.pass(&format!("unproven {}", identity.address)) {
+                    tracing::warn!(user, database, %peer, why, suppressed, "a client did not prove who it is");
+                }
+            }
             Failed::ClientGone => {}
         }
     }
 
-    fn late(&self) -> Refusal {
+    pub(super) fn late(&self) -> Refusal {
         refuse::login_timeout(self.settings.caps.login_timeout.as_secs_f64())
     }
 
@@ -334,14 +361,17 @@ impl Visitor<'_> {
         None
     }
 
-    fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
+    pub(super) fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
         let common = &self.house.common;
-        let (route, server_generation) = desk.server;
+        // Whoever is seated has been given a server.
+        let own = || (self.peer.clone(), 0);
+        let (server_address, server_generation) =
+            desk.server.map_or_else(own, |(route, generation)| (route.address().clone(), generation));
         let newcomer = Newcomer {
             identity,
             client: Arc::clone(permits.client.label()),
             peer: self.peer.clone(),
-            server: route.address().clone(),
+            server: server_address,
             server_generation,
         };
         let seat = common.roster.join(newcomer);
@@ -357,11 +387,15 @@ impl Visitor<'_> {
     /// Says why, where there is somebody to hear it, and counts it.
     async fn turn_away(&self, client: Framed<Stream>, failed: Failed) {
         let common = &self.house.common;
-        match failed {
+        match &failed {
             Failed::Rejected(_) => common.metrics.login("rejected"),
             Failed::ClientGone => common.metrics.login("client_gone"),
-            Failed::Refused(refusal) => {
-                common.metrics.login("refused");
+            Failed::Refused(_) => common.metrics.login("refused"),
+            Failed::Unproven { .. } => common.metrics.login("unproven"),
+        }
+        match failed {
+            Failed::Rejected(_) | Failed::ClientGone => {}
+            Failed::Refused(refusal) | Failed::Unproven { refusal, .. } => {
                 let mut bytes = BytesMut::new();
                 pg_refusal::error(&refusal, &mut bytes);
                 drop(timeout(FAREWELL, say_goodbye(client, &bytes)).await);
@@ -386,7 +420,7 @@ async fn say_goodbye(mut client: Framed<Stream>, words: &[u8]) {
 }
 
 /// A login that came to nothing.
-struct Turned {
+pub(super) struct Turned {
     failed: Failed,
     /// The server's connection, where there is one, with its place: free only when the server has closed, since it counts the
     /// connection until then.
@@ -409,7 +443,7 @@ impl Turned {
 }
 
 /// A login that went well.
-struct Entered {
+pub(super) struct Entered {
     server: Framed<Stream>,
     settings: Vec<Setting>,
     stay: Stay,
@@ -418,24 +452,25 @@ struct Entered {
 impl Entered {
     fn guest(self, client: Framed<Stream>) -> Guest {
         let (client, from_client) = client.into_parts();
+        self.stay.seat.set_tls(client.tls_version().unwrap_or_default());
         let (server, from_server) = self.server.into_parts();
         Guest { client, server, from_client, from_server, settings: self.settings, stay: self.stay }
     }
 }
 
 /// What the login decides on the way: see [`Host`].
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     visitor: &'a Visitor<'a>,
     login: Option<LoginPermit>,
-    client: Option<ClientPermit>,
-    server: (Route, u64),
+    pub(super) client: Option<ClientPermit>,
+    pub(super) server: Option<(Route, u64)>,
     key: Option<Key>,
-    settings: Vec<Setting>,
+    pub(super) settings: Vec<Setting>,
 }
 
 impl<'a> Desk<'a> {
-    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: (Route, u64)) -> Self {
-        Self { visitor, login: Some(login), client: None, server, key: None, settings: Vec::new() }
+    pub(super) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
+        Self { visitor, login: Some(login), client: None, server: None, key: None, settings: Vec::new() }
     }
 }
 
@@ -453,7 +488,8 @@ impl Host for Desk<'_> {
 
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
         let keys = &self.visitor.house.common.keys;
-        let key = keys.issue(self.server.0.clone(), pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let (route, _) = self.server.clone().ok_or_else(|| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(route, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
         let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
         message.put_u8(BACKEND_KEY_DATA);
         message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));

@@ -21,6 +21,7 @@ mod extended;
 mod giants;
 mod handover;
 mod harness;
+mod logins;
 mod mariadb;
 mod nodes;
 mod notify;

@@ -18,7 +18,7 @@ use crate::support::process::wait_until;
 use crate::support::raw::{self, Raw, VERSION_3_0, startup};
 use crate::support::site::Site;
 
-const LISTENER: &str = "[[listener]]\n";
+pub(crate) const LISTENER: &str = "[[listener]]\n";
 
 /// An authority with a certificate for this machine, and a proxy that shows it.
 fn encrypted(label: &str, mode: &str, further: &str) -> (Office, Site) {
@@ -31,32 +31,32 @@ fn encrypted(label: &str, mode: &str, further: &str) -> (Office, Site) {
 }
 
 /// A server that speaks TLS, with a certificate for these names.
-fn encrypting_server(office: &Office, label: &str, extra: &[(&str, &str)]) -> Cluster {
+pub(crate) fn encrypting_server(office: &Office, label: &str, extra: &[(&str, &str)]) -> Cluster {
     let (cert, key) = (office.text(&format!("{label}.crt")), office.key_for_server(label));
     let own = [("ssl", "on"), ("ssl_cert_file", cert.as_str()), ("ssl_key_file", key.as_str())];
     Cluster::start(&[&own[..], extra].concat())
 }
 
 /// psql with these settings of libpq.
-fn psql(port: u16, user: &str, settings: &[(&str, &str)], sql: &str) -> Command {
+pub(crate) fn psql(port: u16, user: &str, settings: &[(&str, &str)], sql: &str) -> Command {
     let mut psql = crate::support::command::pg("psql", port, user, "app");
     psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]);
     psql.envs(settings.iter().copied());
     psql
 }
 
-fn answer(command: &mut Command) -> String {
+pub(crate) fn answer(command: &mut Command) -> String {
     stdout(&run(command))
 }
 
-fn refusal(command: &mut Command) -> String {
+pub(crate) fn refusal(command: &mut Command) -> String {
     let out: Output = command.output().unwrap();
     assert!(!out.status.success(), "{}", stdout(&out));
     stderr(&out)
 }
 
 /// Has this client's connection TLS at the server?
-const SERVER_SSL: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+pub(crate) const SERVER_SSL: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
 
 type Secured = StreamOwned<ClientConnection, TcpStream>;
 

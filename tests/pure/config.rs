@@ -671,6 +671,16 @@ fn entries_of_access_are_read_in_their_order_and_mistakes_are_told() {
     assert_eq!((access.len(), access[0].user.as_str(), access[1].tls), (2, "a", Some(true)));
     assert_eq!(only_problem("[[access]]\nuser = \"a\"").key, "access[0]");
     assert!(only_problem("[[access]]\nmethod = \"skram\"").to_string().contains("did you mean \"scram\"?"));
-    let warnings = read(&with_listener("[[access]]\nmethod = \"trust\"")).unwrap().warnings.list;
-    assert_eq!(warnings.iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["access[0].method"]);
+    let warned = |text: &str| {
+        let warnings = read(&with_listener(text)).unwrap().warnings.list;
+        warnings.into_iter().map(|warning| (warning.key, warning.message)).collect::<Vec<_>>()
+    };
+    for (text, key, says) in [
+        ("[[access]]\nmethod = \"trust\"", "access[0].method", "only lets in"),
+        ("[[access]]\ntls = true\nmethod = \"scram\"", "access[0].tls", "never applies"),
+        ("[[access]]\nmethod = \"cert\"", "access[0].method", "checks the certificates"),
+    ] {
+        let warnings = warned(text);
+        assert!(warnings.iter().any(|(at, message)| at == key && message.contains(says)), "{text}: {warnings:?}");
+    }
 }

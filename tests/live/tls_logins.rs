@@ -160,6 +160,14 @@ fn whoever_stands_between_proxy_and_server_is_found_out() {
     let told = refusal(&mut psql(own.proxy.port, "app", &[], "SELECT 1"));
     assert!(told.contains("FLOODWALL[rule=server_login]") && told.contains("channel binding"), "{told}");
     own.proxy.assert_all_zero();
+    // Nor does it get to hear any verifier.
+    let asking = format!("{LISTENER}login = 'query'\n{keys}");
+    let asking = Proxy::start(&cluster, &asking);
+    let told = refusal(&mut psql(asking.port, "app", &[], "SELECT 1"));
+    assert!(told.contains("could not be asked how this user logs in"), "{told}");
+    let log = asking.log();
+    assert!(log.lines().any(|line| line.contains("auth_query failed") && line.contains("channel binding")), "{log}");
+    asking.assert_all_zero();
     // A login that is relayed in plain binds to nothing, so the way itself is open.
     let keys = format!("{LISTENER}{keys}");
     let relayed = Proxy::start(&cluster, &keys);

@@ -1,4 +1,4 @@
-//! Connections of the `tokio-postgres` driver (the monitor's) by a listener's `server_tls`.
+//! Connections of the `tokio-postgres` driver (the monitor's, and those that ask for verifiers) by a listener's `server_tls`.
 
 use std::future::Future;
 use std::io;
@@ -6,12 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::config::SslMode;
+use tokio_postgres::Config;
+use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
 use super::connector::Connector;
 use super::socket::Socket;
 use crate::config::TlsMode;
+use crate::net::stream::Stream;
 
 /// How the driver shakes hands.
 #[derive(Debug, Clone)]
@@ -66,9 +68,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Hands
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Socket<S> {
     fn channel_binding(&self) -> ChannelBinding {
-        match Self::channel_binding(self) {
-            Some(hash) => ChannelBinding::tls_server_end_point(hash.to_vec()),
-            None => ChannelBinding::none(),
+        binding(Self::channel_binding(self))
+    }
+}
+
+/// For a stream that is what it has to be: encrypted already, or in plain.
+#[derive(Debug)]
+pub struct Ready;
+
+impl Ready {
+    /// Has the driver take `stream` as it is, and bind its login to the channel where there is one.
+    pub fn settle(stream: &Stream, config: &mut Config) {
+        if stream.is_tls() {
+            // Direct: nobody asks for what is there.
+            config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        } else {
+            config.ssl_mode(SslMode::Disable);
         }
     }
+}
+
+impl TlsConnect<Stream> for Ready {
+    type Stream = Stream;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Stream>>;
+
+    fn connect(self, stream: Stream) -> Self::Future {
+        std::future::ready(Ok(stream))
+    }
+}
+
+impl TlsStream for Stream {
+    fn channel_binding(&self) -> ChannelBinding {
+        binding(Self::channel_binding(self))
+    }
+}
+
+fn binding(hash: Option<&[u8]>) -> ChannelBinding {
+    hash.map_or_else(ChannelBinding::none, |hash| ChannelBinding::tls_server_end_point(hash.to_vec()))
 }

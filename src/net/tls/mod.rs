@@ -21,7 +21,7 @@ use rustls::crypto::{CryptoProvider, ring};
 pub use self::acceptor::Acceptor;
 pub use self::certificate::{Identity, channel_binding};
 pub use self::connector::Connector;
-pub use self::driver::Driver;
+pub use self::driver::{Driver, Ready};
 pub use self::live::{Expiry, Live};
 pub use self::material::Unusable;
 pub use self::socket::{Carrier, Socket};

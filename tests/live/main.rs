@@ -38,6 +38,7 @@ mod systemd;
 mod taken_back;
 mod timeouts;
 mod tls;
+mod tls_entry;
 mod tls_logins;
 mod too_late;
 mod traffic;

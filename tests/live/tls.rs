@@ -58,11 +58,11 @@ pub(crate) fn refusal(command: &mut Command) -> String {
 /// Has this client's connection TLS at the server?
 pub(crate) const SERVER_SSL: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
 
-type Secured = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Secured = StreamOwned<ClientConnection, TcpStream>;
 
 /// How a handshake begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+pub(crate) enum Manner {
     /// With a request.
     Asked,
     /// With itself.
@@ -71,7 +71,10 @@ enum Manner {
 
 /// A handshake by hand.
 fn shake(port: u16, config: &Arc<ClientConfig>, manner: Manner) -> std::io::Result<Secured> {
-    let mut raw = Raw::open(port);
+    shake_on(Raw::open(port), config, manner)
+}
+
+pub(crate) fn shake_on(mut raw: Raw, config: &Arc<ClientConfig>, manner: Manner) -> std::io::Result<Secured> {
     if manner == Manner::Asked {
         raw.send(&raw::ssl_request());
         assert_eq!(raw.byte(), Some(b'S'));
@@ -86,7 +89,7 @@ fn shake(port: u16, config: &Arc<ClientConfig>, manner: Manner) -> std::io::Resu
 }
 
 /// Reads messages up to one of that code; its body.
-fn until(stream: &mut Secured, code: u8) -> Vec<u8> {
+pub(crate) fn until(stream: &mut Secured, code: u8) -> Vec<u8> {
     loop {
         let (found, body) = message(stream).unwrap();
         if found == code {
@@ -105,7 +108,7 @@ fn message(stream: &mut Secured) -> std::io::Result<(u8, Vec<u8>)> {
     Ok((head[0], body))
 }
 
-fn log_in(stream: &mut Secured, database: &str) -> (u32, Vec<u8>) {
+pub(crate) fn log_in(stream: &mut Secured, database: &str) -> (u32, Vec<u8>) {
     stream.write_all(&startup(VERSION_3_0, &[("user", "postgres"), ("database", database)])).unwrap();
     let key = until(stream, b'K');
     until(stream, b'Z');

@@ -19,6 +19,9 @@ use crate::support::process::{Scratch, wait_until};
 use crate::support::raw;
 use crate::tls::{LISTENER, SERVER_SSL, answer, encrypting_server, psql, refusal};
 
+/// A line of the log is there by then.
+const LOGGED: Duration = Duration::from_secs(5);
+
 /// A proxy that checks passwords by this file of users; `keys` is TOML behind those of the listener.
 struct Own {
     proxy: Proxy,
@@ -139,8 +142,11 @@ fn whoever_stands_between_client_and_proxy_is_found_out() {
         let told = refusal(&mut psql(between.port, "app", &with(binding), "SELECT 1"));
         assert!(told.contains("password authentication failed"), "{binding}: {told}");
     }
-    let log = own.proxy.log();
-    assert!(log.contains("it is bound to another TLS channel"), "{log}");
+    assert!(
+        wait_until(LOGGED, || own.proxy.log().contains("it is bound to another TLS channel")),
+        "{}",
+        own.proxy.log()
+    );
     assert_eq!(answer(&mut psql(own.proxy.port, "app", &with("require"), "SELECT 2")), "2");
     own.proxy.assert_all_zero();
 }
@@ -165,8 +171,8 @@ fn whoever_stands_between_proxy_and_server_is_found_out() {
     let asking = Proxy::start(&cluster, &asking);
     let told = refusal(&mut psql(asking.port, "app", &[], "SELECT 1"));
     assert!(told.contains("could not be asked how this user logs in"), "{told}");
-    let log = asking.log();
-    assert!(log.lines().any(|line| line.contains("auth_query failed") && line.contains("channel binding")), "{log}");
+    let unheard = |line: &str| line.contains("auth_query failed") && line.contains("channel binding");
+    assert!(wait_until(LOGGED, || asking.log().lines().any(unheard)), "{}", asking.log());
     asking.assert_all_zero();
     // A login that is relayed in plain binds to nothing, so the way itself is open.
     let keys = format!("{LISTENER}{keys}");
@@ -203,8 +209,11 @@ fn a_certificate_is_a_login() {
         let told = refusal(&mut enter(user, label, "wrong"));
         assert!(told.contains("password authentication failed"), "{user}: {told}");
     }
-    let log = own.proxy.log();
-    assert!(log.contains("its certificate is of another name"), "{log}");
+    assert!(
+        wait_until(LOGGED, || own.proxy.log().contains("its certificate is of another name")),
+        "{}",
+        own.proxy.log()
+    );
     own.proxy.assert_all_zero();
 }
 

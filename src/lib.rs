@@ -17,7 +17,9 @@
 //!    packet in the *lobby*. A cancel request leaves by its own lane; anybody else needs a place under every cap that applies
 //!    ([`client::admission`]).
 //! 2. [`session::welcome`] dials the server that [`server::nodes`] has chosen and lets the two agree on a login ([`session::login`]):
-//!    Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk.
+//!    Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk. With
+//!    `login = "users"` or `"query"` Floodwall checks it itself ([`client::login`], [`auth`]) and logs in to the server with what the
+//!    client has proven ([`server::login`]).
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
@@ -50,6 +52,7 @@
 //! - A session owns no buffer while it is idle. Every queue, cache and held frame has a bound; frames beyond 64 KiB count against
 //!   `[limits] memory`.
 //! - A lent server goes back when nothing is owed, half sent or half read, no transaction is open, and no cancel is on its way to it.
+//! - TLS is one more [`net::stream::Stream`]: nothing of it counts as written before the system has it, so nobody need flush it.
 //! - Every permit, gauge and cancel key gives back on drop.
 //! - No parser runs on a worker, none on raw text, and none on a shape that was read before.
 //! - A rule that panics is out of order until RELOAD, alone and loudly; its statement is judged by the others.
@@ -58,7 +61,7 @@
 //!
 //! # Seams for what comes next
 //!
-//! MySQL is another [`wire::Protocol`]; TLS another stream for the relay, which takes any `AsyncRead + AsyncWrite`. What a session leaves in a
+//! MySQL is another [`wire::Protocol`]. What a session leaves in a
 //! lent server is known where it is given back: `session::lending::borrowed`, and [`server::pooled::Server`] carries what is known of it.
 
 pub mod guard;

@@ -260,6 +260,8 @@ fn start(config_path: PathBuf, config: Config) -> anyhow::Result<()> {
 
 fn check(path: &Path) -> anyhow::Result<ExitCode> {
     let config = load(path, Process::WithSecrets)?;
+    let unusable = app::certificates::check_certificates(&config);
+    anyhow::ensure!(unusable.is_empty(), unusable.join("\n"));
     write!(io::stdout(), "# {} resolves to:\n{}", path.display(), config.to_toml())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -88,6 +88,11 @@ pub enum Signal {
     Shutdown = 3,
 }
 
+/// Versions of TLS as people read them.
+const TLS_VERSIONS: [&str; 4] = ["", "TLS", "TLSv1.2", "TLSv1.3"];
+/// TLS of a version that has no name here.
+const UNKNOWN_TLS: u8 = 1;
+
 /// One live session.
 #[derive(Debug)]
 pub struct Entry {
@@ -111,6 +116,8 @@ pub struct Entry {
     activity_since_ms: AtomicU64,
     statements: AtomicU64,
     signal: AtomicU8,
+    /// Index into [`TLS_VERSIONS`].
+    tls: AtomicU8,
     /// The task's waker, which stays the same for its life.
     waker: OnceLock<Waker>,
 }
@@ -160,6 +167,17 @@ impl Entry {
             self.activity.store(activity as u8, Ordering::Relaxed);
             self.activity_since_ms.store(now_ms, Ordering::Relaxed);
         }
+    }
+
+    /// Version of the client's TLS; empty without.
+    pub fn tls(&self) -> &'static str {
+        TLS_VERSIONS.get(usize::from(self.tls.load(Ordering::Relaxed))).copied().unwrap_or_default()
+    }
+
+    /// Notes the version of the client's TLS, as `Stream::tls_version` has it; empty without.
+    pub fn set_tls(&self, version: &str) {
+        let index = TLS_VERSIONS.iter().position(|known| *known == version).and_then(|index| u8::try_from(index).ok());
+        self.tls.store(index.unwrap_or(UNKNOWN_TLS), Ordering::Relaxed);
     }
 
     /// Statements so far.
@@ -241,6 +259,7 @@ impl Roster {
             activity_since_ms: AtomicU64::new(now_ms),
             statements: AtomicU64::new(0),
             signal: AtomicU8::new(Signal::None as u8),
+            tls: AtomicU8::new(0),
             waker: OnceLock::new(),
         });
         self.lock().insert(entry.number, Arc::clone(&entry));

@@ -215,6 +215,7 @@ fn house(config: &Config) -> Arc<House> {
         admission: Admission::new(config, &listener.name),
         lending: Lending::new(listener, 1),
         catalog: Catalog::start(listener),
+        tls: Arc::default(),
         nodes: Nodes::new(listener),
         logins: Arc::new(Logins::new(config, listener, Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current),

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::control::Shutdown;
 use crate::roster::Signal;
 use crate::session::house::Common;
-use crate::shutdown;
+use crate::shutdown::Signals;
 use crate::worker::Workers;
 
 /// In a hand-over: how long a session that has only just begun is left alone, so that a client that comes for one statement and was
@@ -23,7 +23,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 impl App {
     /// Takes nobody in any more and waits for sessions to reach the end of their transactions; then ends the rest.
-    pub(super) async fn drain(self) {
+    pub(super) async fn drain(self, mut signals: Signals) {
         let Self { common, open, workers, reloader } = self;
         let grace = if open.iter().any(|open| open.sharing == Sharing::HandOver) { SETTLING } else { Duration::ZERO };
         drop(open);
@@ -35,7 +35,7 @@ impl App {
             () = emptied(&workers, &common, Signal::Drain, grace) => {}
             () = sleep(patience) => {}
             _ = shutdowns.wait_for(|how| *how == Shutdown::Now) => {}
-            () = shutdown::watch(&common.control) => {}
+            () = signals.watch(&common.control, || {}) => {}
         }
         if timeout(FAREWELL, emptied(&workers, &common, Signal::Shutdown, Duration::ZERO)).await.is_err() {
             tracing::warn!(sessions = common.roster.len(), "sessions were cut off");

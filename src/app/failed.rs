@@ -23,6 +23,14 @@ pub enum Failed {
         /// What the system said.
         source: io::Error,
     },
+    /// Files that a listener's TLS is made of can't be used.
+    #[error("listener \"{name}\": {why}")]
+    Tls {
+        /// Name of the listener.
+        name: String,
+        /// Which, and why.
+        why: String,
+    },
     /// The console could not listen.
     #[error(transparent)]
     Console(#[from] OpenError),

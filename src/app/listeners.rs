@@ -16,6 +16,7 @@ use crate::clock;
 use crate::config::{Config, Listener};
 use crate::guard::SettingError;
 use crate::guard::pass::Key;
+use crate::net::tls::{self, Live};
 use crate::server::connect::connect;
 use crate::server::nodes::{Choice, Nodes};
 use crate::session::house::{Common, Current, House, Settings};
@@ -35,6 +36,7 @@ pub(super) struct Open {
 
 /// Opens all listeners, or none.
 pub(super) fn open(config: &Config, common: &Arc<Common>) -> Result<Vec<Open>, Failed> {
+    tls::install_provider();
     // Half of the cores: keys are derived beside the data path, not in its place.
     let deriver = Deriver::new(config.workers / 2)?;
     let mut given = Given::take();
@@ -56,11 +58,15 @@ fn open_one(
 ) -> Result<Open, Failed> {
     let nodes = Nodes::new(listener);
     tracing::info!(listener = listener.name, address = %listener.bind, servers = ?listener.servers, "listening");
+    let tls = Arc::new(read_tls(listener)?);
+    let catalog = Catalog::start(listener);
+    catalog.secure(Arc::clone(&tls));
     let house = House {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
         lending: Lending::new(listener, config.workers),
-        catalog: Catalog::start(listener),
+        catalog,
+        tls,
         nodes,
         logins: Arc::new(Logins::new(config, listener, Arc::clone(deriver))?),
         settings: Settings::new(current(config, listener)?),
@@ -69,7 +75,7 @@ fn open_one(
     Ok(Open { doors, sharing: sharing(listener), house: Arc::new(house) })
 }
 
-fn sharing(listener: &Listener) -> Sharing {
+const fn sharing(listener: &Listener) -> Sharing {
     if listener.entry.reuse_port { Sharing::HandOver } else { Sharing::Alone }
 }
 
@@ -101,6 +107,13 @@ pub(super) fn follow(catalog: &Catalog, choice: &Choice, listener: &Listener) {
     }
 }
 
+fn read_tls(listener: &Listener) -> Result<Live, Failed> {
+    Live::open(&listener.tls).map_err(|errors| {
+        let why = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Failed::Tls { name: listener.name.clone(), why }
+    })
+}
+
 /// What a listener's sessions see of a configuration.
 pub(super) fn current(config: &Config, listener: &Listener) -> Result<Current, RulesRefused> {
     let policies = Policies::new(config).map_err(|errors| RulesRefused { errors })?;
@@ -123,8 +136,8 @@ pub(super) async fn ask_for_verifiers(open: &[Open]) {
 async fn ask_for_verifiers_of(house: &House) {
     let dial = || async {
         let until = clock::now() + DIAL;
-        let dialled = connect(&house.nodes, until, until).await;
-        dialled.map(|reached| reached.stream).map_err(|unreachable| unreachable.why)
+        let reached = connect(&house.nodes, &house.security(), until, until).await;
+        reached.map(|reached| reached.stream).map_err(|unreachable| unreachable.why)
     };
     house.logins.lookup().run(dial).await;
 }

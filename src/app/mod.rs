@@ -3,6 +3,7 @@
 //! Three kinds of threads: the main one accepts, reads signals and ticks; the workers carry sessions; the console has one of
 //! its own, so that it answers while the data path is at its limit.
 
+pub mod certificates;
 mod descriptors;
 mod drain;
 mod failed;
@@ -41,7 +42,7 @@ use crate::session::cancel::Keys;
 use crate::session::house::{Common, House};
 use crate::session::local::Local;
 use crate::session::serve::serve;
-use crate::shutdown;
+use crate::shutdown::Signals;
 use crate::telemetry::log::{self, Format, Log, LogError};
 use crate::telemetry::shapes::Shapes;
 use crate::telemetry::{Gate, Metrics, VERSION};
@@ -85,10 +86,11 @@ pub fn run(mut start: Start) -> Result<(), Failed> {
     let socket = start.config.console_socket();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let signals = Signals::listen()?;
         let app = App::build(start, Arc::clone(&log))?;
         tracing::info!(version = VERSION, "started");
         herald::ready();
-        app.run().await;
+        app.run(signals).await;
         Ok::<_, Failed>(())
     })?;
     // The console answers to the last moment, so nobody else puts its socket away.
@@ -135,33 +137,33 @@ impl App {
         Ok(Self { common, open, workers, reloader })
     }
 
-    async fn run(self) {
+    async fn run(self, mut signals: Signals) {
         self.common.control.started();
         let mut shutdowns = self.common.control.shutdowns();
         let accepting =
             join_all(self.open.iter().flat_map(|open| open.doors.iter().map(|door| self.accept(open, door))));
         tokio::select! {
-            () = self.attend() => {}
+            () = self.attend(&mut signals) => {}
             _ = accepting => {}
             _ = shutdowns.wait_for(|how| *how == Shutdown::Now) => {}
         }
-        self.drain().await;
+        self.drain(signals).await;
     }
 
     /// Everything that runs beside the doors as long as newcomers are welcome. Never returns.
-    async fn attend(&self) {
+    async fn attend(&self, signals: &mut Signals) {
         let catalogues = join_all(self.open.iter().map(|open| Arc::clone(&open.house.catalog).run(pending())));
         let reload = || drop(self.reloader.reload("SIGHUP"));
         tokio::join!(
             catalogues,
-            join_all(self.open.iter().map(|open| open.house.nodes.run())),
+            join_all(self.open.iter().map(|open| open.house.nodes.run(&open.house.tls))),
             join_all(self.open.iter().map(|open| follow_primary(&open.house))),
             herald::watchdog(),
             listeners::ask_for_verifiers(&self.open),
             self.tick(),
             self.wake_after_pauses(),
-            shutdown::watch(&self.common.control),
-            shutdown::watch_hangups(reload),
+            certificates::watch(&self.reloader.houses, &self.common.gate),
+            signals.watch(&self.common.control, reload),
         );
     }
 

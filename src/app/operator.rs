@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::Failed;
+use super::certificates;
 use super::reload::Reloader;
 use crate::admin::{self, Http, Token, state_collector};
 use crate::config::Config;
@@ -143,6 +144,9 @@ fn token(state_dir: &Path) -> Option<Token> {
 fn register(common: &Arc<Common>, reloader: &Arc<Reloader>) {
     let (caps, surges, states) = (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
     common.metrics.register(series_collector([table::GUARD_STATE], move || [guard_states(&states.houses)]));
+    let listeners = Arc::clone(reloader);
+    let expiries = move || [certificates::expiries(&listeners.houses)];
+    common.metrics.register(series_collector([table::TLS_EXPIRY], expiries));
     common.metrics.register(caps_collector(move || cap_rows(&caps.houses)));
     common.metrics.register(surges_collector(move || surge_rows(&surges.houses)));
     let nodes = Arc::clone(reloader);

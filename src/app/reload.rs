@@ -57,7 +57,12 @@ impl Reloader {
         let houses = self.houses.iter().filter_map(|house| prepare(house, &config).transpose());
         let houses: Vec<_> = houses.collect::<Result<_, String>>()?;
         self.log.set_level(&config.log.level).map_err(|error| error.to_string())?;
+        let mut kept = Vec::new();
         for (house, current) in houses {
+            for error in house.tls.reload(&current.listener.tls) {
+                tracing::error!(listener = %house.name, %error, "new TLS files can't be used; the old ones are in force");
+                kept.push(format!("listener \"{}\" keeps its old TLS files: {error}", house.name));
+            }
             house.admission.reload(&config);
             house.nodes.reload(&current.listener);
             follow(&house.catalog, &house.nodes.primary(), &current.listener);
@@ -69,7 +74,8 @@ impl Reloader {
         self.metrics.name_clients(config.clients.iter().map(|client| client.name.as_str()));
         let later = Config::needs_restart(&self.started, &config);
         self.config.store(Arc::new(config));
-        Ok(summary(&later, &warnings.list.iter().map(ToString::to_string).collect::<Vec<_>>()))
+        let warnings = warnings.list.iter().map(ToString::to_string).chain(kept);
+        Ok(summary(&later, &warnings.collect::<Vec<_>>()))
     }
 }
 

@@ -23,13 +23,14 @@ use std::future::Future;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 
 use crate::clock;
 use crate::config::Listener;
+use crate::net::tls::Live;
 use crate::sql::schema::Schema;
 
 pub use self::picture::Sight;
@@ -51,6 +52,7 @@ pub struct Catalog {
     monitored: AtomicBool,
     server_limit: AtomicUsize,
     wake: Notify,
+    tls: OnceLock<Arc<Live>>,
 }
 
 type Databases = HashMap<Box<str>, Arc<Database>>;
@@ -68,7 +70,13 @@ impl Catalog {
             generation: AtomicU64::new(0),
             server_limit: AtomicUsize::new(0),
             wake: Notify::new(),
+            tls: OnceLock::new(),
         })
+    }
+
+    /// From here on the monitor dials by the listener's `server_tls`. Only the first call counts.
+    pub fn secure(&self, tls: Arc<Live>) {
+        drop(self.tls.set(tls));
     }
 
     /// What is known of a database now, as a session sees it; `None` where nothing is yet. Cheap once the database is known: no lock, and no

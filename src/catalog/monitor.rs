@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 use crate::clock;
 use crate::config::{Listener, Monitor};
+use crate::net::tls::Driver;
 use crate::telemetry::{Gate, Pass};
 
 use super::database::{Database, Why};
@@ -86,7 +86,7 @@ impl Reader {
             let due: Vec<Arc<Database>> = due(catalog, clock::uptime_ms());
             for database in due {
                 let why = database.begin(clock::uptime_ms());
-                let reading = self.read(&database, why, &mut kept).await;
+                let reading = self.read(catalog, &database, why, &mut kept).await;
                 if self.settle(&database, reading) {
                     catalog.generation.fetch_add(1, Ordering::AcqRel);
                 }
@@ -106,7 +106,7 @@ impl Reader {
         let usable = kept.take_if(|session| !session.client.is_closed());
         let session = match usable {
             Some(session) => session,
-            None => self.connect(&self.monitor.database).await?,
+            None => self.connect(catalog, &self.monitor.database).await?,
         };
         let slots = bounded(read::slots(&session.client)).await?;
         let databases = bounded(read::databases(&session.client, DATABASES_MAX as i64)).await?;
@@ -121,11 +121,17 @@ impl Reader {
 
     /// Reads one database. Only a connection to the monitor's own database is kept: one to any other would stand in the way of
     /// whoever drops or renames that database, or copies it.
-    async fn read(&self, database: &Database, why: Why, kept: &mut Option<Session>) -> Result<Reading, Failure> {
+    async fn read(
+        &self,
+        catalog: &Catalog,
+        database: &Database,
+        why: Why,
+        kept: &mut Option<Session>,
+    ) -> Result<Reading, Failure> {
         let open = |session: &mut Session| session.database == database.name && !session.client.is_closed();
         let session = match kept.take_if(open) {
             Some(session) => session,
-            None => self.connect(&database.name).await?,
+            None => self.connect(catalog, &database.name).await?,
         };
         let now_ms = clock::uptime_ms();
         let known = database.columns(why, now_ms);
@@ -165,7 +171,8 @@ impl Reader {
         );
     }
 
-    async fn connect(&self, database: &str) -> Result<Session, Failure> {
+    async fn connect(&self, catalog: &Catalog, database: &str) -> Result<Session, Failure> {
+        let driver = Driver::new(catalog.tls.get().and_then(|tls| tls.server()));
         let mut config = Config::new();
         config
             .host(&self.host)
@@ -173,13 +180,13 @@ impl Reader {
             .user(&self.monitor.user)
             .dbname(database)
             .application_name(APPLICATION_NAME)
-            .ssl_mode(SslMode::Disable)
+            .ssl_mode(driver.ssl_mode(&self.host))
             .connect_timeout(CONNECT_TIMEOUT)
             .options(OPTIONS);
         if let Some(password) = &self.monitor.password {
             config.password(password.reveal());
         }
-        let (client, connection) = bounded(config.connect(NoTls)).await?;
+        let (client, connection) = bounded(config.connect(driver)).await?;
         // Ends with the client; its errors reach the client's calls.
         let driver = tokio::spawn(async move {
             connection.await.ok();

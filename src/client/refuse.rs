@@ -246,6 +246,37 @@ pub fn login_timeout(seconds: f64) -> Refusal {
     )
 }
 
+/// A client without TLS, where the listener asks for it.
+pub fn tls_required() -> Refusal {
+    fatal(
+        AUTHORIZATION,
+        "client_tls",
+        "this listener takes encrypted connections only",
+        "Set sslmode=require in the connection string, or verify-full with the authority's certificate.",
+    )
+}
+
+/// A client whose certificate is for somebody else.
+pub fn certificate_user() -> Refusal {
+    fatal(
+        AUTHORIZATION,
+        "client_tls",
+        "the client's certificate is not for this user",
+        "Use a certificate whose common name, or one of whose alternative names, is the user.",
+    )
+}
+
+/// A login that is bound to a TLS channel which ends at Floodwall.
+pub fn channel_binding() -> Refusal {
+    fatal(
+        AUTHORIZATION,
+        "channel_binding",
+        "the client binds its login to its TLS channel, which is not the server's",
+        "Set channel_binding=disable in the connection string. Floodwall can also show the server's own certificate, or check the \
+         passwords itself (`login`).",
+    )
+}
+
 /// The server asked Floodwall for no password on behalf of a client of another host.
 pub fn trusted() -> Refusal {
     fatal(

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use super::client;
 use super::document::{Document, Section};
 use super::problem::Fault;
-use super::{Config, Login, value};
+use super::{Config, Listener, Login, TlsMode, value};
 
 /// `[[access]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum AccessMethod {
     Md5,
     /// By the password as it is.
     Plain,
-    /// By a certificate whose common name is the user.
+    /// By a certificate for the user: common name or an alternative name.
     Cert,
     /// Not at all.
     Trust,
@@ -96,5 +96,23 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
             let fault = Fault::new("lets everybody in, from every address, who names a user");
             document.warn(&path("method"), fault.advise("add address = \"127.0.0.1\", or ask for scram"));
         }
+        if let Some((key, fault)) = unencrypted(rule, &listeners) {
+            document.warn(&path(key), fault);
+        }
     }
+}
+
+/// An entry that lets nobody in, since none of its listeners has the TLS for it.
+fn unencrypted(rule: &AccessRule, listeners: &[&Listener]) -> Option<(&'static str, Fault)> {
+    let none =
+        |fits: fn(TlsMode) -> bool| !listeners.is_empty() && !listeners.iter().any(|of| fits(of.tls.client.mode));
+    if rule.method == AccessMethod::Cert && none(TlsMode::verifies) {
+        let fault = Fault::new("lets nobody in: no listener that it holds for checks the certificates of its clients");
+        return Some(("method", fault.advise("write client_tls = { mode = \"verify-ca\", … } there")));
+    }
+    if rule.method != AccessMethod::Reject && rule.tls == Some(true) && none(|mode| mode != TlsMode::Disable) {
+        let fault = Fault::new("never applies: no listener that it holds for has client_tls");
+        return Some(("tls", fault.advise("write client_tls = { mode = \"require\", … } there")));
+    }
+    None
 }

@@ -133,6 +133,8 @@ fn listener(listener: &Listener) -> Part {
         pair("server_check_interval", display_duration(listener.server_check_interval)),
         pair("login", listener.login.label()),
         pair("pool", listener.pool.mode.label()),
+        ("client_tls".to_owned(), Shown::Value(Value::Table(listener.tls.client.to_table()))),
+        ("server_tls".to_owned(), Shown::Value(Value::Table(listener.tls.server.to_table()))),
         max_server_connections,
         ("allow_trust".to_owned(), Shown::Value(Value::Boolean(listener.allow_trust))),
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),

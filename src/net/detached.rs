@@ -3,6 +3,7 @@
 use std::io;
 
 use super::stream::Stream;
+use super::tls::Socket;
 
 /// A stream that no runtime knows.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub enum Detached {
     Tcp(std::net::TcpStream),
     /// A Unix socket.
     Unix(std::os::unix::net::UnixStream),
+    /// TLS over TCP: its keys travel with it.
+    Tls(Box<Socket>),
 }
 
 impl Stream {
@@ -22,6 +25,8 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
             Self::Unix(stream) => stream.into_std().map(Detached::Unix),
+            Self::Tls(socket) => socket.detached().map(Box::new).map(Detached::Tls),
+            Self::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }
@@ -35,6 +40,7 @@ impl Detached {
         match self {
             Self::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Stream::Tcp),
             Self::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Stream::Unix),
+            Self::Tls(socket) => socket.attached().map(Stream::from),
         }
     }
 }

@@ -37,9 +37,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
         Self { stream, buf: BytesMut::new() }
     }
 
-    /// The stream itself.
+    /// The stream, for what it knows of its peer.
     pub const fn stream(&self) -> &S {
         &self.stream
+    }
+
+    /// Puts another stream in this one's place; gives this one back with what was read from it and not taken.
+    pub fn exchange(&mut self, stream: S) -> (S, BytesMut) {
+        (std::mem::replace(&mut self.stream, stream), std::mem::take(&mut self.buf))
     }
 
     /// The bytes at hand.

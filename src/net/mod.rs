@@ -6,3 +6,4 @@ pub mod framed;
 pub mod proxy_protocol;
 pub mod socket;
 pub mod stream;
+pub mod tls;

@@ -7,14 +7,51 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// The stream to a client or a server. Every variant reads and writes as [`AsyncRead`] and [`AsyncWrite`] promise; none buffers what
-/// was written.
+use super::tls::{Identity, Socket};
+
+/// The stream to a client or a server. Every variant reads and writes as [`AsyncRead`] and [`AsyncWrite`] promise; none says of bytes
+/// that they are written before the system has them. After a write that is pending, the next one begins with the same bytes.
 #[derive(Debug)]
 pub enum Stream {
     /// Plain TCP.
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
+    /// TLS over TCP.
+    Tls(Box<Socket>),
+    /// None: what is left where a stream was taken away. It reads as ended and takes nothing.
+    Gone,
+}
+
+impl Stream {
+    /// The `tls-server-end-point` binding (RFC 5929) of this connection: the hash of the certificate that its server end shows, which
+    /// towards clients is ours. `None` without TLS, and where the certificate's signature has no hash function: then there is no
+    /// SCRAM-SHA-256-PLUS.
+    pub fn channel_binding(&self) -> Option<&[u8]> {
+        self.tls().and_then(Socket::channel_binding)
+    }
+
+    /// Names of the client's certificate, where the listener checks certificates (`verify-ca`, `verify-full`).
+    pub fn peer_identity(&self) -> Option<&Identity> {
+        self.tls().and_then(Socket::peer_identity)
+    }
+
+    /// `TLSv1.3` or `TLSv1.2`; `None` without TLS.
+    pub fn tls_version(&self) -> Option<&'static str> {
+        self.tls().map(Socket::version)
+    }
+
+    /// Is it encrypted?
+    pub const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    fn tls(&self) -> Option<&Socket> {
+        match self {
+            Self::Tls(socket) => Some(socket),
+            Self::Tcp(_) | Self::Unix(_) | Self::Gone => None,
+        }
+    }
 }
 
 impl From<TcpStream> for Stream {
@@ -29,11 +66,19 @@ impl From<UnixStream> for Stream {
     }
 }
 
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Self {
+        Self::Tls(Box::new(socket))
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 }
@@ -43,6 +88,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -50,6 +97,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 
@@ -57,6 +106,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 }

@@ -13,8 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::connect::dial;
-use crate::address::Endpoint;
+use super::route::Route;
 use crate::wire::pg::startup::cancel_request;
 
 /// A cancel that the server has not taken by then is given up.
@@ -23,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// One process of a server.
 pub struct Backend {
     number: u64,
-    server: Endpoint,
+    route: Route,
     pid: i32,
     secret: Box<[u8]>,
     cancels: AtomicUsize,
@@ -32,7 +31,7 @@ pub struct Backend {
 
 impl std::fmt::Debug for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Backend").field("server", &self.server).field("pid", &self.pid).finish_non_exhaustive()
+        f.debug_struct("Backend").field("server", self.route.address()).field("pid", &self.pid).finish_non_exhaustive()
     }
 }
 
@@ -56,10 +55,10 @@ pub struct Cancelling(Arc<Backend>);
 
 impl Backends {
     /// Notes a process. Its number is never used again, and never 0 or 1.
-    pub fn register(self: &Arc<Self>, server: Endpoint, pid: i32, secret: &[u8]) -> Registered {
+    pub fn register(self: &Arc<Self>, route: Route, pid: i32, secret: &[u8]) -> Registered {
         let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(2);
         let backend =
-            Backend { number, server, pid, secret: secret.into(), cancels: AtomicUsize::new(0), landed: Notify::new() };
+            Backend { number, route, pid, secret: secret.into(), cancels: AtomicUsize::new(0), landed: Notify::new() };
         let backend = Arc::new(backend);
         self.lock().insert(number, Arc::clone(&backend));
         Registered { of: Arc::clone(self), backend }
@@ -111,9 +110,9 @@ impl Backend {
         self.pid
     }
 
-    /// Where its server is.
-    pub fn server(&self) -> &Endpoint {
-        &self.server
+    /// The way to it.
+    pub const fn route(&self) -> &Route {
+        &self.route
     }
 
     /// Is a cancel on its way? Asked behind letting go of it.
@@ -142,10 +141,12 @@ impl Cancelling {
 
     async fn deliver(&self) -> std::io::Result<()> {
         let Self(backend) = self;
-        let mut stream = dial(&backend.server).await?;
+        let mut stream = backend.route.dial().await?;
         stream.write_all(&cancel_request(backend.pid, &backend.secret)).await?;
+        stream.flush().await?;
         let mut byte = [0];
-        while stream.read(&mut byte).await? > 0 {}
+        // A server that closes without the goodbye of TLS has taken it all the same.
+        while stream.read(&mut byte).await.is_ok_and(|count| count > 0) {}
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Resolve a server's name, dial it, prepare the socket: all within one deadline.
+//! Resolve a server's name, dial it, prepare the socket, encrypt it where that is asked for: all within one deadline.
 
 use std::io;
 use std::path::Path;
@@ -7,6 +7,8 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
 use super::nodes::Nodes;
+use super::route::Route;
+use super::secure::Security;
 use crate::address::Endpoint;
 use crate::clock;
 use crate::net::socket;
@@ -37,30 +39,49 @@ impl Unreachable {
 pub struct Reached {
     /// The connection; nothing has been sent.
     pub stream: Stream,
-    /// Where it leads: what a cancel has to dial.
-    pub address: Endpoint,
+    /// The way that it took: a cancel goes the same.
+    pub route: Route,
     /// The choice that it goes by.
     pub generation: u64,
 }
 
-/// Connects to the primary; each address that its name has is tried in turn. Where there are several servers and none of them
+/// Connects to the primary, by `security`; each address that its name has is tried in turn. Where there are several servers and none of them
 /// is one, or the one that was chosen can't be dialled, waits until `patience` for another choice. Cancel-safe.
 ///
 /// # Errors
-/// No address accepted before the deadline, or no server is the primary.
-pub async fn connect(nodes: &Nodes, patience: Instant, deadline: Instant) -> Result<Reached, Unreachable> {
+/// No address accepted before the deadline, the one that did has no TLS as it is asked for, or no server is the primary.
+pub async fn connect(
+    nodes: &Nodes,
+    security: &Security,
+    patience: Instant,
+    deadline: Instant,
+) -> Result<Reached, Unreachable> {
     let patience = patience.min(deadline);
     loop {
         let (server, generation) = nodes.primary_by(patience).await?;
-        match timeout_at(deadline, resolve_and_dial(&server)).await.unwrap_or_else(|_| Err(Unreachable::late())) {
-            Ok((stream, address)) => return Ok(Reached { stream, address, generation }),
+        match timeout_at(deadline, secured(&server, security)).await.unwrap_or_else(|_| Err(Unreachable::late())) {
+            Ok((stream, route)) => return Ok(Reached { stream, route, generation }),
             Err(unreachable) if !nodes.several() || clock::now() >= patience => return Err(unreachable),
             Err(_) => nodes.doubt(patience).await,
         }
     }
 }
 
-/// Connects to one server by its name in `servers`, whatever it is.
+async fn secured(server: &str, security: &Security) -> Result<(Stream, Route), Unreachable> {
+    let (stream, address) = resolve_and_dial(server).await?;
+    let host = host(server);
+    let stream = security.secure(stream, host).await?;
+    let route = Route::of(&stream, address, security, host);
+    Ok((stream, route))
+}
+
+/// The host of `host:port`, without the brackets of an IPv6 address.
+fn host(server: &str) -> &str {
+    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// Connects to one server by its name in `servers`, whatever it is. Nothing is encrypted.
 ///
 /// # Errors
 /// No address accepted.

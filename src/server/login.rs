@@ -96,7 +96,7 @@ impl From<Broken> for LoginFailed {
 pub async fn login(stream: Stream, account: &Account) -> Result<Fresh, LoginFailed> {
     let mut framed = Framed::new(stream);
     framed.send(&startup(account)).await.map_err(|_| LoginFailed::Gone)?;
-    let mut login = Login::new(account);
+    let mut login = Login::new(account, framed.stream());
     let (mut pid, mut secret, mut parameters) = (None, Box::default(), Vec::new());
     loop {
         let Some((head, message)) = framed.frame(frame::server_head)? else {

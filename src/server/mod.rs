@@ -7,3 +7,5 @@ pub mod nodes;
 pub mod pool;
 pub mod pooled;
 mod prove;
+pub mod route;
+pub mod secure;

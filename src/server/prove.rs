@@ -6,6 +6,7 @@ use super::login::{Account, LoginFailed};
 use crate::auth::Proof;
 use crate::auth::md5::Md5Hash;
 use crate::auth::scram::{Challenged, ClientExchange, ClientKeys, Expected};
+use crate::net::stream::Stream;
 use crate::wire::Malformed;
 use crate::wire::pg::auth::{Demand, demand, offers};
 use crate::wire::pg::password;
@@ -13,6 +14,8 @@ use crate::wire::pg::password;
 /// A login: its account, and how far it has come.
 pub(super) struct Login<'a> {
     account: &'a Account,
+    /// The hash of the server's certificate (`tls-server-end-point`), where the connection is encrypted.
+    binding: Option<Box<[u8]>>,
     stage: Stage,
 }
 
@@ -44,8 +47,8 @@ const NO_WAY: &str =
     "the server asks for a way to log in that Floodwall does not have; scram-sha-256, md5 and password are known";
 
 impl<'a> Login<'a> {
-    pub(super) const fn new(account: &'a Account) -> Self {
-        Self { account, stage: Stage::Unasked }
+    pub(super) fn new(account: &'a Account, stream: &Stream) -> Self {
+        Self { account, binding: stream.channel_binding().map(Into::into), stage: Stage::Unasked }
     }
 
     pub(super) const fn is_done(&self) -> bool {
@@ -109,7 +112,8 @@ impl<'a> Login<'a> {
     fn begin(&self, mechanisms: &[u8]) -> Result<ClientExchange, LoginFailed> {
         match &self.account.proof {
             Proof::Password(_) | Proof::ScramKeys(_) => {
-                ClientExchange::begin(|mechanism| offers(mechanisms, mechanism), None).map_err(distrusted)
+                ClientExchange::begin(|mechanism| offers(mechanisms, mechanism), self.binding.as_deref())
+                    .map_err(distrusted)
             }
             Proof::Nothing | Proof::Md5(_) => Err(LoginFailed::NoProof(NO_SCRAM)),
         }

@@ -12,8 +12,8 @@ use std::task::Waker;
 
 use subtle::ConstantTimeEq;
 
-use crate::address::Endpoint;
 use crate::server::backend::{Backend, Backends, Registered};
+use crate::server::route::Route;
 use crate::wire::pg::startup::Cancel;
 
 /// The session has no server.
@@ -87,8 +87,13 @@ impl Keys {
     ///
     /// # Errors
     /// The system gave no random bytes.
-    pub fn issue(self: &Arc<Self>, server: Endpoint, pid: i32, server_secret: &[u8]) -> Result<Key, getrandom::Error> {
-        let own = self.backends.register(server, pid, server_secret);
+    pub fn issue(
+        self: &Arc<Self>,
+        server: impl Into<Route>,
+        pid: i32,
+        server_secret: &[u8],
+    ) -> Result<Key, getrandom::Error> {
+        let own = self.backends.register(server.into(), pid, server_secret);
         self.insert(pid, server_secret.len(), Some(own))
     }
 
@@ -225,6 +230,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Endpoint;
 
     fn server() -> Endpoint {
         "127.0.0.1:5432".parse::<std::net::SocketAddr>().unwrap().into()
@@ -259,7 +265,7 @@ mod tests {
         assert_eq!(target.cancel().await, Cancelled::Queued);
         assert!(target.take_cancelled() && !target.take_cancelled());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let process = keys.backends().register(listener.local_addr().unwrap().into(), 7, b"abcd");
+        let process = keys.backends().register(Endpoint::from(listener.local_addr().unwrap()).into(), 7, b"abcd");
         target.takes(process.backend());
         let cancel = tokio::spawn({
             let target = Arc::clone(&target);

@@ -15,8 +15,10 @@ use crate::client::login::Logins;
 use crate::config::{Caps, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
+use crate::net::tls::Live;
 use crate::roster::Roster;
 use crate::server::nodes::Nodes;
+use crate::server::secure::Security;
 use crate::telemetry::Gate;
 use crate::telemetry::Metrics;
 use crate::telemetry::shapes::Shapes;
@@ -32,6 +34,8 @@ pub struct House {
     pub lending: Lending,
     /// What is known of the server's tables.
     pub catalog: Arc<Catalog>,
+    /// Certificates of both sides, and whom they are checked against.
+    pub tls: Arc<Live>,
     /// Its servers, and which of them is used.
     pub nodes: Arc<Nodes>,
     /// What proves who a client is, where Floodwall checks that.
@@ -59,6 +63,13 @@ pub struct Common {
     pub memory: Arc<Budget>,
     /// Rate of the log lines that clients can trigger.
     pub gate: Gate,
+}
+
+impl House {
+    /// How servers are met, as things are now.
+    pub fn security(&self) -> Security {
+        Security::new(self.tls.server(), Arc::clone(&self.common.metrics))
+    }
 }
 
 /// The settings of one listener, with a number that changes when they do.

@@ -48,6 +48,7 @@ fn house(guard: Guard) -> Arc<House> {
         admission: Admission::new(&config, "main"),
         lending: crate::session::lending::Lending::new(&config.listeners[0], 1),
         catalog: Catalog::start(&config.listeners[0]),
+        tls: Arc::default(),
         nodes: Nodes::new(&config.listeners[0]),
         logins: Arc::new(Logins::new(&config, &config.listeners[0], Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current(guard)),

@@ -3,6 +3,8 @@
 //! Floodwall keeps no secrets here. It reads only what the server decides (AuthenticationOk, BackendKeyData, ReadyForQuery), and
 //! changes one thing: the client is given a cancel secret of our own.
 //!
+//! Where the two ends don't see the same certificate, logins that are bound to a TLS channel can't work: they are not offered to the client.
+//!
 //! The danger of a relay is a server that asks for no password because it trusts Floodwall's host: then whoever reaches Floodwall
 //! would be let in. Such logins are refused unless the client is on the same host or `allow_trust` says otherwise.
 
@@ -12,7 +14,9 @@ use crate::client::proxied::Way;
 use crate::client::refuse;
 use crate::net::framed::{Broken, FRAME_MAX, Framed};
 use crate::net::stream::Stream;
-use crate::wire::pg::auth::{Authentication, authentication, backend_key};
+use crate::wire::pg::auth::{
+    Authentication, authentication, backend_key, misses_channel_binding, without_channel_binding,
+};
 use crate::wire::pg::code::{client, server};
 use crate::wire::pg::{frame, reply};
 use crate::wire::{Failure, Head, Malformed, Refusal, Setting};
@@ -109,7 +113,8 @@ impl Relayed<'_> {
             match head.code {
                 server::AUTHENTICATION => {
                     stage = self.authentication(&message, stage, trust, host).await?;
-                    out.extend_from_slice(&message);
+                    let offered = if self.same_channel() { None } else { without_channel_binding(&message) };
+                    out.extend_from_slice(offered.as_deref().unwrap_or(&message));
                 }
                 server::BACKEND_KEY_DATA => {
                     let (pid, secret) = backend_key(&message).map_err(server_malformed)?;
@@ -177,9 +182,19 @@ impl Relayed<'_> {
     /// Carries the client's answers to the server.
     async fn answer(&mut self) -> Result<(), Failed> {
         while let Some((_, message)) = self.client.frame(password_head).map_err(client_malformed)? {
+            // The server would take it for an attack, and say so in words that help nobody.
+            if self.server.stream().is_tls() && !self.same_channel() && misses_channel_binding(&message) {
+                return Err(Failed::refused(refuse::channel_binding()));
+            }
             self.server.send(&message).await.map_err(|_| server_gone())?;
         }
         Ok(())
+    }
+
+    /// Do both ends see the same certificate? Then a login that is bound to it passes.
+    fn same_channel(&self) -> bool {
+        let (client, server) = (self.client.stream().channel_binding(), self.server.stream().channel_binding());
+        client.is_some() && client == server
     }
 
     async fn flush(&mut self, out: &mut BytesMut) -> Result<(), Failed> {

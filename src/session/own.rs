@@ -15,6 +15,7 @@ use crate::client::refuse;
 use crate::config::{AccessMethod, PoolMode};
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
+use crate::server::connect::Reached;
 use crate::server::login::{self, Account, Fresh, LoginFailed};
 use crate::wire::pg::startup::Startup;
 use crate::wire::pg::{greeting, refusal, reply};
@@ -120,7 +121,8 @@ impl Visitor<'_> {
         account: &Account,
         desk: &mut Desk<'_>,
     ) -> Result<Stream, Failed> {
-        let server = self.reach(client, desk).await?;
+        let Reached { stream: server, route, generation } = self.reach(client).await?;
+        desk.server = Some((route, generation));
         let fresh = tokio::select! {
             fresh = timeout_at(self.deadline, login::login(server, account)) => fresh,
             () = client.closed() => return Err(Failed::ClientGone),

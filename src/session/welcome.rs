@@ -12,7 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::cancel::Key;
-use super::house::{Current, House};
+use super::house::{Common, Current, House};
 use super::lending::Lender;
 use super::local::Local;
 use super::login::{Failed, Host, Relayed, Trust};
@@ -23,7 +23,7 @@ use crate::client::listener::Arrival;
 use crate::client::login::Channel;
 use crate::client::proxied::{self, Origin, Unknown, Way};
 use crate::client::refuse;
-use crate::client::startup::{self, Opening};
+use crate::client::startup::{self, Front, Opening};
 use crate::clock;
 use crate::config::Login;
 use crate::guard::caps;
@@ -32,6 +32,7 @@ use crate::net::socket::close;
 use crate::net::stream::Stream;
 use crate::roster::{Identity, Newcomer, Seat};
 use crate::server::connect::{Reached, connect};
+use crate::server::route::Route;
 use crate::telemetry::GaugeGuard;
 use crate::telemetry::Pass;
 use crate::units::display_bytes;
@@ -114,7 +115,9 @@ pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arriva
         // From here on it is a place of the client's own address.
         arrival.lobby = lobby;
     }
-    let opening = timeout_at(deadline, startup::receive(&mut client)).await;
+    let Common { metrics, gate, .. } = &*house.common;
+    let front = Front { tls: &house.tls, metrics, gate, peer: &visitor.peer };
+    let opening = timeout_at(deadline, startup::receive(&mut client, &front)).await;
     let failed = match opening {
         Ok(Ok(Opening::Session(startup))) => {
             drop(arrival.lobby);
@@ -127,6 +130,7 @@ pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arriva
                 }
             }
         }
+        Ok(Ok(Opening::Refused(refusal))) => Failed::Refused(refusal),
         Ok(Ok(Opening::Cancel(request))) => return cancel(house, &request).await,
         Ok(Ok(Opening::DirectTls)) => return visitor.direct_tls(),
         // A check of a balancer's: no client came, so none is gone.
@@ -190,8 +194,9 @@ impl Visitor<'_> {
             permits = self.permits(&identity) => permits?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
+        let Reached { stream: server, route, generation } = self.reach(client).await?;
         let mut desk = Desk::new(self, login);
-        let server = self.reach(client, &mut desk).await?;
+        desk.server = Some((route, generation));
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
         }
@@ -207,18 +212,17 @@ impl Visitor<'_> {
         Ok(self.seat(identity, Back::Own(server), permits, desk))
     }
 
-    /// Connects to the server that is used.
-    pub(super) async fn reach(&self, client: &mut Framed<Stream>, desk: &mut Desk<'_>) -> Result<Stream, Failed> {
+    /// Dials the server that is used.
+    pub(super) async fn reach(&self, client: &mut Framed<Stream>) -> Result<Reached, Failed> {
+        let security = self.house.security();
         let reached = tokio::select! {
-            reached = connect(&self.house.nodes, self.wait_until(), self.deadline) => reached,
+            reached = connect(&self.house.nodes, &security, self.wait_until(), self.deadline) => reached,
             () = client.closed() => return Err(Failed::ClientGone),
         };
-        let Reached { stream, address, generation } = reached.map_err(|unreachable| {
+        reached.map_err(|unreachable| {
             let names = self.settings.listener.servers.join(", ");
             Failed::refused(refuse::server_unreachable(&names, &unreachable.why))
-        })?;
-        desk.server = Some((address, generation));
-        Ok(stream)
+        })
     }
 
     pub(super) fn identity(&self, startup: &Startup) -> Identity {
@@ -379,7 +383,10 @@ impl Visitor<'_> {
     ) -> Entered {
         let common = &self.house.common;
         let lent = matches!(back, Back::Pool(_));
-        let (server, server_generation) = desk.server.unwrap_or_else(|| (self.peer.clone(), 0));
+        // Whoever is seated has been given a server, or a pool's.
+        let own = || (self.peer.clone(), 0);
+        let (server, server_generation) =
+            desk.server.map_or_else(own, |(route, generation)| (route.address().clone(), generation));
         let newcomer = Newcomer {
             identity,
             client: Arc::clone(permits.client.label()),
@@ -465,6 +472,7 @@ pub(super) struct Entered {
 impl Entered {
     fn guest(self, client: Framed<Stream>) -> Guest {
         let (client, from_client) = client.into_parts();
+        self.stay.seat.set_tls(client.tls_version().unwrap_or_default());
         let (back, from_server) = match self.back {
             Back::Own(server) => {
                 let (server, from_server) = server.into_parts();
@@ -481,7 +489,7 @@ pub(super) struct Desk<'a> {
     visitor: &'a Visitor<'a>,
     login: Option<LoginPermit>,
     pub(super) client: Option<ClientPermit>,
-    pub(super) server: Option<(Endpoint, u64)>,
+    pub(super) server: Option<(Route, u64)>,
     pub(super) key: Option<Key>,
     pub(super) settings: Vec<Setting>,
 }
@@ -506,8 +514,8 @@ impl Host for Desk<'_> {
 
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
         let keys = &self.visitor.house.common.keys;
-        let (server, _) = self.server.clone().ok_or_else(|| Box::new(refuse::server_gone()))?;
-        let key = keys.issue(server, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let (route, _) = self.server.clone().ok_or_else(|| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(route, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
         let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
         message.put_u8(BACKEND_KEY_DATA);
         message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));

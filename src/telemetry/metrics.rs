@@ -35,7 +35,7 @@ pub struct Metrics {
 /// Series by label.
 #[derive(Debug)]
 struct Rare {
-    counters: [Family<AtomicI64>; 12],
+    counters: [Family<AtomicI64>; 13],
     waits: Family<Histogram>,
 }
 
@@ -54,6 +54,7 @@ enum Which {
     RulesFailed,
     BreakGlass,
     BreakGlassRejected,
+    Handshakes,
 }
 
 impl Metrics {
@@ -183,6 +184,11 @@ impl Metrics {
         self.rare.count(Which::BreakGlassRejected, &[reason], 1);
     }
 
+    /// Counts a TLS handshake with a `client` or a `server`. `version` is `none` where it failed.
+    pub fn handshake(&self, side: &'static str, outcome: &'static str, version: &'static str) {
+        self.rare.count(Which::Handshakes, &[side, outcome, version], 1);
+    }
+
     /// Adds metrics that somebody else holds. A name that is taken is refused, with a log line.
     pub fn register(&self, collector: Box<dyn Collector>) {
         if let Err(error) = self.registry.register(collector) {
@@ -200,7 +206,7 @@ impl Metrics {
 }
 
 impl Rare {
-    const DEFS: [Def; 13] = [
+    const DEFS: [Def; 14] = [
         table::CLIENTS,
         table::SERVERS,
         table::WAITING,
@@ -213,6 +219,7 @@ impl Rare {
         table::RULE_FAILED,
         table::BREAK_GLASS,
         table::BREAK_GLASS_REJECTED,
+        table::TLS_HANDSHAKES,
         table::WAIT_SECONDS,
     ];
 
@@ -231,6 +238,7 @@ impl Rare {
                 Family::new(table::RULE_FAILED),
                 Family::new(table::BREAK_GLASS),
                 Family::new(table::BREAK_GLASS_REJECTED),
+                Family::new(table::TLS_HANDSHAKES),
             ],
             waits: Family::new(table::WAIT_SECONDS),
         }

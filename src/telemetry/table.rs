@@ -100,6 +100,8 @@ metrics! {
     SURGE_SLOW Gauge "floodwall_surge_slow_average" ["client"], "Moving average of a client's connections over 5 minutes.";
     SURGE_SECONDS_TO_FULL Gauge "floodwall_surge_full_in_seconds" ["client"], "Time until a client reaches its cap at its present slope; absent where it does not grow.";
     SURGE_STATE Gauge "floodwall_surge_state" ["client", "state"], "Always 1; the state is in the label.";
+    TLS_HANDSHAKES Counter "floodwall_tls_handshakes_total" ["side", "outcome", "version"], "TLS handshakes with clients and servers, by outcome and version.";
+    TLS_EXPIRY Gauge "floodwall_tls_certificate_not_after_timestamp_seconds" ["listener", "side"], "When a certificate of Floodwall's ends, in seconds since 1970.";
     PAUSED Gauge "floodwall_paused" [], "1 while PAUSE holds sessions back.";
     DRAINING Gauge "floodwall_draining" [], "1 while Floodwall lets its sessions end.";
     BREAK_GLASS Counter "floodwall_break_glass_total" ["rule"], "Breaches of a rule that a break-glass pass lifted.";

@@ -12,7 +12,7 @@ use crate::support::process::{Scratch, wait_until};
 use crate::support::raw::{Raw, VERSION_3_0, startup};
 
 /// A header of version 2 for a client at 10.1.2.3, port 4660.
-fn header() -> Vec<u8> {
+pub(crate) fn header() -> Vec<u8> {
     let addresses = [10, 1, 2, 3, 10, 9, 9, 9, 0x12, 0x34, 0x19, 0x20];
     [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..], &addresses].concat()
 }
@@ -94,7 +94,8 @@ fn a_header_from_elsewhere_is_refused() {
     let proxy = Proxy::start(Cluster::shared(), "[[listener]]\nproxy_protocol_from = [\"10.0.0.0/8\"]");
     assert_eq!(answer(proxy.port, &[header(), login()].concat()), b"");
     assert!(wait_until(Duration::from_secs(5), || bad_headers(&proxy) == 1.0));
-    assert!(proxy.log().contains("proxy_protocol_from does not name"), "{}", proxy.log());
+    let told = || proxy.log().contains("proxy_protocol_from does not name");
+    assert!(wait_until(Duration::from_secs(5), told), "{}", proxy.log());
     assert_eq!(Raw::login(proxy.port, "postgres", "postgres").unwrap().rows("SELECT 1"), [["1"]]);
     proxy.assert_all_zero();
 }

@@ -111,9 +111,9 @@ fn a_wrong_password_and_a_name_that_does_not_exist_look_alike() {
         let expected = format!("FATAL:  password authentication failed for user \"{user}\"");
         assert!(told.ends_with(&expected), "{told}");
     }
-    let log = own.site.proxy.log();
     for why in ["wrong password", "no such user", "valid until earlier"] {
-        assert!(log.contains(why), "{why}: {log}");
+        let told = || own.site.proxy.log().contains(why);
+        assert!(wait_until(Duration::from_secs(5), told), "{why}: {}", own.site.proxy.log());
     }
     assert_eq!(own.site.proxy.metric("floodwall_logins_total", &["outcome=\"unproven\""]), 3.0);
     assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
@@ -348,6 +348,6 @@ fn a_server_that_cannot_be_asked_is_told_as_such() {
     let own = Own::asking("unasked", "auth = { user = 'app', password_env = 'HOME' }\n", "");
     let told = own.psql("app", "app-secret", "SELECT 1").unwrap_err();
     assert!(told.contains("FLOODWALL[rule=server] the server could not be asked"), "{told}");
-    assert!(own.site.proxy.log().contains("auth_query failed"));
+    assert!(wait_until(Duration::from_secs(5), || own.site.proxy.log().contains("auth_query failed")));
     own.site.finish();
 }

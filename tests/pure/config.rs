@@ -179,7 +179,9 @@ fn every_file_of_the_benches_is_valid() {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     for path in files.filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
         let loaded = config::load(&path, &machine, &any_rules).unwrap();
-        assert_eq!(loaded.warnings.list, [], "{}", path.display());
+        // A checkout can't keep a file from being read by others.
+        let told: Vec<_> = loaded.warnings.list.iter().filter(|problem| !problem.key.ends_with("users_file")).collect();
+        assert!(told.is_empty(), "{}: {told:?}", path.display());
     }
 }
 
@@ -269,8 +271,17 @@ fn wrong_listeners_say_what_to_write() {
         ("pool = \"transaction\"", "pool", "can't go with login = \"relay\""),
         ("pool = \"statement\"", "pool", "known: session, transaction"),
         ("min_pool_size = 21", "min_pool_size", "more than pool_size (20)"),
-        ("client_tls = { mode = \"require\" }", "client_tls", "\"require\" is not in this version yet"),
-        ("server_tls = { mode = \"disable\", ca = \"x\" }", "server_tls", "is not in this version yet"),
+        ("client_tls = { mode = \"require\" }", "client_tls", "needs cert_file and key_file"),
+        (
+            "client_tls = { mode = \"verify\" }",
+            "client_tls.mode",
+            "known: disable, prefer, require, verify-ca, verify-full",
+        ),
+        ("server_tls = { mode = \"disable\", ca = \"x\" }", "server_tls.ca", "unknown key"),
+        ("server_tls = { mode = \"verify-full\" }", "server_tls.mode", "needs ca_file"),
+        ("server_tls = { mode = \"require\", key_file = \"x\" }", "server_tls.key_file", "cert_file is missing"),
+        ("server_tls = { mode = \"allow\" }", "server_tls.mode", "\"prefer\" takes both"),
+        ("server_tls = \"require\"", "server_tls", "expected a table"),
         ("max_server_connections = 0", "max_server_connections", "at least 1"),
         ("monitor = { database = \"x\" }", "monitor", "needs a user"),
         ("monitor = { user = \"x\", password = \"y\" }", "monitor.password", "does not stand in this file"),
@@ -295,6 +306,22 @@ fn keys_of_later_modes_warn_in_session_mode() {
     let loaded = read("[[listener]]\npool_size = 20\nusers_file = \"users.toml\"\n").unwrap();
     let keys: Vec<_> = loaded.warnings.list.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
     assert_eq!(keys, [(Some(2), "listener[0].pool_size"), (Some(3), "listener[0].users_file")]);
+}
+
+#[test]
+fn a_relay_between_two_encrypted_legs_is_warned_about() {
+    let shown = "cert_file = \"a\", key_file = \"b\"";
+    let both = format!("client_tls = {{ mode = \"prefer\", {shown} }}\nserver_tls = {{ mode = \"require\" }}");
+    let one = [both.replace("\"require\"", "\"disable\""), both.replace("\"prefer\"", "\"disable\"")];
+    let warnings = |text: &str| read(&format!("[[listener]]\n{text}\n")).unwrap().warnings.list;
+    let told = warnings(&both);
+    assert_eq!((told.len(), told[0].key.as_str(), told[0].line), (1, "listener[0].server_tls", Some(3)));
+    assert!(told[0].to_string().contains("channel_binding=disable"), "{}", told[0]);
+    for text in one {
+        assert_eq!(warnings(&text), [], "{text}");
+    }
+    let unused = "server_tls = { mode = \"require\", ca_file = \"x\" }";
+    assert_eq!(warnings(unused)[0].key, "listener[0].server_tls.ca_file");
 }
 
 #[test]
@@ -654,6 +681,16 @@ fn entries_of_access_are_read_in_their_order_and_mistakes_are_told() {
     assert_eq!((access.len(), access[0].user.as_str(), access[1].tls), (2, "a", Some(true)));
     assert_eq!(only_problem("[[access]]\nuser = \"a\"").key, "access[0]");
     assert!(only_problem("[[access]]\nmethod = \"skram\"").to_string().contains("did you mean \"scram\"?"));
-    let warnings = read(&with_listener("[[access]]\nmethod = \"trust\"")).unwrap().warnings.list;
-    assert_eq!(warnings.iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["access[0].method"]);
+    let warned = |text: &str| {
+        let warnings = read(&with_listener(text)).unwrap().warnings.list;
+        warnings.into_iter().map(|warning| (warning.key, warning.message)).collect::<Vec<_>>()
+    };
+    for (text, key, says) in [
+        ("[[access]]\nmethod = \"trust\"", "access[0].method", "only lets in"),
+        ("[[access]]\ntls = true\nmethod = \"scram\"", "access[0].tls", "never applies"),
+        ("[[access]]\nmethod = \"cert\"", "access[0].method", "checks the certificates"),
+    ] {
+        let warnings = warned(text);
+        assert!(warnings.iter().any(|(at, message)| at == key && message.contains(says)), "{text}: {warnings:?}");
+    }
 }

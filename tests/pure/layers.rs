@@ -21,9 +21,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The two ends, and what reads the server's catalogue beside them.
     ("net", &["address", "wire", "config"]),
     ("auth", &["net", "wire", "config", "telemetry", "units", "clock"]),
-    ("server", &["auth", "address", "net", "wire", "config", "telemetry", "units", "clock"]),
-    ("catalog", &["sql", "config", "telemetry", "units", "clock"]),
-    ("client", &["auth", "address", "net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
+    ("server", &["address", "auth", "net", "wire", "config", "telemetry", "units", "clock"]),
+    ("catalog", &["sql", "config", "telemetry", "net", "units", "clock"]),
+    ("client", &["address", "auth", "net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
     // The data path. It never sees who watches it.
     (
         "session",

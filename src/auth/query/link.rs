@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::types::{FromSql, Type};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use super::Found;
 use crate::auth::accounts::{Account, Credential};
 use crate::clock::{self, Instant};
 use crate::config::AuthQuery;
 use crate::net::stream::Stream;
+use crate::net::tls::Ready;
 
 /// For connecting, and for one answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -94,7 +95,9 @@ where
     if let Some(password) = &settings.password {
         config.password(password.reveal());
     }
-    let (client, connection) = config.connect_raw(dial().await?, NoTls).await.map_err(|error| describe(&error))?;
+    let stream = dial().await?;
+    Ready::settle(&stream, &mut config);
+    let (client, connection) = config.connect_raw(stream, Ready).await.map_err(|error| describe(&error))?;
     tokio::spawn(connection);
     Ok(client)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::AccessMethod;
 use crate::net::stream::Stream;
+use crate::net::tls::Identity;
 
 /// Who wants to come in, and how.
 #[derive(Debug, Clone, Copy)]
@@ -24,17 +25,19 @@ pub struct Applicant<'a> {
 pub struct Channel {
     /// Encrypted.
     pub tls: bool,
-    /// Common name of its certificate, which TLS has verified.
-    pub certificate: Option<Arc<str>>,
+    /// Names of its certificate, which TLS has verified.
+    pub certificate: Option<Identity>,
     /// The hash of our certificate (`tls-server-end-point`).
     pub binding: Option<Arc<[u8]>>,
 }
 
 impl Channel {
     /// Of a client's stream.
-    pub const fn of(stream: &Stream) -> Self {
-        match stream {
-            Stream::Tcp(_) | Stream::Unix(_) => Self { tls: false, certificate: None, binding: None },
+    pub fn of(stream: &Stream) -> Self {
+        Self {
+            tls: stream.is_tls(),
+            certificate: stream.peer_identity().cloned(),
+            binding: stream.channel_binding().map(Arc::from),
         }
     }
 }

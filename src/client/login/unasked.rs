@@ -5,10 +5,10 @@ use crate::auth::accounts::Credential;
 use crate::auth::{Password, Proof};
 
 impl Logins {
-    /// A certificate of that name, which TLS has verified.
+    /// A certificate for that user, which TLS has verified.
     pub(super) fn certificate(&self, applicant: &Applicant<'_>, known: &Known) -> Result<Proof, Unproven> {
-        match applicant.channel.certificate.as_deref() {
-            Some(name) if name == applicant.user => Ok(self.on_trust(known)),
+        match &applicant.channel.certificate {
+            Some(names) if names.is(applicant.user.as_bytes()) => Ok(self.on_trust(known)),
             Some(_) => Err(Unproven::Wrong("its certificate is of another name")),
             None => Err(Unproven::Wrong("it has no certificate")),
         }

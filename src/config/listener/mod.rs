@@ -13,7 +13,7 @@ pub use self::entry::Entry;
 pub use self::login::{AuthQuery, Login, Users};
 pub use self::pool::{Pool, PoolMode};
 pub(super) use self::servers::CHECK_INTERVAL;
-pub use self::tls::Tls;
+pub use self::tls::{Tls, TlsMode, TlsSide};
 use super::context::{Context, secret};
 use super::document::{Document, Section};
 use super::problem::Fault;

@@ -26,6 +26,7 @@ pub(super) const DEF: Def = Def {
         count("server_pid"),
         count("connected_seconds"),
         text("listener"),
+        text("tls"),
     ],
     run,
 };
@@ -52,5 +53,6 @@ fn row(entry: &Entry, now_ms: u64) -> Row {
         super::show_servers::pid(entry),
         seconds_since(entry.since_ms),
         Value::from(&*entry.identity.listener),
+        entry.tls().to_owned().into(),
     ]
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 use super::super::connect::resolve_and_dial;
 use crate::clock;
 use crate::config::Monitor;
-use crate::wire::pg::startup::ssl_request;
+use crate::net::tls::{Driver, Live};
+use crate::wire::pg::startup::TLS_REQUEST;
 
 /// A server that has not answered by then does not answer: with an interval of a second, a silent one is found within three.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1500);
@@ -59,6 +59,7 @@ pub(super) enum Found {
 pub(super) struct Prober<'a> {
     server: &'a str,
     monitor: Option<&'a Monitor>,
+    tls: &'a Live,
     kept: Option<Kept>,
 }
 
@@ -82,8 +83,8 @@ impl Drop for Kept {
 }
 
 impl<'a> Prober<'a> {
-    pub(super) fn new(server: &'a str, monitor: Option<&'a Monitor>) -> Self {
-        Self { server, monitor, kept: None }
+    pub(super) fn new(server: &'a str, monitor: Option<&'a Monitor>, tls: &'a Live) -> Self {
+        Self { server, monitor, tls, kept: None }
     }
 
     /// Asks once, within [`ANSWER_WITHIN`].
@@ -91,7 +92,7 @@ impl<'a> Prober<'a> {
         let kept = self.kept.take().filter(|kept| kept.since + KEEP > clock::now() && !kept.client.is_closed());
         let asked = async {
             match self.monitor {
-                Some(monitor) => ask(self.server, monitor, kept).await,
+                Some(monitor) => ask(self.server, monitor, self.tls, kept).await,
                 None => knock(self.server).await.map(|()| (Role::Unknown, None)),
             }
         };
@@ -107,10 +108,10 @@ impl<'a> Prober<'a> {
 }
 
 /// Asks by a query.
-async fn ask(server: &str, monitor: &Monitor, kept: Option<Kept>) -> Result<(Role, Option<Kept>), Found> {
+async fn ask(server: &str, monitor: &Monitor, tls: &Live, kept: Option<Kept>) -> Result<(Role, Option<Kept>), Found> {
     let kept = match kept {
         Some(kept) => kept,
-        None => log_in(server, monitor).await.map_err(|error| judge(&error))?,
+        None => log_in(server, monitor, tls).await.map_err(|error| judge(&error))?,
     };
     let row = kept.client.query_one(QUERY, &[]).await.map_err(|error| judge(&error))?;
     let role = match row.try_get(0) {
@@ -121,20 +122,22 @@ async fn ask(server: &str, monitor: &Monitor, kept: Option<Kept>) -> Result<(Rol
     Ok((role, Some(kept)))
 }
 
-async fn log_in(server: &str, monitor: &Monitor) -> Result<Kept, tokio_postgres::Error> {
+async fn log_in(server: &str, monitor: &Monitor, tls: &Live) -> Result<Kept, tokio_postgres::Error> {
     let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
+    let host = host.trim_matches(['[', ']']);
+    let driver = Driver::new(tls.server());
     let mut config = Config::new();
     config
-        .host(host.trim_matches(['[', ']']))
+        .host(host)
         .port(port.parse().unwrap_or(5432))
         .user(&monitor.user)
         .dbname(&monitor.database)
         .application_name(APPLICATION_NAME)
-        .ssl_mode(SslMode::Disable);
+        .ssl_mode(driver.ssl_mode(host));
     if let Some(password) = &monitor.password {
         config.password(password.reveal());
     }
-    let (client, connection) = config.connect(NoTls).await?;
+    let (client, connection) = config.connect(driver).await?;
     // Ends with the client; its errors reach the client's calls.
     let driver = tokio::spawn(async move { drop(connection.await) });
     Ok(Kept { client, driver, since: clock::now() })
@@ -157,7 +160,7 @@ fn judge(error: &tokio_postgres::Error) -> Found {
 async fn knock(server: &str) -> Result<(), Found> {
     let (mut stream, _) = resolve_and_dial(server).await.map_err(|unreachable| Found::Down(unreachable.why))?;
     let answered = async {
-        stream.write_all(&ssl_request()).await?;
+        stream.write_all(&TLS_REQUEST).await?;
         stream.read_u8().await
     };
     answered.await.map(drop).map_err(|error| Found::Down(error.kind().to_string()))

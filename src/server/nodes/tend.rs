@@ -11,10 +11,11 @@ use super::health::Health;
 use super::probe::Prober;
 use super::watched::{Node, Watched};
 use super::{Choice, Nodes, PAST_MAX};
+use crate::net::tls::Live;
 
 impl Nodes {
-    /// Probes the servers, where there are several, and chooses. Never returns.
-    pub async fn run(&self) {
+    /// Probes the servers, where there are several, by the `server_tls` that is in force at each dial, and chooses. Never returns.
+    pub async fn run(&self, tls: &Live) {
         loop {
             let watched = self.watched.load_full();
             let probing = async {
@@ -22,7 +23,7 @@ impl Nodes {
                     return std::future::pending().await;
                 }
                 self.announce(&watched);
-                join_all(watched.nodes.iter().map(|node| self.attend(&watched, node))).await;
+                join_all(watched.nodes.iter().map(|node| self.attend(&watched, node, tls))).await;
             };
             tokio::select! {
                 () = probing => {}
@@ -42,8 +43,8 @@ impl Nodes {
     }
 
     /// Probes one server for ever.
-    async fn attend(&self, watched: &Watched, node: &Node) {
-        let mut prober = Prober::new(&node.server, watched.monitor.as_ref());
+    async fn attend(&self, watched: &Watched, node: &Node, tls: &Live) {
+        let mut prober = Prober::new(&node.server, watched.monitor.as_ref(), tls);
         loop {
             let found = prober.probe().await;
             let news = node.health.lock().unwrap_or_else(PoisonError::into_inner).note(&found);

@@ -79,7 +79,7 @@ impl Visitor<'_> {
             Err(_) => return Err(Failed::refused(self.late())),
         }
         if let Some(server) = lease.server() {
-            let at = (server.process.backend().server().clone(), server.choice.generation);
+            let at = (server.process.backend().route().clone(), server.choice.generation);
             pool.maker().note(at, &server.parameters);
         }
         lease.give();

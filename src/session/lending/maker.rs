@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::time::{timeout, timeout_at};
 
 use super::{Hold, Lent};
-use crate::address::Endpoint;
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
 use crate::config::Listener;
@@ -18,6 +17,7 @@ use crate::server::connect::{Reached, connect};
 use crate::server::login::{Account, LoginFailed, login};
 use crate::server::pool::{Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
+use crate::server::route::Route;
 use crate::session::house::House;
 use crate::telemetry::Pass;
 use crate::wire::pg::reply::Parameter;
@@ -40,7 +40,7 @@ pub struct Maker {
 #[derive(Debug)]
 pub struct Greeting {
     /// Where it is.
-    pub server: (Endpoint, u64),
+    pub server: (Route, u64),
     /// What it reports.
     pub parameters: Box<[Parameter]>,
 }
@@ -62,7 +62,7 @@ impl Maker {
     }
 
     /// Notes what a server reports.
-    pub fn note(&self, server: (Endpoint, u64), parameters: &[Parameter]) {
+    pub fn note(&self, server: (Route, u64), parameters: &[Parameter]) {
         *self.greeting.borrow_mut() = Some(Rc::new(Greeting { server, parameters: parameters.into() }));
     }
 
@@ -87,20 +87,25 @@ impl Maker {
         let turn = self.house.lending.login().await;
         let deadline = clock::now() + settings.caps.login_timeout;
         let nodes = &self.house.nodes;
-        let Reached { stream, address, generation } =
-            connect(nodes, deadline, deadline).await.map_err(|unreachable| {
+        let Reached { stream, route, generation } =
+            connect(nodes, &self.house.security(), deadline, deadline).await.map_err(|unreachable| {
                 let names = settings.listener.servers.join(", ");
                 NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
             })?;
         let account = self.account.borrow().clone();
         let fresh = match timeout_at(deadline, login(stream, &account)).await {
             Ok(fresh) => fresh.map_err(|failed| not_let_in(&failed))?,
-            Err(_) => return Err(NotMade::Failed(format!("the server {address} did not finish the login in time"))),
+            Err(_) => {
+                return Err(NotMade::Failed(format!(
+                    "the server {} did not finish the login in time",
+                    route.address()
+                )));
+            }
         };
         drop(turn);
-        self.note((address.clone(), generation), &fresh.parameters);
+        self.note((route.clone(), generation), &fresh.parameters);
         let common = &self.house.common;
-        let process = common.keys.backends().register(address, fresh.pid.unwrap_or_default(), &fresh.secret);
+        let process = common.keys.backends().register(route, fresh.pid.unwrap_or_default(), &fresh.secret);
         let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
         let hold = Hold { permit, gauge: common.metrics.server_connected(&self.house.name) };
         let (stream, parameters) = (fresh.stream, fresh.parameters);

@@ -2,6 +2,7 @@
 //!
 //! Source: PostgreSQL manual, "Message Formats", "Authentication…".
 
+use super::code::server;
 use super::frame::HEAD;
 use crate::wire::Malformed;
 use crate::wire::reader::Reader;
@@ -33,6 +34,46 @@ pub fn authentication(frame: &[u8]) -> Result<Authentication, Malformed> {
     })
 }
 
+/// The mechanisms of an AuthenticationSASL message, without those that bind the login to its TLS channel: for a client whose channel is
+/// not the server's. `None` where the message is another one, or offers none of these.
+pub fn without_channel_binding(frame: &[u8]) -> Option<Vec<u8>> {
+    let mut reader = Reader::new(frame.get(HEAD..)?);
+    if reader.u32().ok()? != SASL {
+        return None;
+    }
+    let mut body = SASL.to_be_bytes().to_vec();
+    let mut bound = false;
+    loop {
+        let mechanism = reader.cstr().ok()?;
+        if mechanism.is_empty() {
+            break;
+        }
+        if mechanism.ends_with(b"-PLUS") {
+            bound = true;
+        } else {
+            body.extend_from_slice(mechanism);
+            body.push(0);
+        }
+    }
+    body.push(0);
+    let size = u32::try_from(body.len()).ok()?.checked_add(4)?;
+    bound.then(|| [&[server::AUTHENTICATION][..], &size.to_be_bytes(), &body].concat())
+}
+
+/// Does this first message of a SCRAM login say that its client could bind to the channel, but was not offered it (`y` in RFC 5802, 7)?
+/// A server that did offer it takes this for somebody in between.
+pub fn misses_channel_binding(frame: &[u8]) -> bool {
+    let first = || {
+        let mut reader = Reader::new(frame.get(HEAD..)?);
+        let scram = reader.cstr().ok()?.starts_with(b"SCRAM-");
+        reader.i32().ok()?;
+        (scram && reader.rest().starts_with(b"y,")).then_some(())
+    };
+    first().is_some()
+}
+
+/// Kind of an AuthenticationSASL message.
+const SASL: u32 = 10;
 /// What a server wants of whoever logs in, with what it sends along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand<'a> {
@@ -86,5 +127,35 @@ pub fn backend_key(frame: &[u8]) -> Result<(i32, &[u8]), Malformed> {
         4..=256 => Ok((pid, secret)),
         0..4 => Err(Malformed::Short),
         _ => Err(Malformed::TooLong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(code: u8, body: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[code][..], &size, body].concat()
+    }
+
+    #[test]
+    fn mechanisms_that_bind_are_taken_out() {
+        let both = message(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+        let one = message(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0");
+        assert_eq!(without_channel_binding(&both), Some(one.clone()));
+        for other in
+            [one, message(b'R', b"\0\0\0\0"), message(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS"), message(b'R', b"")]
+        {
+            assert_eq!(without_channel_binding(&other), None);
+        }
+    }
+
+    #[test]
+    fn only_a_first_message_that_says_so_misses_the_binding() {
+        assert!(misses_channel_binding(&message(b'p', b"SCRAM-SHA-256\0\0\0\0\x0ay,,n=,r=abcd")));
+        for other in [&b"SCRAM-SHA-256\0\0\0\0\x0an,,n=,r=abcd"[..], b"c=eSws,r=y,p=y", b"secret\0", b""] {
+            assert!(!misses_channel_binding(&message(b'p', other)));
+        }
     }
 }

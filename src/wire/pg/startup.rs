@@ -12,6 +12,12 @@ pub const SIZE_MAX: usize = 10_000;
 /// First byte of a TLS record: a client that speaks TLS without asking first (`sslnegotiation=direct`).
 pub const TLS_HANDSHAKE: u8 = 0x16;
 
+/// The answer to an encryption request: a handshake may begin.
+pub const ACCEPTED: u8 = b'S';
+/// The answer to an encryption request: go on without, or leave.
+pub const DECLINED: u8 = b'N';
+/// A request for TLS.
+pub const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// Parameters with such a name are for the protocol, not for the session.
 const PROTOCOL_OPTION: &[u8] = b"_pq_.";
 
@@ -198,12 +204,6 @@ pub fn cancel_request(pid: i32, secret: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Asks for TLS. A PostgreSQL server answers with one byte, whoever asks: so it shows that the server is there.
-pub fn ssl_request() -> [u8; 8] {
-    let [a, b, c, d] = SSL.to_be_bytes();
-    [0, 0, 0, 8, a, b, c, d]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +263,7 @@ mod tests {
     #[test]
     fn requests_without_a_session_are_told_apart() {
         assert_eq!(read(&packet(SSL, b"")), Ok(First::Ssl));
+        assert_eq!(packet(SSL, b""), TLS_REQUEST);
         assert_eq!(read(&packet(GSS, b"")), Ok(First::Gss));
         assert_eq!(read(&packet(SSL, b"x")), Err(Malformed::Trailing));
         let cancel = cancel_request(42, b"abcd");

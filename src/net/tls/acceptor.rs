@@ -1,0 +1,79 @@
+//! TLS towards clients.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring::Ticketer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use super::certificate::channel_binding;
+use super::material::{Material, Shown, Unusable};
+use super::socket::Socket;
+use super::{ALPN, VERSIONS, provider};
+use crate::config::TlsMode;
+
+/// Takes clients' handshakes with one certificate.
+pub struct Acceptor {
+    mode: TlsMode,
+    config: Arc<ServerConfig>,
+    binding: Option<Arc<[u8]>>,
+    pub(super) not_after: Option<i64>,
+    pub(super) digest: [u8; 32],
+}
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl Acceptor {
+    pub(super) fn new(material: &Material) -> Result<Self, Unusable> {
+        let shown = material.shown()?.ok_or_else(|| material.unfit(&"cert_file and key_file are missing"))?;
+        let (not_after, binding) = (shown.not_after(), shown.chain.first().and_then(channel_binding));
+        let config = config(shown, client_verifier(material)?).map_err(|error| material.unfit(&error))?;
+        let (mode, digest) = (material.mode, material.digest());
+        Ok(Self { mode, config: Arc::new(config), binding: binding.map(Into::into), not_after, digest })
+    }
+
+    /// What the listener asks of its clients.
+    pub const fn mode(&self) -> TlsMode {
+        self.mode
+    }
+
+    /// The handshake. Not cancel-safe: the connection is lost.
+    ///
+    /// # Errors
+    /// The client speaks no TLS that we do, or shows no certificate that holds.
+    pub async fn accept<T: AsyncRead + AsyncWrite + Unpin>(&self, io: T) -> io::Result<Socket<T>> {
+        let stream = TlsAcceptor::from(Arc::clone(&self.config)).accept(io).await?;
+        Ok(Socket::new(TlsStream::from(stream), self.binding.clone()).of_client())
+    }
+}
+
+fn client_verifier(material: &Material) -> Result<Option<Arc<dyn ClientCertVerifier>>, Unusable> {
+    if !material.mode.verifies() {
+        return Ok(None);
+    }
+    let (_, roots) = material.authorities()?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+    verifier.map(Some).map_err(|error| material.unfit(&error))
+}
+
+fn config(shown: Shown, verifier: Option<Arc<dyn ClientCertVerifier>>) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS)?;
+    let builder = match verifier {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(shown.chain, shown.key)?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    // Tickets make a session known to whoever holds it, so that a storm of dials costs half, and no memory here.
+    config.ticketer = Ticketer::new()?;
+    config.send_tls13_tickets = 1;
+    Ok(config)
+}

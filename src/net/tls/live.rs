@@ -1,0 +1,100 @@
+//! Both sides of one listener, as they are now.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::acceptor::Acceptor;
+use super::connector::Connector;
+use super::material::{Material, Unusable};
+use crate::config::{Tls, TlsMode, TlsSide};
+
+/// Clients' handshakes in progress. Each costs a fraction of a millisecond of a worker; the sessions that it carries get their turns in
+/// between.
+const HANDSHAKES_MAX: usize = 64;
+
+/// Both sides of one listener.
+#[derive(Debug)]
+pub struct Live {
+    client: ArcSwapOption<Acceptor>,
+    server: ArcSwapOption<Connector>,
+    handshakes: Semaphore,
+}
+
+/// When a certificate of ours ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// To whom it is shown: `client` or `server`.
+    pub side: &'static str,
+    /// Seconds since 1970.
+    pub not_after: i64,
+}
+
+impl Default for Live {
+    /// No TLS on either side.
+    fn default() -> Self {
+        let handshakes = Semaphore::new(HANDSHAKES_MAX);
+        Self { client: ArcSwapOption::empty(), server: ArcSwapOption::empty(), handshakes }
+    }
+}
+
+impl Live {
+    /// Reads the files. Blocks on them.
+    ///
+    /// # Errors
+    /// Each side whose files can't be used.
+    pub fn open(tls: &Tls) -> Result<Self, Vec<Unusable>> {
+        let live = Self::default();
+        let unusable = live.reload(tls);
+        if unusable.is_empty() { Ok(live) } else { Err(unusable) }
+    }
+
+    /// Reads the files again. A side whose files say what they said before stays as it is, and so does one whose files can't be used:
+    /// those are returned. Blocks on the files.
+    pub fn reload(&self, tls: &Tls) -> Vec<Unusable> {
+        let client = renew(&tls.client, &self.client, |old| old.digest, Acceptor::new);
+        let server = renew(&tls.server, &self.server, |old| old.digest, Connector::new);
+        [client, server].into_iter().filter_map(Result::err).collect()
+    }
+
+    /// How clients are met; `None`: without TLS.
+    pub fn client(&self) -> Option<Arc<Acceptor>> {
+        self.client.load_full()
+    }
+
+    /// How servers are met; `None`: without TLS.
+    pub fn server(&self) -> Option<Arc<Connector>> {
+        self.server.load_full()
+    }
+
+    /// A place for one handshake of a client, in order of arrival. Cancel-safe.
+    pub async fn handshake(&self) -> Option<SemaphorePermit<'_>> {
+        self.handshakes.acquire().await.ok()
+    }
+
+    /// Our certificates.
+    pub fn expiries(&self) -> Vec<Expiry> {
+        let client = self.client.load().as_ref().and_then(|side| side.not_after);
+        let server = self.server.load().as_ref().and_then(|side| side.not_after);
+        let ends = [("client", client), ("server", server)];
+        ends.into_iter().filter_map(|(side, end)| end.map(|not_after| Expiry { side, not_after })).collect()
+    }
+}
+
+fn renew<T>(
+    side: &TlsSide,
+    current: &ArcSwapOption<T>,
+    digest: impl Fn(&T) -> [u8; 32],
+    make: impl Fn(&Material) -> Result<T, Unusable>,
+) -> Result<(), Unusable> {
+    if side.mode == TlsMode::Disable {
+        current.store(None);
+        return Ok(());
+    }
+    let material = Material::read(side)?;
+    if current.load().as_ref().is_none_or(|old| digest(old) != material.digest()) {
+        current.store(Some(Arc::new(make(&material)?)));
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! TLS by `rustls`: what a listener shows its clients, how it speaks to its servers, and the stream in between.
+//!
+//! A [`Live`] holds both sides of one listener. Each side is made of files whose content decides whether anything changed: a reload
+//! with the same files keeps configuration, tickets and sessions as they are, and files that don't fit together leave the last good
+//! side in force. Live connections keep what they began with.
+
+mod acceptor;
+mod certificate;
+mod connector;
+mod driver;
+mod live;
+mod material;
+mod socket;
+mod verify;
+
+use std::sync::Arc;
+
+use rustls::ProtocolVersion;
+use rustls::crypto::{CryptoProvider, ring};
+
+pub use self::acceptor::Acceptor;
+pub use self::certificate::{Identity, channel_binding};
+pub use self::connector::Connector;
+pub use self::driver::{Driver, Ready};
+pub use self::live::{Expiry, Live};
+pub use self::material::Unusable;
+pub use self::socket::{Carrier, Socket};
+
+/// What PostgreSQL is called in ALPN (IANA's registry; PostgreSQL manual, "Direct SSL").
+pub const ALPN: &[u8] = b"postgresql";
+
+/// The versions spoken: TLS 1.3 and 1.2.
+const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+/// Makes `ring` the provider of the process, for every library that uses `rustls`. Call it before anything else does; later calls
+/// change nothing.
+pub fn install_provider() {
+    drop(ring::default_provider().install_default());
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// `TLSv1.3`, as OpenSSL and PostgreSQL write it.
+const fn version_label(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLS",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ venv() {
 }
 
 # in_venv ARGUMENT...: the tests in $kept/tree, which holds no sources of the driver: the one installed is tested.
-in_venv() { (cd "$kept/tree" && PYTHONPATH=$suites "$kept/venv/bin/python" -m pytest -q -p no:cacheprovider -p outcomes --timeout=120 "$@"); }
+in_venv() { (cd "$kept/tree" && PYTHONPATH=$suites "$kept/venv/bin/python" -m pytest -q -p no:cacheprovider -p outcomes --timeout=60 "$@"); }
 
 # pypi_source PACKAGE==VERSION: the tests of a source distribution in $kept/tree/tests.
 pypi_source() {

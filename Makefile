@@ -4,6 +4,7 @@
 # make lint    formatting, clippy, documentation
 # make bench   Floodwall beside direct connections, haproxy and PgBouncer
 # make regress PostgreSQL's regression suite, directly and through Floodwall
+# make suites  test suites of client libraries, directly and through Floodwall
 # make record-traffic  what Django, SQLAlchemy and pgbench send, for the tests that replay it
 # make instructions  instructions of one statement, beside the recorded ones
 # make longest  the longest time for which one statement keeps a worker from its other sessions
@@ -12,7 +13,7 @@
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools oracle lint regress record-traffic dump giants instructions longest fuzz soak clean-cache
+.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz soak clean-cache
 
 # Each fuzz target runs for a second, in CI for ten, with the same seeds each time; `make fuzz` and `make soak` try new ones.
 ifdef CI
@@ -52,6 +53,14 @@ regress:
 	cargo build --locked
 	@tests/regress/run || [ $$? = 77 ]
 
+# The test suites of psycopg 2 and 3 and asyncpg, in session and in transaction mode: each test ends as it does directly, or is
+# listed in tests/suites with the reason. `tests/suites/run transaction psycopg2` runs one of them.
+suites:
+	@tests/support/install server suites
+	cargo build --locked
+	@tests/suites/run session || [ $$? = 77 ]
+	@tests/suites/run transaction || [ $$? = 77 ]
+
 # pg_dump and pg_restore of 1 GiB.
 dump:
 	cargo build --release --locked
@@ -79,10 +88,10 @@ giants:
 	cargo build --release --locked
 	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_GIANT_MB=1024 cargo test --locked --test live -- giants:: --nocapture
 
-soak: test regress dump giants fuzz
+soak: test regress suites dump giants fuzz
 
 clean-cache:
-	rm -rf target/regress target/venv target/node target/tmp
+	rm -rf target/regress target/suites target/venv target/node target/tmp
 
 test-tools: target/venv/ready target/node/ready
 	@tests/support/install build server drivers mariadb

@@ -1,0 +1,53 @@
+"""A pytest plugin: writes `OUTCOME TEST` of every test to the file that $OUTCOMES names, and why to $OUTCOMES.why."""
+
+import os
+
+import pytest
+
+SEVERITY = ["passed", "xfailed", "xpassed", "skipped", "failed", "error"]
+
+
+class Outcomes:
+    """The worst outcome of a test's three phases, in the order in which the tests ran."""
+
+    def __init__(self, path):
+        self.path = path
+        self.worst = {}
+
+    def pytest_runtest_logreport(self, report):
+        outcome = outcome_of(report)
+        before = self.worst.get(report.nodeid, "passed")
+        self.worst[report.nodeid] = max(before, outcome, key=SEVERITY.index)
+        if outcome in ("failed", "error"):
+            with open(self.path + ".why", "a") as why:
+                why.write(f"=== {outcome} {report.nodeid}\n{report.longreprtext}\n")
+
+    def pytest_sessionfinish(self):
+        with open(self.path, "w") as file:
+            for test, outcome in self.worst.items():
+                file.write(f"{outcome} {test}\n")
+
+
+def outcome_of(report):
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    if report.failed and report.when != "call":
+        return "error"
+    return report.outcome
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Outcomes(os.environ["OUTCOMES"]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Keeps the tests that the file named by $OUTCOMES_ONLY lists, in the order of the suite."""
+    path = os.environ.get("OUTCOMES_ONLY")
+    if path is None:
+        return
+    with open(path) as file:
+        wanted = set(file.read().splitlines())
+    dropped = [item for item in items if item.nodeid not in wanted]
+    items[:] = [item for item in items if item.nodeid in wanted]
+    config.hook.pytest_deselected(items=dropped)

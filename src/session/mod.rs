@@ -33,6 +33,7 @@ pub mod stopper;
 pub mod stream;
 pub mod timing;
 mod unread;
+mod values;
 pub mod watch;
 pub mod welcome;
 

@@ -1,6 +1,7 @@
 //! Statements of any size, made by repeating one part.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::Notify;
 
 /// A statement that grows by repeating one part.
 #[derive(Debug, Clone, Copy)]
@@ -78,12 +79,28 @@ impl Giant {
     }
 }
 
+/// Turns in which a session has read what a pipe holds.
+const HELD_TURNS: usize = 100;
+/// What is longer goes to the server before all of it is here.
+const HELD_MAX: usize = 15 << 20;
+
 /// Both ends: one statement, its answer, and goodbye.
 pub(crate) async fn ends(client: DuplexStream, server: DuplexStream, giant: &Giant, sent: Sent, size: usize) {
-    tokio::join!(self::client(client, giant, sent, size), self::server(server));
+    let all_sent = Notify::new();
+    let answers = async {
+        // Until the SET is answered, the statement behind it is in doubt: its answer waits until all of that has arrived.
+        if sent == Sent::Doubtful && size <= HELD_MAX {
+            all_sent.notified().await;
+            for _ in 0..HELD_TURNS {
+                tokio::task::yield_now().await;
+            }
+        }
+        self::server(server).await;
+    };
+    tokio::join!(self::client(client, giant, sent, size, &all_sent), answers);
 }
 
-async fn client(mut stream: DuplexStream, giant: &Giant, sent: Sent, size: usize) {
+async fn client(mut stream: DuplexStream, giant: &Giant, sent: Sent, size: usize, all_sent: &Notify) {
     let (block, blocks) = giant.body(size);
     let text = giant.before.len() + block.len() * blocks + giant.after.len();
     let (code, head, tail): (u8, &[u8], &[u8]) = match sent {
@@ -101,6 +118,7 @@ async fn client(mut stream: DuplexStream, giant: &Giant, sent: Sent, size: usize
         stream.write_all(block.as_bytes()).await.unwrap();
     }
     stream.write_all(&[giant.after.as_bytes(), tail].concat()).await.unwrap();
+    all_sent.notify_one();
     if sent == Sent::Extended {
         stream.write_all(b"S\0\0\0\x04").await.unwrap();
     }
@@ -113,14 +131,16 @@ async fn client(mut stream: DuplexStream, giant: &Giant, sent: Sent, size: usize
     stream.write_all(b"X\0\0\0\x04").await.unwrap();
 }
 
-/// Answers each message that ends in one with an empty reply.
-async fn server(mut stream: DuplexStream) {
+/// Answers each message as if it did nothing.
+pub(crate) async fn server(mut stream: DuplexStream) {
     let mut spare = vec![0; 64 << 10];
     while let Some((code, length)) = frame(&mut stream).await {
         skip(&mut stream, length, &mut spare).await;
         match code {
             b'Q' => stream.write_all(b"I\0\0\0\x04Z\0\0\0\x05I").await.unwrap(),
             b'P' => stream.write_all(b"1\0\0\0\x04").await.unwrap(),
+            b'B' => stream.write_all(b"2\0\0\0\x04").await.unwrap(),
+            b'E' => stream.write_all(b"C\0\0\0\x0dSELECT 0\0").await.unwrap(),
             b'S' => stream.write_all(b"Z\0\0\0\x05I").await.unwrap(),
             _ => {}
         }
@@ -128,14 +148,14 @@ async fn server(mut stream: DuplexStream) {
 }
 
 /// The code of the next message and the length of its body; `None` at the end of the stream.
-async fn frame(stream: &mut DuplexStream) -> Option<(u8, usize)> {
+pub(crate) async fn frame(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<(u8, usize)> {
     let mut head = [0; 5];
     stream.read_exact(&mut head).await.ok()?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
     Some((head[0], usize::try_from(length).unwrap() - 4))
 }
 
-async fn skip(stream: &mut DuplexStream, mut length: usize, spare: &mut [u8]) {
+pub(crate) async fn skip(stream: &mut (impl AsyncReadExt + Unpin), mut length: usize, spare: &mut [u8]) {
     while length > 0 {
         let part = length.min(spare.len());
         length -= stream.read(&mut spare[..part]).await.unwrap();

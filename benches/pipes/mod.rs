@@ -36,6 +36,7 @@ use floodwall::wire::pg::Pg;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
 use tokio::task::LocalSet;
 
+pub(crate) mod flood;
 pub(crate) mod giant;
 pub(crate) mod traffic;
 

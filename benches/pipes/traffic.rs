@@ -139,7 +139,7 @@ fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }
 
-fn message(code: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(code: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![code];
     bytes.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
     bytes.extend_from_slice(body);

@@ -1,6 +1,6 @@
-//! Threads that read what is too much for a worker: new shapes, and long texts.
+//! Threads that read what is too much for a worker: new shapes, long texts, and long values.
 //!
-//! Each has a large stack, since the parser recurses. Shapes and long texts have a thread each, so that nobody's ordinary statement
+//! Each has a large stack, since the parser recurses. Shapes and whatever is long have a thread each, so that nobody's ordinary statement
 //! waits behind somebody's 16 MiB. A session has one job at most, and jobs are taken in their order. What a job needs beside its
 //! text is bounded by the lexer and the parser, whatever the text is.
 
@@ -16,14 +16,17 @@ use tokio::sync::{mpsc, oneshot};
 use super::manner::{Manner, manners};
 use super::memory::{Budget, Share};
 use super::sketch::Sketch;
+use super::values;
 use crate::clock;
 use crate::sql::Encoding;
 use crate::sql::cache::ShapeCache;
 use crate::sql::facts::{self, Facts, PARSED_BYTES_MAX, STACK_BYTES};
 use crate::sql::lexer::{Lexed, lex};
-use crate::sql::{Flags, Reading};
+use crate::sql::values::{Found, Wanted};
+use crate::sql::{Flags, Reading, Values};
 use crate::telemetry::shapes::Shapes;
 use crate::telemetry::{Analyst as Seat, WorkerMetrics};
+use crate::wire;
 
 /// Jobs that wait for one thread; a session whose job finds no room in the queue waits, and nobody else.
 const QUEUE: usize = 64;
@@ -68,7 +71,18 @@ pub enum Failed {
 }
 
 /// A job that is under way. Dropping it lets the job go undone where it has not begun.
-pub type Pending = Pin<Box<dyn Future<Output = Result<Report, Failed>>>>;
+pub type Pending<T = Report> = Pin<Box<dyn Future<Output = Result<T, Failed>>>>;
+
+/// What was found in long values.
+#[derive(Debug)]
+pub struct Counted {
+    /// What was wanted of them.
+    pub values: Values,
+    /// Whether it was all there.
+    pub found: Found,
+    /// How long it took, without the wait.
+    pub spent: Duration,
+}
 
 /// Whether other ways to read a text than the session's own must be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,17 +104,30 @@ pub struct LongText {
     pub settings: Settings,
 }
 
-/// What there is to do.
+/// Values that are too long for a worker.
+#[derive(Debug)]
+pub struct LongValues {
+    /// What follows the names in a Bind, as far as it is at hand.
+    pub bytes: Bytes,
+    /// The statement's parameters that matter.
+    pub wanted: Box<[Wanted]>,
+}
+
+/// What there is to read.
 #[derive(Debug)]
 enum Work {
     Shape(Flags, Lexed),
     Text(LongText),
 }
 
+/// Whom to tell.
+type Tell<T> = oneshot::Sender<Result<T, Failed>>;
+
+/// What there is to do.
 #[derive(Debug)]
-struct Job {
-    work: Work,
-    tell: oneshot::Sender<Result<Report, Failed>>,
+enum Job {
+    Read(Work, Tell<Report>),
+    Count(LongValues, Tell<Counted>),
 }
 
 /// The threads of one worker.
@@ -135,20 +162,26 @@ impl Analysts {
 
     /// Has a shape parsed.
     pub fn parse(&self, flags: Flags, lexed: Lexed) -> Pending {
-        give(&self.shapes, Work::Shape(flags, lexed))
+        give(&self.shapes, |tell| Job::Read(Work::Shape(flags, lexed), tell))
     }
 
     /// Has a long text read. Its bytes are let go before the report comes.
     pub fn read(&self, text: LongText) -> Pending {
-        give(&self.texts, Work::Text(text))
+        give(&self.texts, |tell| Job::Read(Work::Text(text), tell))
+    }
+
+    /// Has long values read. Their bytes are let go before the report comes.
+    pub fn count(&self, values: LongValues) -> Pending<Counted> {
+        give(&self.texts, |tell| Job::Count(values, tell))
     }
 }
 
-fn give(to: &mpsc::Sender<Job>, work: Work) -> Pending {
+fn give<T: 'static>(to: &mpsc::Sender<Job>, job: impl FnOnce(Tell<T>) -> Job) -> Pending<T> {
     let to = to.clone();
+    let (tell, told) = oneshot::channel();
+    let job = job(tell);
     Box::pin(async move {
-        let (tell, told) = oneshot::channel();
-        to.send(Job { work, tell }).await.map_err(|_| Failed::Parser)?;
+        to.send(job).await.map_err(|_| Failed::Parser)?;
         told.await.unwrap_or(Err(Failed::Parser))
     })
 }
@@ -158,21 +191,36 @@ fn start(seat: Seat, means: Means, statistics: Arc<Shapes>) -> std::io::Result<m
     let name = format!("analyst-{}", seat.label());
     let mut analyst = Analyst { known: ShapeCache::new(means.cache_bytes), means, statistics };
     thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
-        while let Some(Job { work, tell }) = jobs.blocking_recv() {
-            // Whoever asked may be gone.
-            if tell.is_closed() {
-                continue;
+        while let Some(job) = jobs.blocking_recv() {
+            match job {
+                Job::Read(work, tell) => attempt(tell, || {
+                    let report = analyst.report(work);
+                    analyst.means.metrics.analyst_bytes(seat, analyst.known.bytes() as u64);
+                    report
+                }),
+                Job::Count(values, tell) => attempt(tell, || Ok(count(values))),
             }
-            // A parser that panics must not take the readings of a whole worker with it.
-            let report = catch_unwind(AssertUnwindSafe(|| analyst.report(work))).unwrap_or_else(|_| {
-                tracing::error!("the SQL parser failed on a shape; the statement was treated as unreadable");
-                Err(Failed::Parser)
-            });
-            analyst.means.metrics.analyst_bytes(seat, analyst.known.bytes() as u64);
-            drop(tell.send(report));
         }
     })?;
     Ok(give)
+}
+
+/// Does a job, unless whoever asked is gone. A parser that panics must not take the readings of a whole worker with it.
+fn attempt<T>(tell: Tell<T>, job: impl FnOnce() -> Result<T, Failed>) {
+    if tell.is_closed() {
+        return;
+    }
+    let done = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| {
+        tracing::error!("the SQL parser failed on a shape; the statement was treated as unreadable");
+        Err(Failed::Parser)
+    });
+    drop(tell.send(done));
+}
+
+fn count(LongValues { bytes, wanted }: LongValues) -> Counted {
+    let began = clock::now();
+    let (values, found) = Values::read(&wanted, values::sent(wire::Values::new(&bytes)));
+    Counted { values, found, spent: clock::now().saturating_duration_since(began) }
 }
 
 /// One thread.

@@ -3,18 +3,19 @@
 
 use std::rc::Rc;
 
-use super::judge::{Case, Judge};
+use super::judge::{Case, Judge, Lending};
 use super::memo::Observed;
 use super::overseer::{Extent, Opinion};
 use super::portals::{Due, Portal};
 use super::reader::Text;
+use super::values::{self, Bound, Unbound, is_long};
 use crate::client::refuse;
 use crate::guard::{Breach, Fetch, Judgement, Measure, Mode, Plan, Verdict};
 use crate::roster::Entry;
 use crate::sql::Values;
 use crate::sql::lexer::Marks;
-use crate::sql::values::{self, Part};
-use crate::wire::{self, Format};
+use crate::sql::values::Found;
+use crate::wire;
 
 /// Of a Bind whose values matter, so much is looked at before more of it is.
 const VALUES_MIN: u64 = 64 * 1024;
@@ -41,22 +42,36 @@ impl Judge {
                 Opinion::Allow
             };
         };
+        let (values, frame) = sent;
+        let bound = Bound { portal, text: &text, frame };
         let wanted = text.reading.wanted();
-        let mut case = Case::prepared(Fetch::Later);
-        self.plan = Plan::default();
-        let mut values = Values::default();
-        if !wanted.is_empty() {
-            let (sent, frame) = sent;
-            let (read, found) = Values::read(wanted, sent.iter().map(value));
-            values = read;
-            case.more = self.more_values(found, frame);
+        if wanted.is_empty() {
+            return self.bound(bound, None, who);
         }
-        let opinion = self.judge(Rc::clone(&text), case, (!wanted.is_empty()).then_some(&values), who);
+        if is_long(wanted, sent) {
+            self.lending = Some(Box::new(Lending::Values(Unbound::of(bound))));
+            return Opinion::Lend;
+        }
+        let read = Values::read(wanted, values::sent(values));
+        self.bound(bound, Some(read), who)
+    }
+
+    /// What is thought of a statement that gets these values; `None`: no value of it matters.
+    pub(super) fn bound(&mut self, bound: Bound<'_>, read: Option<(Values, Found)>, who: &Entry) -> Opinion {
+        let Bound { portal, text, frame } = bound;
+        let mut case = Case::prepared(Fetch::Later);
+        let values = read.map(|(values, found)| {
+            case.more = self.more_values(found, frame);
+            values
+        });
+        self.plan = Plan::default();
+        let opinion = self.judge(Rc::clone(text), case, values.as_ref(), who);
         if let Opinion::Refuse(_) | Opinion::More(_) = opinion {
             return opinion;
         }
+        let values = values.unwrap_or_default();
         let (due, plan, shown) = (self.due, self.plan, self.break_glass.shown());
-        if self.portals.remember(portal, Portal { text: Rc::clone(&text), values, due, plan, shown, asked: 0 })
+        if self.portals.remember(portal, Portal { text: Rc::clone(text), values, due, plan, shown, asked: 0 })
             || due == Due::Settled
         {
             return opinion;
@@ -67,9 +82,9 @@ impl Judge {
 
     /// How much of a Bind is wanted where values are missing: four times as much each time, so that reading it again and again
     /// costs no more than reading it twice.
-    fn more_values(&self, found: values::Found, frame: Extent) -> Option<u64> {
+    fn more_values(&self, found: Found, frame: Extent) -> Option<u64> {
         let hold = self.hold();
-        let missing = found == values::Found::Some && frame.held < frame.size.min(hold);
+        let missing = found == Found::Some && frame.held < frame.size.min(hold);
         missing.then(|| frame.held.saturating_mul(4).max(VALUES_MIN).min(hold))
     }
 
@@ -143,18 +158,5 @@ fn measured(breach: Breach, mode: Mode) -> Judgement {
     match mode {
         Mode::Enforce => Judgement { verdict: Verdict::Refuse(breach), ..Judgement::default() },
         Mode::Warn | Mode::Off => Judgement { warned: vec![breach], ..Judgement::default() },
-    }
-}
-
-/// A value as the wire has it, for those who know SQL.
-fn value(sent: wire::Value<'_>) -> (values::Value<'_>, Part) {
-    let of = |format, bytes| match format {
-        Format::Text => values::Value::Text(bytes),
-        Format::Binary => values::Value::Binary(bytes),
-    };
-    match sent {
-        wire::Value::Null => (values::Value::Null, Part::Whole),
-        wire::Value::Whole(format, bytes) => (of(format, bytes), Part::Whole),
-        wire::Value::Beginning(format, bytes) => (of(format, bytes), Part::Beginning),
     }
 }

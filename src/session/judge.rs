@@ -18,6 +18,7 @@ use super::sight::Own;
 use super::sketch::ChangesSchema;
 use super::stream::Stream;
 use super::unread::Unread;
+use super::values::{Unbound, Uncounted};
 use crate::clock;
 use crate::guard::{Fetch, Intake, Judgement, Limits, Plan, Whole};
 use crate::roster::Entry;
@@ -64,9 +65,21 @@ pub struct Judge {
     pub(super) pipeline: Pipeline,
     pub(super) stream: Stream,
     pub(super) break_glass: BreakGlass,
-    pub(super) pending: Option<Unread>,
-    /// The text that is to be lent next.
-    pub(super) lending: Option<Case>,
+    /// A text that is read elsewhere. Boxed, like what follows: an idle session has none of them.
+    pub(super) pending: Option<Box<Unread>>,
+    /// The Bind whose values an analyst reads.
+    pub(super) uncounted: Option<Box<Uncounted>>,
+    /// What is to be lent next.
+    pub(super) lending: Option<Box<Lending>>,
+}
+
+/// What is to be read elsewhere.
+#[derive(Debug)]
+pub(super) enum Lending {
+    /// The text of a request.
+    Text(Case),
+    /// The values of a Bind.
+    Values(Unbound),
 }
 
 /// Why a text is judged.
@@ -138,6 +151,7 @@ impl Judge {
             stream: Stream::default(),
             break_glass,
             pending: None,
+            uncounted: None,
             lending: None,
         }
     }
@@ -389,4 +403,4 @@ fn runs_prepared(text: &Text) -> bool {
 
 #[cfg(test)]
 #[path = "judge_tests.rs"]
-mod tests;
+pub(super) mod tests;

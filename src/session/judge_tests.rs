@@ -41,7 +41,7 @@ fn current(guard: Guard) -> Current {
     }
 }
 
-fn house(guard: Guard) -> Arc<House> {
+pub(in crate::session) fn house(guard: Guard) -> Arc<House> {
     let config = config();
     Arc::new(House {
         name: "main".into(),
@@ -64,7 +64,7 @@ fn house(guard: Guard) -> Arc<House> {
     })
 }
 
-fn seat(house: &House) -> Seat {
+pub(in crate::session) fn seat(house: &House) -> Seat {
     house.common.roster.join(Newcomer {
         identity: Identity {
             listener: "main".into(),
@@ -78,6 +78,17 @@ fn seat(house: &House) -> Seat {
         server: std::net::SocketAddr::from(([127, 0, 0, 1], 5432)).into(),
         server_generation: Some(0),
     })
+}
+
+pub(in crate::session) fn judge(house: &Arc<House>, who: &Seat) -> Judge {
+    let means = Means {
+        cache_bytes: 1 << 20,
+        ceiling: Duration::from_secs(1),
+        memory: Arc::clone(&house.common.memory),
+        metrics: house.common.metrics.worker(0),
+    };
+    let local = Local::start(means, Arc::clone(&house.common.shapes), Arc::default()).unwrap();
+    Judge::new(Arc::clone(house), Rc::new(local), who)
 }
 
 async fn opinion(judge: &mut Judge, sql: &str, who: &Seat) -> Opinion {
@@ -96,15 +107,8 @@ fn states(house: &House) -> Vec<State> {
 async fn a_rule_that_panics_is_counted_once_the_session_goes_on_and_reload_puts_it_back() {
     let house = house(failing());
     let metrics = Arc::clone(&house.common.metrics);
-    let means = Means {
-        cache_bytes: 1 << 20,
-        ceiling: Duration::from_secs(1),
-        memory: Arc::clone(&house.common.memory),
-        metrics: metrics.worker(0),
-    };
-    let local = Local::start(means, Arc::clone(&house.common.shapes), Arc::default()).unwrap();
     let who = seat(&house);
-    let mut judge = Judge::new(Arc::clone(&house), Rc::new(local), &who);
+    let mut judge = judge(&house, &who);
     assert!(matches!(opinion(&mut judge, "SELECT 1", &who).await, Opinion::Allow));
     assert!(!states(&house).contains(&State::Failed));
     for _ in 0..3 {

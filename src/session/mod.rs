@@ -35,6 +35,7 @@ pub mod stopper;
 pub mod stream;
 pub mod timing;
 mod unread;
+mod values;
 pub mod watch;
 pub mod welcome;
 

@@ -21,7 +21,7 @@ pub enum Opinion {
     More(u64),
     /// It is being read elsewhere: ask [`Overseer::poll_opinion`].
     Wait,
-    /// Its text is too long to be read here: hand it to [`Overseer::lend`], then ask [`Overseer::poll_opinion`].
+    /// Its text, or what it binds, is too long to be read here: hand it to [`Overseer::lend`], then ask [`Overseer::poll_opinion`].
     Lend,
 }
 
@@ -58,7 +58,7 @@ pub trait Overseer {
     fn stop(&mut self, rule: &'static str);
     /// Stops it. Ready once it has ended and nothing that was sent to stop it can reach the server any more.
     fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()>;
-    /// The text of the request whose opinion was [`Opinion::Lend`]. It is let go before the opinion is ready.
+    /// The text, or the values, of the request whose opinion was [`Opinion::Lend`]. It is let go before the opinion is ready.
     fn lend(&mut self, text: Bytes);
     /// Nobody waits for the opinion any more.
     fn withdraw(&mut self);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::analyst::{Analysis, Analysts, LongText, Means, Pending};
+use super::analyst::{Analysis, Analysts, Counted, LongText, LongValues, Means, Pending};
 use super::memo::Memo;
 use super::sketch::Sketch;
 use crate::clock;
@@ -134,6 +134,11 @@ impl Reader {
     /// Begins to read a text that is too long for [`Reader::find`].
     pub fn read(&self, text: LongText) -> Pending {
         self.analysts.read(text)
+    }
+
+    /// Begins to read values that are too long for a worker.
+    pub fn count(&self, values: LongValues) -> Pending<Counted> {
+        self.analysts.count(values)
     }
 
     /// Counts time that reading a text took; true where it is over the ceiling.

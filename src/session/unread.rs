@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use super::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
-use super::judge::{Case, Judge};
+use super::judge::{Case, Judge, Lending};
 use super::manner::{Doubt, Manner};
 use super::overseer::{Extent, Opinion};
 use super::reader::{Found, READ_HERE_MAX, READ_HERE_SEMICOLONS, READ_OFTEN_MAX};
@@ -39,10 +39,13 @@ enum Source {
 impl Judge {
     /// The opinion that had to wait for a reading.
     pub fn poll_opinion(&mut self, cx: &mut Context<'_>, who: &Entry) -> Poll<Opinion> {
+        if let Some(opinion) = ready!(self.poll_bound(cx, who)) {
+            return Poll::Ready(opinion);
+        }
         loop {
             let Some(unread) = &mut self.pending else { return Poll::Ready(Opinion::Allow) };
             let report = ready!(unread.reading.as_mut().poll(cx));
-            let Some(Unread { case, source, .. }) = self.pending.take() else { continue };
+            let Some(Unread { case, source, .. }) = self.pending.take().map(|unread| *unread) else { continue };
             self.refresh(who);
             let (text, doubt) = match source {
                 Source::Short { text, doubt } => (text, doubt),
@@ -80,18 +83,26 @@ impl Judge {
         opinion
     }
 
-    /// Takes the text that [`Opinion::Lend`] asked for.
-    pub fn lend(&mut self, text: Bytes) {
-        let Some(case) = self.lending.take() else { return };
+    /// Takes what [`Opinion::Lend`] asked for: a text, or the values of a Bind.
+    pub fn lend(&mut self, bytes: Bytes) {
+        match self.lending.take().map(|lending| *lending) {
+            Some(Lending::Text(case)) => self.lend_text(case, bytes),
+            Some(Lending::Values(unbound)) => self.lend_values(unbound, bytes),
+            None => {}
+        }
+    }
+
+    fn lend_text(&mut self, case: Case, text: Bytes) {
         let lent = self.local.metrics.text_lent(text.len() as u64);
         let settings = if self.in_flight { ReadBy::InDoubt } else { ReadBy::Known };
         let reading = self.local.reader.borrow().read(LongText { bytes: text, own: self.manner, settings });
-        self.pending = Some(Unread { reading, case, source: Source::Long { _lent: lent } });
+        self.pending = Some(Box::new(Unread { reading, case, source: Source::Long { _lent: lent } }));
     }
 
     /// Nobody waits for an opinion any more.
     pub fn withdraw(&mut self) {
         self.pending = None;
+        self.uncounted = None;
         self.lending = None;
     }
 
@@ -108,7 +119,7 @@ impl Judge {
         let often = self.in_flight && text.len() > READ_OFTEN_MAX && text.len() <= READ_HERE_MAX;
         if is_long(text) || (often && depends_on_settings(text)) {
             // Only one of its readings is remembered, so all of them have to pass now.
-            self.lending = Some(Case { fetch: Fetch::All, ..case });
+            self.lending = Some(Box::new(Lending::Text(Case { fetch: Fetch::All, ..case })));
             return Opinion::Lend;
         }
         if self.in_flight
@@ -127,7 +138,7 @@ impl Judge {
             Found::Known(read) => self.judge(read, case, None, who),
             Found::Reading(reading) => {
                 let text = (case.whole == Whole::Whole).then(|| text.as_ref().into());
-                self.pending = Some(Unread { reading, case, source: Source::Short { text, doubt: None } });
+                self.pending = Some(Box::new(Unread { reading, case, source: Source::Short { text, doubt: None } }));
                 Opinion::Wait
             }
         }
@@ -139,7 +150,8 @@ impl Judge {
             match opinion {
                 Opinion::Refuse(_) => return opinion,
                 Opinion::Wait | Opinion::Lend => {
-                    if let Some(Unread { source: Source::Short { doubt: left, .. }, .. }) = &mut self.pending {
+                    if let Some(Unread { source: Source::Short { doubt: left, .. }, .. }) = self.pending.as_deref_mut()
+                    {
                         *left = doubt;
                     }
                     return opinion;

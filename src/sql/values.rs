@@ -54,6 +54,24 @@ pub enum Found {
     Some,
 }
 
+/// Bytes that [`Values::read`] has to look at one by one: those of arrays that are written as text.
+pub fn bytes_to_read<'v>(wanted: &[Wanted], values: impl Iterator<Item = (Value<'v>, Part)>) -> usize {
+    let mut rest = wanted;
+    let mut bytes = 0_usize;
+    for (number, (value, _)) in (1_u16..).zip(values) {
+        while let Some((&next, after)) = rest.split_first().filter(|(next, _)| next.parameter == number) {
+            if let (Role::Array | Role::Keys, Value::Text(text)) = (next.role, value) {
+                bytes = bytes.saturating_add(text.len());
+            }
+            rest = after;
+        }
+        if rest.is_empty() {
+            break;
+        }
+    }
+    bytes
+}
+
 /// What was read of the values of one Bind: an entry for each wanted parameter that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Values {

@@ -90,7 +90,7 @@ metrics! {
     GUARD_SECONDS Histogram "floodwall_guard_statement_seconds" [], "Time that reading or judging one text took, where nothing was known of it and it was not short.";
     GUARD_SLOWEST Gauge "floodwall_guard_slowest_seconds" [], "The longest time that one text took.";
     GUARD_OVER_TIME Counter "floodwall_guard_over_time_total" [], "Texts that took longer than limits.guard_time.";
-    GUARD_BYTES Gauge "floodwall_guard_bytes" [], "Bytes of all caches of texts and shapes, and of texts that are being read.";
+    GUARD_BYTES Gauge "floodwall_guard_bytes" [], "Bytes of all caches of texts and shapes, and of texts and values that are being read elsewhere.";
     CAP_CURRENT Gauge "floodwall_cap_current" ["cap", "scope"], "What is in use of a cap.";
     CAP_LIMIT Gauge "floodwall_cap_limit" ["cap", "scope"], "Where a cap refuses.";
     CAP_WAITING Gauge "floodwall_cap_waiting" ["cap", "scope"], "Newcomers waiting below a cap.";

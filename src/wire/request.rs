@@ -61,10 +61,11 @@ pub enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Its SQL, where it has any.
+    /// What of it may take long to read: its SQL, or the values of a Bind, as far as they are at hand.
     pub const fn text(self) -> Option<&'a [u8]> {
         match self {
             Self::Run { text } | Self::Prepare { text, .. } => Some(text),
+            Self::Bind { values, .. } => Some(values.bytes()),
             _ => None,
         }
     }

@@ -36,6 +36,11 @@ impl<'a> Values<'a> {
         Self { body }
     }
 
+    /// All of them, as they were sent: [`Values::new`] reads them again.
+    pub const fn bytes(self) -> &'a [u8] {
+        self.body
+    }
+
     /// The values one by one. Takes no memory, whatever the message claims to hold.
     pub fn iter(self) -> impl Iterator<Item = Value<'a>> {
         let (formats, mut left, mut rest) = start(self.body).unwrap_or((Formats::Text, 0, Reader::new(&[])));

@@ -23,6 +23,7 @@ mod long_texts;
 mod mysql;
 mod source;
 mod sql;
+mod traces;
 #[cfg(feature = "proxy")]
 mod traffic;
 mod values;

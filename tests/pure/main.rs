@@ -23,6 +23,8 @@ mod long_texts;
 mod mysql;
 mod source;
 mod sql;
+#[cfg(feature = "proxy")]
+mod statements;
 mod traces;
 #[cfg(feature = "proxy")]
 mod traffic;

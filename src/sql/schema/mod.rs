@@ -11,7 +11,7 @@ use rapidhash::fast::RandomState;
 
 pub use name::{TableName, quoted};
 pub use path::SearchPath;
-pub use table::{Columns, Estimate, Key, Names, Nulls, Rank, Table};
+pub use table::{Columns, Effects, Estimate, Key, Names, Nulls, Rank, Table};
 
 /// The tables of one database as one session sees them: never changed, replaced whole. A clone shares the tables.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +67,21 @@ impl Schema {
     /// The one table that a name means; `None` where it is not known, or may be another of that name.
     pub fn table(&self, table: &TableName) -> Option<&Table> {
         if self.hides(table) { None } else { self.home(self.tables.get(table.name())?, table) }
+    }
+
+    /// True where a table is known to set off nothing that a text does not show, whichever table of that name is meant. The
+    /// server's own catalogue never does.
+    pub fn is_plain(&self, table: &TableName) -> bool {
+        if self.hides(table) {
+            return false;
+        }
+        let Some(homes) = self.tables.get(table.name()) else { return table.is_catalogue() };
+        let plain = |table: &Table| table.effects == Effects::Plain;
+        match self.home(homes, table) {
+            Some(table) => plain(table),
+            None if table.schema().is_some() => table.is_catalogue(),
+            None => homes.iter().all(|(_, table)| plain(table)),
+        }
     }
 
     fn hides(&self, table: &TableName) -> bool {

@@ -116,7 +116,7 @@ impl Relations {
         self.bytes = taken;
         let columns = self.columns(oid, &kind, columns);
         let own = row.try_get::<_, Option<i64>>(4)?.and_then(|rows| u64::try_from(rows).ok());
-        let effects = if row.try_get(6)? { Effects::Plain } else { Effects::Unknown };
+        let effects = if row.try_get(6)? { Effects::Plain } else { Effects::Restless };
         let row = TableRow { schema, name, kind: kind_of(&kind), rows: own, columns, effects };
         self.tables.insert(oid, Relation { row, parents: parent.into_iter().collect(), own });
         self.order.push(oid);

@@ -107,7 +107,7 @@ mod tests {
         assert!(differ(&[table("a", Some(0))], &[table("a", Some(1))]));
         let keyed = TableRow { columns: Some(Arc::default()), ..table("a", Some(1_000)) };
         assert!(differ(&known, &[keyed, table("b", None)]), "its keys");
-        let triggered = TableRow { effects: Effects::Unknown, ..table("a", Some(1_000)) };
+        let triggered = TableRow { effects: Effects::Restless, ..table("a", Some(1_000)) };
         assert!(differ(&known, &[triggered, table("b", None)]), "a trigger");
     }
 }

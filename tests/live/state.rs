@@ -174,6 +174,29 @@ fn what_stays_in_a_session_pins_it_until_it_is_gone() {
 }
 
 #[test]
+fn a_role_that_the_login_gives_is_nobodys_doing() {
+    let (cluster, database) = site("role");
+    cluster.sql(
+        &database,
+        &format!(
+            "ALTER DATABASE {database} SET role = 'app'; ALTER ROLE md5_user IN DATABASE {database} SET role = 'floodwall'"
+        ),
+    );
+    let mut lent = Lent::new(cluster, &database);
+    assert_eq!(lent.shows("role"), "app");
+    lent.gathered.add_unread();
+    for (statement, expected) in [
+        ("SELECT 1", ""),
+        ("SET ROLE NONE", "role"),
+        ("SET ROLE app", ""),
+        ("SET ROLE floodwall", "role"),
+        ("RESET ROLE", ""),
+    ] {
+        assert_eq!(lent.pins(&[statement]), expected, "{statement}");
+    }
+}
+
+#[test]
 fn settings_are_told_as_they_are_once_the_transaction_is_over() {
     let (cluster, database) = site("settings");
     cluster.sql(

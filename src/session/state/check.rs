@@ -103,12 +103,18 @@ const fn part(reason: Reason) -> &'static str {
             " UNION ALL SELECT 'prepare', NULL, NULL WHERE EXISTS \
              (SELECT FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql)"
         }
-        // A role that ALTER ROLE or ALTER DATABASE gives at login is nobody's doing.
+        // A role that ALTER ROLE or ALTER DATABASE gives at login is nobody's doing; the one for role and database prevails.
         Reason::Role => {
             " UNION ALL SELECT 'role', NULL, NULL WHERE \
-             pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none' AND NOT EXISTS ( \
-             SELECT FROM pg_catalog.pg_db_role_setting g, LATERAL pg_catalog.unnest(g.setconfig) AS c(setting) \
-             WHERE c.setting OPERATOR(pg_catalog.=) pg_catalog.concat('role=', pg_catalog.current_setting('role')))"
+             pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) coalesce((SELECT pg_catalog.substr(c.setting, 6) \
+             FROM pg_catalog.pg_db_role_setting g, LATERAL pg_catalog.unnest(g.setconfig) AS c(setting) \
+             WHERE pg_catalog.starts_with(c.setting, 'role=') \
+             AND g.setrole OPERATOR(pg_catalog.=) ANY (ARRAY[0::pg_catalog.oid, (SELECT r.oid FROM pg_catalog.pg_roles r \
+             WHERE r.rolname OPERATOR(pg_catalog.=) session_user)]) \
+             AND g.setdatabase OPERATOR(pg_catalog.=) ANY (ARRAY[0::pg_catalog.oid, (SELECT d.oid FROM pg_catalog.pg_database d \
+             WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())]) \
+             ORDER BY g.setrole OPERATOR(pg_catalog.=) 0::pg_catalog.oid, \
+             g.setdatabase OPERATOR(pg_catalog.=) 0::pg_catalog.oid LIMIT 1), 'none')"
         }
         Reason::Library => "",
     }

@@ -19,15 +19,14 @@ impl Gathered {
         if given.is_none() {
             return;
         }
+        let mut lost = left.settings.iter().fold(Traces::NONE, |lost, name| lost.and(self.name(name.as_bytes())));
         let mut given = given;
-        for name in &left.settings {
-            given = given.and(self.name(name.as_bytes()));
-        }
         if given.has(Traces::UNNAMED) {
             let (found, told) = names::of_set_config(text);
-            let kept = found.iter().fold(Traces::NONE, |kept, name| kept.and(self.name(name)));
-            given = if told { without_unnamed(given).and(kept) } else { given };
+            lost = found.iter().fold(lost, |lost, name| lost.and(self.name(name)));
+            given = if told { without_unnamed(given) } else { given };
         }
+        let given = given.and(lost);
         self.traces = self.traces.and(given);
     }
 
@@ -36,6 +35,7 @@ impl Gathered {
         self.traces = self.traces.and(Traces::UNKNOWN);
     }
 
+    /// Keeps a name; where there is no room for it, it is one that nobody knows.
     fn name(&mut self, name: &[u8]) -> Traces {
         let name = name.to_ascii_lowercase().into_boxed_slice();
         if self.names.contains(&name) {

@@ -18,6 +18,7 @@ pub mod pins;
 pub mod replay;
 pub mod reported;
 pub mod settings;
+pub mod tables;
 
 pub use check::{Decision, Findings};
 pub use gathered::Gathered;
@@ -25,3 +26,4 @@ pub use pins::Reasons;
 pub use replay::Stain;
 pub use reported::Reported;
 pub use settings::{Interner, Settings};
+pub use tables::UnknownTables;

@@ -69,18 +69,19 @@ impl Schema {
         if self.hides(table) { None } else { self.home(self.tables.get(table.name())?, table) }
     }
 
-    /// True where a table is known to set off nothing that a text does not show, whichever table of that name is meant. The
-    /// server's own catalogue never does.
-    pub fn is_plain(&self, table: &TableName) -> bool {
-        if self.hides(table) {
-            return false;
-        }
-        let Some(homes) = self.tables.get(table.name()) else { return table.is_catalogue() };
-        let plain = |table: &Table| table.effects == Effects::Plain;
+    /// What a table may set off beside what a text shows, whichever table of that name is meant. The server's own catalogue is plain;
+    /// what a temporary table hides is not looked at.
+    pub fn effects(&self, table: &TableName) -> Effects {
+        let of_catalogue = if table.is_catalogue() { Effects::Plain } else { Effects::Unknown };
+        let Some(homes) = self.tables.get(table.name()).filter(|_| !self.hides(table)) else { return of_catalogue };
         match self.home(homes, table) {
-            Some(table) => plain(table),
-            None if table.schema().is_some() => table.is_catalogue(),
-            None => homes.iter().all(|(_, table)| plain(table)),
+            Some(table) => table.effects,
+            None if table.schema().is_some() => of_catalogue,
+            None => homes
+                .iter()
+                .map(|(_, table)| table.effects)
+                .max_by_key(|effects| effects.weight())
+                .unwrap_or(of_catalogue),
         }
     }
 

@@ -31,8 +31,21 @@ pub enum Effects {
     /// Nothing but the server's own functions, and those written in C: no other trigger, rule, policy, default, check or index
     /// calls a function, in the table itself, in its partitions, and in what a foreign key makes it write.
     Plain,
-    /// Functions that may do anything, or nobody knows.
+    /// Functions that may do anything: it is a view, or a foreign table, or has what a plain one has not.
+    Restless,
+    /// Nobody knows.
     Unknown,
+}
+
+impl Effects {
+    /// Which one counts where a name may mean several tables.
+    pub(super) const fn weight(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::Unknown => 1,
+            Self::Restless => 2,
+        }
+    }
 }
 
 /// What is known of the columns of a table.

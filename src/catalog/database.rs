@@ -203,11 +203,11 @@ mod tests {
     #[test]
     fn what_was_certain_is_forgotten_after_a_minute_of_failures() {
         use crate::catalog::tables::{TableKind, TableRow};
-        use crate::sql::schema::{Estimate, TableName};
+        use crate::sql::schema::{Effects, Estimate, TableName};
 
         let columns = Some(Arc::default());
-        let kind = TableKind::Table;
-        let row = TableRow { schema: "public".into(), name: "t".into(), kind, rows: Some(7), columns };
+        let (kind, effects) = (TableKind::Table, Effects::Plain);
+        let row = TableRow { schema: "public".into(), name: "t".into(), kind, rows: Some(7), columns, effects };
         let database = Database::new("shop", 5);
         database.begin(1_000);
         database.succeed(Reading { rows: vec![row], ..Reading::default() });

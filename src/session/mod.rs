@@ -29,6 +29,8 @@ pub mod reader;
 pub mod relay;
 pub mod serve;
 pub mod sight;
+pub mod state;
+pub mod statements;
 pub mod stopper;
 pub mod stream;
 pub mod timing;

@@ -30,6 +30,7 @@ mod replication;
 mod report;
 mod rules;
 mod startup;
+mod state;
 mod timeouts;
 mod too_late;
 mod traffic;

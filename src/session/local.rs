@@ -11,6 +11,7 @@ use super::house::House;
 use super::lending::Lenders;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
+use super::statements::Shared;
 use super::timing::Timings;
 use crate::server::pool::Pools;
 use crate::telemetry::WorkerMetrics;
@@ -27,6 +28,8 @@ pub struct Local {
     pub reader: RefCell<Reader>,
     /// Its look-out for what takes too long.
     pub timings: Rc<Timings>,
+    /// What its clients have prepared.
+    pub statements: Rc<RefCell<Shared>>,
     /// Its number, from 0 on.
     worker: usize,
     /// Its pools, by listener.
@@ -47,6 +50,7 @@ impl Local {
             reader: RefCell::new(reader),
             timings: Rc::default(),
             worker: 0,
+            statements: Rc::default(),
             lenders: RefCell::default(),
         })
     }
@@ -54,7 +58,8 @@ impl Local {
     /// The same as the worker of that number; without this it is the first.
     #[must_use]
     pub fn of_worker(self, worker: usize) -> Self {
-        Self { worker, ..self }
+        let statements = Rc::new(RefCell::new(Shared::of_worker(worker)));
+        Self { worker, statements, ..self }
     }
 
     /// This worker's pools of a listener.

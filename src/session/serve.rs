@@ -54,7 +54,8 @@ pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
         }
         Back::Pool(pool) => {
             let Some(target) = ledger.stay.key.as_ref().map(Key::target) else { return };
-            let borrowed = Borrowed::new(&house, pool, target, ledger.stay.seat.entry());
+            let statements = Rc::clone(&local.statements);
+            let borrowed = Borrowed::new(&house, pool, target, ledger.stay.seat.entry(), statements);
             let relay = Relay::<Pg, _, _, _>::new(client, borrowed, Rc::clone(&local.lent), ledger);
             let relay = Box::new(relay.with_read(&from_client, &[]));
             drop((from_client, from_server));

@@ -25,6 +25,7 @@ mod notify;
 mod operate;
 mod pgbench;
 mod pooling;
+mod prepared;
 mod psql;
 mod replication;
 mod report;

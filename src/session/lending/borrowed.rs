@@ -4,8 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use tokio::task::spawn_local;
 
+use super::translate::{Statements, Translator};
 use super::{Lender, Lent};
 use crate::client::refuse;
 use crate::clock;
@@ -14,9 +16,10 @@ use crate::roster::{Activity, Entry};
 use crate::server::pool::{Lease, Member, Unserved};
 use crate::session::cancel::Target;
 use crate::session::house::House;
-use crate::session::relay::Source;
+use crate::session::relay::{Course, Source, Whose};
+use crate::session::statements::Bounds;
 use crate::telemetry::Pass;
-use crate::wire::Refusal;
+use crate::wire::{Head, Malformed, Outgoing, Refusal};
 
 /// What the relay of a session with lent servers asks.
 #[derive(Debug)]
@@ -25,12 +28,20 @@ pub struct Borrowed {
     lease: Lease<super::maker::Maker>,
     target: Arc<Target>,
     entry: Arc<Entry>,
+    translator: Translator,
 }
 
 impl Borrowed {
     /// Holds no server yet.
-    pub fn new(house: &Arc<House>, pool: Rc<Lender>, target: Arc<Target>, entry: Arc<Entry>) -> Self {
-        Self { house: Arc::clone(house), lease: Lease::new(pool), target, entry }
+    pub fn new(
+        house: &Arc<House>,
+        pool: Rc<Lender>,
+        target: Arc<Target>,
+        entry: Arc<Entry>,
+        statements: Statements,
+    ) -> Self {
+        let translator = Translator::new(statements, Bounds::default());
+        Self { house: Arc::clone(house), lease: Lease::new(pool), target, entry, translator }
     }
 
     /// The server at hand.
@@ -136,5 +147,33 @@ impl Source for Borrowed {
                 pool.give_back(server);
             });
         }
+    }
+
+    fn needs(&self, head: Head, frame: &[u8]) -> u64 {
+        self.translator.needs(head, frame)
+    }
+
+    fn asks(&mut self, head: Head, frame: &[u8], out: &mut Outgoing) -> Result<Course, Refusal> {
+        let Some(server) = self.lease.server() else { return Ok(Course::AsIs) };
+        self.translator.asks(head, frame, (&mut server.hold.known, &[]), out)
+    }
+
+    fn sent(&mut self, bytes: &[u8]) {
+        if let Some(server) = self.lease.server() {
+            self.translator.sent(bytes, &mut server.hold.known);
+        }
+    }
+
+    fn answers(&mut self, head: Head, frame: &[u8], client: &mut BytesMut) -> Result<Whose, Malformed> {
+        let Some(server) = self.lease.server() else { return Ok(Whose::Client) };
+        self.translator.answers(head, frame, (&mut server.hold.known, &[]), client)
+    }
+
+    fn has_room(&self) -> bool {
+        self.translator.has_room()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.translator.is_settled()
     }
 }

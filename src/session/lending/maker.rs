@@ -18,6 +18,7 @@ use crate::server::connect::connect;
 use crate::server::login::{Account, LoginFailed, login};
 use crate::server::pool::{Make, NotMade, Slot};
 use crate::session::house::House;
+use crate::session::statements::Known;
 use crate::telemetry::Pass;
 use crate::wire::pg::reply::Parameter;
 
@@ -99,7 +100,7 @@ impl Maker {
         let common = &self.house.common;
         let process = common.keys.backends().register(address, fresh.pid.unwrap_or_default(), &fresh.secret);
         let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
-        let hold = Hold { permit, gauge: common.metrics.server_connected(&self.house.name) };
+        let hold = Hold { permit, gauge: common.metrics.server_connected(&self.house.name), known: Known::new(200) };
         let (stream, parameters) = (fresh.stream, fresh.parameters);
         Ok(Box::new(Lent { stream, process, parameters, expires: clock::now() + life, slot, hold }))
     }

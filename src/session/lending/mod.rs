@@ -1,12 +1,13 @@
 //! `pool = "transaction"`: a session has a server for as long as a transaction lasts.
 //!
 //! [`borrowed`] is what the relay asks for servers, [`maker`] makes them for a pool, and [`recover`] leads a server back to where it is
-//! clean when its session has ended in the middle of something.
+//! clean when its session has ended in the middle of something. [`translate`] keeps its clients' prepared statements apart.
 
 pub mod borrowed;
 pub(in crate::session) mod enter;
 pub mod maker;
 pub mod recover;
+pub mod translate;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,7 @@ use crate::client::refuse;
 use crate::config::{self, Listener};
 use crate::server::pool::{Key, Limits, NotMade, Pool, PoolRow, Pools, Register, Unserved};
 use crate::server::pooled::{Away, Server};
+use crate::session::statements::Known;
 use crate::telemetry::GaugeGuard;
 use crate::wire::Refusal;
 
@@ -28,6 +30,8 @@ pub struct Hold {
     pub permit: ServerPermit,
     /// Its part of the gauge.
     pub gauge: GaugeGuard,
+    /// What it has prepared.
+    pub known: Known,
 }
 
 /// A server of a pool.

@@ -91,7 +91,8 @@ where
             && self.up.unsent.is_empty()
             && self.down.passing == 0
             && self.down.dropping == 0
-            && self.down.held.is_empty();
+            && self.down.held.is_empty()
+            && self.server.is_settled();
         match (P::tail(&self.phase), P::transaction(&self.phase)) {
             _ if self.pinned => Left::Unclear,
             (Tail::Idle, Transaction::None) if whole => Left::Clean,

@@ -64,6 +64,11 @@ impl Known {
         self.stale.clear();
     }
 
+    /// Something of ours has taken its unnamed statement away.
+    pub fn forget_unnamed(&mut self) {
+        self.unnamed = None;
+    }
+
     /// How many it has.
     pub fn len(&self) -> usize {
         self.used.len()

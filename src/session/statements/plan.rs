@@ -103,9 +103,11 @@ impl Plan {
     /// A message of our own, or one that takes the place of a refused one, goes to the server.
     pub fn replaced(&mut self, asked: Asked<'_>) {
         let wants = match asked {
+            // The server skips it.
+            Asked::Parse { .. } | Asked::Query | Asked::Call if self.mode == Mode::Skipping => return,
             Asked::Parse { .. } => Wants::Parse,
             Asked::Query | Asked::Call => Wants::All,
-            Asked::Sync => Wants::Ready,
+            Asked::CopyEnd => return self.mode = Mode::Asking,
             _ => return,
         };
         self.queue.push_back(Entry::new(wants, Whose::Client));

@@ -42,6 +42,12 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Those of one worker: servers move between workers, so no two give out the same number.
+    pub fn of_worker(worker: usize) -> Self {
+        let worker = u64::try_from(worker).unwrap_or(u64::MAX);
+        Self { last: worker.wrapping_shl(WORKER_BITS), ..Self::default() }
+    }
+
     /// The statement of this body under this search path.
     pub fn statement(&mut self, path: &[u8], body: &[u8]) -> Rc<Statement> {
         self.scratch.clear();
@@ -86,6 +92,8 @@ impl Shared {
     }
 }
 
+/// The lower bits of a number: years of new statements.
+const WORKER_BITS: u32 = 48;
 const SWEEP_MIN: usize = 256;
 const SCRATCH_KEPT: usize = 4096;
 

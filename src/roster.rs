@@ -87,6 +87,15 @@ pub enum Signal {
     Shutdown = 3,
 }
 
+/// Why a server of a pool stays with one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// What it left there, in words.
+    pub why: String,
+    /// `clock::uptime_ms` when that began.
+    pub since_ms: u64,
+}
+
 /// One live session.
 #[derive(Debug)]
 pub struct Entry {
@@ -107,6 +116,8 @@ pub struct Entry {
     activity_since_ms: AtomicU64,
     statements: AtomicU64,
     signal: AtomicU8,
+    /// Why a server of its pool is its own for now. Written where that changes, which is seldom.
+    pin: Mutex<Option<Pin>>,
     /// The task's waker, which stays the same for its life.
     waker: OnceLock<Waker>,
 }
@@ -138,6 +149,18 @@ impl Entry {
             self.activity.store(activity as u8, Ordering::Relaxed);
             self.activity_since_ms.store(now_ms, Ordering::Relaxed);
         }
+    }
+
+    /// Why a server of its pool stays with it; `None`: none does.
+    pub fn pin(&self) -> Option<Pin> {
+        self.pin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes why a server stays with it: what began earlier, for whatever reason, keeps its time.
+    pub fn set_pin(&self, why: Option<String>, now_ms: u64) {
+        let mut pin = self.pin.lock().unwrap_or_else(PoisonError::into_inner);
+        let since_ms = pin.as_ref().map_or(now_ms, |pin| pin.since_ms);
+        *pin = why.map(|why| Pin { why, since_ms });
     }
 
     /// Statements so far.
@@ -215,6 +238,7 @@ impl Roster {
             activity_since_ms: AtomicU64::new(now_ms),
             statements: AtomicU64::new(0),
             signal: AtomicU8::new(Signal::None as u8),
+            pin: Mutex::new(None),
             waker: OnceLock::new(),
         });
         self.lock().insert(entry.number, Arc::clone(&entry));

@@ -204,6 +204,18 @@ pub fn statement_too_long() -> Refusal {
     preparing(PERMANENT, "the statement is too long to be prepared under a name", hint)
 }
 
+/// A server of a pool was lost before it was known what the client's last transaction left in it.
+pub fn session_lost(why: &str) -> Refusal {
+    let what = "what the last transaction left in its session is lost: settings, locks, temporary tables";
+    let hint = "The transaction itself is committed. Connect again, or set again what the session needs.";
+    Refusal { detail: why.to_owned(), ..statement(CONNECTION, "settings", what, hint) }
+}
+
+/// What a start-up packet sets that no lent server can be given.
+pub fn startup_unfit(why: &str) -> Refusal {
+    fatal(PROTOCOL, "settings", why, "Set it in the session, or use a listener with pool = \"session\".")
+}
+
 /// A server of a pool did not take the settings of its next client, so the statement was not run.
 pub fn settings_failed(sqlstate: &[u8]) -> Refusal {
     Refusal {

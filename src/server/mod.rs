@@ -6,3 +6,4 @@ pub mod login;
 pub mod pool;
 pub mod pooled;
 mod prove;
+pub mod reported;

@@ -16,6 +16,7 @@ use super::prepared::Prepared;
 use super::reader::{ChangesSchema, Text};
 use super::sight::Own;
 use super::stream::Stream;
+use super::tidy::Tidy;
 use super::unread::Unread;
 use crate::clock;
 use crate::guard::{Fetch, Intake, Judgement, Limits, Plan, Whole};
@@ -38,7 +39,7 @@ pub struct Judge {
     pub(super) policy: Arc<Policy>,
     /// The settings that `policy` is of.
     settings: u64,
-    schema: Option<Arc<Schema>>,
+    pub(super) schema: Option<Arc<Schema>>,
     /// What the session has changed of how it sees the tables.
     sight: Own,
     /// The catalogue that `schema` is of.
@@ -63,6 +64,7 @@ pub struct Judge {
     pub(super) pending: Option<Unread>,
     /// The text that is to be lent next.
     pub(super) lending: Option<Case>,
+    pub(super) tidy: Option<Tidy>,
 }
 
 /// Why a text is judged.
@@ -133,6 +135,7 @@ impl Judge {
             break_glass,
             pending: None,
             lending: None,
+            tidy: None,
         }
     }
 
@@ -246,6 +249,7 @@ impl Judge {
     fn begin(&mut self, text: &[u8], frame: Extent, fetch: Fetch, who: &Entry) -> Opinion {
         self.refresh(who);
         self.break_glass.note(text);
+        self.forget_traces();
         self.plan = Plan::default();
         self.read(text, frame, fetch, who)
     }
@@ -255,6 +259,7 @@ impl Judge {
         if self.sight.take_in(&text.shape.lookup) {
             self.schema = self.sight.schema(&self.house.catalog, who);
         }
+        self.note_traces(&text, case);
         self.due = Due::Settled;
         if let Some(opinion) = self.judge_portioned(&text, who) {
             return opinion;
@@ -332,6 +337,9 @@ impl Judge {
             self.settings = settings;
             let current = self.house.settings.load();
             self.policy = current.policies.of(&who.identity);
+            if let Some(tidy) = &mut self.tidy {
+                tidy.unknown = current.listener.pool.unknown_tables;
+            }
             self.break_glass.set_key(current.break_glass.clone());
         }
         let catalogue = self.house.catalog.generation();

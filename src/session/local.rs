@@ -11,9 +11,11 @@ use super::house::House;
 use super::lending::Lenders;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
+use super::state::Interner;
 use super::statements::Shared;
 use super::timing::Timings;
 use crate::server::pool::Pools;
+use crate::sql::Schema;
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::shapes::Shapes;
 
@@ -30,6 +32,10 @@ pub struct Local {
     pub timings: Rc<Timings>,
     /// What its clients have prepared.
     pub statements: Rc<RefCell<Shared>>,
+    /// The settings of its clients whose servers are lent.
+    pub wardrobe: Rc<RefCell<Interner>>,
+    /// A picture without a table.
+    pub no_tables: Arc<Schema>,
     /// Its number, from 0 on.
     worker: usize,
     /// Its pools, by listener.
@@ -51,6 +57,8 @@ impl Local {
             timings: Rc::default(),
             worker: 0,
             statements: Rc::default(),
+            wardrobe: Rc::default(),
+            no_tables: Arc::new(Schema::builder().build()),
             lenders: RefCell::default(),
         })
     }

@@ -33,6 +33,7 @@ pub mod state;
 pub mod statements;
 pub mod stopper;
 pub mod stream;
+pub mod tidy;
 pub mod timing;
 mod unread;
 pub mod watch;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::analyst::{Analysis, Analysts, LongText, Means, Pending};
 use super::memo::Memo;
+use super::tidy::Traced;
 use crate::clock;
 use crate::sql::cache::{ShapeCache, TextCache};
 use crate::sql::facts::{Facts, PARSED_BYTES_MAX};
@@ -41,6 +42,8 @@ pub struct Text {
     pub shape: Rc<Shape>,
     /// Under what it passed last.
     pub memo: RefCell<Memo>,
+    /// What it leaves behind in its session.
+    pub(super) traced: RefCell<Traced>,
 }
 
 /// What is known of a shape.
@@ -207,7 +210,7 @@ impl Reader {
 impl Text {
     fn new(lexed: &Lexed, shape: &Rc<Shape>) -> Self {
         let reading = Reading::new(lexed, Arc::clone(&shape.facts));
-        Self { reading, shape: Rc::clone(shape), memo: RefCell::default() }
+        Self { reading, shape: Rc::clone(shape), memo: RefCell::default(), traced: RefCell::default() }
     }
 }
 

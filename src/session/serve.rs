@@ -10,19 +10,23 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::cancel::{Cancelled, Key};
+use super::cancel::{Cancelled, Key, Target};
 use super::end::End;
 use super::house::House;
 use super::ledger::Ledger;
 use super::lending::borrowed::Borrowed;
+use super::lending::enter::Place;
+use super::lending::kept::Kept;
 use super::lending::recover::recover;
+use super::lending::translate::Translator;
 use super::local::Local;
 use super::relay::{Owned, Relay, Remains};
+use super::statements::Bounds;
 use super::welcome::{Back, Guest, welcome};
 use crate::client::listener::Arrival;
 use crate::net::socket::close;
 use crate::net::stream::Stream;
-use crate::roster::{Seat, Signal};
+use crate::roster::{Entry, Seat, Signal};
 use crate::wire::pg::Pg;
 
 /// How long a client may take to read the last words.
@@ -52,10 +56,10 @@ pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
             let remains = relay.run().await;
             Box::pin(part(&house, remains)).await;
         }
-        Back::Pool(pool) => {
+        Back::Pool(place) => {
             let Some(target) = ledger.stay.key.as_ref().map(Key::target) else { return };
-            let statements = Rc::clone(&local.statements);
-            let borrowed = Borrowed::new(&house, pool, target, ledger.stay.seat.entry(), statements);
+            ledger.tidies();
+            let borrowed = borrowed(&house, &local, *place, target, ledger.stay.seat.entry());
             let relay = Relay::<Pg, _, _, _>::new(client, borrowed, Rc::clone(&local.lent), ledger);
             let relay = Box::new(relay.with_read(&from_client, &[]));
             drop((from_client, from_server));
@@ -63,6 +67,15 @@ pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
             Box::pin(part_from_pool(&house, remains)).await;
         }
     }
+}
+
+fn borrowed(house: &Arc<House>, local: &Local, place: Place, target: Arc<Target>, entry: Arc<Entry>) -> Borrowed {
+    let Place { pool, startup, told } = place;
+    let bounds =
+        Bounds { statements: house.settings.load().listener.pool.max_client_prepared_statements, ..Bounds::default() };
+    let translator = Translator::new(Rc::clone(&local.statements), bounds);
+    let kept = Kept::new(entry.number, Rc::clone(&local.wardrobe), startup, told);
+    Borrowed::new(house, pool, target, entry, (translator, kept))
 }
 
 /// Ends a session whose server was lent: what it leaves there is cleaned up before anybody else has it.

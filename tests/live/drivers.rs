@@ -46,7 +46,7 @@ fn jdbc() {
 }
 
 /// Drivers that run against any site.
-pub(crate) const ALL: [&str; 4] = ["sqlalchemy", "django", "jdbc", "node"];
+pub(crate) const ALL: [&str; 6] = ["sqlalchemy", "django", "jdbc", "node", "asyncpg", "psycopg"];
 
 /// Runs one of them through a proxy that stands already.
 pub(crate) fn drive_at(driver: &str, site: &Site) {

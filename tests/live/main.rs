@@ -19,6 +19,7 @@ mod ends;
 mod extended;
 mod giants;
 mod harness;
+mod leaks;
 mod logins;
 mod mariadb;
 mod notify;

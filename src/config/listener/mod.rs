@@ -11,7 +11,7 @@ use toml::Value;
 
 pub use self::entry::Entry;
 pub use self::login::{AuthQuery, Login, Users};
-pub use self::pool::{Pool, PoolMode};
+pub use self::pool::{Pool, PoolMode, UnknownTables};
 pub use self::tls::Tls;
 use super::context::{Context, secret};
 use super::document::{Document, Section};

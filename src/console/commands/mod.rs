@@ -10,6 +10,7 @@ mod resume;
 mod show_caps;
 mod show_clients;
 mod show_config;
+mod show_pins;
 mod show_report;
 mod show_rules;
 mod show_servers;
@@ -30,6 +31,7 @@ use crate::units::display_bytes;
 pub(super) const ALL: &[Def] = &[
     show_clients::DEF,
     show_servers::DEF,
+    show_pins::DEF,
     show_caps::DEF,
     show_surges::DEF,
     show_rules::DEF,

@@ -5,7 +5,10 @@
 
 pub mod borrowed;
 pub(in crate::session) mod enter;
+pub mod exchange;
+pub mod kept;
 pub mod maker;
+mod own;
 pub mod recover;
 pub mod translate;
 
@@ -19,6 +22,7 @@ use crate::client::refuse;
 use crate::config::{self, Listener};
 use crate::server::pool::{Key, Limits, NotMade, Pool, PoolRow, Pools, Register, Unserved};
 use crate::server::pooled::{Away, Server};
+use crate::session::state::Settings;
 use crate::session::statements::Known;
 use crate::telemetry::GaugeGuard;
 use crate::wire::Refusal;
@@ -32,6 +36,10 @@ pub struct Hold {
     pub gauge: GaugeGuard,
     /// What it has prepared.
     pub known: Known,
+    /// Its session's settings, beside the defaults of its role and database.
+    pub settings: Arc<Settings>,
+    /// The session that may have set more, which nobody else must see.
+    pub stained_by: Option<u64>,
 }
 
 /// A server of a pool.

@@ -1,5 +1,6 @@
 //! Leads the server of a session that has ended back to where it is clean, or closes it.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::wire::{Errand, Needs, Transaction};
 
 /// How long a ROLLBACK may take.
 const ROLLBACK: Duration = Duration::from_secs(5);
+/// How long what is ours to do at a server may take.
+const OURS: Duration = Duration::from_secs(5);
 /// A cancel that overtakes its statement is lost at the server, so it is sent again.
 const CANCEL_AGAIN: Duration = Duration::from_millis(500);
 /// A server that takes no notice of so many is closed.
@@ -25,9 +28,12 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Sees to the server that a session leaves behind. `patient`: may the server still finish what the client left to it?
 pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behind, patient: impl Fn() -> bool) {
+    let busy = !borrowed.own.is_nothing();
     let gone = matches!(end, End::ServerGone | End::ServerMalformed(_));
     let at = match left {
-        _ if gone || !borrowed.is_here() => None,
+        _ if gone => None,
+        _ if busy => ended(&mut borrowed).await,
+        _ if !borrowed.is_here() => None,
         Left::Clean => Some(Transaction::None),
         Left::Transaction => Some(Transaction::Open),
         Left::Working if end == End::ClientQuit => finish(&mut borrowed, behind, patient).await,
@@ -44,7 +50,8 @@ pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behin
         None => false,
     };
     // Nobody knows what the server has prepared where a reply was not told.
-    if clean && borrowed.is_settled() { borrowed.give_back() } else { borrowed.close() }
+    let clean = clean && borrowed.is_settled() && wash(&mut borrowed).await;
+    if clean { borrowed.release() } else { borrowed.close() }
 }
 
 /// Waits for the end of what the client left to the server: it said goodbye behind it, so it is to be carried out.
@@ -70,6 +77,21 @@ async fn stop(borrowed: &mut Borrowed, mut behind: Behind) -> Option<Transaction
         }
     }
     None
+}
+
+/// What was ours to do there when the session ended is done first. `None`: no server is left.
+async fn ended(borrowed: &mut Borrowed) -> Option<Transaction> {
+    let done = timeout(OURS, poll_fn(|cx| borrowed.poll_work(cx))).await;
+    (done.is_ok() && borrowed.is_here()).then_some(Transaction::None)
+}
+
+/// Makes a server fit for anybody in which the session may have left something. False where that fails.
+async fn wash(borrowed: &mut Borrowed) -> bool {
+    let tidy = borrowed.kept.gathered.is_none() && borrowed.kept.pins.is_none();
+    borrowed.kept.gathered.clear();
+    let washed = tidy || timeout(OURS, borrowed.wash()).await == Ok(true);
+    borrowed.kept.lose();
+    washed
 }
 
 async fn roll_back(borrowed: &mut Borrowed) -> bool {

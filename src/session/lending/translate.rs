@@ -53,6 +53,12 @@ impl Translator {
         self.plan.has_room()
     }
 
+    /// The text of a statement that the client has prepared, where it is kept.
+    pub fn text(&self, name: &[u8]) -> Option<&[u8]> {
+        let body = self.names.body(name)?;
+        body.split(|&byte| byte == 0).next()
+    }
+
     /// What becomes of a client's message: its beginning is read again, and its name exchanged.
     ///
     /// # Errors

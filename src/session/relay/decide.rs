@@ -171,6 +171,10 @@ where
             Passage::Forward if request == Request::Quit => Decision::Quit,
             Passage::Forward => {
                 self.cargo = if let Request::Data { .. } = request { Cargo::Data } else { Cargo::Other };
+                if S::LENT {
+                    let leaves = self.overseer.leaves(request);
+                    self.server.leaves(request, leaves);
+                }
                 self.overseer.forwarded(request);
                 match course {
                     Course::AsIs => Decision::Forward(behind),

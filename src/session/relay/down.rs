@@ -126,7 +126,6 @@ where
             Reply::Aside => Fate::Pass,
             Reply::Setting(setting) => {
                 self.overseer.setting(setting);
-                self.pinned = true;
                 Fate::Pass
             }
             Reply::Boundary(transaction) => self.reached(transaction, frame),

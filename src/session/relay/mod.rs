@@ -87,8 +87,6 @@ pub struct Relay<P: Protocol, C, S, O> {
     late: Option<Late>,
     /// What we ask of the server, at the next frame border towards it.
     errand: Option<Errand<'static>>,
-    /// The server reads SQL as this client alone has asked for, so nobody else may have it.
-    pinned: bool,
     /// The server's last word was a fatal error, so its end needs no words of ours.
     parted: bool,
 }
@@ -121,7 +119,6 @@ where
             stage: Stage::default(),
             late: None,
             errand: None,
-            pinned: false,
             parted: false,
         }
     }
@@ -169,8 +166,8 @@ where
             };
             // A server that sends without a pause must be stopped all the same.
             let settled = self.poll_settle(cx) || self.poll_late(cx);
-            self.look_at_lease();
-            if !moved && !settled {
+            let rested = self.look_at_lease(cx);
+            if !moved && !settled && !rested {
                 return Poll::Pending;
             }
         }

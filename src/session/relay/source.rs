@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::wire::{Head, Malformed, Outgoing, Refusal};
+use crate::session::overseer::Leaves;
+use crate::wire::{Head, Malformed, Outgoing, Refusal, Request};
 
 /// Whose a server's message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,19 @@ pub trait Source {
     /// It answers nothing.
     fn answers(&mut self, _head: Head, _frame: &[u8], _client: &mut BytesMut) -> Result<Whose, Malformed> {
         Ok(Whose::Client)
+    }
+
+    /// A client's message that goes to the server at hand may leave something in its session.
+    fn leaves(&mut self, _request: Request<'_>, _leaves: Leaves) {}
+
+    /// Goes on with what is ours to do at the server, behind the client's back. True where that has come to an end.
+    fn poll_own(&mut self, _cx: &mut Context<'_>) -> bool {
+        false
+    }
+
+    /// What the client is to be told beside its replies: whole messages.
+    fn take_words(&mut self) -> BytesMut {
+        BytesMut::new()
     }
 
     /// May the client ask more before the server has answered?

@@ -16,7 +16,6 @@ pub mod names;
 pub mod options;
 pub mod pins;
 pub mod replay;
-pub mod reported;
 pub mod settings;
 pub mod tables;
 
@@ -24,6 +23,7 @@ pub use check::{Decision, Findings};
 pub use gathered::Gathered;
 pub use pins::Reasons;
 pub use replay::Stain;
-pub use reported::Reported;
 pub use settings::{Interner, Settings};
-pub use tables::UnknownTables;
+pub use tables::given;
+
+pub use crate::server::reported::Reported;

@@ -6,8 +6,8 @@
 
 use bytes::BytesMut;
 
-use super::reported::Reported;
 use super::settings::{Setting, Settings};
+use crate::server::reported::Reported;
 use crate::wire::pg::own::{self, Event};
 use crate::wire::{Failure, Severity, Transaction};
 

@@ -1,7 +1,7 @@
 //! The settings of a session beside its role's and database's defaults: small, never changed, shared by all sessions that have the same.
 
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::sync::{Arc, Weak};
 
 /// Values by name, sorted; names in lower case, since the server tells no other difference.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -93,7 +93,7 @@ pub struct Interner {
 
 impl Interner {
     /// The one copy of these settings.
-    pub fn shared(&mut self, settings: Settings) -> Rc<Settings> {
+    pub fn shared(&mut self, settings: Settings) -> Arc<Settings> {
         if let Some(known) = self.known.get(&settings).and_then(Weak::upgrade) {
             return known;
         }
@@ -101,8 +101,8 @@ impl Interner {
             self.known.retain(|_, settings| settings.strong_count() > 0);
             self.sweep_at = self.known.len().saturating_mul(2).max(SWEEP_MIN);
         }
-        let shared = Rc::new(settings.clone());
-        self.known.insert(settings, Rc::downgrade(&shared));
+        let shared = Arc::new(settings.clone());
+        self.known.insert(settings, Arc::downgrade(&shared));
         shared
     }
 
@@ -132,8 +132,8 @@ mod tests {
         let mut interner = Interner::default();
         let one = interner.shared(settings(&[("TimeZone", "UTC"), ("a", "1"), ("a", "2")]));
         let two = interner.shared(settings(&[("a", "2"), ("timezone", "UTC")]));
-        assert!(Rc::ptr_eq(&one, &two));
-        assert!(!Rc::ptr_eq(&one, &interner.shared(settings(&[("a", "2")]))));
+        assert!(Arc::ptr_eq(&one, &two));
+        assert!(!Arc::ptr_eq(&one, &interner.shared(settings(&[("a", "2")]))));
         assert_eq!((one.value(b"timezone"), one.value(b"b"), one.path()), (Some(&b"UTC"[..]), None, &b""[..]));
     }
 
@@ -145,7 +145,7 @@ mod tests {
             interner.shared(settings(&[("n", &n.to_string())]));
         }
         assert!(interner.len() <= 2 * SWEEP_MIN, "{}", interner.len());
-        assert!(Rc::ptr_eq(&kept, &interner.shared(settings(&[("kept", "x")]))));
+        assert!(Arc::ptr_eq(&kept, &interner.shared(settings(&[("kept", "x")]))));
     }
 
     #[test]

@@ -1,27 +1,15 @@
 //! What the tables of a statement add to what its words leave behind.
 
+use crate::config::UnknownTables;
 use crate::sql::facts::{Left, Traces};
 use crate::sql::schema::{Effects, Schema};
 
-/// What to make of tables that the catalogue does not know: it was not read yet, there is no monitor, or they are new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UnknownTables {
-    /// They may have triggers that leave something: the server is asked. Without a monitor that is one more round trip to the server
-    /// for each transaction that reads or writes a table.
-    #[default]
-    Check,
-    /// They are plain: right where nobody's triggers, rules and policies set anything for a session.
-    Plain,
-}
-
-impl UnknownTables {
-    /// What a text leaves behind, given the tables as its session sees them.
-    pub fn given(self, left: &Left, schema: &Schema) -> Traces {
-        left.given(|table| match (schema.effects(table), self) {
-            (Effects::Plain, _) | (Effects::Unknown, Self::Plain) => true,
-            (Effects::Restless, _) | (Effects::Unknown, Self::Check) => false,
-        })
-    }
+/// What a text leaves behind, given the tables as its session sees them.
+pub fn given(left: &Left, schema: &Schema, unknown: UnknownTables) -> Traces {
+    left.given(|table| match (schema.effects(table), unknown) {
+        (Effects::Plain, _) | (Effects::Unknown, UnknownTables::Plain) => true,
+        (Effects::Restless, _) | (Effects::Unknown, UnknownTables::Check) => false,
+    })
 }
 
 #[cfg(test)]
@@ -62,11 +50,11 @@ mod tests {
         for (schema, sql, checked, plain) in table {
             let reading = Reading::of(Flags::POSTGRES, sql.as_bytes());
             let left = &reading.facts().left;
-            assert_eq!(UnknownTables::Check.given(left, schema), checked, "{sql}");
-            assert_eq!(UnknownTables::Plain.given(left, schema), plain, "{sql}");
+            assert_eq!(given(left, schema, UnknownTables::Check), checked, "{sql}");
+            assert_eq!(given(left, schema, UnknownTables::Plain), plain, "{sql}");
         }
         let hidden = at_public.hiding(&["plain".into()]);
         let reading = Reading::of(Flags::POSTGRES, b"SELECT * FROM plain");
-        assert_eq!(UnknownTables::Check.given(&reading.facts().left, &hidden), Traces::UNKNOWN);
+        assert_eq!(given(&reading.facts().left, &hidden, UnknownTables::Check), Traces::UNKNOWN);
     }
 }

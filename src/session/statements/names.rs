@@ -76,6 +76,15 @@ impl Names {
         self.named.get(name)
     }
 
+    /// Text and types of the statement of a name, or of the unnamed one; `None` where there is none, or it is not kept.
+    pub fn body(&self, name: &[u8]) -> Option<&[u8]> {
+        match &self.unnamed {
+            _ if !name.is_empty() => self.named.get(name).map(|statement| statement.body()),
+            Unnamed::Some { body, .. } => body.as_deref(),
+            Unnamed::None => None,
+        }
+    }
+
     /// How many have names.
     pub fn len(&self) -> usize {
         self.named.len()

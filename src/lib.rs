@@ -43,15 +43,16 @@
 //!
 //! - `units`, `wire`, `sql` and `guard` do no I/O and know no clock: `cargo check --lib --no-default-features` builds only them.
 //! - `wire` and `sql` do not know that policy exists; `guard` does not know that bytes exist; `console` and `admin` do not know sessions.
-//! - Bytes are forwarded as received. The exceptions: the secret in BackendKeyData, a refused message (and the error that takes its place),
-//!   notices of rules in `warn`, the rest of a reply that was cut, and what guards a write: BEGIN, COMMIT or ROLLBACK, by choice a
-//!   savepoint, Flush, and a message that fails ([`wire::Errand`]).
+//! - Bytes are forwarded as received. The exceptions: the secret in BackendKeyData, the names of prepared statements at a lent server, a
+//!   refused message (and the error that takes its place), notices of rules in `warn`, the rest of a reply that was cut, and what guards
+//!   a write: BEGIN, COMMIT or ROLLBACK, by choice a savepoint, Flush, and a message that fails ([`wire::Errand`]).
 //! - Behind what may be cut or taken back nothing is sent that a cancel could hit or that would commit it.
 //! - Inside a transaction or pipeline a refusal makes the *server* fail, so that savepoints, pipelines and COMMIT are what the client
 //!   believes ([`wire::pg::phase`]).
 //! - A session owns no buffer while it is idle. Every queue, cache and held frame has a bound; frames beyond 64 KiB count against
 //!   `[limits] memory`.
 //! - A lent server goes back when nothing is owed, half sent or half read, no transaction is open, and no cancel is on its way to it.
+//!   Where a transaction may have left something (`sql::facts::traces`), the server is asked first; what cannot move pins it to its client.
 //! - TLS is one more [`net::stream::Stream`]: nothing of it counts as written before the system has it, so nobody need flush it.
 //! - Every permit, gauge and cancel key gives back on drop.
 //! - No parser runs on a worker, none on raw text, and none on a shape that was read before.
@@ -61,8 +62,9 @@
 //!
 //! # Seams for what comes next
 //!
-//! MySQL is another [`wire::Protocol`]. What a session leaves in a
-//! lent server is known where it is given back: `session::lending::borrowed`, and [`server::pooled::Server`] carries what is known of it.
+//! MySQL is another [`wire::Protocol`]. What a
+//! session leaves in a lent server is told by texts ([`session::state`]) and found where it is given back (`session::lending::own`); its
+//! prepared statements are kept apart from those of others in [`session::statements`].
 
 pub mod guard;
 pub mod sql;

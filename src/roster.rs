@@ -92,6 +92,14 @@ pub enum Signal {
 const TLS_VERSIONS: [&str; 4] = ["", "TLS", "TLSv1.2", "TLSv1.3"];
 /// TLS of a version that has no name here.
 const UNKNOWN_TLS: u8 = 1;
+/// Why a server of a pool stays with one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// What it left there, in words.
+    pub why: String,
+    /// `clock::uptime_ms` when that began.
+    pub since_ms: u64,
+}
 
 /// One live session.
 #[derive(Debug)]
@@ -118,6 +126,8 @@ pub struct Entry {
     signal: AtomicU8,
     /// Index into [`TLS_VERSIONS`].
     tls: AtomicU8,
+    /// Why a server of its pool is its own for now. Written where that changes, which is seldom.
+    pin: Mutex<Option<Box<Pin>>>,
     /// The task's waker, which stays the same for its life.
     waker: OnceLock<Waker>,
 }
@@ -178,6 +188,18 @@ impl Entry {
     pub fn set_tls(&self, version: &str) {
         let index = TLS_VERSIONS.iter().position(|known| *known == version).and_then(|index| u8::try_from(index).ok());
         self.tls.store(index.unwrap_or(UNKNOWN_TLS), Ordering::Relaxed);
+    }
+
+    /// Why a server of its pool stays with it; `None`: none does.
+    pub fn pin(&self) -> Option<Pin> {
+        self.pin.lock().unwrap_or_else(PoisonError::into_inner).as_deref().cloned()
+    }
+
+    /// Notes why a server stays with it: what began earlier, for whatever reason, keeps its time.
+    pub fn set_pin(&self, why: Option<String>, now_ms: u64) {
+        let mut pin = self.pin.lock().unwrap_or_else(PoisonError::into_inner);
+        let since_ms = pin.as_ref().map_or(now_ms, |pin| pin.since_ms);
+        *pin = why.map(|why| Box::new(Pin { why, since_ms }));
     }
 
     /// Statements so far.
@@ -260,6 +282,7 @@ impl Roster {
             statements: AtomicU64::new(0),
             signal: AtomicU8::new(Signal::None as u8),
             tls: AtomicU8::new(0),
+            pin: Mutex::new(None),
             waker: OnceLock::new(),
         });
         self.lock().insert(entry.number, Arc::clone(&entry));

@@ -220,12 +220,19 @@ mod tests {
     #[test]
     fn a_table_that_was_made_again_is_unknown_until_both_reads_are_done() {
         use crate::catalog::tables::{TableKind, TableRow};
-        use crate::sql::schema::{Estimate, TableName};
+        use crate::sql::schema::{Effects, Estimate, TableName};
 
         let reading = || {
             let row = |name: &str| {
                 let kind = TableKind::Table;
-                TableRow { schema: "public".into(), name: name.into(), kind, rows: Some(7), columns: None }
+                TableRow {
+                    schema: "public".into(),
+                    name: name.into(),
+                    kind,
+                    rows: Some(7),
+                    columns: None,
+                    effects: Effects::Plain,
+                }
             };
             Reading { rows: vec![row("t"), row("u")], ..Reading::default() }
         };
@@ -268,11 +275,11 @@ mod tests {
     #[test]
     fn what_was_certain_is_forgotten_after_a_minute_of_failures() {
         use crate::catalog::tables::{TableKind, TableRow};
-        use crate::sql::schema::{Estimate, TableName};
+        use crate::sql::schema::{Effects, Estimate, TableName};
 
         let columns = Some(Arc::default());
-        let kind = TableKind::Table;
-        let row = TableRow { schema: "public".into(), name: "t".into(), kind, rows: Some(7), columns };
+        let (kind, effects) = (TableKind::Table, Effects::Plain);
+        let row = TableRow { schema: "public".into(), name: "t".into(), kind, rows: Some(7), columns, effects };
         let database = Database::new("shop", 5);
         database.begin(1_000);
         database.succeed(Reading { rows: vec![row], ..Reading::default() });

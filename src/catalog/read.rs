@@ -13,7 +13,7 @@ use super::limit::Slots;
 use super::paths::{Paths, Scope};
 use super::picture::{Described, Reading};
 use super::tables::{TableKind, TableRow};
-use crate::sql::schema::Columns;
+use crate::sql::schema::{Columns, Effects};
 
 /// Reads how many connections the server has room for.
 pub(super) async fn slots(client: &Client) -> Result<Slots, Error> {
@@ -116,7 +116,8 @@ impl Relations {
         self.bytes = taken;
         let columns = self.columns(oid, &kind, columns);
         let own = row.try_get::<_, Option<i64>>(4)?.and_then(|rows| u64::try_from(rows).ok());
-        let row = TableRow { schema, name, kind: kind_of(&kind), rows: own, columns };
+        let effects = if row.try_get(6)? { Effects::Plain } else { Effects::Restless };
+        let row = TableRow { schema, name, kind: kind_of(&kind), rows: own, columns, effects };
         self.tables.insert(oid, Relation { row, parents: parent.into_iter().collect(), own });
         self.order.push(oid);
         Ok(())
@@ -212,13 +213,40 @@ SELECT current_setting('max_connections')::int,
 
 /// No function here locks a relation, so it works while tables are altered. A partitioned table counts 0 of its own.
 /// `reltuples` is -1 where the table was never analysed; with no live rows counted either, nothing is known.
+///
+/// *Restless* are tables that run functions which no text shows: by triggers, rules, policies, defaults, checks or indexes, as
+/// long as they are not the server's own, of which `pg_depend` keeps no record, or written in C. And so are the tables above
+/// those: parents of partitions, and what a foreign key passes deletions and updates on from.
 const TABLES: &str = "
+WITH RECURSIVE spoken AS MATERIALIZED (
+  SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+  WHERE l.lanname NOT IN ('internal', 'c')
+), users AS MATERIALIZED (
+  SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN spoken s ON s.oid = d.refobjid
+  WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+), above AS MATERIALIZED (
+  SELECT f.conrelid AS below, f.confrelid AS above FROM pg_catalog.pg_constraint f
+  WHERE f.contype = 'f' AND (f.confdeltype IN ('c', 'n', 'd') OR f.confupdtype IN ('c', 'n', 'd'))
+  UNION ALL SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i
+), restless (oid) AS (
+  (SELECT t.tgrelid FROM pg_catalog.pg_trigger t JOIN spoken s ON s.oid = t.tgfoid WHERE NOT t.tgisinternal
+   UNION ALL SELECT w.ev_class FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class k ON k.oid = w.ev_class
+             WHERE k.relkind NOT IN ('v', 'm')
+   UNION ALL SELECT p.polrelid FROM pg_catalog.pg_policy p
+   UNION ALL SELECT a.adrelid FROM pg_catalog.pg_attrdef a JOIN users u ON u.objid = a.oid
+             WHERE u.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+   UNION ALL SELECT o.conrelid FROM pg_catalog.pg_constraint o JOIN users u ON u.objid = o.oid
+             WHERE u.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+   UNION ALL SELECT x.indrelid FROM pg_catalog.pg_index x JOIN users u ON u.objid = x.indexrelid
+             WHERE u.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+  UNION SELECT a.above FROM restless r JOIN above a ON a.below = r.oid
+)
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
        CASE WHEN c.relkind = 'p' THEN 0
             WHEN c.relkind = 'v' THEN NULL
             WHEN c.reltuples < 0 AND l.live = 0 THEN NULL
             ELSE greatest(c.reltuples::int8, l.live) END,
-       i.inhparent
+       i.inhparent, c.relkind IN ('r', 'p', 'm') AND NOT EXISTS (SELECT FROM restless r WHERE r.oid = c.oid)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid

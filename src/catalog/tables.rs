@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::sql::schema::{Columns, Estimate, Schema, Table};
+use crate::sql::schema::{Columns, Effects, Estimate, Schema, Table};
 
 /// One table or view, as the server describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(super) struct TableRow {
     pub(super) rows: Option<u64>,
     /// Its keys and the columns that are never null; `None` where there was no room to keep them.
     pub(super) columns: Option<Arc<Columns>>,
+    /// What reading or writing it may set off.
+    pub(super) effects: Effects,
 }
 
 /// What a relation is.
@@ -40,7 +42,7 @@ pub(super) fn schema_of(rows: &[TableRow]) -> Schema {
             (TableKind::Table, Some(rows)) => Estimate::Known(rows),
             (TableKind::Table, None) => Estimate::Unknown,
         };
-        builder.describe(&row.schema, &row.name, Table { rows, columns: row.columns.clone() });
+        builder.describe(&row.schema, &row.name, Table { rows, columns: row.columns.clone(), effects: row.effects });
     }
     builder.build()
 }
@@ -52,7 +54,10 @@ pub(super) fn differ(known: &[TableRow], read: &[TableRow]) -> bool {
     }
     let by_name: HashMap<_, _> = known.iter().map(|row| ((&row.schema, &row.name), row)).collect();
     read.iter().any(|row| match by_name.get(&(&row.schema, &row.name)) {
-        Some(known) => known.kind != row.kind || known.columns != row.columns || rows_differ(known.rows, row.rows),
+        Some(known) => {
+            let kinds_differ = known.kind != row.kind || known.effects != row.effects;
+            kinds_differ || known.columns != row.columns || rows_differ(known.rows, row.rows)
+        }
         None => true,
     })
 }
@@ -70,7 +75,14 @@ mod tests {
     use crate::sql::schema::TableName;
 
     fn table(name: &str, rows: Option<u64>) -> TableRow {
-        TableRow { schema: "public".into(), name: name.into(), kind: TableKind::Table, rows, columns: None }
+        TableRow {
+            schema: "public".into(),
+            name: name.into(),
+            kind: TableKind::Table,
+            rows,
+            columns: None,
+            effects: Effects::Plain,
+        }
     }
 
     #[test]
@@ -95,5 +107,7 @@ mod tests {
         assert!(differ(&[table("a", Some(0))], &[table("a", Some(1))]));
         let keyed = TableRow { columns: Some(Arc::default()), ..table("a", Some(1_000)) };
         assert!(differ(&known, &[keyed, table("b", None)]), "its keys");
+        let triggered = TableRow { effects: Effects::Restless, ..table("a", Some(1_000)) };
+        assert!(differ(&known, &[triggered, table("b", None)]), "a trigger");
     }
 }

@@ -38,6 +38,8 @@ const CANCELLED: &str = "57014";
 const IDLE_IN_TRANSACTION: &str = "25P03";
 /// The server's own, from PostgreSQL 17 on, for a transaction that stays open.
 const TRANSACTION_TIMEOUT: &str = "25P04";
+/// The server's own for a name that is taken.
+const DUPLICATE_STATEMENT: &str = "42P05";
 /// A thing that this version does not do.
 const UNSUPPORTED: &str = "0A000";
 
@@ -181,6 +183,59 @@ pub fn query_in_pipeline() -> Refusal {
         message: prefixed("protocol", what),
         detail: String::new(),
         hint: "Send a Sync before the Query.".to_owned(),
+    }
+}
+
+/// A client prepares a statement under a name that it has given away: the server's own error, since the server knows other names.
+pub fn statement_exists(name: &[u8]) -> Refusal {
+    let message = format!("prepared statement \"{}\" already exists", display_bytes(name));
+    preparing(DUPLICATE_STATEMENT, &message, "Close the other one first, or choose another name.")
+}
+
+/// A client prepares more statements, or more bytes of them, than are kept for one client of a pool.
+pub fn too_many_statements() -> Refusal {
+    let hint = "Close statements that are no longer used, or let the driver keep fewer.";
+    preparing(PERMANENT, "this client has prepared as many statements as it may", hint)
+}
+
+/// A client prepares a statement that is too long to be kept for other servers of a pool.
+pub fn statement_too_long() -> Refusal {
+    let hint = "Send it without a name, or as a simple query.";
+    preparing(PERMANENT, "the statement is too long to be prepared under a name", hint)
+}
+
+/// A server of a pool was lost before it was known what the client's last transaction left in it.
+pub fn session_lost(why: &str) -> Refusal {
+    let what = "what the last transaction left in its session is lost: settings, locks, temporary tables";
+    let hint = "The transaction itself is committed. Connect again, or set again what the session needs.";
+    Refusal { detail: why.to_owned(), ..statement(CONNECTION, "settings", what, hint) }
+}
+
+/// What a start-up packet sets that no lent server can be given.
+pub fn startup_unfit(why: &str) -> Refusal {
+    fatal(PROTOCOL, "settings", why, "Set it in the session, or use a listener with pool = \"session\".")
+}
+
+/// A server of a pool did not take the settings of its next client, so the statement was not run.
+pub fn settings_failed(sqlstate: &[u8]) -> Refusal {
+    Refusal {
+        severity: Severity::Error,
+        sqlstate: CONNECTION,
+        rule: "settings".into(),
+        message: prefixed("settings", "the server did not take the settings of this session"),
+        detail: format!("Its error was {}.", display_bytes(sqlstate)),
+        hint: "Look at the parameters of the connection string, and at what the session has SET.".to_owned(),
+    }
+}
+
+fn preparing(sqlstate: &'static str, message: &str, hint: &str) -> Refusal {
+    Refusal {
+        severity: Severity::Error,
+        sqlstate,
+        rule: "prepared_statements".into(),
+        message: prefixed("prepared_statements", message),
+        detail: String::new(),
+        hint: hint.to_owned(),
     }
 }
 

@@ -31,7 +31,9 @@ pub use admin::{Admin, AdminUser, Role};
 pub use caps::{Caps, ClientCaps, KeyPart, Over};
 pub use client::{ClientMatch, ClientRule};
 pub use context::{RulesCheck, RulesTable};
-pub use listener::{AuthQuery, Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, TlsMode, TlsSide, Users};
+pub use listener::{
+    AuthQuery, Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, TlsMode, TlsSide, UnknownTables, Users,
+};
 pub use problem::{Problem, Problems, SettingError};
 pub use resolve::{Loaded, load, load_break_glass, load_console, read};
 pub use surroundings::{Process, SecretSource, Surroundings};

@@ -186,6 +186,9 @@ fn pool(pool: &Pool) -> Vec<(String, Shown)> {
         pair("server_lifetime", display_duration(pool.server_lifetime)),
         pair("query_wait_timeout", display_duration(pool.query_wait_timeout)),
         number("pool_queue_length", pool.queue_length),
+        number("max_prepared_statements", pool.max_prepared_statements),
+        number("max_client_prepared_statements", pool.max_client_prepared_statements),
+        pair("unknown_tables", pool.unknown_tables.label().to_owned()),
     ]
 }
 

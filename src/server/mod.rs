@@ -7,5 +7,6 @@ pub mod nodes;
 pub mod pool;
 pub mod pooled;
 mod prove;
+pub mod reported;
 pub mod route;
 pub mod secure;

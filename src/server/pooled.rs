@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::backend::Registered;
 use super::pool::{Member, Slot};
+use super::reported::Reported;
 use crate::clock::Instant;
 use crate::net::detached::Detached;
 use crate::net::socket;
@@ -21,7 +22,7 @@ use crate::net::stream::Stream;
 use crate::wire::pg::code::server;
 use crate::wire::pg::errand::GOODBYE;
 use crate::wire::pg::frame;
-use crate::wire::pg::reply::{self, Parameter};
+use crate::wire::pg::reply;
 
 /// How long a server may take to close once it was told goodbye. Its place is free only then, since it counts the connection until
 /// then.
@@ -36,8 +37,8 @@ pub struct Server<H> {
     pub stream: Stream,
     /// Its process.
     pub process: Registered,
-    /// What it reported at its login, and since then while it was idle.
-    pub parameters: Vec<Parameter>,
+    /// What it reports of its session's parameters.
+    pub parameters: Arc<Reported>,
     /// When it is to be closed.
     pub expires: Instant,
     /// The choice among several servers that it goes by.
@@ -53,7 +54,7 @@ pub struct Server<H> {
 pub struct Away<H> {
     stream: Detached,
     process: Registered,
-    parameters: Vec<Parameter>,
+    parameters: Arc<Reported>,
     expires: Instant,
     choice: Chosen,
     slot: Slot,
@@ -141,11 +142,10 @@ impl<H> Server<H> {
         }
     }
 
-    fn note(&mut self, message: &[u8]) {
-        let Some(news) = reply::parameter(message) else { return };
-        match self.parameters.iter_mut().find(|known| known.name == news.name) {
-            Some(known) => *known = news,
-            None => self.parameters.push(news),
+    /// Takes in what the server reports of a parameter.
+    pub fn note(&mut self, message: &[u8]) {
+        if let Some(news) = reply::parameter(message) {
+            Arc::make_mut(&mut self.parameters).take(news);
         }
     }
 }

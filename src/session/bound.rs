@@ -32,6 +32,7 @@ impl Judge {
     ) -> Opinion {
         self.refresh(who);
         self.break_glass.note_prepared(statement);
+        self.forget_traces();
         let Some(text) = self.prepared.find(statement).map(Rc::clone) else {
             self.know(None, Observed::default());
             self.plan = Plan::UNREAD;

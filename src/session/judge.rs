@@ -17,6 +17,7 @@ use super::reader::Text;
 use super::sight::Own;
 use super::sketch::ChangesSchema;
 use super::stream::Stream;
+use super::tidy::Tidy;
 use super::unread::Unread;
 use super::values::{Unbound, Uncounted};
 use crate::clock;
@@ -43,7 +44,7 @@ pub struct Judge {
     settings: u64,
     /// The most text that any of its rules needs to see.
     hold: u64,
-    schema: Option<Arc<Schema>>,
+    pub(super) schema: Option<Arc<Schema>>,
     /// What the session has changed of how it sees the tables.
     sight: Own,
     /// The catalogue that `schema` is of.
@@ -71,6 +72,8 @@ pub struct Judge {
     pub(super) uncounted: Option<Box<Uncounted>>,
     /// What is to be lent next.
     pub(super) lending: Option<Box<Lending>>,
+    /// What texts leave in a lent server.
+    pub(super) tidy: Option<Tidy>,
 }
 
 /// What is to be read elsewhere.
@@ -153,6 +156,7 @@ impl Judge {
             pending: None,
             uncounted: None,
             lending: None,
+            tidy: None,
         }
     }
 
@@ -284,6 +288,7 @@ impl Judge {
     fn begin(&mut self, text: &[u8], frame: Extent, fetch: Fetch, who: &Entry) -> Opinion {
         self.refresh(who);
         self.break_glass.note(text);
+        self.forget_traces();
         self.plan = Plan::default();
         self.read(text, frame, fetch, who)
     }
@@ -293,6 +298,7 @@ impl Judge {
         if self.sight.take_in(&text.shape.lookup) {
             self.schema = self.sight.schema(&self.house.catalog, who);
         }
+        self.note_traces(&text, case);
         self.due = Due::Settled;
         if let Some(opinion) = self.judge_portioned(&text, who) {
             return opinion;
@@ -371,6 +377,9 @@ impl Judge {
             let current = self.house.settings.load();
             self.policy = current.policies.of(&who.identity);
             self.hold = hold(&self.policy);
+            if let Some(tidy) = &mut self.tidy {
+                tidy.unknown = current.listener.pool.unknown_tables;
+            }
             self.break_glass.set_key(current.break_glass.clone());
         }
         let catalogue = self.house.catalog.generation();

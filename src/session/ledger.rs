@@ -12,7 +12,7 @@ use super::house::House;
 use super::judge::Judge;
 use super::local::Local;
 use super::memory::Share;
-use super::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
+use super::overseer::{Extent, Leaves, Opinion, Overseer, Owes, Rest, Way};
 use super::stopper::Stopper;
 use super::timing::{Timed, Timing};
 use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
@@ -84,6 +84,11 @@ impl Ledger {
             self.setting(setting);
         }
         self.stay.seat.set_activity(Activity::Idle, clock::uptime_ms());
+    }
+
+    /// The session's servers are lent.
+    pub fn tidies(&mut self) {
+        self.judge.tidies();
     }
 
     /// Closes the books; what the session holds is left.
@@ -249,6 +254,10 @@ impl Overseer for Ledger {
             (Owes::Nothing, Transaction::Failed) => Activity::FailedTransaction,
         };
         self.stay.seat.set_activity(activity, clock::uptime_ms_at(now));
+    }
+
+    fn leaves(&mut self, request: Request<'_>) -> Leaves {
+        self.judge.leaves(request)
     }
 
     fn failed(&mut self, _failure: Failure) {

@@ -12,8 +12,11 @@ use super::house::House;
 use super::lending::Lenders;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
+use super::state::Interner;
+use super::statements::Shared;
 use super::timing::Timings;
 use crate::server::pool::Pools;
+use crate::sql::Schema;
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::shapes::Shapes;
 
@@ -28,6 +31,12 @@ pub struct Local {
     pub reader: RefCell<Reader>,
     /// Its look-out for what takes too long.
     pub timings: Rc<Timings>,
+    /// What its clients have prepared.
+    pub statements: Rc<RefCell<Shared>>,
+    /// The settings of its clients whose servers are lent.
+    pub wardrobe: Rc<RefCell<Interner>>,
+    /// A picture without a table.
+    pub no_tables: Arc<Schema>,
     /// Its number, from 0 on.
     worker: usize,
     /// Its pools, by listener.
@@ -48,6 +57,9 @@ impl Local {
             reader: RefCell::new(reader),
             timings: Rc::new(Timings::new(beat)),
             worker: 0,
+            statements: Rc::default(),
+            wardrobe: Rc::default(),
+            no_tables: Arc::new(Schema::builder().build()),
             lenders: RefCell::default(),
         })
     }
@@ -55,7 +67,8 @@ impl Local {
     /// The same as the worker of that number; without this it is the first.
     #[must_use]
     pub fn of_worker(self, worker: usize) -> Self {
-        Self { worker, ..self }
+        let statements = Rc::new(RefCell::new(Shared::of_worker(worker)));
+        Self { worker, statements, ..self }
     }
 
     /// This worker's pools of a listener.

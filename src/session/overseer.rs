@@ -1,11 +1,14 @@
 //! What the relay asks of whoever watches a session, and tells it.
 
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use super::end::End;
+use super::reader::Text;
 use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
+use crate::sql::facts::Traces;
 use crate::wire::{Failure, Refusal, Request, Setting, Transaction};
 
 /// What is thought of a statement.
@@ -23,6 +26,18 @@ pub enum Opinion {
     Wait,
     /// Its text, or what it binds, is too long to be read here: hand it to [`Overseer::lend`], then ask [`Overseer::poll_opinion`].
     Lend,
+}
+
+/// What a request may leave behind in its session.
+#[derive(Debug, Clone, Default)]
+pub enum Leaves {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Nobody has read it.
+    Unread,
+    /// What this text may leave, given its tables.
+    Traces(Rc<Text>, Traces),
 }
 
 /// How large a frame is, and how much of it is at hand.
@@ -66,6 +81,10 @@ pub trait Overseer {
     fn data(&mut self, bytes: &[u8]);
     /// A request goes to the server.
     fn forwarded(&mut self, request: Request<'_>);
+    /// What a request that goes to the server may leave behind there. Asked only where the server is lent.
+    fn leaves(&mut self, _request: Request<'_>) -> Leaves {
+        Leaves::Nothing
+    }
     /// The server finished a request; `ready` tells whether it owes more.
     fn boundary(&mut self, transaction: Transaction, owes: Owes);
     /// The server raised an error of its own.

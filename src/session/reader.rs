@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::analyst::{Analysis, Analysts, Counted, LongText, LongValues, Means, Pending};
 use super::memo::Memo;
 use super::sketch::Sketch;
+use super::tidy::Traced;
 use crate::clock;
 use crate::sql::cache::{ShapeCache, TextCache};
 use crate::sql::facts::{Facts, PARSED_BYTES_MAX};
@@ -41,6 +42,8 @@ pub struct Text {
     pub shape: Rc<Shape>,
     /// Under what it passed last.
     pub memo: RefCell<Memo>,
+    /// What it leaves behind in its session.
+    pub(super) traced: RefCell<Traced>,
 }
 
 /// What is known of a shape.
@@ -170,7 +173,8 @@ impl Reader {
     fn learn_shape(&mut self, flags: Flags, lexed: &Lexed, reading: Reading, shape: Shape) -> Rc<Text> {
         let weight = shape.facts.weight_bytes().saturating_add(lexed.shape.len()).saturating_add(size_of::<Shape>());
         let shape = Rc::new(shape);
-        let text = Rc::new(Text { reading, shape: Rc::clone(&shape), memo: RefCell::default() });
+        let memo = RefCell::default();
+        let text = Rc::new(Text { reading, shape: Rc::clone(&shape), memo, traced: RefCell::default() });
         let weight = weight.saturating_add(text.reading.weight_bytes()).saturating_add(size_of::<Text>());
         if lexed.shape.len() > PARSED_BYTES_MAX || !lexed.is_whole() {
             return text;
@@ -191,7 +195,7 @@ impl Reader {
 impl Text {
     fn new(lexed: &Lexed, shape: &Rc<Shape>) -> Self {
         let reading = Reading::new(lexed, Arc::clone(&shape.facts));
-        Self { reading, shape: Rc::clone(shape), memo: RefCell::default() }
+        Self { reading, shape: Rc::clone(shape), memo: RefCell::default(), traced: RefCell::default() }
     }
 }
 

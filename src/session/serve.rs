@@ -10,19 +10,23 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::cancel::{Cancelled, Key};
+use super::cancel::{Cancelled, Key, Target};
 use super::end::End;
 use super::house::House;
 use super::ledger::Ledger;
 use super::lending::borrowed::Borrowed;
+use super::lending::enter::Place;
+use super::lending::kept::Kept;
 use super::lending::recover::recover;
+use super::lending::translate::Translator;
 use super::local::Local;
 use super::relay::{Owned, Relay, Remains};
+use super::statements::Bounds;
 use super::welcome::{Back, Guest, welcome};
 use crate::client::listener::Arrival;
 use crate::net::socket::close;
 use crate::net::stream::Stream;
-use crate::roster::{Seat, Signal};
+use crate::roster::{Entry, Seat, Signal};
 use crate::wire::pg::Pg;
 
 /// How long a client may take to read the last words.
@@ -66,6 +70,15 @@ enum Settled {
     Keyless,
 }
 
+fn borrowed(house: &Arc<House>, local: &Local, place: Place, target: Arc<Target>, entry: Arc<Entry>) -> Borrowed {
+    let Place { pool, startup, told } = place;
+    let bounds =
+        Bounds { statements: house.settings.load().listener.pool.max_client_prepared_statements, ..Bounds::default() };
+    let translator = Translator::new(Rc::clone(&local.statements), bounds);
+    let kept = Kept::new(entry.number, Rc::clone(&local.wardrobe), startup, told);
+    Borrowed::new(house, pool, target, entry, (translator, kept))
+}
+
 /// Ends a session whose server was lent: what it leaves there is cleaned up before anybody else has it.
 async fn part_from_pool(house: &House, remains: Remains<Stream, Borrowed, Ledger>) {
     let Remains { end, client, server, left, behind, overseer, last_words, .. } = remains;
@@ -87,9 +100,10 @@ fn settle(house: &Arc<House>, local: &Rc<Local>, guest: Guest, waker: &Waker) ->
             let relay = Relay::<Pg, _, _, _>::new(client, Owned(server), lent, ledger);
             Settled::Own(Box::new(relay.with_read(&from_client, &from_server)))
         }
-        Back::Pool(pool) => {
+        Back::Pool(place) => {
             let Some(target) = ledger.stay.key.as_ref().map(Key::target) else { return Settled::Keyless };
-            let borrowed = Borrowed::new(house, pool, target, ledger.stay.seat.entry());
+            ledger.tidies();
+            let borrowed = borrowed(house, local, *place, target, ledger.stay.seat.entry());
             let relay = Relay::<Pg, _, _, _>::new(client, borrowed, lent, ledger);
             Settled::Pooled(Box::new(relay.with_read(&from_client, &[])))
         }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::cancel::Key;
 use super::house::{Common, Current, House};
-use super::lending::Lender;
+use super::lending::enter::Place;
 use super::local::Local;
 use super::login::{Failed, Host, Relayed, Trust};
 use super::own::Access;
@@ -72,7 +72,7 @@ pub enum Back<S> {
     /// It has one of its own.
     Own(S),
     /// It has one of this pool's for each transaction.
-    Pool(Rc<Lender>),
+    Pool(Box<Place>),
 }
 
 /// What a session holds for as long as it lasts.
@@ -478,7 +478,7 @@ impl Entered {
                 let (server, from_server) = server.into_parts();
                 (Back::Own(server), from_server)
             }
-            Back::Pool(pool) => (Back::Pool(pool), BytesMut::new()),
+            Back::Pool(place) => (Back::Pool(place), BytesMut::new()),
         };
         Guest { client, back, from_client, from_server, settings: self.settings, stay: self.stay }
     }

@@ -33,4 +33,7 @@ pub enum Malformed {
     /// Bytes that are not allowed where they stand.
     #[error("invalid content")]
     Content,
+    /// A reply to what nobody asked.
+    #[error("a reply that nothing was asked for")]
+    OutOfStep,
 }

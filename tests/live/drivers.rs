@@ -37,24 +37,47 @@ fn django_with_server_side_binding() {
 
 #[test]
 fn node_postgres() {
-    let modules = built("node/node_modules");
-    if !modules.join("pg").exists() {
-        return absent("node-postgres: target/node is not installed (make test-tools)");
-    }
-    let Some(mut node) = program("node", "node --version") else { return };
-    node.arg(source("node/main.js")).env("NODE_PATH", modules);
-    drive("node", node);
+    node().into_iter().for_each(|node| drive("node", node));
 }
 
 #[test]
 fn jdbc() {
+    java().into_iter().for_each(|java| drive("jdbc", java));
+}
+
+/// Drivers that run against any site.
+pub(crate) const ALL: [&str; 6] = ["sqlalchemy", "django", "jdbc", "node", "asyncpg", "psycopg"];
+
+/// Runs one of them through a proxy that stands already.
+pub(crate) fn drive_at(driver: &str, site: &Site) {
+    let command = match driver {
+        "node" => node(),
+        "jdbc" => java(),
+        name => interpreter(name),
+    };
+    command.into_iter().for_each(|command| drive_through(driver, command, site));
+}
+
+fn node() -> Option<Command> {
+    let modules = built("node/node_modules");
+    if !modules.join("pg").exists() {
+        absent("node-postgres: target/node is not installed (make test-tools)");
+        return None;
+    }
+    let mut node = program("node", "node --version")?;
+    node.arg(source("node/main.js")).env("NODE_PATH", modules);
+    Some(node)
+}
+
+fn java() -> Option<Command> {
     let jar = Path::new("/usr/share/java/postgresql.jar");
     if !jar.exists() {
-        return absent("JDBC: no /usr/share/java/postgresql.jar (make test-tools)");
+        absent("JDBC: no /usr/share/java/postgresql.jar (make test-tools)");
+        return None;
     }
-    let Some(mut java) = program("java", "javac -version") else { return };
+    let mut java = program("java", "javac -version")?;
     java.arg("-Xmx256m").arg("-cp").arg(jar).arg(source("jdbc/Main.java"));
-    drive("jdbc", java);
+    Some(java)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,23 +128,34 @@ async fn cursor(client: &tokio_postgres::Client) {
 }
 
 fn python(name: &str, env: &[(&str, &str)]) {
-    let interpreter = built("venv/bin/python");
-    if !interpreter.exists() {
-        return absent("Python drivers: target/venv is not installed (make test-tools)");
-    }
-    let mut python = limited(interpreter, 120);
-    python.arg(source(&format!("{name}/main.py"))).envs(env.iter().copied()).env("PYTHONDONTWRITEBYTECODE", "1");
+    let Some(mut python) = interpreter(name) else { return };
+    python.envs(env.iter().copied());
     drive(name, python);
 }
 
+fn interpreter(name: &str) -> Option<Command> {
+    let interpreter = built("venv/bin/python");
+    if !interpreter.exists() {
+        absent("Python drivers: target/venv is not installed (make test-tools)");
+        return None;
+    }
+    let mut python = limited(interpreter, 120);
+    python.arg(source(&format!("{name}/main.py"))).env("PYTHONDONTWRITEBYTECODE", "1");
+    Some(python)
+}
+
 /// Runs a program through the proxy: it must succeed, and nothing may be refused but the one statement it asks for.
-fn drive(label: &str, mut command: Command) {
+fn drive(label: &str, command: Command) {
     let site = Site::new(&format!("driver_{label}"), "");
+    drive_through(label, command, &site);
+    finish(site);
+}
+
+fn drive_through(label: &str, mut command: Command, site: &Site) {
     command.envs(site.program("psql").get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.env("FLOODWALL_GUARDED", if direct() { "0" } else { "1" });
     let out = command.output().unwrap();
-    assert!(out.status.success(), "{label}: {}\n{}\n{}", out.status, stdout(&out), stderr(&out));
-    finish(site);
+    assert!(out.status.success(), "{label}: {}\n{}\n{}\n{}", out.status, stdout(&out), stderr(&out), site.proxy.log());
 }
 
 /// Exactly one refusal, the one that was asked for.

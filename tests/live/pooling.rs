@@ -10,14 +10,14 @@ use crate::support::process::{Scratch, wait_until};
 use crate::support::site::Site;
 
 /// A site whose clients share servers.
-struct Pooled {
-    site: Site,
+pub(crate) struct Pooled {
+    pub(crate) site: Site,
     _folder: Scratch,
 }
 
 impl Pooled {
     /// `keys` are further lines of the listener.
-    fn new(label: &str, size: usize, keys: &str) -> Self {
+    pub(crate) fn new(label: &str, size: usize, keys: &str) -> Self {
         let folder = Scratch::new("users");
         let file = folder.path().join("users.toml");
         std::fs::write(&file, "[[user]]\nname = 'app'\npassword = 'app-secret'\n").unwrap();
@@ -30,25 +30,25 @@ impl Pooled {
     }
 
     /// Server processes of this test.
-    fn servers(&self) -> usize {
+    pub(crate) fn servers(&self) -> usize {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'app'";
         self.site.direct_sql(sql).parse().unwrap()
     }
 
-    fn sleepers(&self) -> usize {
+    pub(crate) fn sleepers(&self) -> usize {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
         self.site.direct_sql(sql).parse().unwrap()
     }
 
     /// Idle servers go after their time; then nothing may be held.
-    fn finish(self) {
+    pub(crate) fn finish(self) {
         let gone = wait_until(Duration::from_secs(15), || self.servers() == 0);
         assert!(gone, "{} servers are left\n{}", self.servers(), self.site.proxy.log());
         self.site.finish();
     }
 }
 
-async fn one(client: &tokio_postgres::Client, sql: &str) -> Result<String, tokio_postgres::Error> {
+pub(crate) async fn one(client: &tokio_postgres::Client, sql: &str) -> Result<String, tokio_postgres::Error> {
     let messages = client.simple_query(sql).await?;
     let row = messages.iter().find_map(|message| match message {
         tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),

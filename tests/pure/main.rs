@@ -25,5 +25,8 @@ mod mysql;
 mod source;
 mod sql;
 #[cfg(feature = "proxy")]
+mod statements;
+mod traces;
+#[cfg(feature = "proxy")]
 mod traffic;
 mod values;

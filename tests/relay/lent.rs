@@ -343,17 +343,3 @@ fn a_guarded_write_is_begun_and_committed_on_one_server() {
         scene.expect_usable().await;
     });
 }
-
-#[test]
-fn a_server_that_reads_sql_as_one_client_asked_for_is_nobody_elses() {
-    with_shelf(|mut scene| async move {
-        scene.ask(&query("SET standard_conforming_strings = off")).await;
-        let setting = message(b'S', b"standard_conforming_strings\0off\0");
-        scene.answer(&[setting, done("SET"), ready(b'I')].concat()).await;
-        scene.ask(&query("SELECT 1")).await;
-        scene.answer(&[done("SELECT 1"), ready(b'I')].concat()).await;
-        assert_eq!(scene.given_back(), 0);
-        drop(scene.client);
-        assert_eq!(scene.relay.await.unwrap().left, Left::Unclear);
-    });
-}

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use self::entry::Entry;
 pub use self::login::{AuthQuery, Login, Users};
-pub use self::pool::{Pool, PoolMode};
+pub use self::pool::{Pool, PoolMode, UnknownTables};
 pub(super) use self::servers::CHECK_INTERVAL;
 pub use self::tls::{Tls, TlsMode, TlsSide};
 use super::context::{Context, secret};

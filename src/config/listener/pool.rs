@@ -29,6 +29,33 @@ pub struct Pool {
     pub query_wait_timeout: Duration,
     /// Statements of one pool that may wait.
     pub queue_length: usize,
+    /// Prepared statements that one server keeps.
+    pub max_prepared_statements: usize,
+    /// Prepared statements that one client keeps.
+    pub max_client_prepared_statements: usize,
+    /// Whether a statement on tables of which the catalogue knows nothing may leave something in the session.
+    pub unknown_tables: UnknownTables,
+}
+
+/// What to make of tables that the catalogue does not know: it was not read yet, there is no monitor, or they are new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownTables {
+    /// They may have triggers that leave something: the server is asked. Without a monitor that is one more round trip to the server
+    /// for each transaction that reads or writes a table.
+    #[default]
+    Check,
+    /// They are plain: right where nobody's triggers, rules and policies set anything for a session.
+    Plain,
+}
+
+impl UnknownTables {
+    /// The word of the file.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Plain => "plain",
+        }
+    }
 }
 
 /// For how long a client has a server.
@@ -63,14 +90,19 @@ impl Default for Pool {
             server_lifetime: Duration::from_secs(60 * 60),
             query_wait_timeout: Duration::from_secs(30),
             queue_length: 10_000,
+            max_prepared_statements: 200,
+            max_client_prepared_statements: 5_000,
+            unknown_tables: UnknownTables::Check,
         }
     }
 }
 
 const MODES: [(&str, PoolMode); 2] = [("session", PoolMode::Session), ("transaction", PoolMode::Transaction)];
 
+const TABLES: [(&str, UnknownTables); 2] = [("check", UnknownTables::Check), ("plain", UnknownTables::Plain)];
+
 /// Keys that say nothing without `pool = "transaction"`.
-const OF_POOLS: [&str; 8] = [
+const OF_POOLS: [&str; 11] = [
     "pool_size",
     "min_pool_size",
     "min_guaranteed_pool_size",
@@ -79,6 +111,9 @@ const OF_POOLS: [&str; 8] = [
     "server_lifetime",
     "query_wait_timeout",
     "pool_queue_length",
+    "max_prepared_statements",
+    "max_client_prepared_statements",
+    "unknown_tables",
 ];
 
 /// Reads the keys of a `[[listener]]` that belong here.
@@ -103,6 +138,15 @@ pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>, login: 
         server_lifetime: section.read("server_lifetime", value::timeout).unwrap_or(default.server_lifetime),
         query_wait_timeout: section.read("query_wait_timeout", value::timeout).unwrap_or(default.query_wait_timeout),
         queue_length: section.read("pool_queue_length", value::count).unwrap_or(default.queue_length),
+        max_prepared_statements: section
+            .read("max_prepared_statements", value::count)
+            .unwrap_or(default.max_prepared_statements),
+        max_client_prepared_statements: section
+            .read("max_client_prepared_statements", value::count)
+            .unwrap_or(default.max_client_prepared_statements),
+        unknown_tables: section
+            .read("unknown_tables", |value| value::one_of(value, &TABLES))
+            .unwrap_or(default.unknown_tables),
     };
     check(section, &pool);
     pool

@@ -11,6 +11,7 @@ mod show_caps;
 mod show_clients;
 mod show_config;
 mod show_nodes;
+mod show_pins;
 mod show_report;
 mod show_rules;
 mod show_servers;
@@ -32,6 +33,7 @@ pub(super) const ALL: &[Def] = &[
     show_clients::DEF,
     show_servers::DEF,
     show_nodes::DEF,
+    show_pins::DEF,
     show_caps::DEF,
     show_surges::DEF,
     show_rules::DEF,

@@ -40,8 +40,6 @@ pub struct Key {
     pub user: String,
     /// Database.
     pub database: String,
-    /// What they were given at their start, in order of names.
-    pub parameters: Vec<(String, String)>,
 }
 
 /// Bounds of each pool of a listener.

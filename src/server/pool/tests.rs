@@ -91,7 +91,7 @@ impl Make for Maker {
 }
 
 fn key(database: &str) -> Key {
-    Key { user: "app".to_owned(), database: database.to_owned(), parameters: Vec::new() }
+    Key { user: "app".to_owned(), database: database.to_owned() }
 }
 
 struct House {

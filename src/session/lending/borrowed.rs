@@ -2,10 +2,14 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use tokio::task::spawn_local;
 
+use super::kept::Kept;
+use super::own::Own;
+use super::translate::Translator;
 use super::{Lender, Lent};
 use crate::client::refuse;
 use crate::clock;
@@ -14,23 +18,41 @@ use crate::roster::{Activity, Entry};
 use crate::server::pool::{Lease, Member, Unserved};
 use crate::session::cancel::Target;
 use crate::session::house::House;
-use crate::session::relay::Source;
+use crate::session::overseer::Leaves;
+use crate::session::relay::{Course, Source, Whose};
 use crate::telemetry::Pass;
-use crate::wire::Refusal;
+use crate::wire::pg::code::{client, server};
+use crate::wire::{Head, Malformed, Outgoing, Refusal, Request};
 
 /// What the relay of a session with lent servers asks.
 #[derive(Debug)]
 pub struct Borrowed {
-    house: Arc<House>,
-    lease: Lease<super::maker::Maker>,
-    target: Arc<Target>,
-    entry: Arc<Entry>,
+    pub(super) house: Arc<House>,
+    pub(super) lease: Lease<super::maker::Maker>,
+    pub(super) target: Arc<Target>,
+    pub(super) entry: Arc<Entry>,
+    pub(super) translator: Translator,
+    pub(super) kept: Kept,
+    /// What is ours to do at the server at hand, before anybody else may use it.
+    pub(super) own: Own,
+    /// What the client is to be told beside its replies.
+    pub(super) words: BytesMut,
+    /// What its next statement is told, since the last transaction is over.
+    pub(super) trouble: Option<Box<Refusal>>,
 }
 
 impl Borrowed {
     /// Holds no server yet.
-    pub fn new(house: &Arc<House>, pool: Rc<Lender>, target: Arc<Target>, entry: Arc<Entry>) -> Self {
-        Self { house: Arc::clone(house), lease: Lease::new(pool), target, entry }
+    pub fn new(
+        house: &Arc<House>,
+        pool: Rc<Lender>,
+        target: Arc<Target>,
+        entry: Arc<Entry>,
+        books: (Translator, Kept),
+    ) -> Self {
+        let (translator, kept) = books;
+        let (house, lease) = (Arc::clone(house), Lease::new(pool));
+        Self { house, lease, target, entry, translator, kept, own: Own::Nothing, words: BytesMut::new(), trouble: None }
     }
 
     /// The server at hand.
@@ -46,6 +68,7 @@ impl Borrowed {
     /// Closes the server at hand: nobody can tell what is left in it.
     pub fn close(&mut self) {
         self.lets_go();
+        self.own = Own::Nothing;
         if let Some(server) = self.lease.release() {
             server.close();
         }
@@ -56,83 +79,20 @@ impl Borrowed {
         self.entry.set_server_generation(None);
     }
 
-    fn took(&mut self) {
+    /// The server at hand is the session's from now on.
+    pub(super) fn took(&mut self) {
         if let Some(server) = self.lease.server() {
             let backend = server.process.backend();
             self.target.takes(backend);
             self.entry.set_server_pid(backend.pid());
             self.entry.set_server_generation(Some(server.choice.generation));
+            self.kept.news(server, &mut self.words);
         }
     }
 
-    fn refused(&self, unserved: &Unserved) -> Refusal {
-        let refusal = super::unserved(unserved);
-        let rule = match unserved {
-            Unserved::QueueFull(_) => "pool_queue_length",
-            Unserved::TooLong(..) => "query_wait_timeout",
-            Unserved::NotMade(_) => "server",
-        };
-        let common = &self.house.common;
-        common.metrics.refused(rule, &self.entry.client);
-        if let Pass::Write { suppressed } = common.gate.pass(&refusal.rule) {
-            let why = &refusal.message;
-            tracing::warn!(client = &*self.entry.client, why, suppressed, "a statement got no server");
-        }
-        refusal
-    }
-}
-
-impl Source for Borrowed {
-    type Stream = Stream;
-
-    const LENT: bool = true;
-
-    fn stream(&mut self) -> Option<&mut Stream> {
-        self.lease.server().map(|server| &mut server.stream)
-    }
-
-    fn is_here(&self) -> bool {
-        self.lease.is_here()
-    }
-
-    fn try_lease(&mut self) -> bool {
-        let here = self.lease.try_take();
-        if here {
-            self.took();
-        }
-        here
-    }
-
-    fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        if self.target.take_cancelled() {
-            self.lease.leave();
-            self.target.lets_go();
-            self.entry.set_activity(Activity::Idle, clock::uptime_ms());
-            return Poll::Ready(Err(refuse::cancelled_while_waiting()));
-        }
-        self.target.waits();
-        match self.lease.poll_take(cx) {
-            Poll::Pending => {
-                self.entry.set_activity(Activity::Waiting, clock::uptime_ms());
-                Poll::Pending
-            }
-            Poll::Ready(Ok(())) => {
-                self.took();
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(unserved)) => {
-                self.target.lets_go();
-                self.entry.set_activity(Activity::Idle, clock::uptime_ms());
-                Poll::Ready(Err(self.refused(&unserved)))
-            }
-        }
-    }
-
-    fn give_back(&mut self) {
-        if !self.lease.is_here() {
-            return;
-        }
-        self.lets_go();
+    /// Gives the server at hand to whoever wants it.
+    pub(super) fn release(&mut self) {
+        self.entry.set_server_generation(None);
         let Some(server) = self.lease.server() else { return };
         if !server.process.backend().is_cancelled() {
             return self.lease.give();
@@ -146,4 +106,165 @@ impl Source for Borrowed {
             });
         }
     }
+
+    fn refused(&self, unserved: &Unserved) -> Refusal {
+        let refusal = super::unserved(unserved);
+        let rule = match unserved {
+            Unserved::QueueFull(_) => "pool_queue_length",
+            Unserved::TooLong(..) => "query_wait_timeout",
+            Unserved::NotMade(_) => "server",
+        };
+        self.tell(rule, &refusal);
+        refusal
+    }
+
+    /// Counts and logs that a statement was refused.
+    pub(super) fn tell(&self, rule: &'static str, refusal: &Refusal) {
+        let common = &self.house.common;
+        common.metrics.refused(rule, &self.entry.client);
+        if let Pass::Write { suppressed } = common.gate.pass(&refusal.rule) {
+            let why = &refusal.message;
+            tracing::warn!(client = &*self.entry.client, why, suppressed, "a statement got no server");
+        }
+    }
+
+    /// The statement that waits is told why it waits no longer.
+    fn rest(&self) {
+        self.target.lets_go();
+        self.entry.set_activity(Activity::Idle, clock::uptime_ms());
+    }
 }
+
+impl Source for Borrowed {
+    type Stream = Stream;
+
+    const LENT: bool = true;
+
+    fn stream(&mut self) -> Option<&mut Stream> {
+        if !self.own.is_nothing() {
+            return None;
+        }
+        self.lease.server().map(|server| &mut server.stream)
+    }
+
+    fn is_here(&self) -> bool {
+        self.lease.is_here() && self.own.is_nothing()
+    }
+
+    fn try_lease(&mut self) -> bool {
+        if self.trouble.is_some() || !self.own.is_nothing() || !self.lease.try_take() {
+            return false;
+        }
+        self.dress();
+        self.own.is_nothing()
+    }
+
+    fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        loop {
+            let moved = ready!(self.poll_work(cx));
+            if let Some(trouble) = self.trouble.take() {
+                self.rest();
+                return Poll::Ready(Err(*trouble));
+            }
+            // It was dressed, or has become the session's own.
+            let own = !self.kept.pins.is_none();
+            if self.lease.is_here() && (own || !self.target.take_cancelled()) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.lease.is_here() || self.target.take_cancelled() {
+                self.release();
+                self.lease.leave();
+                self.rest();
+                return Poll::Ready(Err(refuse::cancelled_while_waiting()));
+            }
+            self.target.waits();
+            if moved {
+                continue;
+            }
+            match self.lease.poll_take(cx) {
+                Poll::Pending => {
+                    self.entry.set_activity(Activity::Waiting, clock::uptime_ms());
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) => self.dress(),
+                Poll::Ready(Err(unserved)) => {
+                    self.rest();
+                    return Poll::Ready(Err(self.refused(&unserved)));
+                }
+            }
+        }
+    }
+
+    fn give_back(&mut self) {
+        if !self.lease.is_here() || !self.own.is_nothing() {
+            return;
+        }
+        match (self.kept.gathered.is_none(), self.kept.pins.is_none()) {
+            (true, true) => self.release(),
+            // Nothing has changed that kept it.
+            (true, false) => {}
+            (false, _) => self.ask_what_is_left(),
+        }
+    }
+
+    fn needs(&self, head: Head, frame: &[u8]) -> u64 {
+        self.translator.needs(head, frame)
+    }
+
+    fn asks(&mut self, head: Head, frame: &[u8], out: &mut Outgoing) -> Result<Course, Refusal> {
+        let Some(server) = self.lease.server() else { return Ok(Course::AsIs) };
+        if head.code == client::FUNCTION_CALL {
+            self.kept.gathered.add_unread();
+        }
+        self.translator.asks(head, frame, (&mut server.hold.known, self.kept.path()), out)
+    }
+
+    fn sent(&mut self, bytes: &[u8]) {
+        if let Some(server) = self.lease.server() {
+            self.translator.sent(bytes, &mut server.hold.known);
+        }
+    }
+
+    fn answers(&mut self, head: Head, frame: &[u8], client: &mut BytesMut) -> Result<Whose, Malformed> {
+        let Some(server) = self.lease.server() else { return Ok(Whose::Client) };
+        if head.code == server::PARAMETER_STATUS {
+            server.note(frame);
+            self.kept.heard(server);
+        }
+        self.translator.answers(head, frame, (&mut server.hold.known, self.kept.path()), client)
+    }
+
+    fn leaves(&mut self, request: Request<'_>, leaves: Leaves) {
+        match leaves {
+            Leaves::Nothing => {}
+            Leaves::Unread => self.kept.gathered.add_unread(),
+            Leaves::Traces(text, traces) => {
+                let sent = match request {
+                    Request::Run { text } => Some(text),
+                    Request::Bind { statement, .. } => self.translator.text(statement),
+                    _ => None,
+                };
+                self.kept.gathered.add(&text.reading.facts().left, traces, sent.unwrap_or(UNTOLD));
+            }
+        }
+    }
+
+    fn poll_own(&mut self, cx: &mut Context<'_>) -> bool {
+        matches!(self.poll_work(cx), Poll::Ready(true))
+    }
+
+    fn take_words(&mut self) -> BytesMut {
+        std::mem::take(&mut self.words)
+    }
+
+    fn has_room(&self) -> bool {
+        self.translator.has_room()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.translator.is_settled()
+    }
+}
+
+/// A text that may set what it does not tell.
+const UNTOLD: &[u8] = b"set_config";

@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
 use tokio::time::timeout_at;
 
 use super::maker::{Greeting, Maker};
-use super::{Key, Lender};
+use super::{Key, Lender, Lent};
 use crate::client::admission::HousePermit;
 use crate::client::refuse;
 use crate::net::framed::Framed;
@@ -15,17 +16,37 @@ use crate::net::stream::Stream;
 use crate::roster::Identity;
 use crate::server::login::Account;
 use crate::server::pool::{Lease, Unserved};
+use crate::server::reported::Reported;
+use crate::session::lending::exchange::Exchange;
 use crate::session::login::{Failed, Host as _};
+use crate::session::state::replay::{Progress, Replay, Replaying, replay};
+use crate::session::state::{Settings, Stain, options};
 use crate::session::welcome::{Back, Desk, Entered, Permits, Turned, Visitor};
 use crate::wire::pg::code::server::BACKEND_KEY_DATA;
 use crate::wire::pg::{greeting, refusal, reply};
 use crate::wire::{Refusal, Severity, Transaction};
+
+/// The setting that tells clients apart and nothing else.
+const NAME: &[u8] = b"application_name";
+/// Longer names are cut by the server.
+const NAME_MAX: usize = 63;
 
 /// A client that has proven who it is.
 pub(in crate::session) struct Proven {
     pub(in crate::session) identity: Identity,
     pub(in crate::session) house: HousePermit,
     pub(in crate::session) account: Account,
+}
+
+/// A client's place at its pool.
+#[derive(Debug)]
+pub struct Place {
+    /// The pool.
+    pub pool: Rc<Lender>,
+    /// What the client asked for at its start.
+    pub startup: Arc<Settings>,
+    /// What it was told of its parameters.
+    pub told: Arc<Reported>,
 }
 
 impl Visitor<'_> {
@@ -37,6 +58,7 @@ impl Visitor<'_> {
         mut desk: Desk<'_>,
     ) -> Result<Entered, Turned> {
         let Proven { identity, house, account } = proven;
+        let startup = self.startup(&account)?;
         tokio::select! {
             proven = desk.proven() => proven.map_err(Failed::Refused)?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
@@ -44,28 +66,44 @@ impl Visitor<'_> {
         let permit = desk.client.take().ok_or_else(|| Failed::refused(refuse::server_gone()))?;
         let permits = Permits { client: permit, house, server: None };
         let pool = self.pool(account);
-        let greeting = self.greeting(client, &pool).await?;
-        desk.server = Some(greeting.server.clone());
-        self.greet_for(client, &greeting, &mut desk).await?;
-        Ok(self.seat(identity, Back::Pool(pool), permits, desk))
+        let Greeting { server, parameters: told } = self.greeting(client, &pool, &startup).await?;
+        desk.server = Some(server);
+        self.greet_for(client, &told, &mut desk).await?;
+        Ok(self.seat(identity, Back::Pool(Box::new(Place { pool, startup, told })), permits, desk))
     }
 
-    /// The pool of this account. Servers are logged in with what clients set at their start, so only those that set the same share
-    /// them. A client's name for itself is no reason to keep it apart.
+    /// What the start-up packet sets.
+    fn startup(&self, account: &Account) -> Result<Arc<Settings>, Failed> {
+        let given = account.parameters.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let settings =
+            options::settings(given).map_err(|unfit| Failed::refused(refuse::startup_unfit(&unfit.to_string())))?;
+        Ok(self.worker.wardrobe.borrow_mut().shared(settings))
+    }
+
+    /// The pool of this account. What clients set at their start is replayed, so all of them share its servers.
     fn pool(&self, account: Account) -> Rc<Lender> {
-        let Account { user, database, mut parameters, proof } = account;
-        parameters.retain(|(name, _)| name != "application_name");
-        parameters.sort_unstable();
-        let key = Key { user: user.clone(), database: database.clone(), parameters: parameters.clone() };
-        let account = Account { user, database, parameters, proof };
+        let account = Account { parameters: Vec::new(), ..account };
+        let key = Key { user: account.user.clone(), database: account.database.clone() };
         let pool = self.worker.lenders(self.house).pool(&key, || Maker::new(self.house, account.clone()));
         pool.maker().set_account(account);
         pool
     }
 
-    /// What a server of the pool reports. The first client of a pool waits for the first server.
-    async fn greeting(&self, client: &mut Framed<Stream>, pool: &Rc<Lender>) -> Result<Rc<Greeting>, Failed> {
-        if let Some(greeting) = pool.maker().greeting() {
+    /// What a server of the pool reports to a client with these settings. The first one waits for a server that takes them.
+    async fn greeting(
+        &self,
+        client: &mut Framed<Stream>,
+        pool: &Rc<Lender>,
+        startup: &Arc<Settings>,
+    ) -> Result<Greeting, Failed> {
+        let name = startup.value(NAME).unwrap_or_default();
+        let plain = name.len() <= NAME_MAX && name.iter().all(|byte| (b' '..=b'~').contains(byte));
+        let key = if plain { self.nameless(startup) } else { Arc::clone(startup) };
+        if let Some(mut greeting) = pool.maker().greeting(&key) {
+            if plain && greeting.parameters.value(NAME).is_some_and(|known| known != name) {
+                let parameter = reply::Parameter { name: NAME.into(), value: name.into() };
+                Arc::make_mut(&mut greeting.parameters).take(parameter);
+            }
             return Ok(greeting);
         }
         let mut lease = Lease::new(Rc::clone(pool));
@@ -78,23 +116,34 @@ impl Visitor<'_> {
             Ok(Err(unserved)) => return Err(Failed::refused(no_server(&unserved))),
             Err(_) => return Err(Failed::refused(self.late())),
         }
-        if let Some(server) = lease.server() {
-            let at = (server.process.backend().route().clone(), server.choice.generation);
-            pool.maker().note(at, &server.parameters);
+        let Some(server) = lease.server() else { return Err(Failed::refused(refuse::server_gone())) };
+        // Where that fails the lease closes the server.
+        match timeout_at(self.deadline, try_on(server, startup)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(sqlstate)) => return Err(Failed::refused(no_settings(&sqlstate))),
+            Err(_) => return Err(Failed::refused(self.late())),
         }
+        let at = (server.process.backend().route().clone(), server.choice.generation);
+        let greeting = Greeting { server: at, parameters: Arc::clone(&server.parameters) };
+        pool.maker().note(&key, greeting.clone());
         lease.give();
-        pool.maker().greeting().ok_or_else(|| Failed::refused(refuse::server_gone()))
+        Ok(greeting)
     }
 
-    async fn greet_for(
-        &self,
-        client: &mut Framed<Stream>,
-        greeting: &Greeting,
-        desk: &mut Desk<'_>,
-    ) -> Result<(), Failed> {
+    /// The same settings without the client's name for itself.
+    fn nameless(&self, startup: &Arc<Settings>) -> Arc<Settings> {
+        if startup.value(NAME).is_none() {
+            return Arc::clone(startup);
+        }
+        let others = startup.iter().filter(|setting| *setting.name != *NAME);
+        let others = Settings::new(others.map(|setting| (&*setting.name, &*setting.value)));
+        self.worker.wardrobe.borrow_mut().shared(others.unwrap_or_default())
+    }
+
+    async fn greet_for(&self, client: &mut Framed<Stream>, told: &Reported, desk: &mut Desk<'_>) -> Result<(), Failed> {
         let mut out = BytesMut::new();
         greeting::ok(&mut out);
-        for parameter in &greeting.parameters {
+        for parameter in told.iter() {
             let at = out.len();
             greeting::parameter(&parameter.name, &parameter.value, &mut out);
             desk.settings.extend(out.get(at..).and_then(reply::setting));
@@ -110,6 +159,31 @@ impl Visitor<'_> {
     }
 }
 
+/// Gives a server the settings of a client that comes, to hear what it makes of them.
+async fn try_on(server: &mut Lent, startup: &Arc<Settings>) -> Result<(), [u8; 5]> {
+    let stain = if server.hold.stained_by.is_some() { Stain::Stained } else { Stain::None };
+    let mut bytes = BytesMut::new();
+    if replay(&server.hold.settings, startup, stain, &mut bytes) == Replay::Sent {
+        let (mut exchange, mut replaying) = (Exchange::new(bytes), Replaying::default());
+        let mut progress = Progress::Going;
+        let reported = Arc::make_mut(&mut server.parameters);
+        let end =
+            poll_fn(|cx| exchange.poll(cx, &mut server.stream, |event| progress = replaying.take(event, reported)));
+        match (end.await, progress) {
+            (Ok(_), Progress::Done) => {}
+            (_, Progress::Failed(failure)) => return Err(failure.sqlstate),
+            _ => return Err(*b"08006"),
+        }
+    }
+    server.hold.settings = Arc::clone(startup);
+    server.hold.stained_by = None;
+    Ok(())
+}
+
 fn no_server(unserved: &Unserved) -> Refusal {
     Refusal { severity: Severity::Fatal, ..super::unserved(unserved) }
+}
+
+fn no_settings(sqlstate: &[u8]) -> Refusal {
+    Refusal { severity: Severity::Fatal, ..refuse::settings_failed(sqlstate) }
 }

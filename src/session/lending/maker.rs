@@ -1,8 +1,8 @@
 //! Makes the servers of one pool: a place under the caps, a place among the logins, a connection, a login.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::pin::pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use crate::server::pool::{Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
 use crate::server::route::Route;
 use crate::session::house::House;
+use crate::session::state::{Reported, Settings};
+use crate::session::statements::Known;
 use crate::telemetry::Pass;
 use crate::wire::pg::reply::Parameter;
 
@@ -33,22 +35,33 @@ pub struct Maker {
     house: Arc<House>,
     /// As whom. Whoever proves it last says with what.
     account: RefCell<Account>,
-    greeting: RefCell<Option<Rc<Greeting>>>,
+    /// What clients are greeted with, by the settings that they ask for.
+    greetings: RefCell<HashMap<Arc<Settings>, Greeting>>,
+    /// What servers report where nobody has set anything: kept once for all of them.
+    fresh: RefCell<Option<Arc<Reported>>>,
 }
 
 /// What a server of a pool says to whoever logs in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Greeting {
     /// Where it is.
     pub server: (Route, u64),
     /// What it reports.
-    pub parameters: Box<[Parameter]>,
+    pub parameters: Arc<Reported>,
 }
+
+/// Greetings that are kept: applications ask for few kinds of settings.
+const GREETINGS_MAX: usize = 64;
 
 impl Maker {
     /// For the servers of this account.
     pub fn new(house: &Arc<House>, account: Account) -> Self {
-        Self { house: Arc::clone(house), account: RefCell::new(account), greeting: RefCell::default() }
+        Self {
+            house: Arc::clone(house),
+            account: RefCell::new(account),
+            greetings: RefCell::default(),
+            fresh: RefCell::default(),
+        }
     }
 
     /// What the next server is logged in with.
@@ -56,14 +69,33 @@ impl Maker {
         *self.account.borrow_mut() = account;
     }
 
-    /// What a server of this pool reports at its login; `None` where none was made yet.
-    pub fn greeting(&self) -> Option<Rc<Greeting>> {
-        self.greeting.borrow().clone()
+    /// As whom servers are logged in.
+    pub fn user(&self) -> String {
+        self.account.borrow().user.clone()
     }
 
-    /// Notes what a server reports.
-    pub fn note(&self, server: (Route, u64), parameters: &[Parameter]) {
-        *self.greeting.borrow_mut() = Some(Rc::new(Greeting { server, parameters: parameters.into() }));
+    /// What a server of this pool reports with these settings; `None` where nobody has asked for them yet.
+    pub fn greeting(&self, settings: &Settings) -> Option<Greeting> {
+        self.greetings.borrow().get(settings).cloned()
+    }
+
+    /// Notes what a server reports with these settings.
+    pub fn note(&self, settings: &Arc<Settings>, greeting: Greeting) {
+        let mut greetings = self.greetings.borrow_mut();
+        if greetings.len() >= GREETINGS_MAX {
+            greetings.clear();
+        }
+        greetings.insert(Arc::clone(settings), greeting);
+    }
+
+    /// What a new server reports: the same copy as long as they all report the same.
+    fn reported(&self, parameters: Vec<Parameter>) -> Arc<Reported> {
+        let reported = Reported::of(parameters);
+        let mut fresh = self.fresh.borrow_mut();
+        if let Some(known) = fresh.as_ref().filter(|known| ***known == reported) {
+            return Arc::clone(known);
+        }
+        Arc::clone(fresh.insert(Arc::new(reported)))
     }
 
     async fn place(&self, slot: &Slot, listener: &Listener) -> Result<ServerPermit, NotMade> {
@@ -103,12 +135,13 @@ impl Maker {
             }
         };
         drop(turn);
-        self.note((route.clone(), generation), &fresh.parameters);
         let common = &self.house.common;
         let process = common.keys.backends().register(route, fresh.pid.unwrap_or_default(), &fresh.secret);
         let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
-        let hold = Hold { permit, gauge: common.metrics.server_connected(&self.house.name) };
-        let (stream, parameters) = (fresh.stream, fresh.parameters);
+        let gauge = common.metrics.server_connected(&self.house.name);
+        let known = Known::new(settings.listener.pool.max_prepared_statements);
+        let hold = Hold { permit, gauge, known, settings: Arc::default(), stained_by: None };
+        let (stream, parameters) = (fresh.stream, self.reported(fresh.parameters));
         let choice = Chosen { generation, current: Arc::clone(nodes.generation()) };
         Ok(Box::new(Lent { stream, process, parameters, expires: clock::now() + life, choice, slot, hold }))
     }

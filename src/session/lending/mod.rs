@@ -1,12 +1,16 @@
 //! `pool = "transaction"`: a session has a server for as long as a transaction lasts.
 //!
 //! [`borrowed`] is what the relay asks for servers, [`maker`] makes them for a pool, and [`recover`] leads a server back to where it is
-//! clean when its session has ended in the middle of something.
+//! clean when its session has ended in the middle of something. [`translate`] keeps its clients' prepared statements apart.
 
 pub mod borrowed;
 pub(in crate::session) mod enter;
+pub mod exchange;
+pub mod kept;
 pub mod maker;
+mod own;
 pub mod recover;
+pub mod translate;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +22,8 @@ use crate::client::refuse;
 use crate::config::{self, Listener};
 use crate::server::pool::{Key, Limits, NotMade, Pool, PoolRow, Pools, Register, Unserved};
 use crate::server::pooled::{Away, Server};
+use crate::session::state::Settings;
+use crate::session::statements::Known;
 use crate::telemetry::GaugeGuard;
 use crate::wire::Refusal;
 
@@ -28,6 +34,12 @@ pub struct Hold {
     pub permit: ServerPermit,
     /// Its part of the gauge.
     pub gauge: GaugeGuard,
+    /// What it has prepared.
+    pub known: Known,
+    /// Its session's settings, beside the defaults of its role and database.
+    pub settings: Arc<Settings>,
+    /// The session that may have set more, which nobody else must see.
+    pub stained_by: Option<u64>,
 }
 
 /// A server of a pool.

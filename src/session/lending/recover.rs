@@ -1,5 +1,6 @@
 //! Leads the server of a session that has ended back to where it is clean, or closes it.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -8,15 +9,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::borrowed::Borrowed;
-use crate::net::stream::Stream;
 use crate::session::end::End;
 use crate::session::relay::{Behind, Left, Source};
 use crate::wire::pg::code::server;
 use crate::wire::pg::{errand, frame, reply};
-use crate::wire::{Errand, Transaction};
+use crate::wire::{Errand, Needs, Transaction};
 
 /// How long a ROLLBACK may take.
 const ROLLBACK: Duration = Duration::from_secs(5);
+/// How long what is ours to do at a server may take.
+const OURS: Duration = Duration::from_secs(5);
 /// A cancel that overtakes its statement is lost at the server, so it is sent again.
 const CANCEL_AGAIN: Duration = Duration::from_millis(500);
 /// A server that takes no notice of so many is closed.
@@ -26,9 +28,12 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Sees to the server that a session leaves behind. `patient`: may the server still finish what the client left to it?
 pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behind, patient: impl Fn() -> bool) {
+    let busy = !borrowed.own.is_nothing();
     let gone = matches!(end, End::ServerGone | End::ServerMalformed(_));
     let at = match left {
-        _ if gone || !borrowed.is_here() => None,
+        _ if gone => None,
+        _ if busy => ended(&mut borrowed).await,
+        _ if !borrowed.is_here() => None,
         Left::Clean => Some(Transaction::None),
         Left::Transaction => Some(Transaction::Open),
         Left::Working if end == End::ClientQuit => finish(&mut borrowed, behind, patient).await,
@@ -44,13 +49,14 @@ pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behin
         Some(_) => roll_back(&mut borrowed).await,
         None => false,
     };
-    if clean { borrowed.give_back() } else { borrowed.close() }
+    // Nobody knows what the server has prepared where a reply was not told.
+    let clean = clean && borrowed.is_settled() && wash(&mut borrowed).await;
+    if clean { borrowed.release() } else { borrowed.close() }
 }
 
 /// Waits for the end of what the client left to the server: it said goodbye behind it, so it is to be carried out.
 async fn finish(borrowed: &mut Borrowed, mut behind: Behind, patient: impl Fn() -> bool) -> Option<Transaction> {
-    let server = borrowed.server()?;
-    let mut end = pin!(boundary(&mut server.stream, &mut behind));
+    let mut end = pin!(boundary(borrowed, &mut behind));
     loop {
         match timeout(LOOK, end.as_mut()).await {
             Ok(transaction) => return transaction,
@@ -63,8 +69,7 @@ async fn finish(borrowed: &mut Borrowed, mut behind: Behind, patient: impl Fn() 
 /// Stops what nobody waits for any more.
 async fn stop(borrowed: &mut Borrowed, mut behind: Behind) -> Option<Transaction> {
     let target = std::sync::Arc::clone(borrowed.target());
-    let server = borrowed.server()?;
-    let mut end = pin!(boundary(&mut server.stream, &mut behind));
+    let mut end = pin!(boundary(borrowed, &mut behind));
     for _ in 0..CANCELS_MAX {
         target.cancel().await;
         if let Ok(transaction) = timeout(CANCEL_AGAIN, end.as_mut()).await {
@@ -74,20 +79,36 @@ async fn stop(borrowed: &mut Borrowed, mut behind: Behind) -> Option<Transaction
     None
 }
 
+/// What was ours to do there when the session ended is done first. `None`: no server is left.
+async fn ended(borrowed: &mut Borrowed) -> Option<Transaction> {
+    let done = timeout(OURS, poll_fn(|cx| borrowed.poll_work(cx))).await;
+    (done.is_ok() && borrowed.is_here()).then_some(Transaction::None)
+}
+
+/// Makes a server fit for anybody in which the session may have left something. False where that fails.
+async fn wash(borrowed: &mut Borrowed) -> bool {
+    let tidy = borrowed.kept.gathered.is_none() && borrowed.kept.pins.is_none();
+    borrowed.kept.gathered.clear();
+    let washed = tidy || timeout(OURS, borrowed.wash()).await == Ok(true);
+    borrowed.kept.lose();
+    washed
+}
+
 async fn roll_back(borrowed: &mut Borrowed) -> bool {
-    let Some(server) = borrowed.server() else { return false };
     let mut bytes = BytesMut::new();
     errand::write(Errand::Rollback, &mut bytes, |_| {});
+    borrowed.sent(&bytes);
     let mut behind = Behind::default();
     let rolled_back = async {
-        server.stream.write_all(&bytes).await.ok()?;
-        boundary(&mut server.stream, &mut behind).await
+        borrowed.stream()?.write_all(&bytes).await.ok()?;
+        boundary(borrowed, &mut behind).await
     };
     timeout(ROLLBACK, rolled_back).await == Ok(Some(Transaction::None))
 }
 
 /// Reads up to the next boundary and says how the transaction stands there. `None`: there will be none.
-async fn boundary(stream: &mut Stream, behind: &mut Behind) -> Option<Transaction> {
+async fn boundary(borrowed: &mut Borrowed, behind: &mut Behind) -> Option<Transaction> {
+    let mut unread = BytesMut::new();
     loop {
         let held = behind.held.len();
         let passed = usize::try_from(behind.pending).unwrap_or(usize::MAX).min(held);
@@ -97,18 +118,25 @@ async fn boundary(stream: &mut Stream, behind: &mut Behind) -> Option<Transactio
             && let Some(head) = frame::server_head(&behind.held).ok()?
         {
             let size = usize::try_from(head.size).unwrap_or(usize::MAX);
-            match (head.code, behind.held.get(..size)) {
-                (server::READY, Some(message)) => return reply::status(message),
-                (server::READY, None) => {}
-                // It waits for data that nobody sends.
-                (server::COPY_IN | server::COPY_BOTH, _) => return None,
-                _ => {
-                    behind.pending = head.size;
-                    continue;
+            let held = behind.held.len() as u64;
+            let needed = match reply::needs(head) {
+                Needs::Head => 0,
+                Needs::Prefix(bytes) => bytes,
+            };
+            if held >= needed {
+                let message = behind.held.get(..size).unwrap_or(&behind.held);
+                borrowed.answers(head, message, &mut unread).ok()?;
+                unread.clear();
+                match head.code {
+                    server::READY => return reply::status(message),
+                    // It waits for data that nobody sends.
+                    server::COPY_IN | server::COPY_BOTH => return None,
+                    _ => behind.pending = head.size,
                 }
+                continue;
             }
         }
-        if stream.read_buf(&mut behind.held).await.ok()? == 0 {
+        if borrowed.stream()?.read_buf(&mut behind.held).await.ok()? == 0 {
             return None;
         }
     }

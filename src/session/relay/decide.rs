@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
 use super::hold::{Admission, Why};
-use super::source::Source;
+use super::source::{Course, Source};
 use super::up::Attention;
 use super::walk::{Walk, Walked};
 use crate::session::end::End;
@@ -55,6 +55,12 @@ where
                     }
                     self.up.passing = head.size;
                 }
+                Decision::Renamed { begin, instead_of } => {
+                    walk.flush(&mut self.up.unsent);
+                    self.up.unsent.extend_from_slice(&begin);
+                    walk.leave_out(instead_of);
+                    self.up.passing = head.size.saturating_sub(instead_of as u64);
+                }
                 Decision::Drop(instead) => {
                     self.up.dropping = head.size;
                     walk.flush(&mut self.up.unsent);
@@ -88,10 +94,13 @@ where
             return Ok(self.skip(head));
         }
         let known = opinion.is_some();
-        let needed = match P::client_needs(head, self.overseer.hold()) {
+        let mut needed = match P::client_needs(head, self.overseer.hold()) {
             Needs::Head => self.wanted,
             Needs::Prefix(bytes) => bytes.max(self.wanted),
         };
+        if S::LENT {
+            needed = needed.max(self.server.needs(head, rest));
+        }
         if !known && (rest.len() as u64) < needed.min(head.size) {
             self.up.wanted = usize::try_from(needed.min(head.size)).unwrap_or(usize::MAX);
             return Ok(Decision::Incomplete);
@@ -130,8 +139,8 @@ where
             return Ok(decision);
         }
         Ok(match self.admit(request) {
-            Admission::Now => self.pass(head, request, BytesMut::new()),
-            Admission::Behind(bytes) => self.pass(head, request, bytes),
+            Admission::Now => self.pass(head, frame, request, BytesMut::new()),
+            Admission::Behind(bytes) => self.pass(head, frame, request, bytes),
             Admission::Later(why, meanwhile) => self.stall(why, meanwhile),
             Admission::Never(refusal) => self.refuse(head, frame, &refusal),
             Admission::Overlooked => Decision::Drop(BytesMut::new()),
@@ -153,17 +162,40 @@ where
     }
 
     /// `behind` goes to the server first.
-    fn pass(&mut self, head: Head, request: Request<'_>, behind: BytesMut) -> Decision {
+    fn pass(&mut self, head: Head, frame: &[u8], request: Request<'_>, behind: BytesMut) -> Decision {
+        let (course, behind) = match self.course(head, frame, behind) {
+            Ok(course) => course,
+            Err(refusal) => return self.refuse(head, frame, &refusal),
+        };
         match P::client(&mut self.phase, head) {
             Passage::Forward if matches!(request, Request::Quit) => Decision::Quit,
             Passage::Forward => {
                 self.cargo = if let Request::Data { .. } = request { Cargo::Data } else { Cargo::Other };
+                if S::LENT {
+                    let leaves = self.overseer.leaves(request);
+                    self.server.leaves(request, leaves);
+                }
                 self.overseer.forwarded(request);
-                Decision::Forward(behind)
+                match course {
+                    Course::AsIs => Decision::Forward(behind),
+                    Course::Behind(instead_of) => Decision::Renamed { begin: behind, instead_of },
+                    Course::Withheld => Decision::Drop(behind),
+                }
             }
             Passage::Drop => Decision::Drop(BytesMut::new()),
             Passage::Conclude => self.conclude(),
         }
+    }
+
+    /// What a frame becomes at a server that is lent, and what goes there before it.
+    fn course(&mut self, head: Head, frame: &[u8], behind: BytesMut) -> Result<(Course, BytesMut), Refusal> {
+        if !S::LENT {
+            return Ok((Course::AsIs, behind));
+        }
+        let mut out = Outgoing { server: behind, client: BytesMut::new() };
+        let course = self.server.asks(head, frame, &mut out)?;
+        self.answers.extend_from_slice(&out.client);
+        Ok((course, out.server))
     }
 
     fn refuse(&mut self, head: Head, frame: &[u8], refusal: &Refusal) -> Decision {
@@ -172,6 +204,7 @@ where
         self.answers.extend_from_slice(&out.client);
         if !out.server.is_empty() {
             self.overseer.forwarded(Request::Other);
+            self.server.sent(&out.server);
         }
         Decision::Drop(out.server)
     }
@@ -183,6 +216,11 @@ pub(super) enum Decision {
     Forward(BytesMut),
     /// It has to wait; these bytes go to the server meanwhile.
     Halt(BytesMut),
+    /// It passes, with these bytes in place of so many at its front.
+    Renamed {
+        begin: BytesMut,
+        instead_of: usize,
+    },
     /// It goes nowhere; these bytes go to the server instead.
     Drop(BytesMut),
     Quit,

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::group::Group;
-use super::source::Source;
+use super::source::{Source, Whose};
 use super::stage::{Event, Fate};
 use super::walk::{Walk, Walked};
 use super::{OWN_MAX, Relay};
@@ -113,6 +113,9 @@ where
 
     /// Notes what a server's frame means. What goes to the client in front of it, or in its place, stands in `words` then.
     fn reply(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
+        if S::LENT && self.whose(head, frame)? == Whose::Ours {
+            return Ok(Fate::Drop);
+        }
         let reply = P::server(&mut self.phase, head, frame);
         Ok(match reply {
             Reply::Row => return self.row(head, frame),
@@ -124,7 +127,6 @@ where
             Reply::Aside => Fate::Pass,
             Reply::Setting(setting) => {
                 self.overseer.setting(setting);
-                self.pinned = true;
                 Fate::Pass
             }
             Reply::Boundary(transaction) => self.reached(transaction, frame),
@@ -138,6 +140,16 @@ where
                 Fate::Drop
             }
         })
+    }
+
+    fn whose(&mut self, head: Head, frame: &[u8]) -> Result<Whose, End> {
+        let mut behind = BytesMut::new();
+        let whose = self.server.answers(head, frame, &mut behind).map_err(End::ServerMalformed)?;
+        // Whoever is cut has its error, and reads nothing else of that group.
+        if !self.discards() {
+            self.answers.extend_from_slice(&behind);
+        }
+        Ok(whose)
     }
 
     fn row(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {

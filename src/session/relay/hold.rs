@@ -180,6 +180,7 @@ where
     fn errand_bytes(&mut self, errand: Errand<'_>) -> BytesMut {
         let mut bytes = BytesMut::new();
         P::send(&mut self.phase, errand, &mut bytes);
+        self.server.sent(&bytes);
         bytes
     }
 
@@ -188,7 +189,8 @@ where
         if self.up.passing == 0
             && let Some(errand) = self.errand.take()
         {
-            P::send(&mut self.phase, errand, &mut self.up.unsent);
+            let bytes = self.errand_bytes(errand);
+            self.up.unsent.extend_from_slice(&bytes);
         }
     }
 

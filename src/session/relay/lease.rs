@@ -12,7 +12,7 @@ use super::source::Source;
 use super::up::Attention;
 use crate::session::end::End;
 use crate::session::overseer::{Opinion, Overseer};
-use crate::wire::{Protocol, Request, Tail, Transaction};
+use crate::wire::{Protocol, Reply, Request, Tail, Transaction};
 
 /// What a server is left with when its session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Left {
     Transaction,
     /// One boundary is owed, and nothing was sent behind it.
     Working,
-    /// Nobody can tell, a message is half sent or half read, or it is set as nobody else expects.
+    /// Nobody can tell, or a message is half sent or half read.
     Unclear,
 }
 
@@ -55,7 +55,10 @@ where
             }
             // A server has nothing to send, and overlooks data that no COPY waits for.
             Request::Flush | Request::Data { .. } | Request::DataEnd => Some(Decision::Drop(BytesMut::new())),
-            _ if self.server.try_lease() => None,
+            _ if self.server.try_lease() => {
+                self.listen();
+                None
+            }
             _ => Some(self.stall(Why::Server, BytesMut::new())),
         }
     }
@@ -66,18 +69,44 @@ where
         if self.crowded() {
             return Ok(false);
         }
-        let Poll::Ready(lent) = self.server.poll_lease(cx) else { return self.read_ahead(cx) };
+        let lent = self.server.poll_lease(cx);
+        self.listen();
+        let Poll::Ready(lent) = lent else { return self.read_ahead(cx) };
         self.attention = Attention::Reading;
         self.walk_held(Some(lent.map_or_else(Opinion::Refuse, |()| Opinion::Allow)))?;
         self.write_up(cx)?;
         Ok(true)
     }
 
-    /// Gives a lent server back as soon as it may serve somebody else.
-    pub(super) fn look_at_lease(&mut self) {
-        if S::LENT && self.server.is_here() && self.left() == Left::Clean && self.is_at_rest() {
+    /// Gives a lent server back as soon as it may serve somebody else. True where something of ours at the server has come to its end.
+    pub(super) fn look_at_lease(&mut self, cx: &mut Context<'_>) -> bool {
+        if !S::LENT {
+            return false;
+        }
+        if self.server.is_here() && self.left() == Left::Clean && self.is_at_rest() {
             self.server.give_back();
         }
+        // Whoever waits for a server looks after it there.
+        if self.attention == Attention::Stalled(Why::Server) || !self.server.poll_own(cx) {
+            return false;
+        }
+        self.listen();
+        true
+    }
+
+    /// Hears what a server said while nothing of the client was under way, as if it came now.
+    fn listen(&mut self) {
+        let words = self.server.take_words();
+        let mut rest = &words[..];
+        while let Ok(Some(head)) = P::server_head(rest) {
+            let size = usize::try_from(head.size).unwrap_or(usize::MAX).min(rest.len());
+            let (frame, after) = rest.split_at(size);
+            if let Reply::Setting(setting) = P::server(&mut self.phase, head, frame) {
+                self.overseer.setting(setting);
+            }
+            rest = after;
+        }
+        self.answers.extend_from_slice(&words);
     }
 
     /// Is nothing of our own under way that would hit whoever has the server next?
@@ -91,9 +120,9 @@ where
             && self.up.unsent.is_empty()
             && self.down.passing == 0
             && self.down.dropping == 0
-            && self.down.held.is_empty();
+            && self.down.held.is_empty()
+            && self.server.is_settled();
         match (P::tail(&self.phase), P::transaction(&self.phase)) {
-            _ if self.pinned => Left::Unclear,
             (Tail::Idle, Transaction::None) if whole => Left::Clean,
             (Tail::Idle, _) if whole && self.is_at_rest() => Left::Transaction,
             // The reply may be half read: it is read to its end.

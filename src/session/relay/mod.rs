@@ -33,7 +33,7 @@ use self::late::Late;
 pub use self::lease::{Behind, Left};
 use self::meter::Meter;
 pub use self::part::Remains;
-pub use self::source::{Owned, Source};
+pub use self::source::{Course, Owned, Source, Whose};
 use self::stage::Stage;
 use self::up::Attention;
 use self::walk::Lane;
@@ -44,7 +44,7 @@ use crate::wire::{Errand, Protocol, Transaction};
 /// Bytes that a worker lends to whichever session reads.
 pub const LENT_BYTES: usize = 64 * 1024;
 /// Turns of the loop before other sessions of the worker get theirs.
-const TURNS: usize = 8;
+const TURNS: usize = 3;
 /// Bytes of our own that may wait for either side before nothing more of the client is looked at: a refusal is longer than what
 /// it refuses.
 const OWN_MAX: usize = 256 * 1024;
@@ -87,8 +87,6 @@ pub struct Relay<P: Protocol, C, S, O> {
     late: Option<Late>,
     /// What we ask of the server, at the next frame border towards it.
     errand: Option<Errand<'static>>,
-    /// The server reads SQL as this client alone has asked for, so nobody else may have it.
-    pinned: bool,
     /// The server's last word was a fatal error, so its end needs no words of ours.
     parted: bool,
 }
@@ -121,7 +119,6 @@ where
             stage: Stage::default(),
             late: None,
             errand: None,
-            pinned: false,
             parted: false,
         }
     }
@@ -169,8 +166,8 @@ where
             };
             // A server that sends without a pause must be stopped all the same.
             let settled = self.poll_settle(cx) || self.poll_late(cx);
-            self.look_at_lease();
-            if !moved && !settled {
+            let rested = self.look_at_lease(cx);
+            if !moved && !settled && !rested {
                 return Poll::Pending;
             }
         }

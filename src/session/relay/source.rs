@@ -2,9 +2,31 @@
 
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::wire::Refusal;
+use crate::session::overseer::Leaves;
+use crate::wire::{Head, Malformed, Outgoing, Refusal, Request};
+
+/// Whose a server's message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The client's.
+    Client,
+    /// Ours: the client never asked for it.
+    Ours,
+}
+
+/// What becomes of a client's message at a server that is lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Course {
+    /// It goes as it is, behind what was written for the server.
+    AsIs,
+    /// What was written for the server takes the place of so many bytes of it; the rest follows.
+    Behind(usize),
+    /// It does not go there.
+    Withheld,
+}
 
 /// A source of one server at a time.
 ///
@@ -33,6 +55,53 @@ pub trait Source {
 
     /// Gives the server at hand back, clean. Nothing happens where there is none.
     fn give_back(&mut self);
+
+    /// Bytes from the start of a client's message that [`Source::asks`] wants, of which `frame` is at hand.
+    fn needs(&self, _head: Head, _frame: &[u8]) -> u64 {
+        0
+    }
+
+    /// A client's message is about to go to the server at hand. What is written to `out` goes to the server before it, and to the client.
+    ///
+    /// # Errors
+    /// The server must not see it.
+    fn asks(&mut self, _head: Head, _frame: &[u8], _out: &mut Outgoing) -> Result<Course, Refusal> {
+        Ok(Course::AsIs)
+    }
+
+    /// Whole messages of ours go to the server at hand.
+    fn sent(&mut self, _bytes: &[u8]) {}
+
+    /// The server at hand has sent a message, of which `frame` is at hand. What is written to `client` goes there behind it.
+    ///
+    /// # Errors
+    /// It answers nothing.
+    fn answers(&mut self, _head: Head, _frame: &[u8], _client: &mut BytesMut) -> Result<Whose, Malformed> {
+        Ok(Whose::Client)
+    }
+
+    /// A client's message that goes to the server at hand may leave something in its session.
+    fn leaves(&mut self, _request: Request<'_>, _leaves: Leaves) {}
+
+    /// Goes on with what is ours to do at the server, behind the client's back. True where that has come to an end.
+    fn poll_own(&mut self, _cx: &mut Context<'_>) -> bool {
+        false
+    }
+
+    /// What the client is to be told beside its replies: whole messages.
+    fn take_words(&mut self) -> BytesMut {
+        BytesMut::new()
+    }
+
+    /// May the client ask more before the server has answered?
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// Has all been answered that was asked?
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 /// A server of the session's own.

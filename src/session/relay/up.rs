@@ -77,7 +77,7 @@ where
     /// Is there more of our own for either side than may wait?
     pub(super) fn crowded(&self) -> bool {
         let answers = self.answers.len().saturating_add(self.down.unsent.len());
-        answers > OWN_MAX || self.up.unsent.len() > OWN_MAX
+        answers > OWN_MAX || self.up.unsent.len() > OWN_MAX || !self.server.has_room()
     }
 
     /// Reads a little of what cannot be looked at yet: a client that leaves must not go unnoticed while its statement runs.

@@ -85,6 +85,12 @@ impl<'i> Walk<'i> {
         }
     }
 
+    /// Leaves out bytes at hand, in whose place others went. What came before was flushed.
+    pub(super) fn leave_out(&mut self, count: usize) {
+        self.at = self.at.saturating_add(count).min(self.input.len());
+        self.from = self.at;
+    }
+
     /// Copies what passes so far, so that other bytes can follow it.
     pub(super) fn flush(&mut self, unsent: &mut BytesMut) {
         unsent.extend_from_slice(self.input.get(self.from..self.at).unwrap_or_default());

@@ -5,6 +5,7 @@
 //! What the parser cannot read is read by `scan`, which knows the clauses of a statement and no more.
 
 mod adapt;
+mod builtin;
 mod calls;
 pub mod claims;
 mod conditions;
@@ -16,9 +17,11 @@ mod join;
 pub mod keyed;
 mod mysql;
 mod reach;
+mod relations;
 mod scan;
 mod select;
 mod tokens;
+mod traces;
 mod truth;
 mod unreadable;
 mod whole;
@@ -30,6 +33,7 @@ use super::lexer::{Lexed, Marks, Piece, Wrap};
 use super::schema::TableName;
 use super::verb::Verb;
 pub use reach::{Linked, Reach};
+pub use traces::{Left, Traces};
 pub use unreadable::Unreadable;
 pub use written::{Filter, Write, WriteKind};
 
@@ -84,19 +88,19 @@ impl Statement {
 pub struct Facts {
     /// One for each piece.
     pub statements: Vec<Statement>,
+    /// What all of them leave behind in the session.
+    pub left: Left,
 }
 
 impl Facts {
     /// About how much memory this takes: for a cache that counts bytes.
     pub fn weight_bytes(&self) -> usize {
         let tables = |statement: &Statement| statement.tables.len() * 96 + statement.writes.len() * 128;
-        self.statements
-            .iter()
-            .map(|statement| {
-                let nodes = statement.reach.weight() + statement.changed.weight();
-                160 + tables(statement) + nodes * 64
-            })
-            .sum()
+        let statement = |statement: &Statement| {
+            let nodes = statement.reach.weight() + statement.changed.weight();
+            160 + tables(statement) + nodes * 64
+        };
+        self.statements.iter().map(statement).sum::<usize>() + self.left.weight_bytes()
     }
 
     /// The first statement that the parser could not read, with the reason.
@@ -117,7 +121,7 @@ pub fn parse(lexed: &Lexed) -> Facts {
 pub fn parse_while(lexed: &Lexed, go_on: &mut dyn FnMut() -> bool) -> Facts {
     let mut read =
         |piece| if go_on() { statement(lexed, piece, Depth::Parsed) } else { statement(lexed, piece, Depth::Scanned) };
-    Facts { statements: lexed.pieces.iter().map(&mut read).collect() }
+    Facts { statements: lexed.pieces.iter().map(&mut read).collect(), left: traces::left(lexed) }
 }
 
 /// How thoroughly a statement is read.

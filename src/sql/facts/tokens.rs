@@ -119,6 +119,22 @@ impl<'a> Words<'a> {
         self.tokens.get(index)
     }
 
+    /// How many tokens there are.
+    pub(super) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Where the parenthesis closes that a token stands in; the number of tokens where it stands in none.
+    pub(super) fn enclosing_end(&self, index: usize) -> usize {
+        let open = self.inside.get(index).copied().flatten();
+        open.map(|open| self.close(open)).filter(|&close| close > index).unwrap_or(self.tokens.len())
+    }
+
+    /// True where a DISTINCT ON stands anywhere.
+    pub(super) fn has_distinct_on(&self) -> bool {
+        self.tokens.windows(2).any(|pair| pair[0].text == "distinct" && pair[1].text == "on")
+    }
+
     /// The text of a token; empty beyond the end.
     pub(super) fn word(&self, index: usize) -> &'a str {
         self.tokens.get(index).map_or("", |token| token.text)

@@ -11,7 +11,7 @@ use rapidhash::fast::RandomState;
 
 pub use name::{TableName, quoted};
 pub use path::SearchPath;
-pub use table::{Columns, Estimate, Key, Names, Nulls, Rank, Table};
+pub use table::{Columns, Effects, Estimate, Key, Names, Nulls, Rank, Table};
 
 /// The tables of one database as one session sees them: never changed, replaced whole. A clone shares the tables.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +75,22 @@ impl Schema {
     /// The one table that a name means; `None` where it is not known, or may be another of that name.
     pub fn table(&self, table: &TableName) -> Option<&Table> {
         if self.hides(table) { None } else { self.home(self.tables.get(table.name())?, table) }
+    }
+
+    /// What a table may set off beside what a text shows, whichever table of that name is meant. The server's own catalogue is plain;
+    /// what a temporary table hides is not looked at.
+    pub fn effects(&self, table: &TableName) -> Effects {
+        let of_catalogue = if table.is_catalogue() { Effects::Plain } else { Effects::Unknown };
+        let Some(homes) = self.tables.get(table.name()).filter(|_| !self.hides(table)) else { return of_catalogue };
+        match self.home(homes, table) {
+            Some(table) => table.effects,
+            None if table.schema().is_some() => of_catalogue,
+            None => homes
+                .iter()
+                .map(|(_, table)| table.effects)
+                .max_by_key(|effects| effects.weight())
+                .unwrap_or(of_catalogue),
+        }
     }
 
     fn hides(&self, table: &TableName) -> bool {

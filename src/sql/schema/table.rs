@@ -21,6 +21,31 @@ pub struct Table {
     pub rows: Estimate,
     /// Its columns, where they were read.
     pub columns: Option<Arc<Columns>>,
+    /// What reading or writing it may set off.
+    pub effects: Effects,
+}
+
+/// What reading or writing a table may set off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effects {
+    /// Nothing but the server's own functions, and those written in C: no other trigger, rule, policy, default, check or index
+    /// calls a function, in the table itself, in its partitions, and in what a foreign key makes it write.
+    Plain,
+    /// Functions that may do anything: it is a view, or a foreign table, or has what a plain one has not.
+    Restless,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Effects {
+    /// Which one counts where a name may mean several tables.
+    pub(super) const fn weight(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::Unknown => 1,
+            Self::Restless => 2,
+        }
+    }
 }
 
 /// What is known of the columns of a table.
@@ -67,7 +92,7 @@ pub enum Nulls {
 impl Table {
     /// A table of whose columns nothing is known.
     pub const fn sized(rows: Estimate) -> Self {
-        Self { rows, columns: None }
+        Self { rows, columns: None, effects: Effects::Unknown }
     }
 
     /// The same with what is known of its columns.

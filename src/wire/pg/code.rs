@@ -40,6 +40,10 @@ pub mod server {
     pub const AUTHENTICATION: u8 = b'R';
     /// BackendKeyData.
     pub const BACKEND_KEY_DATA: u8 = b'K';
+    /// BindComplete.
+    pub const BIND_COMPLETE: u8 = b'2';
+    /// CloseComplete.
+    pub const CLOSE_COMPLETE: u8 = b'3';
     /// CommandComplete.
     pub const COMMAND_COMPLETE: u8 = b'C';
     /// CopyData.
@@ -58,14 +62,20 @@ pub mod server {
     pub const FUNCTION_RESULT: u8 = b'V';
     /// NegotiateProtocolVersion.
     pub const NEGOTIATE: u8 = b'v';
+    /// NoData.
+    pub const NO_DATA: u8 = b'n';
     /// NoticeResponse.
     pub const NOTICE: u8 = b'N';
     /// NotificationResponse.
     pub const NOTIFICATION: u8 = b'A';
     /// ParameterStatus.
     pub const PARAMETER_STATUS: u8 = b'S';
+    /// ParseComplete.
+    pub const PARSE_COMPLETE: u8 = b'1';
     /// PortalSuspended.
     pub const PORTAL_SUSPENDED: u8 = b's';
     /// ReadyForQuery.
     pub const READY: u8 = b'Z';
+    /// RowDescription.
+    pub const ROW_DESCRIPTION: u8 = b'T';
 }

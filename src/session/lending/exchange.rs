@@ -1,0 +1,89 @@
+//! Messages of ours to a server that is lent, and its replies up to ReadyForQuery, while its session waits for none of its own.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::stream::Stream;
+use crate::wire::Transaction;
+use crate::wire::pg::frame::server_head;
+use crate::wire::pg::own::{EVENT_MAX, Event, event};
+
+/// Read at once.
+const READ: usize = 4096;
+
+/// One exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    unsent: BytesMut,
+    held: BytesMut,
+    /// What the server said meanwhile that is for the client.
+    aside: BytesMut,
+}
+
+/// The exchange came to no end: the server is gone, or said what belongs to none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken;
+
+impl Exchange {
+    /// `bytes` are whole messages, of which the last is a Sync.
+    pub fn new(bytes: BytesMut) -> Self {
+        Self { unsent: bytes, held: BytesMut::new(), aside: BytesMut::new() }
+    }
+
+    /// What the server said meanwhile that is for the client.
+    pub fn into_aside(self) -> BytesMut {
+        self.aside
+    }
+
+    /// Goes on, and hands each message over. Ready at ReadyForQuery.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+        mut take: impl FnMut(Event<'_>),
+    ) -> Poll<Result<Transaction, Broken>> {
+        while !self.unsent.is_empty() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, &self.unsent)) {
+                Ok(sent @ 1..) => self.unsent.advance(sent),
+                Ok(0) | Err(_) => return Poll::Ready(Err(Broken)),
+            }
+        }
+        loop {
+            if let Some(end) = self.walk(&mut take)? {
+                return Poll::Ready(Ok(end));
+            }
+            let mut bytes = [0; READ];
+            let mut read = ReadBuf::new(&mut bytes);
+            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut read)) {
+                Ok(()) if !read.filled().is_empty() => self.held.extend_from_slice(read.filled()),
+                Ok(()) | Err(_) => return Poll::Ready(Err(Broken)),
+            }
+        }
+    }
+
+    fn walk(&mut self, take: &mut impl FnMut(Event<'_>)) -> Result<Option<Transaction>, Broken> {
+        while let Some(head) = server_head(&self.held).map_err(|_| Broken)? {
+            if head.size > EVENT_MAX {
+                return Err(Broken);
+            }
+            let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+            if self.held.len() < size {
+                return Ok(None);
+            }
+            let message = self.held.split_to(size);
+            match event(head, &message) {
+                Event::Done(transaction) => {
+                    take(Event::Done(transaction));
+                    // Nothing was asked behind it.
+                    return if self.held.is_empty() { Ok(Some(transaction)) } else { Err(Broken) };
+                }
+                Event::Notification => self.aside.extend_from_slice(&message),
+                event => take(event),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,125 @@
+//! What a session keeps while servers come and go: its settings, what it was told of them, and what it may have left in the server
+//! at hand.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::Lent;
+use super::exchange::Exchange;
+use crate::server::reported::Reported;
+use crate::session::state::replay::{Replay, discard, replay};
+use crate::session::state::{Decision, Findings, Gathered, Interner, Reasons, Settings, Stain, check};
+use crate::wire::pg::own;
+
+/// The settings of one worker's sessions.
+pub type Wardrobe = Rc<RefCell<Interner>>;
+
+/// What one session keeps.
+#[derive(Debug)]
+pub struct Kept {
+    /// Its number: who stained a server knows what it left there.
+    number: u64,
+    wardrobe: Wardrobe,
+    /// What the client asked for when it came.
+    startup: Arc<Settings>,
+    /// What it is to find on its next server.
+    wants: Arc<Settings>,
+    told: Arc<Reported>,
+    /// What its transaction may leave behind.
+    pub(super) gathered: Gathered,
+    /// Why the server at hand is its own.
+    pub(super) pins: Reasons,
+}
+
+impl Kept {
+    /// A session that has just begun.
+    pub fn new(number: u64, wardrobe: Wardrobe, startup: Arc<Settings>, told: Arc<Reported>) -> Self {
+        let wants = Arc::clone(&startup);
+        Self { number, wardrobe, startup, wants, told, gathered: Gathered::default(), pins: Reasons::NONE }
+    }
+
+    /// The search path of its settings.
+    pub fn path(&self) -> &[u8] {
+        self.wants.path()
+    }
+
+    /// What makes a server's settings those of this session; `None`: they are already.
+    pub fn dress(&self, server: &mut Lent) -> Option<Exchange> {
+        let stained = server.hold.stained_by.is_some_and(|who| who != self.number);
+        if !stained && Arc::ptr_eq(&server.hold.settings, &self.wants) {
+            return None;
+        }
+        let stain = if stained { Stain::Stained } else { Stain::None };
+        let mut bytes = BytesMut::new();
+        if replay(&server.hold.settings, &self.wants, stain, &mut bytes) == Replay::NotNeeded {
+            server.hold.settings = Arc::clone(&self.wants);
+            return None;
+        }
+        Some(Exchange::new(bytes))
+    }
+
+    /// The server has taken the settings.
+    pub fn dressed(&self, server: &mut Lent) {
+        server.hold.settings = Arc::clone(&self.wants);
+        server.hold.stained_by = None;
+    }
+
+    /// What the client has to be told of the server that it gets.
+    pub fn news(&mut self, server: &Lent, out: &mut BytesMut) {
+        if Arc::ptr_eq(&self.told, &server.parameters) {
+            return;
+        }
+        self.told.news(&server.parameters).for_each(|news| own::parameter_status(news, out));
+        self.told = Arc::clone(&server.parameters);
+    }
+
+    /// The server at hand told the client of a parameter.
+    pub fn heard(&mut self, server: &Lent) {
+        self.told = Arc::clone(&server.parameters);
+        if self.gathered.is_none() {
+            // Whatever it was that set it, its text did not say so.
+            self.gathered.add_unread();
+        }
+    }
+
+    /// Asks the server what the transaction has left. `user` is who logged in.
+    pub fn question(&self, user: &[u8]) -> Exchange {
+        let mut bytes = BytesMut::new();
+        check::question(&self.gathered, self.pins, &self.wants, user, &mut bytes);
+        Exchange::new(bytes)
+    }
+
+    /// Takes in what the server answered. False where nobody can keep what was found.
+    pub fn found(&mut self, findings: Findings, server: &mut Lent) -> bool {
+        let gathered = std::mem::take(&mut self.gathered);
+        let Ok(decision) = findings.decide(&gathered, self.pins, &self.startup) else { return false };
+        let mut wardrobe = self.wardrobe.borrow_mut();
+        (self.pins, server.hold.settings, self.wants) = match decision {
+            Decision::Free { server, client } => (Reasons::NONE, wardrobe.shared(server), wardrobe.shared(client)),
+            Decision::Pinned { reasons, settings } => {
+                let settings = wardrobe.shared(settings);
+                (reasons, Arc::clone(&settings), settings)
+            }
+        };
+        if gathered.stains() {
+            server.hold.stained_by = Some(self.number);
+        }
+        true
+    }
+
+    /// What the server at hand had of this session is lost with it.
+    pub fn lose(&mut self) {
+        self.gathered.clear();
+        self.pins = Reasons::NONE;
+    }
+
+    /// Makes a server fit for anybody.
+    pub fn wash() -> Exchange {
+        let mut bytes = BytesMut::new();
+        discard(&mut bytes);
+        Exchange::new(bytes)
+    }
+}

@@ -1,0 +1,128 @@
+//! What the statements of one transaction may leave behind.
+
+use super::names;
+use crate::sql::facts::{Left, Traces};
+
+/// Names that are kept; with more of them the server is stained.
+const NAMES_MAX: usize = 64;
+
+/// Added up from statement to statement; takes no memory where nothing is left.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gathered {
+    traces: Traces,
+    names: Vec<Box<[u8]>>,
+}
+
+impl Gathered {
+    /// A statement goes to the server. `given` is what [`Left::given`] says of it; `text` is as the client sent it.
+    pub fn add(&mut self, left: &Left, given: Traces, text: &[u8]) {
+        if given.is_none() {
+            return;
+        }
+        let mut lost = left.settings.iter().fold(Traces::NONE, |lost, name| lost.and(self.name(name.as_bytes())));
+        let mut given = given;
+        if given.has(Traces::UNNAMED) {
+            let (found, told) = names::of_set_config(text);
+            lost = found.iter().fold(lost, |lost, name| lost.and(self.name(name)));
+            given = if told { without_unnamed(given) } else { given };
+        }
+        let given = given.and(lost);
+        self.traces = self.traces.and(given);
+    }
+
+    /// A statement goes to the server that nobody has read.
+    pub fn add_unread(&mut self) {
+        self.traces = self.traces.and(Traces::UNKNOWN);
+    }
+
+    /// Keeps a name; where there is no room for it, it is one that nobody knows.
+    fn name(&mut self, name: &[u8]) -> Traces {
+        let name = name.to_ascii_lowercase().into_boxed_slice();
+        if self.names.contains(&name) {
+            return Traces::NONE;
+        }
+        if self.names.len() >= NAMES_MAX {
+            return Traces::UNNAMED;
+        }
+        self.names.push(name);
+        Traces::NONE
+    }
+
+    /// What may be left.
+    pub const fn traces(&self) -> Traces {
+        self.traces
+    }
+
+    /// Settings that the server does not list unless a library declares them, in lower case.
+    pub fn names(&self) -> &[Box<[u8]>] {
+        &self.names
+    }
+
+    /// True where the server need not be asked.
+    pub const fn is_none(&self) -> bool {
+        self.traces.is_none()
+    }
+
+    /// True where something may be left that no check sees.
+    pub const fn stains(&self) -> bool {
+        self.traces.may_have(Traces::UNNAMED)
+    }
+
+    /// The next transaction begins.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn without_unnamed(traces: Traces) -> Traces {
+    [
+        Traces::SETTING,
+        Traces::ROLE,
+        Traces::LISTEN,
+        Traces::TEMP,
+        Traces::ADVISORY,
+        Traces::HOLD,
+        Traces::PREPARED,
+        Traces::DISCARD,
+        Traces::LIBRARY,
+        Traces::UNKNOWN,
+    ]
+    .into_iter()
+    .filter(|&one| traces.has(one))
+    .fold(Traces::NONE, Traces::and)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{Flags, Reading};
+
+    fn gathered(texts: &[&str]) -> Gathered {
+        let mut gathered = Gathered::default();
+        for text in texts {
+            let reading = Reading::of(Flags::POSTGRES, text.as_bytes());
+            let left = &reading.facts().left;
+            gathered.add(left, left.given(|_| true), text.as_bytes());
+        }
+        gathered
+    }
+
+    #[test]
+    fn a_transaction_leaves_what_its_statements_do() {
+        assert!(gathered(&["BEGIN", "SELECT * FROM t", "COMMIT"]).is_none());
+        let both = gathered(&["SET app.Tenant = 'x'", "LISTEN a", "RESET APP.tenant"]);
+        assert_eq!(both.traces(), Traces::SETTING.and(Traces::LISTEN));
+        assert_eq!(both.names(), [Box::from(&b"app.tenant"[..])]);
+        assert!(!both.stains());
+    }
+
+    #[test]
+    fn a_setting_whose_name_is_not_told_stains() {
+        assert!(!gathered(&["SELECT set_config('app.x', $1, false), set_config('work_mem', '1', false)"]).stains());
+        assert!(gathered(&["SELECT set_config($1, $2, false)"]).stains());
+        assert!(gathered(&["SELECT f()"]).stains());
+        let many: Vec<_> = (0..=NAMES_MAX).map(|n| format!("SET a.b{n} = 1")).collect();
+        let many = gathered(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(many.stains() && many.names().len() == NAMES_MAX);
+    }
+}

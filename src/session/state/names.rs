@@ -1,0 +1,60 @@
+//! The names of settings that a text gives to `set_config`, where they are plain literals.
+
+/// Names with a dot that `set_config` calls of a text give, and whether every call told its name.
+///
+/// What looks like a call in a comment or a literal counts too: a name too many costs a column of a question.
+pub fn of_set_config(text: &[u8]) -> (Vec<Box<[u8]>>, bool) {
+    let (mut names, mut told) = (Vec::new(), true);
+    let mut rest = text;
+    while let Some(at) = find(rest, CALL) {
+        rest = rest.get(at.saturating_add(CALL.len())..).unwrap_or_default();
+        match literal(rest) {
+            Some(name) if name.contains(&DOT) => names.push(name.into()),
+            Some(_) => {}
+            None => told = false,
+        }
+    }
+    (names, told)
+}
+
+const CALL: &[u8] = b"set_config";
+const DOT: u8 = b'.';
+
+fn find(text: &[u8], word: &[u8]) -> Option<usize> {
+    text.windows(word.len()).position(|window| window.eq_ignore_ascii_case(word))
+}
+
+/// The literal that is the first argument; `None` where it is anything but letters, digits, underscores and dots in quotes.
+fn literal(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b"\"").unwrap_or(text).trim_ascii_start();
+    let text = text.strip_prefix(b"(")?.trim_ascii_start().strip_prefix(b"'")?;
+    let end = text.iter().position(|&byte| byte == b'\'')?;
+    let (name, after) = text.split_at_checked(end)?;
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let ends = matches!(after.get(1..)?.trim_ascii_start().first(), Some(b',' | b':'));
+    (ends && name.iter().all(plain)).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names_are_told_and_others_are_not() {
+        let table: [(&str, &[&str], bool); 9] = [
+            ("SELECT set_config('app.tenant', $1, false)", &["app.tenant"], true),
+            ("SELECT SET_CONFIG ( 'a.b'::text , 'x', false), set_config('work_mem', '1MB', false)", &["a.b"], true),
+            ("SELECT \"set_config\"('a.b', 'x', false)", &["a.b"], true),
+            ("SELECT 1", &[], true),
+            ("SELECT set_config($1, $2, false)", &[], false),
+            ("SELECT set_config('a.' || 'b', 'x', false)", &[], false),
+            ("SELECT set_config('a.b', 'x', false), set_config(n, 'x', false) FROM t", &["a.b"], false),
+            ("SELECT set_config('a''.b', 'x', false)", &[], false),
+            ("SELECT set_config(/* x */ 'a.b', 'x', false)", &[], false),
+        ];
+        for (text, names, told) in table {
+            let names: Vec<Box<[u8]>> = names.iter().map(|name| name.as_bytes().into()).collect();
+            assert_eq!(of_set_config(text.as_bytes()), (names, told), "{text}");
+        }
+    }
+}

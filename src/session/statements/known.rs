@@ -1,0 +1,103 @@
+//! What one server has prepared for us.
+
+use std::collections::HashMap;
+
+/// The shared statements of a server by number, with when each was used last; bounded.
+#[derive(Debug)]
+pub struct Known {
+    used: HashMap<u64, u64>,
+    now: u64,
+    most: usize,
+    /// The unnamed statement that it has.
+    pub(super) unnamed: Option<u64>,
+    /// Statements that it has and that are of no use any more.
+    stale: Vec<u64>,
+}
+
+impl Known {
+    /// A server that has none and may get so many; at least one.
+    pub fn new(most: usize) -> Self {
+        Self { used: HashMap::new(), now: 0, most: most.max(1), unnamed: None, stale: Vec::new() }
+    }
+
+    /// True where it has a statement, which is used now.
+    pub(super) fn uses(&mut self, number: u64) -> bool {
+        self.now = self.now.saturating_add(1);
+        self.used.get_mut(&number).map(|used| *used = self.now).is_some()
+    }
+
+    /// It gets a statement. What must be closed for it was taken before, by [`Known::closing`].
+    pub(super) fn add(&mut self, number: u64) {
+        self.now = self.now.saturating_add(1);
+        self.used.insert(number, self.now);
+    }
+
+    /// It has a statement no more, or never got it.
+    pub(super) fn remove(&mut self, number: u64) {
+        self.used.remove(&number);
+    }
+
+    /// A statement of no use: closed before the next one is prepared.
+    pub(super) fn spoil(&mut self, number: u64) {
+        self.used.remove(&number);
+        if self.stale.len() < STALE_MAX && !self.stale.contains(&number) {
+            self.stale.push(number);
+        }
+    }
+
+    /// Takes one that must be closed before another is prepared: of no use, or used longest ago where there is no room.
+    pub(super) fn closing(&mut self) -> Option<u64> {
+        if let Some(stale) = self.stale.pop() {
+            return Some(stale);
+        }
+        if self.used.len() < self.most {
+            return None;
+        }
+        let oldest = self.used.iter().min_by_key(|(_, used)| **used).map(|(&number, _)| number)?;
+        self.used.remove(&oldest);
+        Some(oldest)
+    }
+
+    /// It has forgotten them all: DEALLOCATE ALL, DISCARD ALL.
+    pub fn clear(&mut self) {
+        self.used.clear();
+        self.stale.clear();
+    }
+
+    /// Something of ours has taken its unnamed statement away.
+    pub fn forget_unnamed(&mut self) {
+        self.unnamed = None;
+    }
+
+    /// How many it has.
+    pub fn len(&self) -> usize {
+        self.used.len()
+    }
+
+    /// True where it has none.
+    pub fn is_empty(&self) -> bool {
+        self.used.is_empty()
+    }
+}
+
+/// More of them are closed with the server.
+const STALE_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_longest_ago_is_closed_first() {
+        let mut known = Known::new(2);
+        known.add(1);
+        known.add(2);
+        assert!(known.uses(1) && !known.uses(3));
+        assert_eq!((known.closing(), known.closing()), (Some(2), None));
+        known.add(3);
+        known.spoil(1);
+        assert_eq!((known.closing(), known.closing(), known.len()), (Some(1), None, 1));
+        known.clear();
+        assert!(known.is_empty());
+    }
+}

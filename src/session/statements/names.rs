@@ -1,0 +1,162 @@
+//! What one client has prepared, under the names that it chose.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::shared::Statement;
+
+/// What one client may keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Named statements.
+    pub statements: usize,
+    /// Bytes of their names and texts, as if it shared none.
+    pub bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { statements: 5_000, bytes: 4 << 20 }
+    }
+}
+
+/// Why a client's Parse is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// It has one of that name: SQLSTATE 42P05, as from the server.
+    Duplicate,
+    /// It has as many statements, or bytes of them, as it may: SQLSTATE 54000.
+    TooMany,
+    /// The statement is too long to be kept: SQLSTATE 54000. Without a name it would pass.
+    TooLong,
+}
+
+/// The unnamed statement of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Unnamed {
+    /// There is none.
+    #[default]
+    None,
+    /// This one; `body` is text and types, `None` where they are too long to be kept: then it can only be used at the server that has it.
+    Some {
+        /// What tells it from any other.
+        number: u64,
+        /// Text and types.
+        body: Option<Rc<[u8]>>,
+    },
+}
+
+impl Unnamed {
+    /// Its number, where there is one.
+    pub const fn number(&self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Some { number, .. } => Some(*number),
+        }
+    }
+}
+
+/// Unnamed statements are kept up to so many bytes.
+pub const UNNAMED_MAX: usize = 16 * 1024;
+/// What an entry takes beside its name and text.
+const OVERHEAD_BYTES: usize = 96;
+
+/// The prepared statements of one client.
+#[derive(Debug, Default)]
+pub struct Names {
+    named: HashMap<Box<[u8]>, Rc<Statement>>,
+    bytes: usize,
+    /// The unnamed one.
+    pub(super) unnamed: Unnamed,
+}
+
+impl Names {
+    /// The statement of a name.
+    pub fn find(&self, name: &[u8]) -> Option<&Rc<Statement>> {
+        self.named.get(name)
+    }
+
+    /// Text and types of the statement of a name, or of the unnamed one; `None` where there is none, or it is not kept.
+    pub fn body(&self, name: &[u8]) -> Option<&[u8]> {
+        match &self.unnamed {
+            _ if !name.is_empty() => self.named.get(name).map(|statement| statement.body()),
+            Unnamed::Some { body, .. } => body.as_deref(),
+            Unnamed::None => None,
+        }
+    }
+
+    /// How many have names.
+    pub fn len(&self) -> usize {
+        self.named.len()
+    }
+
+    /// True where none has.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// Bytes of names and texts.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// True where one more statement of this size may be kept.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub(super) fn admits(&self, name: &[u8], body: &[u8], bounds: Bounds) -> Result<(), Refused> {
+        let bytes = self.bytes.saturating_add(weight(name, body));
+        match () {
+            () if self.named.contains_key(name) => Err(Refused::Duplicate),
+            () if weight(name, body) > bounds.bytes => Err(Refused::TooLong),
+            () if self.named.len() >= bounds.statements || bytes > bounds.bytes => Err(Refused::TooMany),
+            () => Ok(()),
+        }
+    }
+
+    pub(super) fn insert(&mut self, name: &[u8], statement: Rc<Statement>) {
+        self.remove(name);
+        self.bytes = self.bytes.saturating_add(weight(name, statement.body()));
+        self.named.insert(name.into(), statement);
+    }
+
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<Rc<Statement>> {
+        let statement = self.named.remove(name)?;
+        self.bytes = self.bytes.saturating_sub(weight(name, statement.body()));
+        Some(statement)
+    }
+
+    /// The client has discarded all that have names.
+    pub fn clear(&mut self) {
+        self.named = HashMap::new();
+        self.bytes = 0;
+    }
+}
+
+fn weight(name: &[u8], body: &[u8]) -> usize {
+    name.len().saturating_add(body.len()).saturating_add(OVERHEAD_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Shared;
+    use super::*;
+
+    #[test]
+    fn a_client_keeps_no_more_than_it_may_and_gives_back_what_it_forgets() {
+        let (mut shared, mut names) = (Shared::default(), Names::default());
+        let bounds = Bounds { statements: 2, bytes: 1_000 };
+        for name in [&b"a"[..], b"b"] {
+            assert_eq!(names.admits(name, b"SELECT 1", bounds), Ok(()));
+            names.insert(name, shared.statement(b"", b"SELECT 1"));
+        }
+        assert_eq!(names.admits(b"a", b"SELECT 1", bounds), Err(Refused::Duplicate));
+        assert_eq!(names.admits(b"c", b"SELECT 1", bounds), Err(Refused::TooMany));
+        assert!(names.remove(b"a").is_some() && names.remove(b"a").is_none());
+        assert_eq!(names.admits(b"c", b"SELECT 1", bounds), Ok(()));
+        assert_eq!(names.admits(b"c", &[7; 850], bounds), Err(Refused::TooMany), "bytes");
+        assert_eq!(names.admits(b"c", &[7; 1_000], bounds), Err(Refused::TooLong));
+        names.clear();
+        assert_eq!((names.len(), names.bytes()), (0, 0));
+    }
+}

@@ -1,0 +1,377 @@
+//! The books of a pipeline: what a client asked, what the server was asked, and whose each reply is.
+//!
+//! ```text
+//! client:  Parse a (known)   Bind a           Execute    Close a    Sync
+//! server:  -                 [Parse] Bind     Execute    -          Sync
+//! replies: 1 from us         [1 dropped] 2    …C         3 from us  Z
+//! ```
+//!
+//! Replies come in the order of what was asked, so each step of the queue waits for its own; those that we give go out when all before
+//! them are through. On an error the server skips to Sync: every step up to there is taken back.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+
+use super::entry::{Entry, Learnt, Miss, Undo, Wants, Whose};
+use super::known::Known;
+use super::names::{Bounds, Names, Refused, UNNAMED_MAX, Unnamed};
+use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
+use crate::wire::pg::own::{self, Answered};
+use crate::wire::pg::rename::Asked;
+
+/// Steps that may wait for replies: with so many, read no more of the client until some came.
+pub const STEPS_MAX: usize = 10_000;
+
+/// Whose books a step changes.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// The statements of the worker.
+    pub shared: &'a mut Shared,
+    /// Those of the client.
+    pub names: &'a mut Names,
+    /// Those of the server that it has.
+    pub known: &'a mut Known,
+    /// What the client may keep.
+    pub bounds: Bounds,
+    /// The search path of client and server, see [`Settings::path`](crate::session::state::Settings::path).
+    pub path: &'a [u8],
+}
+
+/// Bytes that a step causes.
+#[derive(Debug, Default)]
+pub struct Caused {
+    /// To the server, before the message at hand.
+    pub server: BytesMut,
+    /// To the client: behind the reply at hand, or at once where the server owes none.
+    pub client: BytesMut,
+}
+
+/// What becomes of a client's message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Passing {
+    /// It goes to the server as it is.
+    AsIs,
+    /// It goes under this name for its statement: [`renamed`](crate::wire::pg::rename::renamed).
+    As(Rc<[u8]>),
+    /// It does not go to the server.
+    Withheld,
+}
+
+/// What becomes of a server's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// It goes to the client.
+    Pass,
+    /// It is ours.
+    Drop,
+    /// No step waits for it: nobody knows whose replies are whose any more. Close the server.
+    OutOfStep,
+}
+
+/// The steps of a client's pipeline that wait for replies.
+#[derive(Debug, Default)]
+pub struct Plan {
+    queue: VecDeque<Entry>,
+    mode: Mode,
+    /// The shared statement that was bound last.
+    bound: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Mode {
+    #[default]
+    Asking,
+    /// After an error: the server skips to the next Sync, which has not come yet.
+    Skipping,
+    /// Data of a COPY flow to the server, which ignores Sync among them.
+    Copying,
+}
+
+impl Plan {
+    /// True where no reply is owed: only then may the server go to another client.
+    pub fn is_settled(&self) -> bool {
+        self.queue.is_empty() && self.mode == Mode::Asking
+    }
+
+    /// True where the client may ask more before replies come.
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < STEPS_MAX
+    }
+
+    /// A message of our own, or one that takes the place of a refused one, goes to the server.
+    pub fn replaced(&mut self, asked: Asked<'_>) {
+        let wants = match asked {
+            // The server skips it.
+            Asked::Parse { .. } | Asked::Query | Asked::Call if self.mode == Mode::Skipping => return,
+            Asked::Parse { .. } => Wants::Parse,
+            Asked::Query | Asked::Call => Wants::All,
+            Asked::CopyEnd => return self.mode = Mode::Asking,
+            _ => return,
+        };
+        self.queue.push_back(Entry::new(wants, Whose::Client));
+    }
+
+    /// A client's message comes.
+    ///
+    /// # Errors
+    /// It must be refused: in the way of a pipeline, see [`Plan::replaced`].
+    pub fn client(&mut self, asked: Asked<'_>, parts: &mut Parts<'_>, caused: &mut Caused) -> Result<Passing, Refused> {
+        if self.mode == Mode::Skipping && !matches!(asked, Asked::Sync | Asked::Silent) {
+            return Ok(Passing::Withheld);
+        }
+        let passing = match asked {
+            Asked::Parse { name: b"", body } => self.parse_unnamed(body, parts),
+            Asked::Parse { name, body } => self.parse(name, body.ok_or(Refused::TooLong)?, parts, caused)?,
+            Asked::Bind { statement } => self.on(Wants::Bind, statement, parts, caused),
+            Asked::Describe { statement } => self.on(Wants::Described, statement, parts, caused),
+            Asked::Close { statement } => self.close(statement, parts),
+            Asked::DescribePortal => self.pass(Wants::Described),
+            Asked::ClosePortal => self.pass(Wants::Close),
+            Asked::Execute => self.pass(Wants::Executed),
+            Asked::Sync => self.sync(),
+            Asked::Query => self.query(parts),
+            Asked::Call => self.pass(Wants::All),
+            Asked::CopyEnd => {
+                self.mode = Mode::Asking;
+                Passing::AsIs
+            }
+            Asked::Silent => Passing::AsIs,
+        };
+        self.give(&mut caused.client);
+        Ok(passing)
+    }
+
+    fn pass(&mut self, wants: Wants) -> Passing {
+        self.queue.push_back(Entry::new(wants, Whose::Client));
+        Passing::AsIs
+    }
+
+    fn sync(&mut self) -> Passing {
+        match self.mode {
+            Mode::Copying => return Passing::AsIs,
+            Mode::Asking | Mode::Skipping => self.mode = Mode::Asking,
+        }
+        self.pass(Wants::Ready)
+    }
+
+    fn parse(
+        &mut self,
+        name: &[u8],
+        body: &[u8],
+        parts: &mut Parts<'_>,
+        caused: &mut Caused,
+    ) -> Result<Passing, Refused> {
+        parts.names.admits(name, body, parts.bounds)?;
+        let statement = parts.shared.statement(parts.path, body);
+        parts.names.insert(name, Rc::clone(&statement));
+        if parts.known.uses(statement.number) {
+            let undo = Undo::Named(name.into(), statement, None);
+            self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo));
+            return Ok(Passing::Withheld);
+        }
+        self.make_room(parts, caused);
+        parts.known.add(statement.number);
+        let passing = Passing::As(Rc::clone(&statement.name));
+        let undo = Undo::Named(name.into(), statement, Some(Learnt));
+        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
+        Ok(passing)
+    }
+
+    /// An unnamed statement goes to the server as it is, since it is there to be used once.
+    fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
+        let number = parts.shared.number();
+        let body = body.filter(|body| body.len() <= UNNAMED_MAX).map(Rc::from);
+        let client = std::mem::replace(&mut parts.names.unnamed, Unnamed::Some { number, body });
+        let server = parts.known.unnamed.replace(number);
+        let undo = Undo::Unnamed(client, server);
+        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
+        Passing::AsIs
+    }
+
+    /// Bind or Describe: the server must have the statement.
+    fn on(&mut self, wants: Wants, name: &[u8], parts: &mut Parts<'_>, caused: &mut Caused) -> Passing {
+        if name.is_empty() {
+            return self.on_unnamed(wants, parts, caused);
+        }
+        let Some(statement) = parts.names.find(name).map(Rc::clone) else {
+            self.pass(wants);
+            // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
+            return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
+        };
+        self.ensure(&statement, parts, caused);
+        self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
+        Passing::As(Rc::clone(&statement.name))
+    }
+
+    fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Caused) -> Passing {
+        let passing = match &parts.names.unnamed {
+            Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) => Passing::AsIs,
+            Unnamed::Some { number, body: Some(body) } => {
+                own::parse(b"", body, &mut caused.server);
+                let server = parts.known.unnamed.replace(*number);
+                let undo = Undo::Unnamed(parts.names.unnamed.clone(), server);
+                self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
+                Passing::AsIs
+            }
+            // The server may have another client's.
+            Unnamed::None | Unnamed::Some { body: None, .. } => nowhere(),
+        };
+        self.pass(wants);
+        passing
+    }
+
+    fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Caused) {
+        if parts.known.uses(statement.number) {
+            return;
+        }
+        self.make_room(parts, caused);
+        parts.known.add(statement.number);
+        own::parse(&statement.name, statement.body(), &mut caused.server);
+        let undo = Undo::Learnt(statement.number);
+        self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
+    }
+
+    fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Caused) {
+        while let Some(number) = parts.known.closing() {
+            own::close(&shared::name(number), &mut caused.server);
+            self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(Undo::Evicted(number)));
+        }
+    }
+
+    /// What a client closes stays at the server for others.
+    fn close(&mut self, name: &[u8], parts: &mut Parts<'_>) -> Passing {
+        if name.is_empty() {
+            let client = std::mem::take(&mut parts.names.unnamed);
+            let undo = Undo::Unnamed(client, parts.known.unnamed.take());
+            self.queue.push_back(Entry::new(Wants::Close, Whose::Client).undoing(undo));
+            return Passing::AsIs;
+        }
+        let undo = match parts.names.remove(name) {
+            Some(statement) => Undo::Closed(name.into(), statement),
+            // Prepared by SQL, maybe: closing what is not there is no error.
+            None if !name.starts_with(PREFIX.as_bytes()) => return self.pass(Wants::Close),
+            None => Undo::Nothing,
+        };
+        self.queue.push_back(Entry::new(Wants::Close, Whose::Given).undoing(undo));
+        Passing::Withheld
+    }
+
+    /// A simple query ends the unnamed statement.
+    fn query(&mut self, parts: &mut Parts<'_>) -> Passing {
+        let undo = Undo::Unnamed(std::mem::take(&mut parts.names.unnamed), parts.known.unnamed.take());
+        self.queue.push_back(Entry::new(Wants::All, Whose::Client).undoing(undo));
+        Passing::AsIs
+    }
+
+    /// A message of the server comes, of which `frame` is at hand: CommandComplete and ErrorResponse whole.
+    pub fn server(&mut self, code: u8, frame: &[u8], parts: &mut Parts<'_>, caused: &mut Caused) -> Reply {
+        let answered = own::answered(code);
+        let reply = match (self.queue.front().map(|entry| entry.wants), answered) {
+            (_, Answered::Between) => return Reply::Pass,
+            (_, Answered::CopyIn) => self.copies(),
+            (Some(Wants::All | Wants::Ready), Answered::Ready) => {
+                // A COPY of a simple query may have ended in an error.
+                self.mode = if self.mode == Mode::Copying { Mode::Asking } else { self.mode };
+                self.answered()
+            }
+            (Some(Wants::All | Wants::Executed), Answered::Executed) if own::forgets_all(frame) => {
+                self.forget_all(parts);
+                self.executed()
+            }
+            (Some(Wants::Executed), Answered::Executed) => self.answered(),
+            // Within a simple query, anything; and an error at Sync, which commits.
+            (Some(Wants::All), _) | (Some(Wants::Ready) | None, Answered::Failed) => Reply::Pass,
+            (Some(_), Answered::Failed) => self.failed(frame, parts),
+            (Some(Wants::Parse), Answered::Parse)
+            | (Some(Wants::Bind), Answered::Bind)
+            | (Some(Wants::Close), Answered::Close)
+            | (Some(Wants::Described), Answered::Described) => self.answered(),
+            _ => Reply::OutOfStep,
+        };
+        self.give(&mut caused.client);
+        reply
+    }
+
+    fn answered(&mut self) -> Reply {
+        let Some(entry) = self.queue.pop_front() else { return Reply::OutOfStep };
+        if entry.wants == Wants::Bind {
+            self.bound = entry.uses;
+        }
+        if entry.whose == Whose::Ours { Reply::Drop } else { Reply::Pass }
+    }
+
+    fn executed(&mut self) -> Reply {
+        match self.queue.front().map(|entry| entry.wants) {
+            Some(Wants::Executed) => self.answered(),
+            _ => Reply::Pass,
+        }
+    }
+
+    /// The client has discarded its statements, and the server's with them; what it prepares behind that stays.
+    fn forget_all(&self, parts: &mut Parts<'_>) {
+        parts.known.clear();
+        parts.names.clear();
+        for entry in &self.queue {
+            match &entry.undo {
+                Undo::Named(name, statement, learnt) => {
+                    parts.names.insert(name, Rc::clone(statement));
+                    learnt.iter().for_each(|_| parts.known.add(statement.number));
+                }
+                Undo::Learnt(number) => parts.known.add(*number),
+                Undo::Nothing | Undo::Closed(..) | Undo::Evicted(_) | Undo::Unnamed(..) => {}
+            }
+        }
+    }
+
+    /// COPY FROM begins: the server ignores the Syncs that stand behind it.
+    fn copies(&mut self) -> Reply {
+        while self.queue.get(1).is_some_and(|entry| entry.wants == Wants::Ready) {
+            self.queue.remove(1);
+        }
+        self.mode = Mode::Copying;
+        Reply::Pass
+    }
+
+    /// The server failed on the oldest step and skips all up to Sync.
+    fn failed(&mut self, frame: &[u8], parts: &mut Parts<'_>) -> Reply {
+        let boundary = self.queue.iter().position(|entry| entry.wants == Wants::Ready);
+        let skipped = boundary.unwrap_or(self.queue.len());
+        if let Some(failed) = self.queue.front() {
+            let used = if failed.wants == Wants::Executed { self.bound } else { failed.uses };
+            note(frame, used, parts);
+        }
+        let lost: Vec<Entry> = self.queue.drain(..skipped).collect();
+        for (at, entry) in lost.into_iter().enumerate().rev() {
+            entry.undo(if at == 0 { Miss::Failed } else { Miss::Skipped }, parts);
+        }
+        self.mode = if boundary.is_some() { Mode::Asking } else { Mode::Skipping };
+        Reply::Pass
+    }
+
+    /// Writes the replies that are due from us.
+    fn give(&mut self, out: &mut BytesMut) {
+        while self.queue.front().is_some_and(|entry| entry.whose == Whose::Given) {
+            match self.queue.pop_front().map(|entry| entry.wants) {
+                Some(Wants::Close) => own::close_complete(out),
+                _ => own::parse_complete(out),
+            }
+        }
+    }
+}
+
+/// What an error says of a shared statement at the server: `cached plan must not change result type` (0A000) is gone once it is
+/// prepared anew; one that does not exist (26000) was deallocated by somebody's function.
+fn note(frame: &[u8], used: Option<u64>, parts: &mut Parts<'_>) {
+    let Some(number) = used else { return };
+    match &crate::wire::pg::reply::failure(frame).sqlstate {
+        b"0A000" => parts.known.spoil(number),
+        b"26000" => parts.known.remove(number),
+        _ => {}
+    }
+}
+
+fn nowhere() -> Passing {
+    Passing::As(NOWHERE.into())
+}

@@ -1,0 +1,128 @@
+//! The statements of one worker's clients: each text kept once.
+
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+/// What every name of ours begins with.
+pub const PREFIX: &str = "FLOODWALL_";
+/// A name that no statement ever has.
+pub const NOWHERE: &[u8] = b"FLOODWALL_0";
+
+/// A statement that one or more clients have prepared.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Its number, from 1, never used again.
+    pub number: u64,
+    /// Its name at servers.
+    pub name: Rc<[u8]>,
+    key: Rc<[u8]>,
+    path: usize,
+}
+
+impl Statement {
+    /// Text and types as in a Parse.
+    pub fn body(&self) -> &[u8] {
+        self.key.get(self.path..).unwrap_or_default()
+    }
+}
+
+/// The name at servers of the statement with this number.
+pub fn name(number: u64) -> Rc<[u8]> {
+    format!("{PREFIX}{number}").into_bytes().into()
+}
+
+/// All statements that clients of this worker have prepared; it keeps none alive itself, so their number is bounded by what clients may keep.
+#[derive(Debug, Default)]
+pub struct Shared {
+    known: HashMap<Rc<[u8]>, Weak<Statement>>,
+    last: u64,
+    sweep_at: usize,
+    /// Where a key is put together.
+    scratch: Vec<u8>,
+}
+
+impl Shared {
+    /// Those of one worker: servers move between workers, so no two give out the same number.
+    pub fn of_worker(worker: usize) -> Self {
+        let worker = u64::try_from(worker).unwrap_or(u64::MAX);
+        Self { last: worker.wrapping_shl(WORKER_BITS), ..Self::default() }
+    }
+
+    /// The statement of this body under this search path.
+    pub fn statement(&mut self, path: &[u8], body: &[u8]) -> Rc<Statement> {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(path);
+        // No setting holds a NUL.
+        self.scratch.push(0);
+        let begin = self.scratch.len();
+        self.scratch.extend_from_slice(body);
+        if let Some(known) = self.known.get(&*self.scratch).and_then(Weak::upgrade) {
+            return known;
+        }
+        self.sweep();
+        let number = self.number();
+        let key: Rc<[u8]> = self.scratch.as_slice().into();
+        let statement = Rc::new(Statement { number, name: name(number), key: Rc::clone(&key), path: begin });
+        self.known.insert(key, Rc::downgrade(&statement));
+        statement
+    }
+
+    /// A number that nothing else has.
+    pub fn number(&mut self) -> u64 {
+        self.last = self.last.saturating_add(1);
+        self.last
+    }
+
+    /// How many are known, those included that nobody has any more.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// True where none is.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    fn sweep(&mut self) {
+        if self.known.len() >= self.sweep_at {
+            self.known.retain(|_, statement| statement.strong_count() > 0);
+            self.sweep_at = self.known.len().saturating_mul(2).max(SWEEP_MIN);
+            self.scratch.shrink_to(SCRATCH_KEPT);
+        }
+    }
+}
+
+/// The lower bits of a number: years of new statements.
+const WORKER_BITS: u32 = 48;
+const SWEEP_MIN: usize = 256;
+const SCRATCH_KEPT: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_is_one_statement_as_long_as_its_path_is_the_same() {
+        let mut shared = Shared::default();
+        let one = shared.statement(b"", b"SELECT 1\0\0\0");
+        assert!(Rc::ptr_eq(&one, &shared.statement(b"", b"SELECT 1\0\0\0")));
+        assert_eq!(one.body(), b"SELECT 1\0\0\0");
+        assert_eq!(*one.name, *b"FLOODWALL_1");
+        for (path, body) in [(&b"a"[..], &b"SELECT 1\0\0\0"[..]), (b"", b"SELECT 1\0\0\x01\0\0\0\x17")] {
+            assert_ne!(shared.statement(path, body).number, one.number);
+        }
+    }
+
+    #[test]
+    fn what_no_client_has_is_forgotten_and_its_name_never_used_again() {
+        let mut shared = Shared::default();
+        let kept = shared.statement(b"", b"kept");
+        let gone = shared.statement(b"", b"gone").number;
+        for n in 0..5_000_u32 {
+            shared.statement(b"", &n.to_be_bytes());
+        }
+        assert!(shared.len() <= 2 * SWEEP_MIN);
+        assert_eq!(shared.statement(b"", b"kept").number, kept.number);
+        assert!(shared.statement(b"", b"gone").number > gone);
+    }
+}

@@ -1,0 +1,85 @@
+//! What the statement at hand may leave behind in a server that is lent.
+
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+
+use super::judge::{Case, Judge};
+use super::overseer::Leaves;
+use super::reader::Text;
+use super::state::given;
+use crate::config::UnknownTables;
+use crate::guard::Whole;
+use crate::sql::Schema;
+use crate::sql::facts::Traces;
+use crate::wire::Request;
+
+/// The books of a session whose servers are lent.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tidy {
+    pub(super) unknown: UnknownTables,
+    /// What the text at hand leaves, in all ways in which it was read; `None`: it was not read.
+    leaves: Option<Leaves>,
+}
+
+/// What a text leaves under one picture of the tables. An empty one holds for nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Traced {
+    schema: Weak<Schema>,
+    unknown: UnknownTables,
+    traces: Traces,
+}
+
+impl Judge {
+    /// The session's servers are lent: what its statements leave behind matters.
+    pub fn tidies(&mut self) {
+        let unknown = self.house.settings.load().listener.pool.unknown_tables;
+        self.tidy = Some(Tidy { unknown, leaves: None });
+    }
+
+    /// What a request that goes to the server now may leave there.
+    pub fn leaves(&mut self, request: Request<'_>) -> Leaves {
+        let Some(tidy) = &self.tidy else { return Leaves::Nothing };
+        match request {
+            Request::Run { .. } | Request::Bind { .. } => tidy.leaves.clone().unwrap_or(Leaves::Unread),
+            Request::Call => Leaves::Unread,
+            _ => Leaves::Nothing,
+        }
+    }
+
+    /// Another text comes.
+    pub(super) fn forget_traces(&mut self) {
+        if let Some(tidy) = &mut self.tidy {
+            tidy.leaves = None;
+        }
+    }
+
+    /// The text at hand was read in one of the ways in which it may be.
+    pub(super) fn note_traces(&mut self, text: &Rc<Text>, case: Case) {
+        let Some(Tidy { unknown, leaves }) = &mut self.tidy else { return };
+        let traces = match case.whole {
+            Whole::Whole => text.traces(self.schema.as_ref().unwrap_or(&self.local.no_tables), *unknown),
+            _ => Traces::UNKNOWN,
+        };
+        *leaves = Some(match leaves.take() {
+            None | Some(Leaves::Nothing) if traces.is_none() => Leaves::Nothing,
+            None | Some(Leaves::Nothing) => Leaves::Traces(Rc::clone(text), traces),
+            // Read in two ways that differ: whatever they leave.
+            Some(Leaves::Traces(..) | Leaves::Unread) => Leaves::Unread,
+        });
+    }
+}
+
+impl Text {
+    /// What it leaves: reckoned once for each picture of the tables.
+    fn traces(&self, schema: &Arc<Schema>, unknown: UnknownTables) -> Traces {
+        let left = &self.reading.facts().left;
+        if left.tables.is_empty() {
+            return left.traces;
+        }
+        let mut traced = self.traced.borrow_mut();
+        if traced.schema.as_ptr() != Arc::as_ptr(schema) || traced.unknown != unknown {
+            *traced = Traced { schema: Arc::downgrade(schema), unknown, traces: given(left, schema, unknown) };
+        }
+        traced.traces
+    }
+}

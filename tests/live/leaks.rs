@@ -1,0 +1,157 @@
+//! What a session leaves in its server where servers are shared: found, kept from others, and given to its client again.
+
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
+use crate::pooling::{Pooled, one};
+use crate::support::floodwall::direct;
+use crate::support::process::wait_until;
+
+async fn shared(pooled: &Pooled) -> (tokio_postgres::Client, tokio_postgres::Client) {
+    (pooled.site.session("app").await, pooled.site.session("app").await)
+}
+
+fn pins(pooled: &Pooled) -> Vec<String> {
+    let rows = pooled.site.proxy.console("SHOW PINS").unwrap();
+    rows.iter().map(|row| row["why"].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_follow_their_client_and_reach_nobody_else() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_settings", 1, "");
+    let (setter, other) = shared(&pooled).await;
+    let default = one(&other, "SHOW work_mem").await.unwrap();
+    setter
+        .batch_execute("SET work_mem = '5MB'; SET app.tenant = 'it''s me'; SET search_path = one, two")
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        assert_eq!(one(&other, "SHOW work_mem").await.unwrap(), default);
+        assert_eq!(one(&other, "SELECT coalesce(current_setting('app.tenant', true), '')").await.unwrap(), "");
+        assert_eq!(one(&other, "SHOW search_path").await.unwrap(), "\"$user\", public");
+        assert_eq!(one(&setter, "SHOW work_mem").await.unwrap(), "5MB");
+        assert_eq!(one(&setter, "SELECT current_setting('app.tenant')").await.unwrap(), "it's me");
+        assert_eq!(one(&setter, "SHOW search_path").await.unwrap(), "one, two");
+    }
+    // A transaction that is rolled back sets nothing.
+    setter.batch_execute("BEGIN; SET work_mem = '9MB'; ROLLBACK").await.unwrap();
+    assert_eq!(one(&setter, "SHOW work_mem").await.unwrap(), "5MB");
+    setter.batch_execute("RESET ALL").await.unwrap();
+    assert_eq!(one(&setter, "SHOW work_mem").await.unwrap(), default);
+    // By a function call with values, as frameworks do it.
+    setter.query("SELECT set_config('app.tenant', $1, false)", &[&"by value"]).await.unwrap();
+    assert_eq!(one(&other, "SELECT coalesce(current_setting('app.tenant', true), '')").await.unwrap(), "");
+    assert_eq!(one(&setter, "SELECT current_setting('app.tenant', true)").await.unwrap(), "by value");
+    assert!(pins(&pooled).is_empty());
+    drop((setter, other));
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_up_settings_share_one_pool() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_startup", 1, "");
+    let target = pooled.site.proxy.conn_str("app", &pooled.site.database);
+    let mut clients = Vec::new();
+    for (name, zone) in [("web", "Asia/Tokyo"), ("worker", "UTC"), ("web2", "UTC")] {
+        let target = format!("{target} application_name={name} options='-c TimeZone={zone} -c app.who={name}'");
+        let (client, connection) = tokio_postgres::connect(&target, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        clients.push((client, name, zone));
+    }
+    for _ in 0..3 {
+        for (client, name, zone) in &clients {
+            assert_eq!(&one(client, "SHOW timezone").await.unwrap(), zone);
+            assert_eq!(&one(client, "SHOW application_name").await.unwrap(), name);
+            assert_eq!(&one(client, "SELECT current_setting('app.who')").await.unwrap(), name);
+        }
+    }
+    assert_eq!(pooled.servers(), 1);
+    let wrong = format!("{target} options='-c no_such_setting=1'");
+    let refused = tokio_postgres::connect(&wrong, tokio_postgres::NoTls).await.err().unwrap();
+    assert!(refused.as_db_error().unwrap().message().starts_with("FLOODWALL[rule=settings]"), "{refused:?}");
+    drop(clients);
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_move_pins_its_server_until_it_is_gone() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_pins", 1, "query_wait_timeout = '300ms'");
+    let (pinner, other) = shared(&pooled).await;
+    let table = [
+        ("CREATE TEMP TABLE t (id int)", "DROP TABLE t", "temp"),
+        ("SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)", "advisory_lock"),
+        ("LISTEN news", "UNLISTEN news", "listen"),
+        ("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT", "CLOSE c", "cursor"),
+        ("PREPARE p AS SELECT 1", "DEALLOCATE p", "prepare"),
+        ("CREATE TEMP TABLE t (id int); LISTEN x", "DISCARD ALL", "temp, listen"),
+    ];
+    for (leave, remove, why) in table {
+        pinner.batch_execute(leave).await.unwrap();
+        assert!(wait_until(Duration::from_secs(10), || pins(&pooled) == [why]), "{why}: {:?}", pins(&pooled));
+        let waited = one(&other, "SELECT 1").await.unwrap_err();
+        assert_eq!(waited.code(), Some(&SqlState::TOO_MANY_CONNECTIONS), "{why}: {waited}");
+        assert_eq!(one(&pinner, "SELECT 1").await.unwrap(), "1", "{why}");
+        pinner.batch_execute(remove).await.unwrap();
+        assert!(wait_until(Duration::from_secs(10), || pins(&pooled).is_empty()), "{why}");
+        assert_eq!(one(&other, "SELECT 2").await.unwrap(), "2", "{why}");
+    }
+    drop((pinner, other));
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_client_that_dies_leaves_nothing_and_costs_no_connection() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_death", 1, "");
+    let other = pooled.site.session("app").await;
+    let pid = one(&other, "SELECT pg_backend_pid()").await.unwrap();
+    let pinner = pooled.site.session("app").await;
+    pinner
+        .batch_execute("CREATE TEMP TABLE t (id int); SELECT pg_advisory_lock(8); SET work_mem = '3MB'")
+        .await
+        .unwrap();
+    assert!(wait_until(Duration::from_secs(10), || pins(&pooled).len() == 1));
+    drop(pinner);
+    assert_eq!(
+        one(&other, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+            .await
+            .unwrap(),
+        "0"
+    );
+    assert_eq!(one(&other, "SELECT to_regclass('pg_temp.t') IS NULL").await.unwrap(), "t");
+    assert_ne!(one(&other, "SHOW work_mem").await.unwrap(), "3MB");
+    assert_eq!(one(&other, "SELECT pg_backend_pid()").await.unwrap(), pid);
+    assert!(pins(&pooled).is_empty());
+    drop(other);
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_that_set_what_nobody_told_are_found() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_functions", 1, "");
+    pooled.site.direct_sql(
+        "CREATE FUNCTION sneak() RETURNS text LANGUAGE sql AS $$ SELECT set_config('work_mem', '7MB', false) || set_config('app.hidden', 'x', false) $$",
+    );
+    let (caller, other) = shared(&pooled).await;
+    caller.batch_execute("SELECT sneak()").await.unwrap();
+    assert_ne!(one(&other, "SHOW work_mem").await.unwrap(), "7MB");
+    assert_eq!(one(&other, "SELECT coalesce(current_setting('app.hidden', true), '')").await.unwrap(), "");
+    assert_eq!(one(&caller, "SHOW work_mem").await.unwrap(), "7MB");
+    drop((caller, other));
+    pooled.finish();
+}

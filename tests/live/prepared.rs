@@ -1,0 +1,170 @@
+//! Prepared statements of the protocol where many clients share few servers.
+
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use crate::drivers;
+use crate::pooling::{Pooled, one};
+use crate::support::cluster::run;
+use crate::support::command::{stderr, stdout};
+use crate::support::floodwall::direct;
+use crate::support::process::wait_until;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_client_has_its_own_names_on_one_server() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_names", 1, "");
+    let (one_client, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    // Both drivers call their first statement s0.
+    let mine = one_client.prepare("SELECT $1::int + 1").await.unwrap();
+    let theirs = other.prepare("SELECT $1::text || '!'").await.unwrap();
+    for n in 0..20 {
+        assert_eq!(one_client.query_one(&mine, &[&n]).await.unwrap().get::<_, i32>(0), n + 1);
+        let text = format!("n{n}");
+        assert_eq!(other.query_one(&theirs, &[&text]).await.unwrap().get::<_, String>(0), format!("n{n}!"));
+    }
+    // The same text for both: prepared once for each worker at the most, and again as another one for other types.
+    let same = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%mark one%' AND $1::int = 1";
+    let (first, second) = (one_client.prepare(same).await.unwrap(), other.prepare(same).await.unwrap());
+    for (client, statement) in [(&one_client, &first), (&other, &second)] {
+        let prepared: i64 = client.query_one(statement, &[&1]).await.unwrap().get(0);
+        assert!((1..=2).contains(&prepared), "{prepared}");
+    }
+    let short = other.prepare_typed("SELECT $1", &[Type::INT4]).await.unwrap();
+    let long = one_client.prepare_typed("SELECT $1", &[Type::INT8]).await.unwrap();
+    assert_eq!(one_client.query_one(&long, &[&(1_i64 << 40)]).await.unwrap().get::<_, i64>(0), 1 << 40);
+    assert_eq!(other.query_one(&short, &[&7_i32]).await.unwrap().get::<_, i32>(0), 7);
+    drop((mine, theirs, first, second, short, long, one_client, other));
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_discards_all_takes_nothing_from_others() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_discard", 1, "");
+    let (keeper, discarder) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    let kept = keeper.prepare("SELECT $1::int * 2").await.unwrap();
+    assert_eq!(keeper.query_one(&kept, &[&4]).await.unwrap().get::<_, i32>(0), 8);
+    for all in ["DEALLOCATE ALL", "DISCARD ALL"] {
+        let lost = discarder.prepare("SELECT $1::int * 3").await.unwrap();
+        discarder.batch_execute(all).await.unwrap();
+        let error = discarder.query_one(&lost, &[&1]).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME), "{all}: {error}");
+        assert_eq!(keeper.query_one(&kept, &[&4]).await.unwrap().get::<_, i32>(0), 8, "{all}");
+    }
+    drop((kept, keeper, discarder));
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_in_a_pipeline_leaves_no_ghosts() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_errors", 1, "");
+    let (client, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    let good = client.prepare("SELECT 10 / $1::int").await.unwrap();
+    let (failed, bad, fine) = tokio::join!(
+        client.query_one(&good, &[&0_i32]),
+        client.prepare("SELECT no_such_column"),
+        client.query_one(&good, &[&5_i32]),
+    );
+    assert_eq!(failed.unwrap_err().code(), Some(&SqlState::DIVISION_BY_ZERO));
+    assert_eq!(bad.unwrap_err().code(), Some(&SqlState::UNDEFINED_COLUMN));
+    assert_eq!(fine.unwrap().get::<_, i32>(0), 2);
+    // Both texts again, from the other client: one is known to the server, one never was.
+    let again = other.prepare("SELECT 10 / $1::int").await.unwrap();
+    assert_eq!(other.query_one(&again, &[&2_i32]).await.unwrap().get::<_, i32>(0), 5);
+    let bad = other.prepare("SELECT no_such_column").await.unwrap_err();
+    assert_eq!(bad.code(), Some(&SqlState::UNDEFINED_COLUMN));
+    drop((good, again, client, other));
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_changed_fails_once_and_then_works() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_alter", 1, "");
+    pooled
+        .site
+        .direct_sql("CREATE TABLE shifting (id int); INSERT INTO shifting VALUES (1); GRANT ALL ON shifting TO app");
+    let client = pooled.site.session("app").await;
+    let all = client.prepare("SELECT * FROM shifting").await.unwrap();
+    assert_eq!(client.query_one(&all, &[]).await.unwrap().len(), 1);
+    pooled.site.direct_sql("ALTER TABLE shifting ADD COLUMN name text");
+    let error = client.query_one(&all, &[]).await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED), "{error}");
+    // The driver believes in one column as long as it has that statement.
+    let again = client.prepare("SELECT * FROM shifting").await.unwrap();
+    assert_eq!(client.query_one(&again, &[]).await.unwrap().len(), 2);
+    drop(again);
+    drop((all, client));
+    pooled.finish();
+}
+
+#[test]
+fn pgbench_runs_each_protocol_on_two_servers() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_pgbench", 2, "");
+    run(pooled.site.program("pgbench").args(["-i", "-s", "2", "-q"]));
+    for protocol in ["simple", "extended", "prepared"] {
+        // A thread of pgbench prepares without looking after its other clients, which may have all servers in their transactions.
+        for script in
+            [&["-c", "2", "-t", "60"][..], &["-c", "8", "-S", "-t", "200"], &["-c", "8", "-S", "-C", "-t", "10"]]
+        {
+            let args = [&["-j", "2", "-M", protocol], script].concat();
+            let out = run(pooled.site.program("pgbench").args(&args));
+            assert!(stdout(&out).contains("number of failed transactions: 0"), "{args:?}: {}", stderr(&out));
+        }
+    }
+    pooled.finish();
+}
+
+#[test]
+fn drivers_run_on_a_pool() {
+    if direct() {
+        return;
+    }
+    for driver in drivers::ALL {
+        let pooled = Pooled::new(&format!("pool_{driver}"), 2, "");
+        drivers::drive_at(driver, &pooled.site);
+        pooled.finish();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_dies_in_a_pipeline_leaves_the_servers_statements_right() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_dies", 1, "");
+    let other = pooled.site.session("app").await;
+    for text in ["SELECT $1::int, 'of the dead'", "SELECT $1::int, 'of the dead too'"] {
+        let target = pooled.site.proxy.conn_str("app", &pooled.site.database);
+        let (client, connection) = tokio_postgres::connect(&target, tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let slow = client.prepare("SELECT pg_sleep($1)").await.unwrap();
+        let task = tokio::spawn(async move {
+            let (slept, prepared) = tokio::join!(client.query(&slow, &[&60_f64]), client.prepare(text));
+            (slept.is_ok(), prepared.is_ok())
+        });
+        assert!(wait_until(Duration::from_secs(10), || pooled.sleepers() == 1));
+        connection.abort();
+        assert_eq!(task.await.unwrap(), (false, false));
+        let statement = other.prepare(text).await.unwrap();
+        assert_eq!(other.query_one(&statement, &[&3]).await.unwrap().get::<_, i32>(0), 3);
+    }
+    assert_eq!(one(&other, "SELECT 1").await.unwrap(), "1");
+    drop(other);
+    pooled.finish();
+}

@@ -1,0 +1,412 @@
+//! Prepared statements of several clients over shared servers, against clients that have a server of their own each.
+
+use std::collections::{HashMap, VecDeque};
+
+use floodwall::session::statements::{Bounds, Known, Names, Parts, Passing, Plan, Shared, plan};
+use floodwall::wire::pg::frame::{client_head, server_head};
+use floodwall::wire::pg::own;
+use floodwall::wire::pg::rename::{Asked, asked, renamed};
+use proptest::prelude::*;
+
+/// A server as far as prepared statements go, from the manual's chapter "Message Flow".
+#[derive(Default)]
+struct Server {
+    named: HashMap<Vec<u8>, Vec<u8>>,
+    unnamed: Option<Vec<u8>>,
+    portal: Option<Vec<u8>>,
+    skipping: bool,
+    said: VecDeque<Vec<u8>>,
+}
+
+impl Server {
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while let Some(head) = client_head(bytes).unwrap() {
+            let (frame, rest) = bytes.split_at(usize::try_from(head.size).unwrap());
+            self.message(frame);
+            bytes = rest;
+        }
+        assert!(bytes.is_empty(), "half a message");
+    }
+
+    fn say(&mut self, code: u8, body: &[u8]) {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        self.said.push_back([&[code][..], &length, body].concat());
+    }
+
+    fn fail(&mut self, state: &str) {
+        self.say(b'E', format!("SERROR\0VERROR\0C{state}\0Mno\0\0").as_bytes());
+        self.skipping = true;
+    }
+
+    fn message(&mut self, frame: &[u8]) {
+        let head = client_head(frame).unwrap().unwrap();
+        if self.skipping && head.code != b'S' {
+            return;
+        }
+        match asked(head, frame).unwrap() {
+            Asked::Parse { name, body } => self.parse(name, body.unwrap()),
+            Asked::Bind { statement } => match self.statement(statement) {
+                Some(body) => {
+                    self.portal = Some(body);
+                    self.say(b'2', b"");
+                }
+                None => self.fail("26000"),
+            },
+            Asked::Describe { statement } => match self.statement(statement) {
+                Some(body) => {
+                    self.say(b't', &body);
+                    self.say(b'T', b"");
+                }
+                None => self.fail("26000"),
+            },
+            Asked::DescribePortal => match self.portal.clone() {
+                Some(body) => self.say(b'T', &body),
+                None => self.fail("34000"),
+            },
+            Asked::Execute => self.execute(),
+            Asked::Close { statement: b"" } => {
+                self.unnamed = None;
+                self.say(b'3', b"");
+            }
+            Asked::Close { statement } => {
+                self.named.remove(statement);
+                self.say(b'3', b"");
+            }
+            Asked::Sync => {
+                (self.skipping, self.portal) = (false, None);
+                self.say(b'Z', b"I");
+            }
+            Asked::Query => {
+                (self.unnamed, self.portal) = (None, None);
+                self.say(b'C', b"SELECT 1\0");
+                self.say(b'Z', b"I");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn parse(&mut self, name: &[u8], body: &[u8]) {
+        if name.is_empty() {
+            self.unnamed = None;
+        }
+        if body.starts_with(b"bad") {
+            self.fail("42601");
+        } else if self.named.contains_key(name) {
+            self.fail("42P05");
+        } else {
+            if name.is_empty() {
+                self.unnamed = Some(body.to_vec());
+            } else {
+                self.named.insert(name.to_vec(), body.to_vec());
+            }
+            self.say(b'1', b"");
+        }
+    }
+
+    fn statement(&self, name: &[u8]) -> Option<Vec<u8>> {
+        if name.is_empty() { self.unnamed.clone() } else { self.named.get(name).cloned() }
+    }
+
+    fn execute(&mut self) {
+        match self.portal.clone() {
+            None => self.fail("34000"),
+            Some(body) if body.starts_with(b"fail") => self.fail("22012"),
+            Some(body) if body.starts_with(b"all") => {
+                self.named.clear();
+                self.say(b'C', b"DEALLOCATE ALL\0");
+            }
+            Some(body) => {
+                self.say(b'D', &body);
+                self.say(b'C', b"SELECT 1\0");
+            }
+        }
+    }
+}
+
+/// A client: what it got over shared servers, and from a server of its own.
+#[derive(Default)]
+struct Client {
+    names: Names,
+    plan: Plan,
+    got: Vec<Vec<u8>>,
+    own: Server,
+}
+
+struct House {
+    shared: Shared,
+    servers: Vec<(Server, Known)>,
+    clients: Vec<Client>,
+    bounds: Bounds,
+}
+
+fn frame(code: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    [&[code][..], &length, body].concat()
+}
+
+fn cut(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let Some(head) = server_head(bytes).unwrap() {
+        let (frame, rest) = bytes.split_at(usize::try_from(head.size).unwrap());
+        frames.push(frame.to_vec());
+        bytes = rest;
+    }
+    frames
+}
+
+impl House {
+    fn new(servers: usize, most: usize, clients: usize) -> Self {
+        let servers = (0..servers).map(|_| (Server::default(), Known::new(most))).collect();
+        let clients = (0..clients).map(|_| Client::default()).collect();
+        Self { shared: Shared::default(), servers, clients, bounds: Bounds::default() }
+    }
+
+    fn ask(&mut self, client: usize, server: usize, frame: &[u8]) {
+        let Self { shared, servers, clients, bounds } = self;
+        let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
+        client.own.feed(frame);
+        let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"" };
+        let mut caused = plan::Caused::default();
+        let head = client_head(frame).unwrap().unwrap();
+        match client.plan.client(asked(head, frame).unwrap(), &mut parts, &mut caused) {
+            Ok(Passing::AsIs) => caused.server.extend_from_slice(frame),
+            Ok(Passing::As(name)) => {
+                let skip = renamed(head, frame, &name, &mut caused.server).unwrap();
+                caused.server.extend_from_slice(&frame[skip..]);
+            }
+            Ok(Passing::Withheld) => {}
+            Err(_) => {
+                client.plan.replaced(asked(head, frame).unwrap());
+                own::parse(b"refused", b"bad\0\0\0", &mut caused.server);
+            }
+        }
+        server.feed(&caused.server);
+        client.got.extend(cut(&caused.client));
+    }
+
+    /// Up to `count` messages of the server are taken in.
+    fn hear(&mut self, client: usize, server: usize, count: usize) {
+        let Self { shared, servers, clients, bounds } = self;
+        let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
+        for frame in server.said.drain(..count.min(server.said.len())).collect::<Vec<_>>() {
+            let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"" };
+            let mut caused = plan::Caused::default();
+            match client.plan.server(frame[0], &frame, &mut parts, &mut caused) {
+                plan::Reply::Pass => client.got.push(frame),
+                plan::Reply::Drop => {}
+                plan::Reply::OutOfStep => panic!("out of step at {}", frame.escape_ascii()),
+            }
+            client.got.extend(cut(&caused.client));
+        }
+    }
+
+    fn end(&mut self, client: usize, server: usize) {
+        self.ask(client, server, &frame(b'S', b""));
+        self.hear(client, server, usize::MAX);
+        assert!(self.clients[client].plan.is_settled());
+    }
+
+    /// What every client got is what its own server said; errors may have other words.
+    fn compare(&mut self) {
+        for client in &mut self.clients {
+            let plain = |frame: &Vec<u8>| if frame[0] == b'E' { b"E".to_vec() } else { frame.clone() };
+            let got: Vec<_> = client.got.drain(..).map(|frame| plain(&frame)).collect();
+            let own: Vec<_> = client.own.said.drain(..).map(|frame| plain(&frame)).collect();
+            let text = |frames: &[Vec<u8>]| frames.iter().map(|f| f.escape_ascii().to_string()).collect::<Vec<_>>();
+            assert_eq!(text(&got), text(&own));
+            assert_eq!(client.names.len(), client.own.named.len(), "names of the client");
+        }
+        for (server, known) in &self.servers {
+            assert!(server.named.keys().all(|name| name.starts_with(b"FLOODWALL_")));
+            assert!(server.named.len() >= known.len(), "what the books say, the server has");
+        }
+    }
+}
+
+fn parse(name: &str, text: &str) -> Vec<u8> {
+    frame(b'P', format!("{name}\0{text}\0\0\0").as_bytes())
+}
+
+fn bind(name: &str) -> Vec<u8> {
+    frame(b'B', format!("\0{name}\0\0\0\0\0\0\0").as_bytes())
+}
+
+fn describe(name: &str) -> Vec<u8> {
+    frame(b'D', format!("S{name}\0").as_bytes())
+}
+
+fn close(name: &str) -> Vec<u8> {
+    frame(b'C', format!("S{name}\0").as_bytes())
+}
+
+fn execute() -> Vec<u8> {
+    frame(b'E', &[0; 5])
+}
+
+fn codes(frames: &[Vec<u8>]) -> String {
+    frames.iter().map(|frame| char::from(frame[0])).collect()
+}
+
+#[test]
+fn a_statement_is_prepared_once_at_each_server_whoever_asks() {
+    let mut house = House::new(2, 10, 2);
+    for (client, name) in [(0, "a"), (1, "b")] {
+        house.ask(client, 0, &parse(name, "SELECT 1"));
+        house.end(client, 0);
+    }
+    assert_eq!(house.servers[0].0.named.len(), 1);
+    for (client, name) in [(0, "a"), (1, "b"), (0, "a")] {
+        house.ask(client, 1, &bind(name));
+        house.ask(client, 1, &execute());
+        house.end(client, 1);
+    }
+    assert_eq!(house.servers[1].0.named.len(), 1);
+    house.compare();
+}
+
+#[test]
+fn a_name_that_looks_like_ours_reaches_nobody_else() {
+    let mut house = House::new(1, 10, 2);
+    house.ask(0, 0, &parse("secret", "SELECT 1"));
+    house.end(0, 0);
+    for frame in [bind("FLOODWALL_1"), describe("FLOODWALL_1")] {
+        house.ask(1, 0, &frame);
+        house.end(1, 0);
+    }
+    house.ask(1, 0, &close("FLOODWALL_1"));
+    house.end(1, 0);
+    assert_eq!(codes(&house.clients[1].got), "EZEZ3Z");
+    house.ask(0, 0, &bind("secret"));
+    house.end(0, 0);
+    house.compare();
+}
+
+#[test]
+fn an_unnamed_statement_of_another_client_is_never_bound() {
+    let mut house = House::new(1, 10, 2);
+    house.ask(0, 0, &parse("", "SELECT 'mine'"));
+    house.end(0, 0);
+    house.ask(1, 0, &bind(""));
+    house.end(1, 0);
+    assert_eq!(codes(&house.clients[1].got), "EZ");
+    house.ask(1, 0, &parse("", "SELECT 'theirs'"));
+    house.end(1, 0);
+    house.ask(0, 0, &bind(""));
+    house.ask(0, 0, &execute());
+    house.end(0, 0);
+    assert_eq!(codes(&house.clients[0].got), "1Z2DCZ");
+    house.compare();
+}
+
+#[test]
+fn all_of_one_client_is_nothing_of_another() {
+    let mut house = House::new(1, 10, 2);
+    for client in [0, 1] {
+        house.ask(client, 0, &parse("a", "SELECT 1"));
+        house.end(client, 0);
+    }
+    for asked in [parse("", "all"), bind(""), execute()] {
+        house.ask(0, 0, &asked);
+    }
+    house.end(0, 0);
+    for client in [1, 0] {
+        house.ask(client, 0, &bind("a"));
+        house.ask(client, 0, &execute());
+        house.end(client, 0);
+    }
+    assert_eq!(codes(&house.clients[1].got), "1Z2DCZ");
+    assert!(codes(&house.clients[0].got).ends_with("EZ"));
+    house.compare();
+}
+
+#[test]
+fn a_plan_whose_result_has_changed_is_made_anew_at_the_next_try() {
+    let mut house = House::new(1, 10, 1);
+    house.ask(0, 0, &parse("a", "SELECT * FROM t"));
+    house.end(0, 0);
+    house.ask(0, 0, &bind("a"));
+    let said = &mut house.servers[0].0.said;
+    *said = [frame(b'E', b"SERROR\0C0A000\0Mcached plan must not change result type\0\0")].into();
+    house.hear(0, 0, 1);
+    house.end(0, 0);
+    house.clients[0].got.clear();
+    house.ask(0, 0, &bind("a"));
+    let said: Vec<_> = house.servers[0].0.said.iter().map(|frame| frame[0]).collect();
+    assert_eq!(said, b"312", "closed, prepared, bound");
+    house.end(0, 0);
+    assert_eq!(codes(&house.clients[0].got), "2Z");
+}
+
+#[test]
+fn syncs_that_a_copy_swallows_are_not_waited_for() {
+    let mut house = House::new(1, 10, 1);
+    for asked in [parse("", "COPY"), bind(""), execute(), frame(b'S', b"")] {
+        house.ask(0, 0, &asked);
+    }
+    let said = &mut house.servers[0].0.said;
+    *said = [frame(b'1', b""), frame(b'2', b""), frame(b'G', b"\0\0\0")].into();
+    house.hear(0, 0, 3);
+    assert!(!house.clients[0].plan.is_settled());
+    let client = &mut house.clients[0];
+    let (server, known) = &mut house.servers[0];
+    let mut parts =
+        Parts { shared: &mut house.shared, names: &mut client.names, known, bounds: Bounds::default(), path: b"" };
+    let mut caused = plan::Caused::default();
+    for asked in [Asked::Silent, Asked::Sync, Asked::CopyEnd, Asked::Sync] {
+        assert_eq!(client.plan.client(asked, &mut parts, &mut caused), Ok(Passing::AsIs));
+    }
+    server.said = [frame(b'C', b"COPY 0\0"), frame(b'Z', b"I")].into();
+    house.hear(0, 0, 2);
+    assert!(house.clients[0].plan.is_settled());
+}
+
+#[test]
+fn a_client_that_may_keep_no_more_is_refused_and_goes_on() {
+    let mut house = House::new(1, 10, 1);
+    house.bounds.statements = 1;
+    for asked in [parse("a", "SELECT 1"), parse("b", "SELECT 2"), bind("a")] {
+        house.ask(0, 0, &asked);
+    }
+    house.end(0, 0);
+    assert_eq!(codes(&house.clients[0].got), "1EZ");
+    house.ask(0, 0, &bind("a"));
+    house.end(0, 0);
+    assert_eq!(codes(&house.clients[0].got), "1EZ2Z");
+    assert_eq!(house.clients[0].names.len(), 1);
+}
+
+const NAMES: [&str; 5] = ["", "a", "b", "c", "FLOODWALL_1"];
+const TEXTS: [&str; 6] = ["SELECT 1", "SELECT 2", "SELECT 3", "bad", "fail", "SELECT 4"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn clients_that_share_servers_see_what_they_would_see_alone(
+        most in 1_usize..5,
+        pipelines in proptest::collection::vec(
+            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..10, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
+            1..12,
+        )
+    ) {
+        let mut house = House::new(2, most, 3);
+        for (client, server, steps) in pipelines {
+            for (kind, name, text, heard) in steps {
+                let (name, text) = (NAMES[name], TEXTS[text]);
+                let asked = match kind {
+                    0..=2 => parse(name, text),
+                    3 | 4 => bind(name),
+                    5 => execute(),
+                    6 => describe(name),
+                    7 => close(name),
+                    8 => frame(b'D', b"P\0"),
+                    _ => frame(b'Q', b"SELECT 1\0"),
+                };
+                house.ask(client, server, &asked);
+                house.hear(client, server, heard);
+            }
+            house.end(client, server);
+            house.compare();
+        }
+    }
+}

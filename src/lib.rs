@@ -23,6 +23,8 @@
 //!    refusal.
 //!    What is only known while a statement runs is counted there by frame heads; `relay::group` says what has to wait, `relay::stage`
 //!    what becomes of a group that is guarded or cut.
+//!    Its server comes from a [`session::relay::Source`]: one of its own, or with `pool = "transaction"` one that [`server::pool`] lends for
+//!    each transaction ([`session::lending`]).
 //! 4. [`session::judge`] gets the facts of a text from the worker's caches ([`session::reader`]), or waits for its analyst, and asks the
 //!    [`guard`]. What comes beside a text (values, fetches, pipelines, COPY data) is judged in [`session::bound`]. Verdicts are values; the
 //!    words are in [`client::refuse`] alone.
@@ -47,6 +49,7 @@
 //!   believes ([`wire::pg::phase`]).
 //! - A session owns no buffer while it is idle. Every queue, cache and held frame has a bound; frames beyond 64 KiB count against
 //!   `[limits] memory`.
+//! - A lent server goes back when nothing is owed, half sent or half read, no transaction is open, and no cancel is on its way to it.
 //! - Every permit, gauge and cancel key gives back on drop.
 //! - No parser runs on a worker, none on raw text, and none on a shape that was read before.
 //! - A rule that panics is out of order until RELOAD, alone and loudly; its statement is judged by the others.
@@ -55,8 +58,8 @@
 //!
 //! # Seams for what comes next
 //!
-//! MySQL is another [`wire::Protocol`]; TLS another stream for the relay, which takes any `AsyncRead + AsyncWrite`; pooling takes the place of
-//! `session::serve`'s one server for each client; own logins that of `session::login`.
+//! MySQL is another [`wire::Protocol`]; TLS another stream for the relay, which takes any `AsyncRead + AsyncWrite`. What a session leaves in a
+//! lent server is known where it is given back: `session::lending::borrowed`, and [`server::pooled::Server`] carries what is known of it.
 
 pub mod guard;
 pub mod sql;
@@ -69,6 +72,8 @@ pub mod address;
 pub mod admin;
 #[cfg(feature = "proxy")]
 pub mod app;
+#[cfg(feature = "proxy")]
+pub mod auth;
 #[cfg(feature = "proxy")]
 pub mod catalog;
 #[cfg(feature = "proxy")]

@@ -43,6 +43,8 @@ pub enum Activity {
     FailedTransaction = 4,
     /// Held back by PAUSE.
     Paused = 5,
+    /// Waiting for a server of its pool.
+    Waiting = 6,
 }
 
 impl Activity {
@@ -55,6 +57,7 @@ impl Activity {
             Self::IdleInTransaction => "idle in transaction",
             Self::FailedTransaction => "failed transaction",
             Self::Paused => "paused",
+            Self::Waiting => "waiting",
         }
     }
 
@@ -65,6 +68,7 @@ impl Activity {
             3 => Self::IdleInTransaction,
             4 => Self::FailedTransaction,
             5 => Self::Paused,
+            6 => Self::Waiting,
             _ => Self::Login,
         }
     }
@@ -97,8 +101,9 @@ pub struct Entry {
     pub peer: Endpoint,
     /// The server that it uses.
     pub server: Endpoint,
-    /// Which choice of server it goes by; a later one makes it leave.
-    pub server_generation: u64,
+    server_generation: AtomicU64,
+    /// Its servers are lent for a transaction each.
+    lent: bool,
     /// `clock::uptime_ms` at the login.
     pub since_ms: u64,
     server_pid: AtomicI32,
@@ -110,7 +115,25 @@ pub struct Entry {
     waker: OnceLock<Waker>,
 }
 
+/// Stands for no choice of server.
+const NONE: u64 = u64::MAX;
+
 impl Entry {
+    /// Which choice of server the server goes by that it has now; `None` while it has none.
+    pub fn server_generation(&self) -> Option<u64> {
+        Some(self.server_generation.load(Ordering::Relaxed)).filter(|generation| *generation != NONE)
+    }
+
+    /// Notes the choice of the server that it has been lent; `None` where it gives it back.
+    pub fn set_server_generation(&self, generation: Option<u64>) {
+        self.server_generation.store(generation.unwrap_or(NONE), Ordering::Relaxed);
+    }
+
+    /// True where its servers are lent for a transaction each.
+    pub const fn is_lent(&self) -> bool {
+        self.lent
+    }
+
     /// Process id of the server connection; 0 until the server has told it.
     pub fn server_pid(&self) -> i32 {
         self.server_pid.load(Ordering::Relaxed)
@@ -196,8 +219,8 @@ pub struct Newcomer {
     pub peer: Endpoint,
     /// The server it uses.
     pub server: Endpoint,
-    /// Which choice of server it goes by.
-    pub server_generation: u64,
+    /// Which choice of server it goes by; `None` where its servers are lent.
+    pub server_generation: Option<u64>,
 }
 
 impl Roster {
@@ -210,7 +233,8 @@ impl Roster {
             client: newcomer.client,
             peer: newcomer.peer,
             server: newcomer.server,
-            server_generation: newcomer.server_generation,
+            server_generation: AtomicU64::new(newcomer.server_generation.unwrap_or(NONE)),
+            lent: newcomer.server_generation.is_none(),
             since_ms: now_ms,
             server_pid: AtomicI32::new(0),
             activity: AtomicU8::new(Activity::Login as u8),
@@ -255,6 +279,13 @@ impl Roster {
 pub struct Seat {
     roster: Arc<Roster>,
     entry: Arc<Entry>,
+}
+
+impl Seat {
+    /// The entry itself.
+    pub fn entry(&self) -> Arc<Entry> {
+        Arc::clone(&self.entry)
+    }
 }
 
 impl std::ops::Deref for Seat {

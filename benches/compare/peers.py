@@ -318,7 +318,8 @@ class PooledFloodwall(Floodwall):
     config_name = "pool.toml"
 
     def argv(self) -> list:
-        self.write("users.toml", f'[[user]]\nname = "{USER}"\n')
+        (self.folder / "compare").mkdir(exist_ok=True)
+        self.write("compare/users.toml", (ROOT / "benches/compare/users.toml").read_text())
         return super().argv()
 
 

@@ -10,8 +10,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use floodwall::auth::derive::Deriver;
 use floodwall::catalog::Catalog;
 use floodwall::client::admission::Admission;
+use floodwall::client::login::Logins;
 use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::control::Control;
@@ -22,10 +24,11 @@ use floodwall::session::beat::Beat;
 use floodwall::session::cancel::Keys;
 use floodwall::session::house::{Common, Current, House, Settings};
 use floodwall::session::ledger::Ledger;
+use floodwall::session::lending::Lending;
 use floodwall::session::local::Local;
 use floodwall::session::memory::Budget;
 use floodwall::session::policy::Policies;
-use floodwall::session::relay::Relay;
+use floodwall::session::relay::{Owned, Relay};
 use floodwall::session::welcome::{Permits, Stay};
 use floodwall::telemetry::shapes::Shapes;
 use floodwall::telemetry::{Gate, Metrics};
@@ -148,7 +151,7 @@ impl Worker {
 
     async fn session(&self, client: DuplexStream, server: DuplexStream) {
         let ledger = Ledger::new(Arc::clone(&self.house), Rc::clone(&self.local), self.stay().await);
-        let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&self.local.lent), ledger);
+        let relay = Relay::<Pg, _, _, _>::new(client, Owned(server), Rc::clone(&self.local.lent), ledger);
         drop(Box::new(relay).run().await);
     }
 
@@ -171,12 +174,12 @@ impl Worker {
         let label = Arc::clone(client.label());
         let endpoint = |port: u16| std::net::SocketAddr::from((address, port)).into();
         let newcomer =
-            Newcomer { identity, client: label, peer: endpoint(1), server: endpoint(5432), server_generation: 0 };
+            Newcomer { identity, client: label, peer: endpoint(1), server: endpoint(5432), server_generation: Some(0) };
         Stay {
             seat: common.roster.join(newcomer),
             key: None,
-            gauges: [common.metrics.client_connected("main"), common.metrics.server_connected("main")],
-            permits: Permits { client, house, server },
+            gauges: (common.metrics.client_connected("main"), Some(common.metrics.server_connected("main"))),
+            permits: Permits { client, house, server: Some(server) },
         }
     }
 }
@@ -210,8 +213,10 @@ fn house(config: &Config) -> Arc<House> {
     Arc::new(House {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
+        lending: Lending::new(listener, 1),
         catalog: Catalog::start(listener),
         nodes: Nodes::new(listener),
+        logins: Arc::new(Logins::new(config, listener, Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current),
         common: Arc::new(common),
     })

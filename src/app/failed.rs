@@ -40,6 +40,9 @@ pub enum Failed {
     /// The rules could not be built.
     #[error(transparent)]
     Rules(#[from] RulesRefused),
+    /// The system has no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
     /// Threads, runtimes or signals.
     #[error(transparent)]
     Io(#[from] io::Error),

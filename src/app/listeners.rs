@@ -1,18 +1,29 @@
 //! Opens the listeners of a configuration and builds what their sessions share.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
 
 use super::Failed;
 use super::given::Given;
+use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::door::{Door, Sharing};
+use crate::client::login::Logins;
+use crate::clock;
 use crate::config::{Config, Listener};
 use crate::guard::SettingError;
 use crate::guard::pass::Key;
+use crate::server::connect::connect;
 use crate::server::nodes::{Choice, Nodes};
 use crate::session::house::{Common, Current, House, Settings};
+use crate::session::lending::Lending;
 use crate::session::policy::Policies;
+
+/// How long a dial for verifiers may take.
+const DIAL: Duration = Duration::from_secs(5);
 
 /// One open listener.
 #[derive(Debug)]
@@ -24,30 +35,47 @@ pub(super) struct Open {
 
 /// Opens all listeners, or none.
 pub(super) fn open(config: &Config, common: &Arc<Common>) -> Result<Vec<Open>, Failed> {
+    // Half of the cores: keys are derived beside the data path, not in its place.
+    let deriver = Deriver::new(config.workers / 2)?;
     let mut given = Given::take();
-    let open = config.listeners.iter().map(|listener| open_one(config, listener, common, &mut given)).collect();
+    let mut open = Vec::new();
+    for listener in &config.listeners {
+        let doors = doors(listener, &mut given)?;
+        open.push(open_one(config, listener, common, &deriver, doors)?);
+    }
     given.warn_of_rest();
-    open
+    Ok(open)
 }
 
-fn open_one(config: &Config, listener: &Listener, common: &Arc<Common>, given: &mut Given) -> Result<Open, Failed> {
-    let sharing = if listener.entry.reuse_port { Sharing::HandOver } else { Sharing::Alone };
-    let doors = doors(listener, sharing, given)?;
+fn open_one(
+    config: &Config,
+    listener: &Listener,
+    common: &Arc<Common>,
+    deriver: &Arc<Deriver>,
+    doors: Vec<Door>,
+) -> Result<Open, Failed> {
     let nodes = Nodes::new(listener);
     tracing::info!(listener = listener.name, address = %listener.bind, servers = ?listener.servers, "listening");
     let house = House {
         name: listener.name.as_str().into(),
         admission: Admission::new(config, &listener.name),
+        lending: Lending::new(listener, config.workers),
         catalog: Catalog::start(listener),
         nodes,
+        logins: Arc::new(Logins::new(config, listener, Arc::clone(deriver))?),
         settings: Settings::new(current(config, listener)?),
         common: Arc::clone(common),
     };
-    Ok(Open { doors, sharing, house: Arc::new(house) })
+    Ok(Open { doors, sharing: sharing(listener), house: Arc::new(house) })
+}
+
+fn sharing(listener: &Listener) -> Sharing {
+    if listener.entry.reuse_port { Sharing::HandOver } else { Sharing::Alone }
 }
 
 /// A listener's port and its Unix socket, each as the service manager gave it, or opened here.
-fn doors(listener: &Listener, sharing: Sharing, given: &mut Given) -> Result<Vec<Door>, Failed> {
+fn doors(listener: &Listener, given: &mut Given) -> Result<Vec<Door>, Failed> {
+    let sharing = sharing(listener);
     let failed =
         |place: &dyn ToString, source| Failed::Bind { name: listener.name.clone(), place: place.to_string(), source };
     let port = match given.port(listener.bind) {
@@ -85,4 +113,18 @@ pub(super) fn current(config: &Config, listener: &Listener) -> Result<Current, R
 #[error("[rules]: {}", .errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct RulesRefused {
     errors: Vec<SettingError>,
+}
+
+/// Runs what asks the server for verifiers, for as long as newcomers are welcome.
+pub(super) async fn ask_for_verifiers(open: &[Open]) {
+    join_all(open.iter().map(|open| ask_for_verifiers_of(&open.house))).await;
+}
+
+async fn ask_for_verifiers_of(house: &House) {
+    let dial = || async {
+        let until = clock::now() + DIAL;
+        let dialled = connect(&house.nodes, until, until).await;
+        dialled.map(|reached| reached.stream).map_err(|unreachable| unreachable.why)
+    };
+    house.logins.lookup().run(dial).await;
 }

@@ -157,6 +157,7 @@ impl App {
             join_all(self.open.iter().map(|open| open.house.nodes.run())),
             join_all(self.open.iter().map(|open| follow_primary(&open.house))),
             herald::watchdog(),
+            listeners::ask_for_verifiers(&self.open),
             self.tick(),
             self.wake_after_pauses(),
             shutdown::watch(&self.common.control),
@@ -197,7 +198,7 @@ fn start_workers(config: &Config, common: &Arc<Common>, beat: &Arc<Beat>) -> io:
         let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
         let means = Means { cache_bytes, ceiling, memory, metrics };
         let local = Local::start(means, Arc::clone(&common.shapes), Arc::clone(&beat))?;
-        let local = Rc::new(local);
+        let local = Rc::new(local.of_worker(number));
         Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
     })
 }

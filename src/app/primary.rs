@@ -12,8 +12,10 @@ pub(super) fn leave_past_servers(common: &Common, house: &House) {
     }
     let sessions = common.roster.list();
     for entry in sessions.iter().filter(|entry| entry.identity.listener == house.name) {
-        match house.nodes.outdated(entry.server_generation) {
+        match entry.server_generation().and_then(|generation| house.nodes.outdated(generation)) {
             None => {}
+            // A server that was lent is not given back to its pool: its session stays.
+            Some(Leave::AtBoundary) if entry.is_lent() => {}
             Some(Leave::AtBoundary) => entry.signal(Signal::Drain),
             Some(Leave::Now) => entry.signal(Signal::Shutdown),
         }

@@ -61,6 +61,8 @@ impl Reloader {
             house.admission.reload(&config);
             house.nodes.reload(&current.listener);
             follow(&house.catalog, &house.nodes.primary(), &current.listener);
+            house.lending.reload(&current.listener);
+            house.logins.reload(&config, &current.listener);
             house.settings.swap(current);
         }
         self.accounts.replace(&config.admin.users);

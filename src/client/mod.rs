@@ -1,8 +1,10 @@
 //! The front: who comes in, and what those read who do not.
 
+pub mod access;
 pub mod admission;
 pub mod door;
 pub mod listener;
+pub mod login;
 pub mod matching;
 pub mod proxied;
 pub mod refuse;

@@ -4,10 +4,12 @@
 //! 53300 for what may pass later (`guards.md` 1.4: libraries retry the classes 08, 40, 53 and 57).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::admission::{Denied, Disclose, Reason};
 use crate::guard::Breach;
 use crate::guard::limits::{self, TimeLimit};
+use crate::units::display_bytes;
 use crate::wire::{Malformed, Refusal, Severity};
 
 /// Will never pass, however often it is tried.
@@ -28,6 +30,8 @@ const SHUTDOWN: &str = "57P01";
 const NOT_NOW: &str = "57P03";
 /// The login is not accepted.
 const AUTHORIZATION: &str = "28000";
+/// The password is wrong.
+const WRONG_PASSWORD: &str = "28P01";
 /// A statement was cancelled.
 const CANCELLED: &str = "57014";
 /// The server's own for a transaction that stays idle.
@@ -116,6 +120,35 @@ fn cap_hint(rule: &str) -> &'static str {
             "Close connections that are not in use, use a connection pool of bounded size, or raise the cap. SHOW CAPS on the console tells all caps."
         }
     }
+}
+
+/// Too many statements wait for a server of one pool.
+pub fn pool_queue_full(waiting: usize) -> Refusal {
+    let message = format!("all servers of this pool are in use, and {waiting} statements wait for one already");
+    statement(LATER, "pool_queue_length", &message, "Try again later; SHOW POOLS on the console tells who waits.")
+}
+
+/// A statement waited too long for a server of its pool.
+pub fn pool_waited(waited: Duration, why: Option<String>) -> Refusal {
+    let message = format!("no server of this pool was free within {:.1} s", waited.as_secs_f64());
+    let hint = "Shorten transactions, or raise `pool_size` or `query_wait_timeout`.";
+    let detail = why.map_or_else(String::new, |why| format!("The pool could not grow: {why}."));
+    Refusal { detail, ..statement(LATER, "query_wait_timeout", &message, hint) }
+}
+
+/// A pool has no server, and none could be made.
+pub fn pool_has_no_server(why: &str) -> Refusal {
+    statement(UNREACHABLE, "server", why, "Try again; if that fails, look at the server and at its log.")
+}
+
+/// A statement was cancelled before it had a server.
+pub fn cancelled_while_waiting() -> Refusal {
+    let what = "the statement was cancelled on the client's request while it waited for a server";
+    statement(CANCELLED, "cancel", what, "")
+}
+
+fn statement(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
+    Refusal { severity: Severity::Error, ..fatal(sqlstate, rule, message, hint) }
 }
 
 /// A statement that a rule refuses.
@@ -221,6 +254,57 @@ pub fn trusted() -> Refusal {
         "the server asked for no password, and this client is not on the same host as Floodwall",
         "Ask for a password in pg_hba.conf for Floodwall's address, or set `allow_trust = true` on the listener.",
     )
+}
+
+/// A client that did not prove who it is: PostgreSQL's own words, since programs know them, whether the name exists or not.
+pub fn wrong_password(user: &str) -> Refusal {
+    Refusal {
+        severity: Severity::Fatal,
+        sqlstate: WRONG_PASSWORD,
+        rule: Cow::Borrowed("login"),
+        message: format!("password authentication failed for user \"{}\"", display_bytes(user.as_bytes())),
+        detail: String::new(),
+        hint: String::new(),
+    }
+}
+
+/// No `[[access]]` entry lets this client in.
+pub fn no_access(user: &str, database: &str) -> Refusal {
+    let (user, database) = (display_bytes(user.as_bytes()), display_bytes(database.as_bytes()));
+    let message = format!("no [[access]] entry lets user \"{user}\" in to database \"{database}\" from this address");
+    fatal(AUTHORIZATION, "access", &message, "Ask whoever runs Floodwall; the entries stand in its configuration.")
+}
+
+/// The server could not be asked for a user's verifier.
+pub fn no_verifier() -> Refusal {
+    let message = "the server could not be asked how this user logs in";
+    fatal(UNREACHABLE, "server", message, "See that the server runs, and what Floodwall's log says of auth_query.")
+}
+
+/// Keys could not be derived.
+pub fn not_derived(why: &str) -> Refusal {
+    fatal(LATER, "login", why, "Many logins are in progress: try again shortly.")
+}
+
+/// A start-up packet that is no UTF-8, where Floodwall logs in to the server itself.
+pub fn not_utf8() -> Refusal {
+    let hint = "Write user, database and options in UTF-8; set other encodings in the session.";
+    fatal(PROTOCOL, "login", "the start-up packet is not UTF-8", hint)
+}
+
+/// The client has proven who it is, and the server did not let Floodwall in under its name.
+pub fn server_login(user: &str, why: &str) -> Refusal {
+    let user = display_bytes(user.as_bytes());
+    let message = format!("the server did not let Floodwall in as \"{user}\": {why}");
+    let hint = "The client's own login was right. Compare what Floodwall knows of this user with what the server stores, and \
+                look at pg_hba.conf for Floodwall's address.";
+    fatal(AUTHORIZATION, "server_login", &message, hint)
+}
+
+/// The server has no connection left.
+pub fn server_full(why: &str) -> Refusal {
+    let hint = "Lower `max_server_connections` below what the server has, or close connections that go past Floodwall.";
+    fatal(LATER, "server", &format!("the server has no connection left: {why}"), hint)
 }
 
 /// A replication connection that no `[[client]]` allows.

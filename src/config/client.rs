@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 use super::context::{Context, RulesTable};
 use super::document::{Document, Section};
 use super::problem::Fault;
-use super::{Config, value};
+use super::{Config, Listener, value};
 
 /// `[[client]]`: every entry that matches applies, all together.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +95,12 @@ fn resolve_caps(mut section: Section<'_>) -> (Option<usize>, Option<u32>) {
     caps
 }
 
+/// The listeners whose names a glob matches.
+pub(super) fn listeners_of<'c>(config: &'c Config, glob: &str) -> Vec<&'c Listener> {
+    let glob = WildMatch::new(glob);
+    config.listeners.iter().filter(|listener| glob.matches(&listener.name)).collect()
+}
+
 /// What only the whole file can show: names used twice, listeners that do not exist.
 pub(super) fn check(config: &Config, document: &Document<'_>) {
     for (index, client) in config.clients.iter().enumerate() {
@@ -106,8 +112,7 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
             let message = format!("\"{}\" is the name of an earlier client", client.name);
             document.error(&path(&["name"]), Fault::new(message));
         }
-        let glob = WildMatch::new(&client.matches.listener);
-        if !config.listeners.iter().any(|listener| glob.matches(&listener.name)) {
+        if listeners_of(config, &client.matches.listener).is_empty() {
             let message = format!("no listener is called \"{}\", so this entry never applies", client.matches.listener);
             document.warn(&path(&["match", "listener"]), Fault::new(message));
         }

@@ -6,6 +6,7 @@
 //!
 //! A running process never changes a `Config`: a reload builds a whole new one and swaps it.
 
+mod access;
 mod admin;
 mod break_glass;
 mod caps;
@@ -19,19 +20,22 @@ mod resolve;
 mod restart;
 mod show;
 mod surroundings;
+mod users;
 mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use access::{AccessMethod, AccessRule};
 pub use admin::{Admin, AdminUser, Role};
 pub use caps::{Caps, ClientCaps, KeyPart, Over};
 pub use client::{ClientMatch, ClientRule};
 pub use context::{RulesCheck, RulesTable};
-pub use listener::{Entry, Listener, Login, Monitor, Pool, Tls};
+pub use listener::{AuthQuery, Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, Users};
 pub use problem::{Problem, Problems, SettingError};
 pub use resolve::{Loaded, load, load_break_glass, load_console, read};
 pub use surroundings::{Process, SecretSource, Surroundings};
+pub use users::{User, UserSecret};
 
 /// Everything that `config.toml` says, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +54,8 @@ pub struct Config {
     pub caps: Caps,
     /// The `[[client]]` entries in file order.
     pub clients: Vec<ClientRule>,
+    /// The `[[access]]` entries in file order; none: everybody may come in.
+    pub access: Vec<AccessRule>,
     /// The raw `[rules]` table: read by `guard::Guard::build`.
     pub rules: toml::Table,
     /// Signs break-glass passes; `None`: there are none.

@@ -8,7 +8,9 @@ use super::context::{Context, RulesCheck, RulesTable};
 use super::document::{Document, Section};
 use super::problem::{Fault, Problem, Problems, not_yet};
 use super::surroundings::Surroundings;
-use super::{Config, Limits, Log, LogFormat, Secret, admin, break_glass, caps, client, defaults, listener, value};
+use super::{
+    Config, Limits, Log, LogFormat, Secret, access, admin, break_glass, caps, client, defaults, listener, value,
+};
 
 /// A configuration that may be run, and what its author should know about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +73,7 @@ fn resolve(text: &str, context: &Context<'_>) -> Result<(Config, Vec<Problem>), 
     admin::check(&config.admin, &document);
     listener::check(&config, &document);
     client::check(&config, &document);
+    access::check(&config, &document);
     let (errors, warnings) = document.into_problems();
     if errors.is_empty() { Ok((config, warnings)) } else { Err(errors) }
 }
@@ -84,6 +87,7 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
     let listeners = resolve_listeners(&mut root, context);
     let caps = caps::resolve(root.section("caps"));
     let clients = root.sections("client").into_iter().map(|section| client::resolve(section, context)).collect();
+    let access = root.sections("access").into_iter().filter_map(access::resolve).collect();
     let rules = resolve_rules(&root.section("rules"), context);
     let break_glass = break_glass::resolve(root.section("break_glass"), context);
     let log = resolve_log(root.section("log"));
@@ -98,6 +102,7 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
         listeners,
         caps,
         clients,
+        access,
         rules,
         break_glass,
         log,

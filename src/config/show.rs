@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
-use super::{Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Monitor};
+use super::{
+    AccessRule, Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Login, Monitor, Pool, PoolMode,
+};
 use crate::units::{ByteSize, display_duration};
 
 impl Config {
@@ -68,6 +70,7 @@ fn parts(config: &Config) -> Vec<Part> {
     parts.extend(config.admin.users.iter().map(admin_user));
     parts.extend(config.listeners.iter().map(listener));
     parts.extend(caps(&config.caps));
+    parts.extend(config.access.iter().enumerate().map(|(index, rule)| access(index, rule)));
     parts.extend(config.clients.iter().map(client));
     parts.extend(rules(&config.rules));
     parts.push(break_glass(config));
@@ -119,7 +122,7 @@ fn listener(listener: &Listener) -> Part {
         Some(count) => number("max_server_connections", count),
         None => note("max_server_connections", "learnt from the server"),
     };
-    let keys = vec![
+    let mut keys = vec![
         pair("name", listener.name.as_str()),
         pair("protocol", "postgres"),
         pair("bind", listener.bind.to_string()),
@@ -128,12 +131,26 @@ fn listener(listener: &Listener) -> Part {
         ("reuse_port".to_owned(), Shown::Value(Value::Boolean(listener.entry.reuse_port))),
         ("servers".to_owned(), Shown::Value(Value::Array(servers))),
         pair("server_check_interval", display_duration(listener.server_check_interval)),
-        pair("login", "relay"),
-        pair("pool", "session"),
+        pair("login", listener.login.label()),
+        pair("pool", listener.pool.mode.label()),
         max_server_connections,
         ("allow_trust".to_owned(), Shown::Value(Value::Boolean(listener.allow_trust))),
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),
     ];
+    match &listener.login {
+        Login::Relay => {}
+        Login::Users(users) => keys.push(pair("users_file", users.file.display().to_string())),
+        Login::Query(query) => {
+            keys.push(pair("auth_query", query.query.as_str()));
+            let asks = Monitor {
+                user: query.user.clone(),
+                password: query.password.clone(),
+                database: query.database.clone(),
+            };
+            keys.push(("auth".to_owned(), monitor(&asks).1));
+        }
+    }
+    keys.extend(pool(&listener.pool));
     entry("listener", &listener.name, keys)
 }
 
@@ -151,6 +168,23 @@ fn proxies(listener: &Listener) -> (String, Shown) {
     }
     let networks = networks.iter().map(|network| Value::from(network.to_string())).collect();
     ("proxy_protocol_from".to_owned(), Shown::Value(Value::Array(networks)))
+}
+
+/// What bounds pools, where there are any.
+fn pool(pool: &Pool) -> Vec<(String, Shown)> {
+    if pool.mode == PoolMode::Session {
+        return Vec::new();
+    }
+    vec![
+        number("pool_size", pool.size),
+        number("min_pool_size", pool.min_size),
+        number("min_guaranteed_pool_size", pool.min_guaranteed_size),
+        number("max_server_logins", pool.max_server_logins),
+        pair("server_idle_timeout", display_duration(pool.server_idle_timeout)),
+        pair("server_lifetime", display_duration(pool.server_lifetime)),
+        pair("query_wait_timeout", display_duration(pool.query_wait_timeout)),
+        number("pool_queue_length", pool.queue_length),
+    ]
 }
 
 fn monitor(monitor: &Monitor) -> (String, Shown) {
@@ -181,6 +215,18 @@ fn caps(caps: &Caps) -> [Part; 3] {
         table("caps.address", vec![number("max_connections", caps.address_max_connections)]),
         table("caps.client", client),
     ]
+}
+
+fn access(index: usize, rule: &AccessRule) -> Part {
+    let named = [("listener", &rule.listener), ("user", &rule.user), ("database", &rule.database)];
+    let mut keys: Vec<_> = named.into_iter().map(|(key, text)| pair(key, text.as_str())).collect();
+    if !rule.addresses.is_empty() {
+        let addresses = rule.addresses.iter().map(|network| Value::from(network.to_string())).collect();
+        keys.push(("address".to_owned(), Shown::Value(Value::Array(addresses))));
+    }
+    keys.extend(rule.tls.map(|tls| ("tls".to_owned(), Shown::Value(Value::Boolean(tls)))));
+    keys.push(pair("method", rule.method.label()));
+    entry("access", &index.to_string(), keys)
 }
 
 fn client(client: &ClientRule) -> Part {

@@ -37,6 +37,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
         Self { stream, buf: BytesMut::new() }
     }
 
+    /// The stream itself.
+    pub const fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// The bytes at hand.
     pub fn peek(&self) -> &[u8] {
         &self.buf

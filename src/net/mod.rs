@@ -1,6 +1,7 @@
 //! Sockets and whole frames on them. Knows bytes and the protocols' heads, nothing of policy.
 
 pub mod arrived;
+pub mod detached;
 pub mod framed;
 pub mod proxy_protocol;
 pub mod socket;

@@ -1,11 +1,13 @@
 //! Logs in to a server in a client's name, where Floodwall itself has checked who the client is.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
+use super::prove::Login;
+use crate::auth::Proof;
 use crate::net::framed::{Broken, Framed};
 use crate::net::stream::Stream;
 use crate::units::display_bytes;
-use crate::wire::pg::auth::{Authentication, authentication, backend_key};
+use crate::wire::pg::auth::backend_key;
 use crate::wire::pg::code::server;
 use crate::wire::pg::frame;
 use crate::wire::pg::reply::{self, Parameter};
@@ -13,6 +15,10 @@ use crate::wire::{Failure, Malformed};
 
 /// Protocol 3.0.
 const VERSION: u32 = 3 << 16;
+/// The longest message of the server's that is passed on, in bytes.
+const WORDS_MAX: usize = 1000;
+/// The most parameters that a server may report; PostgreSQL 18 reports sixteen.
+const PARAMETERS_MAX: usize = 256;
 
 /// As whom to log in.
 #[derive(Debug, Clone)]
@@ -23,6 +29,8 @@ pub struct Account {
     pub database: String,
     /// Further start-up parameters, in this order.
     pub parameters: Vec<(String, String)>,
+    /// With what.
+    pub proof: Proof,
 }
 
 /// A server connection that has just logged in and is ready.
@@ -38,15 +46,32 @@ pub struct Fresh {
     pub parameters: Vec<Parameter>,
 }
 
+/// A server's refusal.
+#[derive(Debug)]
+pub struct Rejection {
+    /// What it says to a program.
+    pub failure: Failure,
+    /// What it says to people, cut at 1,000 bytes.
+    pub message: String,
+    /// The whole ErrorResponse, as it came.
+    pub words: Bytes,
+}
+
 /// Why a server did not let us in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginFailed {
     /// It said no.
-    #[error("the server refused the login ({})", display_bytes(&.0.sqlstate))]
-    Rejected(Failure),
+    #[error("the server refused the login ({}): {}", display_bytes(&.0.failure.sqlstate), .0.message)]
+    Rejected(Box<Rejection>),
     /// It wants a proof that we do not have.
-    #[error("the server wants a password, and Floodwall has none")]
-    NoProof,
+    #[error("{0}")]
+    NoProof(&'static str),
+    /// It did not prove that it is the server, or its exchange does not fit.
+    #[error("the server's login can't be trusted: {0}")]
+    Distrusted(String),
+    /// No keys could be made.
+    #[error("{0}")]
+    Crowded(String),
     /// It closed, or the stream failed.
     #[error("the server closed the connection during the login")]
     Gone,
@@ -71,6 +96,7 @@ impl From<Broken> for LoginFailed {
 pub async fn login(stream: Stream, account: &Account) -> Result<Fresh, LoginFailed> {
     let mut framed = Framed::new(stream);
     framed.send(&startup(account)).await.map_err(|_| LoginFailed::Gone)?;
+    let mut login = Login::new(account);
     let (mut pid, mut secret, mut parameters) = (None, Box::default(), Vec::new());
     loop {
         let Some((head, message)) = framed.frame(frame::server_head)? else {
@@ -78,23 +104,33 @@ pub async fn login(stream: Stream, account: &Account) -> Result<Fresh, LoginFail
             continue;
         };
         match head.code {
-            server::AUTHENTICATION => match authentication(&message)? {
-                Authentication::Ok => {}
-                _ => return Err(LoginFailed::NoProof),
-            },
+            server::AUTHENTICATION => {
+                if let Some(answer) = login.answer(&message).await? {
+                    framed.send(&answer).await.map_err(|_| LoginFailed::Gone)?;
+                }
+            }
             server::BACKEND_KEY_DATA => {
                 let (number, key) = backend_key(&message)?;
                 (pid, secret) = (Some(number), key.into());
             }
-            server::PARAMETER_STATUS => parameters.extend(reply::parameter(&message)),
-            server::ERROR => return Err(LoginFailed::Rejected(reply::failure(&message))),
-            server::READY => {
+            server::PARAMETER_STATUS if parameters.len() < PARAMETERS_MAX => {
+                parameters.extend(reply::parameter(&message));
+            }
+            server::ERROR => return Err(LoginFailed::Rejected(Box::new(rejection(message)))),
+            server::READY if login.is_done() => {
                 let (stream, _) = framed.into_parts();
                 return Ok(Fresh { stream, pid, secret, parameters });
             }
+            server::READY => return Err(Malformed::Content.into()),
             _ => {}
         }
     }
+}
+
+fn rejection(words: Bytes) -> Rejection {
+    let message = reply::message(&words);
+    let message = display_bytes(message.get(..WORDS_MAX).unwrap_or(message));
+    Rejection { failure: reply::failure(&words), message, words }
 }
 
 fn startup(account: &Account) -> BytesMut {

@@ -1,35 +1,67 @@
 //! Cancel requests: whose they are, and the way to the server.
 //!
-//! A client is given its server's process id with a secret of our own, so that it can cancel its own statement and nothing
-//! else, and so that the server's secret never leaves us. A cancel needs no slot at the server: PostgreSQL's postmaster
-//! handles it before it counts connections.
+//! A client is given a secret of our own, so that it can cancel its own statement and nothing else, and so that the server's secret
+//! never leaves us. A key leads to whatever server its session has at the moment; where it has none, a cancel does nothing, and where
+//! it waits for one, it stops waiting. A cancel needs no slot at the server: PostgreSQL's postmaster handles it before it counts
+//! connections.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 
 use subtle::ConstantTimeEq;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
 
 use crate::address::Endpoint;
-use crate::server::connect::dial;
-use crate::wire::pg::startup::{Cancel, cancel_request};
+use crate::server::backend::{Backend, Backends, Registered};
+use crate::wire::pg::startup::Cancel;
 
-/// A cancel that the server has not taken by then is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The session has no server.
+const NONE: u64 = 0;
+/// It waits for one.
+const WAITING: u64 = 1;
+/// Bytes of a secret where no server says how many: what protocol 3.0 has room for.
+const SECRET: usize = 4;
 
-/// Where a session's statements run and what cancels them.
+/// A session, as its cancel key sees it.
 pub struct Target {
-    secret: Box<[u8]>,
-    server: Endpoint,
     pid: i32,
-    server_secret: Box<[u8]>,
+    secret: Box<[u8]>,
+    /// Number of the process that the session has, or one of the above.
+    at: AtomicU64,
+    cancelled: AtomicBool,
+    waker: OnceLock<Waker>,
+    backends: Arc<Backends>,
 }
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Target").field("server", &self.server).field("pid", &self.pid).finish_non_exhaustive()
+        f.debug_struct("Target").field("pid", &self.pid).field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// What became of a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The server has taken it.
+    Forwarded,
+    /// The server could not be reached in time.
+    Unreachable,
+    /// The session was waiting for a server, and waits no more.
+    Queued,
+    /// The session had no statement under way.
+    Idle,
+}
+
+impl Cancelled {
+    /// Metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Unreachable => "server_unreachable",
+            Self::Queued => "queued",
+            Self::Idle => "idle",
+        }
     }
 }
 
@@ -38,6 +70,7 @@ impl std::fmt::Debug for Target {
 pub struct Keys {
     /// Two servers may give the same process id.
     targets: Mutex<HashMap<i32, Vec<Arc<Target>>>>,
+    backends: Arc<Backends>,
 }
 
 /// A session's key: gone when dropped.
@@ -45,19 +78,47 @@ pub struct Keys {
 pub struct Key {
     keys: Arc<Keys>,
     target: Arc<Target>,
+    /// The server's process, where the session has one for life.
+    _own: Option<Registered>,
 }
 
 impl Keys {
-    /// Makes a secret as long as the server's and notes where it leads.
+    /// Makes a secret as long as the server's, for a session that has this process for life.
     ///
     /// # Errors
     /// The system gave no random bytes.
     pub fn issue(self: &Arc<Self>, server: Endpoint, pid: i32, server_secret: &[u8]) -> Result<Key, getrandom::Error> {
-        let mut secret = vec![0; server_secret.len()].into_boxed_slice();
+        let own = self.backends.register(server, pid, server_secret);
+        self.insert(pid, server_secret.len(), Some(own))
+    }
+
+    /// Makes a key for a session whose servers are lent. Its process id is invented, and the same for no other session.
+    ///
+    /// # Errors
+    /// The system gave no random bytes.
+    pub fn invent(self: &Arc<Self>) -> Result<Key, getrandom::Error> {
+        loop {
+            let pid = i32::try_from(getrandom::u32()? >> 1).unwrap_or_default();
+            if pid > 0 && !self.lock().contains_key(&pid) {
+                return self.insert(pid, SECRET, None);
+            }
+        }
+    }
+
+    fn insert(self: &Arc<Self>, pid: i32, length: usize, own: Option<Registered>) -> Result<Key, getrandom::Error> {
+        let mut secret = vec![0; length].into_boxed_slice();
         getrandom::fill(&mut secret)?;
-        let target = Arc::new(Target { secret, server, pid, server_secret: server_secret.into() });
+        let at = own.as_ref().map_or(NONE, |own| own.backend().number());
+        let target = Arc::new(Target {
+            pid,
+            secret,
+            at: AtomicU64::new(at),
+            cancelled: AtomicBool::new(false),
+            waker: OnceLock::new(),
+            backends: Arc::clone(&self.backends),
+        });
         self.lock().entry(pid).or_default().push(Arc::clone(&target));
-        Ok(Key { keys: Arc::clone(self), target })
+        Ok(Key { keys: Arc::clone(self), target, _own: own })
     }
 
     /// The session that this request means. Secrets are compared in constant time.
@@ -65,6 +126,11 @@ impl Keys {
         let targets = self.lock();
         let candidates = targets.get(&cancel.pid)?;
         candidates.iter().find(|target| bool::from(target.secret.ct_eq(&cancel.secret))).cloned()
+    }
+
+    /// The processes that may be cancelled.
+    pub fn backends(&self) -> &Arc<Backends> {
+        &self.backends
     }
 
     /// How many sessions have a key.
@@ -83,7 +149,7 @@ impl Keys {
 }
 
 impl Key {
-    /// The process id that the client is given: the server's own.
+    /// The process id that the client is given.
     pub fn pid(&self) -> i32 {
         self.target.pid
     }
@@ -112,17 +178,47 @@ impl Drop for Key {
 }
 
 impl Target {
-    /// Sends the cancel and waits until the server has taken it, which it shows by closing. True where it did.
-    pub async fn cancel(&self) -> bool {
-        timeout(PATIENCE, self.send()).await.is_ok_and(|sent| sent.is_ok())
+    /// Cancels what the session does now. Waits until the server has taken the cancel.
+    pub async fn cancel(&self) -> Cancelled {
+        let at = self.at.load(Ordering::SeqCst);
+        if at == WAITING {
+            self.cancelled.store(true, Ordering::SeqCst);
+            if let Some(waker) = self.waker.get() {
+                waker.wake_by_ref();
+            }
+            return Cancelled::Queued;
+        }
+        let Some(cancelling) = self.backends.begin(at) else { return Cancelled::Idle };
+        // It may have been given back just before it was counted.
+        if self.at.load(Ordering::SeqCst) != at {
+            return Cancelled::Idle;
+        }
+        if cancelling.send().await { Cancelled::Forwarded } else { Cancelled::Unreachable }
     }
 
-    async fn send(&self) -> std::io::Result<()> {
-        let mut stream = dial(&self.server).await?;
-        stream.write_all(&cancel_request(self.pid, &self.server_secret)).await?;
-        let mut byte = [0];
-        while stream.read(&mut byte).await? > 0 {}
-        Ok(())
+    /// Whom to wake where a cancel finds the session waiting. Only the first call counts.
+    pub fn register(&self, waker: &Waker) {
+        drop(self.waker.set(waker.clone()));
+    }
+
+    /// The session waits for a server from now on.
+    pub fn waits(&self) {
+        self.at.store(WAITING, Ordering::SeqCst);
+    }
+
+    /// Was it told to wait no more? Told once.
+    pub fn take_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst) && self.cancelled.swap(false, Ordering::SeqCst)
+    }
+
+    /// The session has this process now.
+    pub fn takes(&self, backend: &Backend) {
+        self.at.store(backend.number(), Ordering::SeqCst);
+    }
+
+    /// The session has none now, and waits for none.
+    pub fn lets_go(&self) {
+        self.at.store(NONE, Ordering::SeqCst);
     }
 }
 
@@ -149,5 +245,35 @@ mod tests {
         assert_eq!(keys.len(), 1);
         drop(other);
         assert!(keys.is_empty());
+        assert!(keys.backends().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_key_leads_to_what_its_session_has_at_the_moment() {
+        let keys = Arc::new(Keys::default());
+        let key = keys.invent().unwrap();
+        let target = key.target();
+        assert!(key.pid() > 0);
+        assert_eq!(target.cancel().await, Cancelled::Idle);
+        target.waits();
+        assert_eq!(target.cancel().await, Cancelled::Queued);
+        assert!(target.take_cancelled() && !target.take_cancelled());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let process = keys.backends().register(listener.local_addr().unwrap().into(), 7, b"abcd");
+        target.takes(process.backend());
+        let cancel = tokio::spawn({
+            let target = Arc::clone(&target);
+            async move { target.cancel().await }
+        });
+        let (socket, _) = listener.accept().await.unwrap();
+        // It is on its way: whoever gives the process back has to wait.
+        target.lets_go();
+        assert!(process.backend().is_cancelled());
+        let mut quiet = std::pin::pin!(process.backend().quiet());
+        assert!(futures::poll!(quiet.as_mut()).is_pending());
+        drop(socket);
+        quiet.await;
+        assert!(matches!(cancel.await.unwrap(), Cancelled::Forwarded | Cancelled::Unreachable));
+        assert_eq!(target.cancel().await, Cancelled::Idle);
     }
 }

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
+use super::lending::Lending;
 use super::memory::Budget;
 use super::policy::Policies;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
+use crate::client::login::Logins;
 use crate::config::{Caps, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
@@ -26,10 +28,14 @@ pub struct House {
     pub name: Arc<str>,
     /// Who may come in.
     pub admission: Arc<Admission>,
+    /// Server connections that its clients share.
+    pub lending: Lending,
     /// What is known of the server's tables.
     pub catalog: Arc<Catalog>,
     /// Its servers, and which of them is used.
     pub nodes: Arc<Nodes>,
+    /// What proves who a client is, where Floodwall checks that.
+    pub logins: Arc<Logins>,
     /// What the configuration says; swapped whole on reload.
     pub settings: Settings,
     /// Common to all listeners.

@@ -207,7 +207,7 @@ impl Judge {
                 self.end_stream();
                 opinion
             }
-            Request::Forget { .. } | Request::Quit | Request::Other => Opinion::Allow,
+            Request::Forget { .. } | Request::Flush | Request::Quit | Request::Other => Opinion::Allow,
         }
     }
 

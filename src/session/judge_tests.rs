@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Judge;
+use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
+use crate::client::login::Logins;
 use crate::config::{self, Config, Process};
 use crate::control::Control;
 use crate::guard::failure_tests::failing;
@@ -44,8 +46,10 @@ fn house(guard: Guard) -> Arc<House> {
     Arc::new(House {
         name: "main".into(),
         admission: Admission::new(&config, "main"),
+        lending: crate::session::lending::Lending::new(&config.listeners[0], 1),
         catalog: Catalog::start(&config.listeners[0]),
         nodes: Nodes::new(&config.listeners[0]),
+        logins: Arc::new(Logins::new(&config, &config.listeners[0], Deriver::new(1).unwrap()).unwrap()),
         settings: Settings::new(current(guard)),
         common: Arc::new(Common {
             roster: Arc::new(Roster::default()),
@@ -71,7 +75,7 @@ fn seat(house: &House) -> Seat {
         client: "web".into(),
         peer: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
         server: std::net::SocketAddr::from(([127, 0, 0, 1], 5432)).into(),
-        server_generation: 0,
+        server_generation: Some(0),
     })
 }
 

@@ -72,6 +72,9 @@ impl Ledger {
     /// Whom to wake where an operator signals, or time is up: the session's task.
     pub fn register(&self, waker: &Waker) {
         self.stay.seat.register(waker);
+        if let Some(key) = &self.stay.key {
+            key.target().register(waker);
+        }
         self.timing.register(waker);
     }
 

@@ -1,15 +1,19 @@
 //! What the sessions of one worker share: no lock, since they all run on its thread.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::analyst::Means;
 use super::beat::Beat;
+use super::house::House;
+use super::lending::Lenders;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
 use super::timing::Timings;
+use crate::server::pool::Pools;
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::shapes::Shapes;
 
@@ -24,6 +28,10 @@ pub struct Local {
     pub reader: RefCell<Reader>,
     /// Its look-out for what takes too long.
     pub timings: Rc<Timings>,
+    /// Its number, from 0 on.
+    worker: usize,
+    /// Its pools, by listener.
+    lenders: RefCell<HashMap<Arc<str>, Rc<Lenders>>>,
 }
 
 impl Local {
@@ -34,6 +42,25 @@ impl Local {
     pub fn start(means: Means, shapes: Arc<Shapes>, beat: Arc<Beat>) -> io::Result<Self> {
         let metrics = Arc::clone(&means.metrics);
         let reader = Reader::start(means, shapes)?;
-        Ok(Self { lent: lent(), metrics, reader: RefCell::new(reader), timings: Rc::new(Timings::new(beat)) })
+        Ok(Self {
+            lent: lent(),
+            metrics,
+            reader: RefCell::new(reader),
+            timings: Rc::new(Timings::new(beat)),
+            worker: 0,
+            lenders: RefCell::default(),
+        })
+    }
+
+    /// The same as the worker of that number; without this it is the first.
+    #[must_use]
+    pub fn of_worker(self, worker: usize) -> Self {
+        Self { worker, ..self }
+    }
+
+    /// This worker's pools of a listener.
+    pub fn lenders(&self, house: &House) -> Rc<Lenders> {
+        let start = || Pools::new(Arc::clone(&house.lending.register), self.worker);
+        Rc::clone(self.lenders.borrow_mut().entry(Arc::clone(&house.name)).or_insert_with(start))
     }
 }

@@ -24,6 +24,13 @@ pub enum Failed {
     Rejected(Failure),
     /// We said no.
     Refused(Box<Refusal>),
+    /// It did not prove who it is.
+    Unproven {
+        /// What it is told.
+        refusal: Box<Refusal>,
+        /// Why: for the log alone.
+        why: &'static str,
+    },
     /// The client left.
     ClientGone,
 }

@@ -10,13 +10,15 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::cancel::Key;
+use super::cancel::{Cancelled, Key};
 use super::end::End;
 use super::house::House;
 use super::ledger::Ledger;
+use super::lending::borrowed::Borrowed;
+use super::lending::recover::recover;
 use super::local::Local;
-use super::relay::{Relay, Remains};
-use super::welcome::{Guest, welcome};
+use super::relay::{Owned, Relay, Remains};
+use super::welcome::{Back, Guest, welcome};
 use crate::client::listener::Arrival;
 use crate::net::socket::close;
 use crate::net::stream::Stream;
@@ -38,30 +40,64 @@ const CANCELS_MAX: usize = 20;
 pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
     // A task's waker stays the same for its life, so once is enough.
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let Some(guest) = Box::pin(welcome(&house, arrival)).await else { return };
-    let relay = settle(&house, &local, guest, &waker);
-    drop(waker);
-    let remains = relay.run().await;
-    Box::pin(part(&house, remains)).await;
+    let Some(guest) = Box::pin(welcome(&house, &local, arrival)).await else { return };
+    match settle(&house, &local, guest, &waker) {
+        Settled::Own(relay) => {
+            drop(waker);
+            let remains = relay.run().await;
+            Box::pin(part(&house, remains)).await;
+        }
+        Settled::Pooled(relay) => {
+            drop(waker);
+            let remains = relay.run().await;
+            Box::pin(part_from_pool(&house, remains)).await;
+        }
+        Settled::Keyless => {}
+    }
+}
+
+/// A session that can begin.
+enum Settled {
+    /// With a server of its own.
+    Own(Box<Relay<Pg, Stream, Owned<Stream>, Ledger>>),
+    /// With a server for each transaction.
+    Pooled(Box<Relay<Pg, Stream, Borrowed, Ledger>>),
+    /// It has no key, which a pool's client always has.
+    Keyless,
+}
+
+/// Ends a session whose server was lent: what it leaves there is cleaned up before anybody else has it.
+async fn part_from_pool(house: &House, remains: Remains<Stream, Borrowed, Ledger>) {
+    let Remains { end, client, server, left, behind, overseer, last_words, .. } = remains;
+    house.common.metrics.session_ended(end.label());
+    let stay = overseer.into_stay();
+    let patient = || finishing(end, &stay.seat);
+    tokio::join!(tell(client, &last_words), recover(server, end, left, behind, patient));
 }
 
 /// Where nothing is awaited, the task need not carry what is moved.
-fn settle(
-    house: &Arc<House>,
-    local: &Rc<Local>,
-    guest: Guest,
-    waker: &Waker,
-) -> Box<Relay<Pg, Stream, Stream, Ledger>> {
-    let Guest { client, server, from_client, from_server, settings, stay } = guest;
+fn settle(house: &Arc<House>, local: &Rc<Local>, guest: Guest, waker: &Waker) -> Settled {
+    let Guest { client, back, from_client, from_server, settings, stay } = guest;
     let mut ledger = Ledger::new(Arc::clone(house), Rc::clone(local), stay);
     ledger.register(waker);
     ledger.take_in(&settings);
-    let relay = Relay::<Pg, _, _, _>::new(client, server, Rc::clone(&local.lent), ledger);
-    Box::new(relay.with_read(&from_client, &from_server))
+    let lent = Rc::clone(&local.lent);
+    match back {
+        Back::Own(server) => {
+            let relay = Relay::<Pg, _, _, _>::new(client, Owned(server), lent, ledger);
+            Settled::Own(Box::new(relay.with_read(&from_client, &from_server)))
+        }
+        Back::Pool(pool) => {
+            let Some(target) = ledger.stay.key.as_ref().map(Key::target) else { return Settled::Keyless };
+            let borrowed = Borrowed::new(house, pool, target, ledger.stay.seat.entry());
+            let relay = Relay::<Pg, _, _, _>::new(client, borrowed, lent, ledger);
+            Settled::Pooled(Box::new(relay.with_read(&from_client, &[])))
+        }
+    }
 }
 
-async fn part(house: &House, remains: Remains<Stream, Stream, Ledger>) {
-    let Remains { end, client, server, overseer, last_words, working } = remains;
+async fn part(house: &House, remains: Remains<Stream, Owned<Stream>, Ledger>) {
+    let Remains { end, client, server: Owned(server), overseer, last_words, working, .. } = remains;
     house.common.metrics.session_ended(end.label());
     let stay = overseer.into_stay();
     let told = tell(client, &last_words);
@@ -77,7 +113,10 @@ async fn part(house: &House, remains: Remains<Stream, Stream, Ledger>) {
 /// Ends what the server works on, and the connection.
 async fn cancel(house: &House, key: &Key, server: Stream) {
     let target = key.target();
-    let outcome = if target.cancel().await { "client_gone" } else { "server_unreachable" };
+    let outcome = match target.cancel().await {
+        Cancelled::Forwarded => "client_gone",
+        other => other.label(),
+    };
     house.common.metrics.cancel(outcome);
     let mut closed = pin!(close(server));
     for _ in 0..CANCELS_MAX {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-use super::cancel::Target;
+use super::cancel::{Cancelled, Target};
 use super::watch::Work;
 
 /// A cancel that overtakes its statement is lost at the server, so it is sent again after this time.
@@ -20,7 +20,7 @@ pub struct Stopper {
 }
 
 enum Stage {
-    Sending(Pin<Box<dyn Future<Output = bool>>>),
+    Sending(Pin<Box<dyn Future<Output = Cancelled>>>),
     Resting(Pin<Box<Sleep>>),
 }
 

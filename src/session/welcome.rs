@@ -3,6 +3,7 @@
 //! Everything here runs once for each client and is dropped before the session begins, so that an idle session carries none of it.
 
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,14 +13,19 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::cancel::Key;
 use super::house::{Current, House};
+use super::lending::Lender;
+use super::local::Local;
 use super::login::{Failed, Host, Relayed, Trust};
+use super::own::Access;
 use crate::address::Endpoint;
 use crate::client::admission::{ClientPermit, Denied, HousePermit, LoginPermit, ServerPermit, Waited};
 use crate::client::listener::Arrival;
+use crate::client::login::Channel;
 use crate::client::proxied::{self, Origin, Unknown, Way};
 use crate::client::refuse;
 use crate::client::startup::{self, Opening};
 use crate::clock;
+use crate::config::Login;
 use crate::guard::caps;
 use crate::net::framed::{Broken, Framed};
 use crate::net::socket::close;
@@ -47,16 +53,25 @@ const CLOSING: Duration = Duration::from_secs(10);
 pub struct Guest {
     /// The client's socket.
     pub client: Stream,
-    /// The server's socket.
-    pub server: Stream,
+    /// Where its server comes from.
+    pub back: Back<Stream>,
     /// Read from the client after its login.
     pub from_client: BytesMut,
-    /// Read from the server after its first ReadyForQuery.
+    /// Read from its own server after its first ReadyForQuery.
     pub from_server: BytesMut,
     /// Settings that change how SQL is read.
     pub settings: Vec<Setting>,
     /// Its place in the roster and its permits.
     pub stay: Stay,
+}
+
+/// Where a client's server comes from.
+#[derive(Debug)]
+pub enum Back<S> {
+    /// It has one of its own.
+    Own(S),
+    /// It has one of this pool's for each transaction.
+    Pool(Rc<Lender>),
 }
 
 /// What a session holds for as long as it lasts.
@@ -67,7 +82,7 @@ pub struct Stay {
     /// Its cancel key; a server may give none.
     pub key: Option<Key>,
     /// Its part of the gauges.
-    pub gauges: [GaugeGuard; 2],
+    pub gauges: (GaugeGuard, Option<GaugeGuard>),
     /// Its places under the caps.
     pub permits: Permits,
 }
@@ -79,17 +94,17 @@ pub struct Permits {
     pub client: ClientPermit,
     /// Of the listener and of its address.
     pub house: HousePermit,
-    /// Of the server.
-    pub server: ServerPermit,
+    /// Of its own server.
+    pub server: Option<ServerPermit>,
 }
 
 /// Takes a client in, or tells it why not. `None`: it is gone.
-pub async fn welcome(house: &Arc<House>, mut arrival: Arrival) -> Option<Guest> {
+pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arrival) -> Option<Guest> {
     let settings = house.settings.load();
     let deadline = arrival.accepted + settings.caps.login_timeout;
     let mut client = Framed::new(arrival.stream.settle().ok()?);
     let way = proxied::way(&arrival.peer, &arrival.local);
-    let mut visitor = Visitor { house, settings: &settings, deadline, peer: arrival.peer, way };
+    let mut visitor = Visitor { house, worker, settings: &settings, deadline, peer: arrival.peer, way };
     if proxied::is_balancer(&visitor.peer, &settings.listener.entry.proxy_protocol_from) {
         visitor.see_behind_balancer(&mut client).await?;
         let Some(lobby) = house.admission.lobby(visitor.peer.ip()) else {
@@ -134,9 +149,9 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
         None => "unknown_key",
         Some(target) => {
             let lane = house.admission.cancel().await;
-            let sent = target.cancel().await;
+            let cancelled = target.cancel().await;
             drop(lane);
-            if sent { "forwarded" } else { "server_unreachable" }
+            cancelled.label()
         }
     };
     house.common.metrics.cancel(outcome);
@@ -144,10 +159,11 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
 }
 
 /// A client on its way in.
-struct Visitor<'a> {
-    house: &'a Arc<House>,
-    settings: &'a Current,
-    deadline: Instant,
+pub(super) struct Visitor<'a> {
+    pub(super) house: &'a Arc<House>,
+    pub(super) worker: &'a Rc<Local>,
+    pub(super) settings: &'a Current,
+    pub(super) deadline: Instant,
     peer: Endpoint,
     way: Way,
 }
@@ -163,20 +179,19 @@ impl Visitor<'_> {
         if startup.purpose == Purpose::Replication && !self.settings.policies.may_replicate(&identity) {
             return Err(Failed::refused(refuse::replication()).into());
         }
+        let channel = Channel::of(client.stream());
+        let method = self.house.logins.method(&identity, &channel);
+        let method = method.ok_or_else(|| Failed::refused(refuse::no_access(&identity.user, &identity.database)))?;
+        if self.settings.listener.login != Login::Relay {
+            return self.enter_by_ourselves(client, startup, &Access { channel, method }).await;
+        }
         // A client that leaves while it waits gives its turn to the next.
         let (house, login, server_permit) = tokio::select! {
             permits = self.permits(&identity) => permits?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
-        let reached = tokio::select! {
-            reached = connect(&self.house.nodes, self.wait_until(), self.deadline) => reached,
-            () = client.closed() => return Err(Failed::ClientGone.into()),
-        };
-        let Reached { stream: server, address, generation } = reached.map_err(|unreachable| {
-            let names = self.settings.listener.servers.join(", ");
-            Failed::refused(refuse::server_unreachable(&names, &unreachable.why))
-        })?;
-        let mut desk = Desk::new(self, login, (address, generation));
+        let mut desk = Desk::new(self, login);
+        let server = self.reach(client, &mut desk).await?;
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
         }
@@ -188,11 +203,25 @@ impl Visitor<'_> {
             Ok(permit) => permit,
             Err(failed) => return Err(Turned { failed, server: Some((server, server_permit)) }),
         };
-        let permits = Permits { client: client_permit, house, server: server_permit };
-        Ok(self.seat(identity, server, permits, desk))
+        let permits = Permits { client: client_permit, house, server: Some(server_permit) };
+        Ok(self.seat(identity, Back::Own(server), permits, desk))
     }
 
-    fn identity(&self, startup: &Startup) -> Identity {
+    /// Connects to the server that is used.
+    pub(super) async fn reach(&self, client: &mut Framed<Stream>, desk: &mut Desk<'_>) -> Result<Stream, Failed> {
+        let reached = tokio::select! {
+            reached = connect(&self.house.nodes, self.wait_until(), self.deadline) => reached,
+            () = client.closed() => return Err(Failed::ClientGone),
+        };
+        let Reached { stream, address, generation } = reached.map_err(|unreachable| {
+            let names = self.settings.listener.servers.join(", ");
+            Failed::refused(refuse::server_unreachable(&names, &unreachable.why))
+        })?;
+        desk.server = Some((address, generation));
+        Ok(stream)
+    }
+
+    pub(super) fn identity(&self, startup: &Startup) -> Identity {
         let name = |bytes: &[u8]| display_bytes(bytes.get(..NAME_MAX).unwrap_or(bytes));
         Identity {
             listener: Arc::clone(&self.house.name),
@@ -208,6 +237,12 @@ impl Visitor<'_> {
     }
 
     async fn permits(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit, ServerPermit), Failed> {
+        let (house, login) = self.places(identity).await?;
+        Ok((house, login, self.server_permit().await?))
+    }
+
+    /// A place at the listener and for a login.
+    pub(super) async fn places(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit), Failed> {
         let admission = &self.house.admission;
         let until = self.wait_until();
         timeout_at(until, self.house.common.control.resumed()).await.map_err(|_| Failed::refused(refuse::paused()))?;
@@ -221,12 +256,15 @@ impl Visitor<'_> {
             .await
             .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(login.waited());
-        let server = self
-            .queued("max_server_connections", admission.server(until))
-            .await
-            .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
+        Ok((house, login))
+    }
+
+    /// A place at the server.
+    pub(super) async fn server_permit(&self) -> Result<ServerPermit, Failed> {
+        let place = self.queued("max_server_connections", self.house.admission.server(self.wait_until())).await;
+        let server = place.map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(server.waited());
-        Ok((house, login, server))
+        Ok(server)
     }
 
     /// Counts who does not get a place at once.
@@ -281,11 +319,16 @@ impl Visitor<'_> {
                     tracing::warn!(user, database, %peer, why, suppressed, "a login was refused");
                 }
             }
+            Failed::Unproven { why, .. } => {
+                if let Pass::Write { suppressed } = gate.pass(&format!("unproven {}", identity.address)) {
+                    tracing::warn!(user, database, %peer, why, suppressed, "a client did not prove who it is");
+                }
+            }
             Failed::ClientGone => {}
         }
     }
 
-    fn late(&self) -> Refusal {
+    pub(super) fn late(&self) -> Refusal {
         refuse::login_timeout(self.settings.caps.login_timeout.as_secs_f64())
     }
 
@@ -327,34 +370,45 @@ impl Visitor<'_> {
         None
     }
 
-    fn seat(&self, identity: Identity, server: Framed<Stream>, permits: Permits, desk: Desk<'_>) -> Entered {
+    pub(super) fn seat(
+        &self,
+        identity: Identity,
+        back: Back<Framed<Stream>>,
+        permits: Permits,
+        desk: Desk<'_>,
+    ) -> Entered {
         let common = &self.house.common;
-        let (server_address, server_generation) = desk.server;
+        let lent = matches!(back, Back::Pool(_));
+        let (server, server_generation) = desk.server.unwrap_or_else(|| (self.peer.clone(), 0));
         let newcomer = Newcomer {
             identity,
             client: Arc::clone(permits.client.label()),
             peer: self.peer.clone(),
-            server: server_address,
-            server_generation,
+            server,
+            server_generation: (!lent).then_some(server_generation),
         };
         let seat = common.roster.join(newcomer);
         if let Some(key) = &desk.key {
             seat.set_server_pid(key.pid());
         }
         common.metrics.login("accepted");
-        let gauges =
-            [common.metrics.client_connected(&self.house.name), common.metrics.server_connected(&self.house.name)];
-        Entered { server, settings: desk.settings, stay: Stay { seat, key: desk.key, gauges, permits } }
+        let own = matches!(back, Back::Own(_)).then(|| common.metrics.server_connected(&self.house.name));
+        let gauges = (common.metrics.client_connected(&self.house.name), own);
+        Entered { back, settings: desk.settings, stay: Stay { seat, key: desk.key, gauges, permits } }
     }
 
     /// Says why, where there is somebody to hear it, and counts it.
     async fn turn_away(&self, client: Framed<Stream>, failed: Failed) {
         let common = &self.house.common;
-        match failed {
+        match &failed {
             Failed::Rejected(_) => common.metrics.login("rejected"),
             Failed::ClientGone => common.metrics.login("client_gone"),
-            Failed::Refused(refusal) => {
-                common.metrics.login("refused");
+            Failed::Refused(_) => common.metrics.login("refused"),
+            Failed::Unproven { .. } => common.metrics.login("unproven"),
+        }
+        match failed {
+            Failed::Rejected(_) | Failed::ClientGone => {}
+            Failed::Refused(refusal) | Failed::Unproven { refusal, .. } => {
                 let mut bytes = BytesMut::new();
                 pg_refusal::error(&refusal, &mut bytes);
                 drop(timeout(FAREWELL, say_goodbye(client, &bytes)).await);
@@ -379,7 +433,7 @@ async fn say_goodbye(mut client: Framed<Stream>, words: &[u8]) {
 }
 
 /// A login that came to nothing.
-struct Turned {
+pub(super) struct Turned {
     failed: Failed,
     /// The server's connection, where there is one, with its place: free only when the server has closed, since it counts the
     /// connection until then.
@@ -402,8 +456,8 @@ impl Turned {
 }
 
 /// A login that went well.
-struct Entered {
-    server: Framed<Stream>,
+pub(super) struct Entered {
+    back: Back<Framed<Stream>>,
     settings: Vec<Setting>,
     stay: Stay,
 }
@@ -411,24 +465,30 @@ struct Entered {
 impl Entered {
     fn guest(self, client: Framed<Stream>) -> Guest {
         let (client, from_client) = client.into_parts();
-        let (server, from_server) = self.server.into_parts();
-        Guest { client, server, from_client, from_server, settings: self.settings, stay: self.stay }
+        let (back, from_server) = match self.back {
+            Back::Own(server) => {
+                let (server, from_server) = server.into_parts();
+                (Back::Own(server), from_server)
+            }
+            Back::Pool(pool) => (Back::Pool(pool), BytesMut::new()),
+        };
+        Guest { client, back, from_client, from_server, settings: self.settings, stay: self.stay }
     }
 }
 
 /// What the login decides on the way: see [`Host`].
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     visitor: &'a Visitor<'a>,
     login: Option<LoginPermit>,
-    client: Option<ClientPermit>,
-    server: (Endpoint, u64),
-    key: Option<Key>,
-    settings: Vec<Setting>,
+    pub(super) client: Option<ClientPermit>,
+    pub(super) server: Option<(Endpoint, u64)>,
+    pub(super) key: Option<Key>,
+    pub(super) settings: Vec<Setting>,
 }
 
 impl<'a> Desk<'a> {
-    fn new(visitor: &'a Visitor<'a>, login: LoginPermit, server: (Endpoint, u64)) -> Self {
-        Self { visitor, login: Some(login), client: None, server, key: None, settings: Vec::new() }
+    pub(super) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
+        Self { visitor, login: Some(login), client: None, server: None, key: None, settings: Vec::new() }
     }
 }
 
@@ -446,7 +506,8 @@ impl Host for Desk<'_> {
 
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
         let keys = &self.visitor.house.common.keys;
-        let key = keys.issue(self.server.0.clone(), pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let (server, _) = self.server.clone().ok_or_else(|| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(server, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
         let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
         message.put_u8(BACKEND_KEY_DATA);
         message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));

@@ -36,6 +36,8 @@ pub enum Request<'a> {
     },
     /// Call a function by its number, in PostgreSQL's fast path: it has no text, and one value is its answer.
     Call,
+    /// Send what is ready.
+    Flush,
     /// End a pipeline: what it did is committed unless a transaction is open.
     Sync,
     /// Data of a COPY IN.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use floodwall::config::{
-    self, Config, KeyPart, Loaded, LogFormat, Over, Problem, Problems, Role, RulesTable, Secret, SecretSource,
-    SettingError, Surroundings,
+    self, Config, KeyPart, Loaded, LogFormat, Login, Over, Problem, Problems, Role, RulesTable, Secret, SecretSource,
+    SettingError, Surroundings, UserSecret,
 };
 use proptest::prelude::*;
 
@@ -134,7 +134,10 @@ fn with_examples_switched_on() -> String {
 #[test]
 fn examples_of_the_default_file_are_valid() {
     let machine = Machine::with(&[("FLOODWALL_CONSOLE_PASSWORD", "s3cret"), ("FLOODWALL_BREAK_GLASS_KEY", GLASS_KEY)]);
-    let loaded = read_on(&machine, &with_examples_switched_on()).unwrap();
+    // The file's listener has no pools, whose keys would have no effect there: a pool needs another login.
+    let of_pools = "has no effect: it belongs to pool = \"transaction\"";
+    let mut loaded = read_on(&machine, &with_examples_switched_on()).unwrap();
+    loaded.warnings.list.retain(|problem| problem.message != of_pools);
     assert_eq!(loaded.warnings.list, []);
     let config = loaded.config;
     assert_eq!(config.state_dir, Path::new("/var/lib/floodwall"));
@@ -154,7 +157,7 @@ fn every_key_stands_in_the_default_file() {
         "[break_glass]\nzzz=1\n[[client]]\nname=\"a\"\nzzz=1\nmatch={zzz=1}\ncaps={zzz=1}\n[[listener]]\nmonitor={user=\"a\",zzz=1}",
     ];
     // Refused, without effect, or an array of tables that the file writes out.
-    let unlisted = ["watch", "alert", "password", "key", "pool_size", "users_file"];
+    let unlisted = ["watch", "alert", "password", "key", "pool_size"];
     for text in sections {
         for problem in problems(text).iter().filter(|problem| problem.message == "unknown key") {
             let known = problem.advice.as_deref().and_then(|advice| advice.strip_prefix("known here: ")).unwrap();
@@ -170,9 +173,12 @@ fn every_key_stands_in_the_default_file() {
 #[test]
 fn every_file_of_the_benches_is_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches");
+    let users = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/compare/users.toml");
+    let text = include_str!("../../benches/compare/users.toml");
+    let machine = Machine { files: [(users, text)].into(), ..Machine::default() };
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     for path in files.filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
-        let loaded = config::load(&path, &Machine::default(), &any_rules).unwrap();
+        let loaded = config::load(&path, &machine, &any_rules).unwrap();
         assert_eq!(loaded.warnings.list, [], "{}", path.display());
     }
 }
@@ -256,9 +262,13 @@ fn wrong_listeners_say_what_to_write() {
         ("servers = [\"/run/postgresql:0\"]", "servers", "is no server"),
         ("protocol = \"mysql\"", "protocol", "\"mysql\" is not in this version yet"),
         ("protocol = \"postgre\"", "protocol", "did you mean \"postgres\"?"),
-        ("login = \"users\"", "login", "\"users\" is not in this version yet"),
-        ("login = \"query\"", "login", "\"query\" is not in this version yet"),
-        ("pool = \"transaction\"", "pool", "\"transaction\" is not in this version yet"),
+        ("login = \"users\"", "login", "needs a file of users"),
+        ("login = \"query\"", "login", "needs a role that may ask"),
+        ("auth_query = \"SELECT 1\"", "auth_query", "names no user"),
+        ("auth = { database = \"x\" }", "auth", "auth needs a user"),
+        ("pool = \"transaction\"", "pool", "can't go with login = \"relay\""),
+        ("pool = \"statement\"", "pool", "known: session, transaction"),
+        ("min_pool_size = 21", "min_pool_size", "more than pool_size (20)"),
         ("client_tls = { mode = \"require\" }", "client_tls", "\"require\" is not in this version yet"),
         ("server_tls = { mode = \"disable\", ca = \"x\" }", "server_tls", "is not in this version yet"),
         ("max_server_connections = 0", "max_server_connections", "at least 1"),
@@ -560,4 +570,90 @@ proptest! {
         config.caps.client.new_connections_per_second = rate;
         prop_assert_eq!(read(&config.to_toml()).unwrap().config, config);
     }
+}
+
+/// What a file of users is said to be, with the key at which it is told.
+fn users(text: &'static str) -> Result<Loaded, Problems> {
+    let files = HashMap::from([("users.toml", text)]);
+    let machine = Machine { files, ..Machine::with(&[("APP_PASSWORD", "from outside")]) };
+    read_on(&machine, "[[listener]]\nlogin = \"users\"\nusers_file = \"users.toml\"\n")
+}
+
+const VERIFIER: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+
+#[test]
+fn a_file_of_users_says_who_may_log_in_and_never_shows_it() {
+    let text = "[[user]]\nname = \"a\"\npassword = \"hunter2\"\nvalid_until = 1970-01-02T00:00:00Z\n\
+                [[user]]\nname = \"b\"\npassword_env = \"APP_PASSWORD\"\n\
+                [[user]]\nname = \"c\"\nmd5 = \"md5d41d8cd98f00b204e9800998ecf8427e\"\n";
+    let config = users(text).unwrap().config;
+    let Login::Users(found) = &config.listeners[0].login else { panic!("{:?}", config.listeners[0].login) };
+    let secrets: Vec<_> = found.users.iter().map(|user| &user.secret).collect();
+    let (a, b, c) = ("hunter2", "from outside", "md5d41d8cd98f00b204e9800998ecf8427e");
+    let expected =
+        [UserSecret::Password(Secret::new(a)), UserSecret::Password(Secret::new(b)), UserSecret::Md5(Secret::new(c))];
+    assert_eq!(secrets, expected.iter().collect::<Vec<_>>());
+    assert_eq!(found.users[0].valid_until, Some(86_400));
+    let shown = format!("{config:?}{}", config.to_toml());
+    assert!([a, b, c].iter().all(|secret| !shown.contains(secret)), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_of_users_is_told_with_its_line() {
+    for (text, says) in [
+        ("[[user]]\npassword = \"x\"\n", "users.toml:1: user[0]: a user needs a name"),
+        ("[[user]]\nname = \"a\"\n", "users.toml:1: user[0]: a user needs a secret"),
+        ("[[user]]\nname = \"a\"\npassword = \"\"\n", "users.toml:3: user[0].password: must not be empty"),
+        (
+            "[[user]]\nname = \"a\"\npassword = \"x\"\nmd5 = \"md5d41d8cd98f00b204e9800998ecf8427e\"\n",
+            "users.toml:4: user[0].md5: password is given as well",
+        ),
+        ("[[user]]\nname = \"a\"\npassword = \"md5d41d8cd98f00b204e9800998ecf8427e\"\n", "is no password but a hash"),
+        ("[[user]]\nname = \"a\"\nverifier = \"SCRAM-SHA-256$4096:x\"\n", "is no SCRAM verifier"),
+        ("[[user]]\nname = \"a\"\nmd5 = \"x\"\n", "is no md5 hash"),
+        ("[[user]]\nname = \"a\"\npassword = \"x\"\nvalid_until = \"tomorrow\"\n", "is no moment"),
+        ("[[user]]\nname = \"a\"\npasword = \"x\"\n", "did you mean \"password\"?"),
+        (
+            "[[user]]\nname = \"a\"\npassword = \"x\"\n[[user]]\nname = \"a\"\npassword = \"x\"\n",
+            "users.toml:5: user[1].name: \"a\" is the name of an earlier user",
+        ),
+        ("[[users]]\n", "users.toml:1: users: unknown key"),
+        ("[[user]", "users.toml:1: "),
+    ] {
+        let problems = users(text).unwrap_err();
+        let told = problems.to_string();
+        assert!(told.contains(says) && told.contains("config:3: listener[0].users_file: "), "{text}: {told}");
+    }
+    assert!(users("[[user]]\nname = \"a\"\nverifier = \"x\"\n").is_err());
+    let right: &'static str = format!("[[user]]\nname = \"a\"\nverifier = \"{VERIFIER}\"\n").leak();
+    assert!(users(right).is_ok());
+}
+
+#[test]
+fn the_monitor_asks_for_verifiers_unless_somebody_else_is_named() {
+    let query = |rest: &str| {
+        let text = format!("[[listener]]\nlogin = \"query\"\nmonitor = {{ user = \"m\", database = \"d\" }}\n{rest}");
+        match read(&text).unwrap().config.listeners[0].login.clone() {
+            Login::Query(query) => (query.user, query.database, query.query),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (user, database, text) = query("");
+    assert_eq!((user.as_str(), database.as_str()), ("m", "d"));
+    assert!(text.contains("pg_catalog.pg_authid"), "{text}");
+    let (user, database, text) = query("auth = { user = \"a\" }\nauth_query = \"SELECT * FROM f($1)\"\n");
+    assert_eq!((user.as_str(), database.as_str(), text.as_str()), ("a", "postgres", "SELECT * FROM f($1)"));
+}
+
+#[test]
+fn entries_of_access_are_read_in_their_order_and_mistakes_are_told() {
+    let text = "[[access]]\nuser = \"a\"\nmethod = \"reject\"\n[[access]]\naddress = \"10.0.0.0/8\"\ntls = true\nmethod = \"reject\"\n";
+    let loaded = read(&with_listener(text)).unwrap();
+    assert_eq!(loaded.warnings.list, []);
+    let access = loaded.config.access;
+    assert_eq!((access.len(), access[0].user.as_str(), access[1].tls), (2, "a", Some(true)));
+    assert_eq!(only_problem("[[access]]\nuser = \"a\"").key, "access[0]");
+    assert!(only_problem("[[access]]\nmethod = \"skram\"").to_string().contains("did you mean \"scram\"?"));
+    let warnings = read(&with_listener("[[access]]\nmethod = \"trust\"")).unwrap().warnings.list;
+    assert_eq!(warnings.iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["access[0].method"]);
 }

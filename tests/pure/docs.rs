@@ -10,8 +10,15 @@ const README: &str = include_str!("../../README.md");
 const CONFIG: &str = include_str!("../../config.toml");
 const CHANGELOG: &str = include_str!("../../CHANGELOG.md");
 
-/// Keys that README lists and config.toml only mentions, since there is no place for them in an inline table.
-const MENTIONED: &[&str] = &["listener[].monitor.password_env", "listener[].monitor.password_file"];
+/// Keys that README lists and config.toml only mentions: there is no place for them in an inline table, or they belong to another way
+/// to log in than the one that the file shows.
+const MENTIONED: &[&str] = &[
+    "listener[].monitor.password_env",
+    "listener[].monitor.password_file",
+    "listener[].users_file",
+    "listener[].auth_query",
+    "listener[].auth",
+];
 
 /// A machine with every secret.
 struct Machine;

@@ -20,9 +20,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("shutdown", &["control"]),
     // The two ends, and what reads the server's catalogue beside them.
     ("net", &["address", "wire", "config"]),
-    ("server", &["address", "net", "wire", "config", "telemetry", "units", "clock"]),
+    ("auth", &["net", "wire", "config", "telemetry", "units", "clock"]),
+    ("server", &["auth", "address", "net", "wire", "config", "telemetry", "units", "clock"]),
     ("catalog", &["sql", "config", "telemetry", "units", "clock"]),
-    ("client", &["address", "net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
+    ("client", &["auth", "address", "net", "wire", "guard", "config", "telemetry", "roster", "units", "clock"]),
     // The data path. It never sees who watches it.
     (
         "session",
@@ -32,6 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "wire",
             "sql",
             "guard",
+            "auth",
             "clock",
             "config",
             "roster",

@@ -204,7 +204,7 @@ fn a_client_that_leaves_during_a_guarded_write_commits_nothing() {
         drop(ends.client);
         let remains = ends.relay.await.unwrap();
         assert_eq!((remains.end, remains.working), (End::ClientGone, true));
-        expect_nothing_but_the_end(ends.server, remains.server).await;
+        expect_nothing_but_the_end(ends.server, remains.server.0).await;
     });
 }
 

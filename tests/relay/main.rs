@@ -12,5 +12,6 @@ mod guarded;
 mod held;
 mod judged;
 mod late;
+mod lent;
 mod pg;
 mod support;

@@ -11,7 +11,7 @@ use floodwall::guard::limits::Undo;
 use floodwall::guard::plan::Effect;
 use floodwall::session::end::End;
 use floodwall::session::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
-use floodwall::session::relay::{Relay, Remains, lent};
+use floodwall::session::relay::{Owned, Relay, Remains, lent};
 use floodwall::session::watch::{Allowance, Excess, Hold, Reach, Ruling, Streams, Tally, Watch, Work};
 use floodwall::wire::pg::Pg;
 use floodwall::wire::{Failure, Refusal, Request, Setting, Severity, Transaction};
@@ -320,7 +320,7 @@ pub(crate) struct Ends {
     pub client: DuplexStream,
     pub server: DuplexStream,
     pub book: Rc<RefCell<Book>>,
-    pub relay: JoinHandle<Remains<DuplexStream, DuplexStream, Puppet>>,
+    pub relay: JoinHandle<Remains<DuplexStream, Owned<DuplexStream>, Puppet>>,
 }
 
 /// Runs a test with a relay whose pipes hold `pipe` bytes each.
@@ -331,7 +331,7 @@ pub(crate) fn with_relay<F: Future<Output = ()>>(pipe: usize, test: impl FnOnce(
         let (server, server_far) = duplex(pipe);
         let puppet = Puppet::default();
         let book = Rc::clone(&puppet.0);
-        let relay = Relay::<Pg, _, _, _>::new(client_far, server_far, lent(), puppet);
+        let relay = Relay::<Pg, _, _, _>::new(client_far, Owned(server_far), lent(), puppet);
         let relay = spawn_local(Box::new(relay).run());
         let test = test(Ends { client, server, book, relay });
         tokio::time::timeout(Duration::from_secs(60), test).await.expect("the test hangs");

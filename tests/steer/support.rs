@@ -79,7 +79,7 @@ impl Steer {
             client: user.into(),
             peer: "10.1.2.3:4444".parse::<SocketAddr>().unwrap().into(),
             server: "127.0.0.1:5432".parse::<SocketAddr>().unwrap().into(),
-            server_generation: 0,
+            server_generation: Some(0),
         })
     }
 

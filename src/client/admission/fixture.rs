@@ -31,6 +31,7 @@ pub(super) fn config() -> Config {
             client_key: vec![KeyPart::User, KeyPart::Database],
         },
         clients: Vec::new(),
+        access: Vec::new(),
         rules: toml::Table::new(),
         break_glass: None,
         log: Log { format: LogFormat::Text, level: "info".into() },

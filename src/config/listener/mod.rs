@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use self::entry::Entry;
-pub use self::login::Login;
-pub use self::pool::Pool;
+pub use self::login::{AuthQuery, Login, Users};
+pub use self::pool::{Pool, PoolMode};
 pub(super) use self::servers::CHECK_INTERVAL;
 pub use self::tls::Tls;
 use super::context::{Context, secret};
@@ -66,8 +66,8 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
     let servers = servers::names(&mut section).unwrap_or(default.servers);
     let server_check_interval = servers::check_interval(&mut section);
     let entry = entry::resolve(&mut section, context);
-    let login = login::resolve(&mut section, context);
-    let pool = pool::resolve(&mut section, context);
+    let mut login = login::resolve(&mut section, context);
+    let pool = pool::resolve(&mut section, context, &login);
     let tls = tls::resolve(&mut section, context);
     let max_server_connections = section.read("max_server_connections", value::count);
     let allow_trust = section.read("allow_trust", value::flag).unwrap_or(default.allow_trust);
@@ -77,6 +77,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
         // Asked for all the same, so that a misspelt key can be told what it was meant to be.
         None => section.read("monitor", |_| Ok(None)).flatten(),
     };
+    login::complete(&mut login, monitor.as_ref(), &section);
     section.finish();
     Listener {
         name,

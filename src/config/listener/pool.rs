@@ -1,24 +1,123 @@
 //! How a listener's clients share server connections.
 
+use std::time::Duration;
+
 use super::super::context::Context;
 use super::super::document::Section;
 use super::super::problem::Fault;
 use super::super::value;
+use super::Login;
 
-/// How server connections are shared.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Pool {
-    /// One for each client, for as long as it stays.
-    #[default]
-    Session,
+/// How server connections are shared, and the bounds of each pool: one for each database and user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// For how long a client has a server.
+    pub mode: PoolMode,
+    /// Servers of a pool.
+    pub size: usize,
+    /// Servers of a pool that are kept though nobody uses them.
+    pub min_size: usize,
+    /// A pool that has fewer gets the next server when `max_server_connections` is used up.
+    pub min_guaranteed_size: usize,
+    /// Logins at the server that may be in progress, of the whole listener.
+    pub max_server_logins: usize,
+    /// An idle server is closed after this time.
+    pub server_idle_timeout: Duration,
+    /// A server is closed after this time, a tenth more or less, once it is given back.
+    pub server_lifetime: Duration,
+    /// How long a statement waits for a server.
+    pub query_wait_timeout: Duration,
+    /// Statements of one pool that may wait.
+    pub queue_length: usize,
 }
 
-/// Reads the keys of a `[[listener]]` that belong here.
-pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>) -> Pool {
-    section.read("pool", |value| value::only(value, "session", &["transaction"]));
-    if section.read("pool_size", value::count).is_some() {
-        let fault = Fault::new("has no effect: it belongs to pool = \"transaction\", which is not in this version yet");
-        section.warn("pool_size", fault.advise("max_server_connections bounds what session mode opens"));
+/// For how long a client has a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PoolMode {
+    /// As long as it stays.
+    #[default]
+    Session,
+    /// For a transaction.
+    Transaction,
+}
+
+impl PoolMode {
+    /// The word of the file.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Transaction => "transaction",
+        }
     }
-    Pool::Session
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            mode: PoolMode::Session,
+            size: 20,
+            min_size: 0,
+            min_guaranteed_size: 0,
+            max_server_logins: 8,
+            server_idle_timeout: Duration::from_secs(10 * 60),
+            server_lifetime: Duration::from_secs(60 * 60),
+            query_wait_timeout: Duration::from_secs(30),
+            queue_length: 10_000,
+        }
+    }
+}
+
+const MODES: [(&str, PoolMode); 2] = [("session", PoolMode::Session), ("transaction", PoolMode::Transaction)];
+
+/// Keys that say nothing without `pool = "transaction"`.
+const OF_POOLS: [&str; 8] = [
+    "pool_size",
+    "min_pool_size",
+    "min_guaranteed_pool_size",
+    "max_server_logins",
+    "server_idle_timeout",
+    "server_lifetime",
+    "query_wait_timeout",
+    "pool_queue_length",
+];
+
+/// Reads the keys of a `[[listener]]` that belong here.
+pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>, login: &Login) -> Pool {
+    let default = Pool::default();
+    let mode = section.read("pool", |value| value::one_of(value, &MODES)).unwrap_or(default.mode);
+    if mode == PoolMode::Transaction && *login == Login::Relay {
+        let fault = Fault::new(
+            "\"transaction\" can't go with login = \"relay\": a server that many clients share is logged in by Floodwall",
+        );
+        section.error("pool", fault.advise("set login = \"users\" or \"query\""));
+    }
+    let pool = Pool {
+        mode,
+        size: section.read("pool_size", value::count).unwrap_or(default.size),
+        min_size: section.read("min_pool_size", value::count_or_zero).unwrap_or(default.min_size),
+        min_guaranteed_size: section
+            .read("min_guaranteed_pool_size", value::count_or_zero)
+            .unwrap_or(default.min_guaranteed_size),
+        max_server_logins: section.read("max_server_logins", value::count).unwrap_or(default.max_server_logins),
+        server_idle_timeout: section.read("server_idle_timeout", value::timeout).unwrap_or(default.server_idle_timeout),
+        server_lifetime: section.read("server_lifetime", value::timeout).unwrap_or(default.server_lifetime),
+        query_wait_timeout: section.read("query_wait_timeout", value::timeout).unwrap_or(default.query_wait_timeout),
+        queue_length: section.read("pool_queue_length", value::count).unwrap_or(default.queue_length),
+    };
+    check(section, &pool);
+    pool
+}
+
+fn check(section: &mut Section<'_>, pool: &Pool) {
+    if pool.mode == PoolMode::Session {
+        for key in OF_POOLS.iter().filter(|key| section.has(key)).copied().collect::<Vec<_>>() {
+            let fault = Fault::new("has no effect: it belongs to pool = \"transaction\"");
+            section.warn(key, fault.advise("max_server_connections bounds what session mode opens"));
+        }
+    }
+    for (key, count) in [("min_pool_size", pool.min_size), ("min_guaranteed_pool_size", pool.min_guaranteed_size)] {
+        if count > pool.size {
+            section.error(key, Fault::new(format!("{count} is more than pool_size ({})", pool.size)));
+        }
+    }
 }

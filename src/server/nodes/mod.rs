@@ -14,6 +14,7 @@ mod tend;
 mod watched;
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub struct Nodes {
     listener: Box<str>,
     watched: ArcSwap<Watched>,
     choice: watch::Sender<Choice>,
+    generation: Arc<AtomicU64>,
     /// Which servers the latest choices were, with their numbers.
     past: Mutex<VecDeque<(u64, Arc<str>)>>,
     /// Other servers are in place.
@@ -73,6 +75,7 @@ impl Nodes {
         Arc::new(Self {
             listener: listener.name.as_str().into(),
             choice: watch::Sender::new(Choice { generation: 0, server: only.clone(), last: only }),
+            generation: Arc::default(),
             watched: ArcSwap::from_pointee(watched),
             past: Mutex::default(),
             replaced: Notify::new(),
@@ -87,6 +90,11 @@ impl Nodes {
     /// Tells of every other choice. Cancel-safe, as [`watch::Receiver::changed`].
     pub fn watch(&self) -> watch::Receiver<Choice> {
         self.choice.subscribe()
+    }
+
+    /// The number of the choice as it stands, for whoever has to look at it often.
+    pub fn generation(&self) -> &Arc<AtomicU64> {
+        &self.generation
     }
 
     /// True where there is a choice at all.

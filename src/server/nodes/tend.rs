@@ -1,5 +1,6 @@
 //! Probes the servers and puts choices in force.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use futures::future::join_all;
@@ -92,6 +93,7 @@ impl Nodes {
             choice.last.clone_from(&server);
             true
         });
+        self.generation.store(self.choice.borrow().generation, Ordering::Relaxed);
         if changed && self.several() {
             let server = server.as_deref().unwrap_or("none");
             tracing::warn!(listener = &*self.listener, server, "the primary changed");

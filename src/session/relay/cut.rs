@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
+use super::source::Source;
 use super::stage::{Event, Fate, Next, Scope, Stage};
 use crate::guard::plan::Effect;
 use crate::session::end::End;
@@ -16,7 +17,7 @@ impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
     /// What becomes of the row, of so many bytes, that is one too many.

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
 use super::hold::{Admission, Why};
+use super::source::Source;
 use super::up::Attention;
 use super::walk::{Walk, Walked};
 use crate::session::end::End;
@@ -25,7 +26,7 @@ impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
     /// Decides on frame after frame of the client. `opinion` is that of the first one, where it was awaited.
@@ -61,8 +62,11 @@ where
                 }
                 Decision::Quit => {
                     self.attention = Attention::Quitting;
-                    self.up.passing = head.size;
-                    walk.stream(&mut self.up);
+                    // What is lent is not the client's to close.
+                    if !S::LENT {
+                        self.up.passing = head.size;
+                        walk.stream(&mut self.up);
+                    }
                     return Ok(walk.end_here());
                 }
             }
@@ -119,6 +123,11 @@ where
                 self.attention = Attention::Awaiting;
                 return Ok(Decision::Incomplete);
             }
+        }
+        if !self.server.is_here()
+            && let Some(decision) = self.without_server(request)
+        {
+            return Ok(decision);
         }
         Ok(match self.admit(request) {
             Admission::Now => self.pass(head, request, BytesMut::new()),

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::group::Group;
+use super::source::Source;
 use super::stage::{Event, Fate};
 use super::walk::{Walk, Walked};
 use super::{OWN_MAX, Relay};
@@ -20,7 +21,7 @@ impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
     /// Server to client. True where anything moved.
@@ -40,9 +41,10 @@ where
     }
 
     fn read_down(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
+        let Some(server) = self.server.stream() else { return Ok(Poll::Pending) };
         let lent = Rc::clone(&self.lent);
         let mut lent = lent.borrow_mut();
-        let Poll::Ready(count) = poll_read(&mut self.server, cx, &mut lent).map_err(|_| End::ServerGone)? else {
+        let Poll::Ready(count) = poll_read(server, cx, &mut lent).map_err(|_| End::ServerGone)? else {
             return Ok(Poll::Pending);
         };
         if count == 0 {
@@ -122,6 +124,7 @@ where
             Reply::Aside => Fate::Pass,
             Reply::Setting(setting) => {
                 self.overseer.setting(setting);
+                self.pinned = true;
                 Fate::Pass
             }
             Reply::Boundary(transaction) => self.reached(transaction, frame),

@@ -5,6 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
 use super::decide::Decision;
+use super::source::Source;
 use super::stage::{Own, Stage};
 use super::up::Attention;
 use crate::client::refuse;
@@ -25,6 +26,8 @@ pub(super) enum Why {
     Decided,
     /// The same, whatever these portals do.
     Answered,
+    /// A server. The first frame has been judged.
+    Server,
 }
 
 /// Whether a frame may go to the server.
@@ -44,7 +47,7 @@ impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
     /// May nothing more of the client be looked at?
@@ -57,7 +60,7 @@ where
         self.crowded()
             || self.blocked()
             || match why {
-                Why::Room => false,
+                Why::Room | Why::Server => false,
                 Why::CaughtUp => matches!(P::tail(&self.phase), Tail::Closed | Tail::Buried),
                 Why::Decided => self.group.is_undecided() && P::tail(&self.phase) == Tail::Open,
                 Why::Answered => self.group.is_due() && P::tail(&self.phase) == Tail::Open,

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
+use super::source::Source;
 use crate::session::overseer::Overseer;
 use crate::session::watch::{Excess, Reach, Ruling, Work};
 use crate::wire::{Announcement, Errand, Failure, Protocol, Refusal, Tail};
@@ -25,7 +26,7 @@ impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
     /// Stops the statement at work, where its time is up.

@@ -10,7 +10,10 @@ mod down;
 mod group;
 mod hold;
 mod late;
+mod lease;
 mod meter;
+mod part;
+mod source;
 mod stage;
 mod up;
 mod walk;
@@ -27,13 +30,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::decide::Cargo;
 use self::group::Group;
 use self::late::Late;
+pub use self::lease::{Behind, Left};
 use self::meter::Meter;
+pub use self::part::Remains;
+pub use self::source::{Owned, Source};
 use self::stage::Stage;
 use self::up::Attention;
 use self::walk::Lane;
 use super::end::End;
 use super::overseer::{Overseer, Rest};
-use crate::wire::{Announcement, Errand, Protocol, Transaction};
+use crate::wire::{Errand, Protocol, Transaction};
 
 /// Bytes that a worker lends to whichever session reads.
 pub const LENT_BYTES: usize = 64 * 1024;
@@ -81,36 +87,20 @@ pub struct Relay<P: Protocol, C, S, O> {
     late: Option<Late>,
     /// What we ask of the server, at the next frame border towards it.
     errand: Option<Errand<'static>>,
+    /// The server reads SQL as this client alone has asked for, so nobody else may have it.
+    pinned: bool,
     /// The server's last word was a fatal error, so its end needs no words of ours.
     parted: bool,
-}
-
-/// What is left of a session when its relay ends.
-#[derive(Debug)]
-pub struct Remains<C, S, O> {
-    /// Why it ended.
-    pub end: End,
-    /// The client's stream.
-    pub client: C,
-    /// The server's stream.
-    pub server: S,
-    /// The overseer, with its books.
-    pub overseer: O,
-    /// Bytes that the client should still get, farewell included.
-    pub last_words: BytesMut,
-    /// A statement is running at the server that nobody waits for. After a goodbye none is: the server carries out what came before
-    /// it, as it would without us.
-    pub working: bool,
 }
 
 impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
-    /// A relay between two streams that have finished their login.
+    /// A relay between a client that has finished its login and a source of servers that have.
     pub fn new(client: C, server: S, lent: Lent, overseer: O) -> Self {
         Self {
             client,
@@ -131,6 +121,7 @@ where
             stage: Stage::default(),
             late: None,
             errand: None,
+            pinned: false,
             parted: false,
         }
     }
@@ -178,6 +169,7 @@ where
             };
             // A server that sends without a pause must be stopped all the same.
             let settled = self.poll_settle(cx) || self.poll_late(cx);
+            self.look_at_lease();
             if !moved && !settled {
                 return Poll::Pending;
             }
@@ -196,20 +188,5 @@ where
             && self.answers.is_empty()
             && self.down.unsent.is_empty();
         if idle { Rest::Idle } else { Rest::Working }
-    }
-
-    fn part(mut self, end: End) -> Remains<C, S, O> {
-        let owed = !(P::ready(&self.phase) || P::skipping(&self.phase));
-        let working = owed && !matches!(end, End::ServerGone | End::ClientQuit);
-        let mut last_words = std::mem::take(&mut self.down.unsent);
-        // Inside a frame that the client has half of, no other message can begin.
-        if self.down.passing == 0 {
-            last_words.extend_from_slice(&self.answers);
-            let told = self.parted && end == End::ServerGone;
-            if let Some(refusal) = end.farewell().filter(|_| !told) {
-                P::announce(Announcement::Farewell(&refusal), &mut last_words);
-            }
-        }
-        Remains { end, client: self.client, server: self.server, overseer: self.overseer, last_words, working }
     }
 }

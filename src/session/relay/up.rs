@@ -8,6 +8,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::hold::Why;
+use super::source::Source;
 use super::{HELD_FREE, OWN_MAX, Relay};
 use crate::session::end::End;
 use crate::session::flow::{flush, poll_read, send};
@@ -30,7 +31,7 @@ impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
     C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
     O: Overseer,
 {
     /// Client to server. True where anything moved.
@@ -51,6 +52,7 @@ where
                 self.write_up(cx)?;
                 return Ok(true);
             }
+            Attention::Stalled(Why::Server) => return Ok(self.poll_server(cx)? || moved),
             Attention::Stalled(why) if self.waits(why) => {
                 moved |= self.read_ahead(cx)?;
                 return Ok(moved);
@@ -79,7 +81,7 @@ where
     }
 
     /// Reads a little of what cannot be looked at yet: a client that leaves must not go unnoticed while its statement runs.
-    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+    pub(super) fn read_ahead(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         if self.crowded() || self.up.held.len() >= HELD_FREE {
             return Ok(false);
         }
@@ -192,20 +194,27 @@ where
     }
 
     fn send_up(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), End> {
-        let sent = send(&mut self.server, cx, &mut self.up.unsent, bytes).map_err(|_| End::ServerGone)?;
+        let Some(server) = self.server.stream() else { return nowhere(bytes) };
+        let sent = send(server, cx, &mut self.up.unsent, bytes).map_err(|_| End::ServerGone)?;
         self.overseer.moved(Way::ToServer, sent);
         Ok(())
     }
 
-    fn write_up(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+    pub(super) fn write_up(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         if self.up.unsent.is_empty() {
             return Ok(false);
         }
-        let sent = flush(&mut self.server, cx, &mut self.up.unsent).map_err(|_| End::ServerGone)?;
+        let Some(server) = self.server.stream() else { return Err(End::ServerGone) };
+        let sent = flush(server, cx, &mut self.up.unsent).map_err(|_| End::ServerGone)?;
         self.overseer.moved(Way::ToServer, sent);
         if self.up.unsent.is_empty() && self.up.held.len() <= HELD_FREE {
             self.overseer.release();
         }
         Ok(sent > 0)
     }
+}
+
+/// Without a server nothing passes.
+fn nowhere(bytes: &[u8]) -> Result<(), End> {
+    if bytes.is_empty() { Ok(()) } else { Err(End::ServerGone) }
 }

@@ -1,4 +1,4 @@
-//! Authentication messages, as far as a relay of somebody else's login reads them.
+//! Authentication messages of a server: as a relay of somebody else's login reads them, and as whoever logs in does.
 //!
 //! Source: PostgreSQL manual, "Message Formats", "Authentication…".
 
@@ -31,6 +31,47 @@ pub fn authentication(frame: &[u8]) -> Result<Authentication, Malformed> {
         12 => Authentication::Final,
         _ => Authentication::Challenge,
     })
+}
+
+/// What a server wants of whoever logs in, with what it sends along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand<'a> {
+    /// Nothing more.
+    Ok,
+    /// The password as it is.
+    Cleartext,
+    /// The password's hash, with this salt.
+    Md5([u8; 4]),
+    /// An exchange by one of these mechanisms, each ended by a NUL.
+    Sasl(&'a [u8]),
+    /// The next step of that exchange.
+    SaslContinue(&'a [u8]),
+    /// The last word of the server in that exchange.
+    SaslFinal(&'a [u8]),
+    /// Kerberos, SSPI and whatever else there is.
+    Other(u32),
+}
+
+/// Reads an Authentication message in full, given from its head on.
+///
+/// # Errors
+/// A message that ends too early.
+pub fn demand(frame: &[u8]) -> Result<Demand<'_>, Malformed> {
+    let mut reader = Reader::new(frame.get(HEAD..).ok_or(Malformed::Short)?);
+    Ok(match reader.u32()? {
+        0 => Demand::Ok,
+        3 => Demand::Cleartext,
+        5 => Demand::Md5(reader.u32()?.to_be_bytes()),
+        10 => Demand::Sasl(reader.rest()),
+        11 => Demand::SaslContinue(reader.rest()),
+        12 => Demand::SaslFinal(reader.rest()),
+        other => Demand::Other(other),
+    })
+}
+
+/// True where that list of mechanisms names `mechanism`.
+pub fn offers(mechanisms: &[u8], mechanism: &str) -> bool {
+    mechanisms.split(|byte| *byte == 0).any(|name| name == mechanism.as_bytes())
 }
 
 /// Reads a BackendKeyData message, given from its head on: process id and secret (4 to 256 bytes).

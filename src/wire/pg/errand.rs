@@ -9,6 +9,9 @@ use crate::wire::Errand;
 /// Our savepoint. None of this name stays: it is released, or goes with what it stands in.
 const SAVEPOINT: &str = "floodwall_write";
 
+/// Terminate: the end of a connection of our own.
+pub const GOODBYE: [u8; 5] = [client::TERMINATE, 0, 0, 0, 4];
+
 /// Writes an errand and hands each code that was written to `sent`.
 pub fn write(errand: Errand<'_>, out: &mut BytesMut, mut sent: impl FnMut(u8)) {
     match errand {

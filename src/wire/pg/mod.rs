@@ -8,6 +8,8 @@ pub mod code;
 mod copy;
 pub mod errand;
 pub mod frame;
+pub mod greeting;
+pub mod password;
 pub mod phase;
 pub mod refusal;
 pub mod reply;

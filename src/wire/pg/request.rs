@@ -55,6 +55,7 @@ pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
         client::EXECUTE => Ok(execute(reader)),
         client::FUNCTION_CALL => Ok(Request::Call),
         client::SYNC => Ok(Request::Sync),
+        client::FLUSH => Ok(Request::Flush),
         client::COPY_DATA => Ok(Request::Data { bytes: body, size: head.size.saturating_sub(HEAD_SIZE) }),
         client::COPY_DONE => Ok(Request::DataEnd),
         client::CLOSE => close(reader),

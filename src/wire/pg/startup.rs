@@ -12,6 +12,9 @@ pub const SIZE_MAX: usize = 10_000;
 /// First byte of a TLS record: a client that speaks TLS without asking first (`sslnegotiation=direct`).
 pub const TLS_HANDSHAKE: u8 = 0x16;
 
+/// Parameters with such a name are for the protocol, not for the session.
+const PROTOCOL_OPTION: &[u8] = b"_pq_.";
+
 const CANCEL: u32 = 0x04d2_162e;
 const SSL: u32 = 0x04d2_162f;
 const GSS: u32 = 0x04d2_1630;
@@ -62,6 +65,25 @@ pub struct Startup {
 }
 
 impl Startup {
+    /// What the packet sets for the session, in its order: without user, database, and options of the protocol.
+    pub fn parameters(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let own: [&[u8]; 2] = [b"user", b"database"];
+        self.pairs().filter(move |(name, _)| !own.contains(name) && !name.starts_with(PROTOCOL_OPTION))
+    }
+
+    /// The names of the options of the protocol that the packet asks for.
+    pub fn options(&self) -> impl Iterator<Item = &[u8]> {
+        self.pairs().map(|(name, _)| name).filter(|name| name.starts_with(PROTOCOL_OPTION))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut reader = Reader::new(self.packet.get(8..).unwrap_or_default());
+        std::iter::from_fn(move || {
+            let name = reader.cstr().ok().filter(|name| !name.is_empty())?;
+            Some((name, reader.cstr().ok()?))
+        })
+    }
+
     /// True where the session may begin with another `search_path`, or as another role, than its user has: by a
     /// parameter of that name, or in `options`.
     pub fn sets_path(&self) -> bool {

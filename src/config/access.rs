@@ -1,0 +1,100 @@
+//! `[[access]]`: who may come in from where, and how they prove who they are. As `pg_hba.conf`: the first entry that matches decides.
+
+use ipnet::IpNet;
+
+use super::client;
+use super::document::{Document, Section};
+use super::problem::Fault;
+use super::{Config, Login, value};
+
+/// `[[access]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRule {
+    /// Glob over the listener's name; `*` where not given.
+    pub listener: String,
+    /// Glob over the user.
+    pub user: String,
+    /// Glob over the database.
+    pub database: String,
+    /// Networks; empty means any.
+    pub addresses: Vec<IpNet>,
+    /// Only encrypted connections, or only others.
+    pub tls: Option<bool>,
+    /// What becomes of whoever matches.
+    pub method: AccessMethod,
+}
+
+/// How somebody proves who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessMethod {
+    /// By SCRAM-SHA-256.
+    Scram,
+    /// By the older hash; by SCRAM where that is what is stored.
+    Md5,
+    /// By the password as it is.
+    Plain,
+    /// By a certificate whose common name is the user.
+    Cert,
+    /// Not at all.
+    Trust,
+    /// They may not come in.
+    Reject,
+}
+
+const METHODS: [(&str, AccessMethod); 6] = [
+    ("scram", AccessMethod::Scram),
+    ("md5", AccessMethod::Md5),
+    ("plain", AccessMethod::Plain),
+    ("cert", AccessMethod::Cert),
+    ("trust", AccessMethod::Trust),
+    ("reject", AccessMethod::Reject),
+];
+
+impl AccessMethod {
+    /// The word of the file.
+    pub fn label(self) -> &'static str {
+        METHODS.iter().find(|(_, method)| *method == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// Reads one `[[access]]`.
+pub(super) fn resolve(mut section: Section<'_>) -> Option<AccessRule> {
+    let any = || "*".to_owned();
+    let method = section.read("method", |value| value::one_of(value, &METHODS));
+    if !section.has("method") {
+        section.error("", Fault::new("an [[access]] needs a method").advise("write method = \"scram\" or \"reject\""));
+    }
+    let rule = AccessRule {
+        listener: section.read("listener", value::text).unwrap_or_else(any),
+        user: section.read("user", value::text).unwrap_or_else(any),
+        database: section.read("database", value::text).unwrap_or_else(any),
+        addresses: section.read("address", value::networks).unwrap_or_default(),
+        tls: section.read("tls", value::flag),
+        // What is wrong is told; until then nobody comes in by it.
+        method: method.unwrap_or(AccessMethod::Reject),
+    };
+    section.finish();
+    Some(rule)
+}
+
+/// What only the whole file can show: entries that match no listener, and secrets on open networks.
+pub(super) fn check(config: &Config, document: &Document<'_>) {
+    for (index, rule) in config.access.iter().enumerate() {
+        let path = |key: &str| ["access", &index.to_string(), key].map(str::to_owned);
+        let listeners = client::listeners_of(config, &rule.listener);
+        if listeners.is_empty() {
+            let message = format!("no listener is called \"{}\", so this entry never applies", rule.listener);
+            document.warn(&path("listener"), Fault::new(message));
+        }
+        let relayed = listeners.iter().all(|listener| listener.login == Login::Relay) && !listeners.is_empty();
+        if relayed && rule.method != AccessMethod::Reject {
+            let fault =
+                Fault::new("only lets in: with login = \"relay\" the server says how a client proves who it is");
+            document.warn(&path("method"), fault);
+        }
+        if !relayed && rule.method == AccessMethod::Trust && rule.addresses.is_empty() {
+            let fault = Fault::new("lets everybody in, from every address, who names a user");
+            document.warn(&path("method"), fault.advise("add address = \"127.0.0.1\", or ask for scram"));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! How a pool gets more servers, and what happens where it cannot.
+
+use tokio::task::spawn_local;
+use tokio::time::sleep_until;
+
+use super::mail::Note;
+use super::shared::Slot;
+use super::{Make, Member, NotMade, Pool, Unserved};
+use crate::clock::{self, Instant};
+
+impl<M: Make> Pool<M> {
+    /// Looks for a server for each waiter that none is on its way to: an idle one of another worker, or a new one.
+    pub(super) fn grow(&self) {
+        while self.lacks() {
+            if let Some(worker) = self.shared.claim_idle(self.worker) {
+                let mut inner = self.inner.borrow_mut();
+                inner.asked = inner.asked.saturating_add(1);
+                self.shared.register.send(worker, Note::Please(self.shared.key.clone(), self.worker));
+            } else if let Some(until) = self.shared.paused_until() {
+                return self.retry_at(until);
+            } else if let Some(slot) = self.shared.reserve(self.shared.register.limits().size) {
+                self.open(slot);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn lacks(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.opening.saturating_add(inner.asked) < inner.queue.waiting()
+    }
+
+    /// Makes a server, whoever gets it then.
+    pub(super) fn open(&self, slot: Slot) {
+        let Some(pool) = self.me.upgrade() else { return };
+        pool.inner.borrow_mut().opening += 1;
+        spawn_local(async move {
+            let made = pool.make.make(slot).await;
+            pool.inner.borrow_mut().opening -= 1;
+            match made {
+                Ok(mut server) => {
+                    pool.shared.went_well();
+                    server.slot().set_worker(Some(pool.worker));
+                    pool.give(server);
+                    // Others may have waited for this one to get through.
+                    pool.grow();
+                }
+                Err(NotMade::InLine) => {}
+                Err(why) => pool.failed(&why),
+            }
+        });
+    }
+
+    fn failed(&self, why: &NotMade) {
+        let until = self.shared.failed(why);
+        // Where there are servers, one of them will be free.
+        if matches!(why, NotMade::Failed(_)) && self.shared.servers() == 0 {
+            let mut inner = self.inner.borrow_mut();
+            inner.queue.refuse(clock::now(), |_| Unserved::NotMade(why.clone()));
+            self.publish_queue(&mut inner);
+        }
+        self.retry_at(until);
+    }
+
+    fn retry_at(&self, until: Instant) {
+        let Some(pool) = self.me.upgrade() else { return };
+        if std::mem::replace(&mut pool.inner.borrow_mut().retrying, true) {
+            return;
+        }
+        spawn_local(async move {
+            sleep_until(until).await;
+            pool.inner.borrow_mut().retrying = false;
+            pool.grow();
+        });
+    }
+
+    /// Once a second: what is idle for too long or broken goes, and what is always to be there comes.
+    pub(super) fn tick(&self) {
+        let limits = self.shared.register.limits();
+        let now = clock::now();
+        let mut gone = Vec::new();
+        let mut inner = self.inner.borrow_mut();
+        inner.now = now;
+        let mut spare = self.shared.open().saturating_sub(limits.min);
+        let oversize = self.shared.open().saturating_sub(limits.size);
+        let idle = std::mem::take(&mut inner.idle);
+        for (index, mut idle) in idle.into_iter().enumerate() {
+            if !idle.server.is_sound() {
+                continue;
+            }
+            let unused = spare > 0 && now.saturating_duration_since(idle.since) >= limits.idle_timeout;
+            if unused || index < oversize || !idle.server.is_wanted(now) {
+                spare = spare.saturating_sub(1);
+                gone.push(idle.server);
+            } else {
+                inner.idle.push(idle);
+            }
+        }
+        self.publish_idle(&inner);
+        drop(inner);
+        gone.into_iter().for_each(Member::close);
+        if self.shared.paused_until().is_none() {
+            while let Some(slot) = self.shared.reserve(limits.min.min(limits.size)) {
+                self.open(slot);
+            }
+        }
+    }
+
+    /// Closes the idle server that was used longest ago: another pool is to have its place.
+    pub(super) fn evict(&self) {
+        let mut inner = self.inner.borrow_mut();
+        let oldest = if inner.idle.is_empty() { None } else { Some(inner.idle.remove(0)) };
+        self.publish_idle(&inner);
+        drop(inner);
+        if let Some(idle) = oldest {
+            idle.server.close();
+        }
+    }
+
+    /// Closes what is idle.
+    pub(super) fn close_idle(&self) {
+        let mut inner = self.inner.borrow_mut();
+        let idle = std::mem::take(&mut inner.idle);
+        self.publish_idle(&inner);
+        drop(inner);
+        idle.into_iter().for_each(|idle| idle.server.close());
+    }
+
+    /// Nothing is here, and nobody but the map knows this part.
+    pub(super) fn is_unused(&self) -> bool {
+        let inner = self.inner.borrow();
+        let empty = inner.idle.is_empty() && inner.queue.waiting() == 0 && inner.opening == 0 && inner.asked == 0;
+        empty && self.me.strong_count() == 1 && self.shared.open() == 0
+    }
+}

@@ -1,0 +1,105 @@
+//! One client's hold on a pool: nothing, a place in the queue, or a server.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::queue::Waiter;
+use super::{Make, Member, Pool, Unserved};
+
+/// One client's hold on a pool. Dropped, it leaves the queue; a server that it still has is closed, since nobody has said that it is
+/// clean.
+#[derive(Debug)]
+pub struct Lease<M: Make> {
+    pool: Rc<Pool<M>>,
+    server: Option<Box<M::Server>>,
+    /// Made when the client first waits.
+    waiter: Option<Rc<Waiter<M::Server>>>,
+}
+
+impl<M: Make> Lease<M> {
+    /// Holds nothing yet.
+    pub fn new(pool: Rc<Pool<M>>) -> Self {
+        Self { pool, server: None, waiter: None }
+    }
+
+    /// The server at hand.
+    pub fn server(&mut self) -> Option<&mut M::Server> {
+        self.server.as_deref_mut()
+    }
+
+    /// Is there one at hand?
+    pub fn is_here(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Takes an idle server, where there is one: then nobody waits. True where one is at hand.
+    pub fn try_take(&mut self) -> bool {
+        if self.server.is_none() {
+            self.server = self.pool.take();
+        }
+        self.server.is_some()
+    }
+
+    /// Waits for a server, behind those who came before. Cancel-safe: [`Lease::leave`] gives the place up.
+    pub fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unserved>> {
+        let waiter = self.waiter.get_or_insert_default();
+        if waiter.is_out() {
+            // In between one may have become idle.
+            if self.server.is_none() {
+                self.server = self.pool.take();
+            }
+            if self.server.is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            self.pool.join(waiter)?;
+        }
+        let Poll::Ready(served) = waiter.poll(cx) else { return Poll::Pending };
+        self.server = Some(served?);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Leaves the queue.
+    pub fn leave(&mut self) {
+        if let Some(waiter) = &self.waiter {
+            self.pool.leave(waiter);
+        }
+    }
+
+    /// Gives the server at hand back, which is clean.
+    pub fn give(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.pool.give(server);
+        }
+    }
+
+    /// Takes the server at hand out of here: it comes back by [`Pool::give_back`], or never.
+    pub fn release(&mut self) -> Option<Box<M::Server>> {
+        self.server.take()
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> &Rc<Pool<M>> {
+        &self.pool
+    }
+}
+
+impl<M: Make> Pool<M> {
+    /// What makes its servers.
+    pub fn maker(&self) -> &M {
+        &self.make
+    }
+
+    /// Takes back a server that is clean, from whoever cleaned it.
+    pub fn give_back(&self, server: Box<M::Server>) {
+        self.give(server);
+    }
+}
+
+impl<M: Make> Drop for Lease<M> {
+    fn drop(&mut self) {
+        self.leave();
+        if let Some(server) = self.server.take() {
+            server.close();
+        }
+    }
+}

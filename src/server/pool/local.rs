@@ -1,0 +1,246 @@
+//! One worker's part of a pool: its idle servers and its waiters.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::task::spawn_local;
+use tokio::time::sleep_until;
+
+use super::mail::{Cause, Note};
+use super::queue::{Queue, Waiter};
+use super::shared::{Lane, Shared};
+use super::{Make, Member, Unserved};
+use crate::clock::{self, Instant};
+
+/// What a maker's servers are on their way.
+pub(super) type Away<M> = <<M as Make>::Server as Member>::Away;
+
+/// One worker's part of a pool.
+#[derive(Debug)]
+pub struct Pool<M: Make> {
+    pub(super) shared: Arc<Shared<Away<M>>>,
+    pub(super) worker: usize,
+    pub(super) make: M,
+    pub(super) inner: RefCell<Inner<M::Server>>,
+    pub(super) me: Weak<Self>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner<S> {
+    /// The one used last is on top.
+    pub(super) idle: Vec<Idle<S>>,
+    pub(super) queue: Queue<S>,
+    /// Servers that are being made here.
+    pub(super) opening: usize,
+    /// Servers that other workers were asked for.
+    pub(super) asked: usize,
+    /// Somebody looks at deadlines.
+    pub(super) timing: bool,
+    /// Somebody waits for the end of a pause.
+    pub(super) retrying: bool,
+    /// The time at the last tick: near enough for what lasts minutes.
+    pub(super) now: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Idle<S> {
+    pub(super) server: Box<S>,
+    pub(super) since: Instant,
+}
+
+impl<M: Make> Pool<M> {
+    pub(super) fn new(shared: Arc<Shared<Away<M>>>, worker: usize, make: M) -> Rc<Self> {
+        let inner = Inner {
+            idle: Vec::new(),
+            queue: Queue::default(),
+            opening: 0,
+            asked: 0,
+            timing: false,
+            retrying: false,
+            now: clock::now(),
+        };
+        Rc::new_cyclic(|me| Self { shared, worker, make, inner: RefCell::new(inner), me: Weak::clone(me) })
+    }
+
+    /// A server that is idle. There is none while anybody waits.
+    pub(super) fn take(&self) -> Option<Box<M::Server>> {
+        let mut inner = self.inner.borrow_mut();
+        loop {
+            let mut server = inner.idle.pop()?.server;
+            self.publish_idle(&inner);
+            if !server.is_wanted(inner.now) {
+                server.close();
+            } else if server.is_sound() {
+                return Some(server);
+            }
+            // Otherwise it is gone already, and so is its slot.
+        }
+    }
+
+    /// Takes back a server that is clean.
+    pub(super) fn give(&self, server: Box<M::Server>) {
+        let retired = {
+            let inner = self.inner.borrow();
+            self.shared.is_over() || !server.is_wanted(inner.now)
+        };
+        if retired {
+            return server.close();
+        }
+        let waiting = self.inner.borrow().queue.waiting();
+        match self.shared.neediest(self.worker, waiting) {
+            Some(worker) => self.send_needed(worker, server),
+            None => self.place(server),
+        }
+    }
+
+    /// Gives a server to the oldest waiter, or puts it on the stack.
+    pub(super) fn place(&self, server: Box<M::Server>) {
+        let mut inner = self.inner.borrow_mut();
+        let since = inner.now;
+        match inner.queue.serve(server) {
+            None => self.publish_queue(&mut inner),
+            Some(server) => {
+                inner.idle.push(Idle { server, since });
+                self.publish_idle(&inner);
+                // A waiter elsewhere may have looked just before.
+                if let Some(worker) = self.shared.neediest(self.worker, 0)
+                    && let Some(Idle { server, .. }) = inner.idle.pop()
+                {
+                    self.publish_idle(&inner);
+                    drop(inner);
+                    self.send_needed(worker, server);
+                }
+            }
+        }
+    }
+
+    fn send_needed(&self, worker: usize, server: Box<M::Server>) {
+        if let Some(lane) = self.shared.lanes.get(worker) {
+            lane.coming.store(true, Ordering::Relaxed);
+        }
+        if !self.send(worker, server, Cause::Needed)
+            && let Some(lane) = self.shared.lanes.get(worker)
+        {
+            lane.coming.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends a server to another worker. False where it broke.
+    fn send(&self, worker: usize, mut server: Box<M::Server>, cause: Cause) -> bool {
+        server.slot().set_worker(None);
+        let Some(away) = server.leave() else { return false };
+        self.shared.register.send(worker, Note::Server(self.shared.key.clone(), away, cause));
+        true
+    }
+
+    /// Another worker has a waiter and asks for an idle server.
+    pub(super) fn asked(&self, worker: usize) {
+        let mut inner = self.inner.borrow_mut();
+        let idle = inner.idle.pop();
+        self.publish_idle(&inner);
+        drop(inner);
+        if !idle.is_some_and(|idle| self.send(worker, idle.server, Cause::Asked)) {
+            self.shared.register.send(worker, Note::Sorry(self.shared.key.clone()));
+        }
+    }
+
+    /// A server came from another worker.
+    pub(super) fn arrived(&self, away: Away<M>, cause: Cause) {
+        match cause {
+            Cause::Asked => self.answered(),
+            Cause::Needed => self.lane(|lane| lane.coming.store(false, Ordering::Relaxed)),
+        }
+        match M::Server::arrive(away) {
+            Some(mut server) => {
+                server.slot().set_worker(Some(self.worker));
+                self.place(server);
+            }
+            None => self.grow(),
+        }
+    }
+
+    /// Another worker has answered.
+    pub(super) fn answered(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.asked = inner.asked.saturating_sub(1);
+    }
+
+    /// Puts somebody into the queue.
+    pub(super) fn join(&self, waiter: &Rc<Waiter<M::Server>>) -> Result<(), Unserved> {
+        let limits = self.shared.register.limits();
+        let waiting = self.shared.waiting();
+        if waiting >= limits.queue_length {
+            return Err(Unserved::QueueFull(waiting));
+        }
+        let mut inner = self.inner.borrow_mut();
+        inner.queue.join(waiter, clock::now());
+        self.publish_queue(&mut inner);
+        let timed = std::mem::replace(&mut inner.timing, true);
+        drop(inner);
+        if !timed {
+            self.watch_deadlines();
+        }
+        self.grow();
+        Ok(())
+    }
+
+    /// Takes somebody out of the queue. A server that was just handed to it goes to the next.
+    pub(super) fn leave(&self, waiter: &Waiter<M::Server>) {
+        let mut inner = self.inner.borrow_mut();
+        let served = inner.queue.leave(waiter);
+        self.publish_queue(&mut inner);
+        drop(inner);
+        if let Some(server) = served {
+            self.give(server);
+        }
+    }
+
+    /// Who waits too long is told so. All wait equally long, so the oldest is always the next: one timer is enough.
+    fn watch_deadlines(&self) {
+        let Some(pool) = self.me.upgrade() else { return };
+        spawn_local(async move {
+            while let Some(deadline) = pool.next_deadline() {
+                sleep_until(deadline).await;
+                pool.expire();
+            }
+        });
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let mut inner = self.inner.borrow_mut();
+        let timeout = self.shared.register.limits().query_wait_timeout;
+        let deadline = inner.queue.oldest().map(|since| since + timeout);
+        inner.timing = deadline.is_some();
+        deadline
+    }
+
+    fn expire(&self) {
+        let timeout = self.shared.register.limits().query_wait_timeout;
+        let now = clock::now();
+        let Some(until) = now.checked_sub(timeout) else { return };
+        let trouble = self.shared.last_trouble();
+        let mut inner = self.inner.borrow_mut();
+        inner.queue.refuse(until, |since| Unserved::TooLong(now.saturating_duration_since(since), trouble.clone()));
+        self.publish_queue(&mut inner);
+    }
+
+    pub(super) fn publish_idle(&self, inner: &Inner<M::Server>) {
+        self.lane(|lane| lane.idle.store(inner.idle.len(), Ordering::SeqCst));
+    }
+
+    pub(super) fn publish_queue(&self, inner: &mut Inner<M::Server>) {
+        let head = inner.queue.oldest().map_or(0, |since| self.shared.register.micros(since));
+        self.lane(|lane| {
+            lane.head.store(head, Ordering::Relaxed);
+            lane.waiting.store(inner.queue.waiting(), Ordering::SeqCst);
+        });
+    }
+
+    fn lane(&self, tell: impl FnOnce(&Lane)) {
+        if let Some(lane) = self.shared.lanes.get(self.worker) {
+            tell(lane);
+        }
+    }
+}

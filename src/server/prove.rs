@@ -1,0 +1,133 @@
+//! What the server demands, and what we answer with the proof that we have.
+
+use bytes::BytesMut;
+
+use super::login::{Account, LoginFailed};
+use crate::auth::Proof;
+use crate::auth::md5::Md5Hash;
+use crate::auth::scram::{Challenged, ClientExchange, ClientKeys, Expected};
+use crate::wire::Malformed;
+use crate::wire::pg::auth::{Demand, demand, offers};
+use crate::wire::pg::password;
+
+/// A login: its account, and how far it has come.
+pub(super) struct Login<'a> {
+    account: &'a Account,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing was asked yet.
+    Unasked,
+    /// A password was sent.
+    Answered,
+    /// Our first message was sent.
+    Begun(ClientExchange),
+    /// Our last message was sent.
+    Proven(Expected),
+    /// The server has proven itself.
+    Trusted,
+    /// The server is content.
+    Done,
+}
+
+const NO_PASSWORD: &str = "the server asks for a password in the clear, and Floodwall knows only a verifier: give the user a \
+                           password in users_file, or ask for scram-sha-256 in pg_hba.conf for Floodwall's address";
+const NO_MD5: &str = "the server asks for md5, and Floodwall knows neither the password nor its md5 hash: store a SCRAM verifier \
+                      at the server, or give the user a password in users_file";
+const NO_SCRAM: &str = "the server asks for SCRAM, and Floodwall knows neither the password nor keys from a SCRAM login: give the \
+                        user a password in users_file, or let clients log in by scram";
+const OTHER_VERIFIER: &str = "the server has another SCRAM verifier for this user than Floodwall: the client's login fits only the \
+                              same salt and iterations, so copy rolpassword from pg_authid, or give the user a password in \
+                              users_file";
+const NO_WAY: &str =
+    "the server asks for a way to log in that Floodwall does not have; scram-sha-256, md5 and password are known";
+
+impl<'a> Login<'a> {
+    pub(super) const fn new(account: &'a Account) -> Self {
+        Self { account, stage: Stage::Unasked }
+    }
+
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done)
+    }
+
+    /// What to answer to an Authentication message.
+    pub(super) async fn answer(&mut self, message: &[u8]) -> Result<Option<BytesMut>, LoginFailed> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Unasked);
+        let mut out = BytesMut::new();
+        self.stage = match (demand(message)?, stage) {
+            // Not before the server has proven itself, where it began to: or somebody in its place could leave that out.
+            (Demand::Ok, Stage::Unasked | Stage::Answered | Stage::Trusted) => Stage::Done,
+            (Demand::Cleartext, Stage::Unasked) => {
+                password::password(self.cleartext()?.as_bytes(), &mut out);
+                Stage::Answered
+            }
+            (Demand::Md5(salt), Stage::Unasked) => {
+                password::password(self.md5(salt)?.as_bytes(), &mut out);
+                Stage::Answered
+            }
+            (Demand::Sasl(mechanisms), Stage::Unasked) => {
+                let exchange = self.begin(mechanisms)?;
+                password::sasl_initial(exchange.mechanism(), exchange.first().as_bytes(), &mut out);
+                Stage::Begun(exchange)
+            }
+            (Demand::SaslContinue(challenge), Stage::Begun(exchange)) => {
+                let challenged = exchange.challenge(challenge).map_err(distrusted)?;
+                let (last, expected) = {
+                    let keys = self.keys(&challenged).await?;
+                    challenged.answer(&keys)
+                };
+                password::sasl_response(last.as_bytes(), &mut out);
+                Stage::Proven(expected)
+            }
+            (Demand::SaslFinal(last), Stage::Proven(expected)) => {
+                expected.verify(last).map_err(distrusted)?;
+                Stage::Trusted
+            }
+            (Demand::Other(_), Stage::Unasked) => return Err(LoginFailed::NoProof(NO_WAY)),
+            _ => return Err(Malformed::Content.into()),
+        };
+        Ok(Some(out).filter(|out| !out.is_empty()))
+    }
+
+    fn cleartext(&self) -> Result<&str, LoginFailed> {
+        match &self.account.proof {
+            Proof::Password(password) => Ok(password.reveal()),
+            _ => Err(LoginFailed::NoProof(NO_PASSWORD)),
+        }
+    }
+
+    fn md5(&self, salt: [u8; 4]) -> Result<String, LoginFailed> {
+        match &self.account.proof {
+            Proof::Password(password) => Ok(Md5Hash::of(password.reveal(), &self.account.user).answer(salt)),
+            Proof::Md5(hash) => Ok(hash.answer(salt)),
+            Proof::Nothing | Proof::ScramKeys(_) => Err(LoginFailed::NoProof(NO_MD5)),
+        }
+    }
+
+    fn begin(&self, mechanisms: &[u8]) -> Result<ClientExchange, LoginFailed> {
+        match &self.account.proof {
+            Proof::Password(_) | Proof::ScramKeys(_) => {
+                ClientExchange::begin(|mechanism| offers(mechanisms, mechanism), None).map_err(distrusted)
+            }
+            Proof::Nothing | Proof::Md5(_) => Err(LoginFailed::NoProof(NO_SCRAM)),
+        }
+    }
+
+    async fn keys(&self, challenged: &Challenged) -> Result<ClientKeys, LoginFailed> {
+        let Challenged { salt, iterations, .. } = challenged;
+        match &self.account.proof {
+            Proof::Password(password) => {
+                let keys = password.keys(&self.account.user, salt, *iterations).await;
+                keys.map_err(|why| LoginFailed::Crowded(why.to_string()))
+            }
+            Proof::ScramKeys(keys) if *keys.salt == **salt && keys.iterations == *iterations => Ok(keys.keys.clone()),
+            _ => Err(LoginFailed::NoProof(OTHER_VERIFIER)),
+        }
+    }
+}
+
+fn distrusted(why: crate::auth::scram::Unfit) -> LoginFailed {
+    LoginFailed::Distrusted(why.to_string())
+}

@@ -1,0 +1,166 @@
+//! Makes the servers of one pool: a place under the caps, a place among the logins, a connection, a login.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::{timeout, timeout_at};
+
+use super::{Hold, Lent};
+use crate::address::Endpoint;
+use crate::client::admission::{Denied, ServerPermit};
+use crate::clock;
+use crate::config::Listener;
+use crate::server::connect::{Reached, connect};
+use crate::server::login::{Account, LoginFailed, login};
+use crate::server::pool::{Make, NotMade, Slot};
+use crate::server::pooled::Chosen;
+use crate::session::house::House;
+use crate::telemetry::Pass;
+use crate::wire::pg::reply::Parameter;
+
+/// How often other pools are asked for room.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// SQLSTATE of a server that has no connection left.
+const TOO_MANY: [u8; 5] = *b"53300";
+
+/// Makes the servers of one worker's part of a pool.
+#[derive(Debug)]
+pub struct Maker {
+    house: Arc<House>,
+    /// As whom. Whoever proves it last says with what.
+    account: RefCell<Account>,
+    greeting: RefCell<Option<Rc<Greeting>>>,
+}
+
+/// What a server of a pool says to whoever logs in.
+#[derive(Debug)]
+pub struct Greeting {
+    /// Where it is.
+    pub server: (Endpoint, u64),
+    /// What it reports.
+    pub parameters: Box<[Parameter]>,
+}
+
+impl Maker {
+    /// For the servers of this account.
+    pub fn new(house: &Arc<House>, account: Account) -> Self {
+        Self { house: Arc::clone(house), account: RefCell::new(account), greeting: RefCell::default() }
+    }
+
+    /// What the next server is logged in with.
+    pub fn set_account(&self, account: Account) {
+        *self.account.borrow_mut() = account;
+    }
+
+    /// What a server of this pool reports at its login; `None` where none was made yet.
+    pub fn greeting(&self) -> Option<Rc<Greeting>> {
+        self.greeting.borrow().clone()
+    }
+
+    /// Notes what a server reports.
+    pub fn note(&self, server: (Endpoint, u64), parameters: &[Parameter]) {
+        *self.greeting.borrow_mut() = Some(Rc::new(Greeting { server, parameters: parameters.into() }));
+    }
+
+    async fn place(&self, slot: &Slot, listener: &Listener) -> Result<ServerPermit, NotMade> {
+        let until = clock::now() + listener.pool.query_wait_timeout;
+        let mut place = pin!(self.house.admission.server(until));
+        if let Poll::Ready(place) = futures::poll!(place.as_mut()) {
+            return place.map_err(|denied| full(&denied));
+        }
+        let mut placing = slot.wait_for_place().map_err(|_| NotMade::InLine)?;
+        loop {
+            match timeout(ASK_AGAIN, place.as_mut()).await {
+                Ok(place) => return place.map_err(|denied| full(&denied)),
+                Err(_) => placing.ask_again(),
+            }
+        }
+    }
+
+    async fn log_in(&self, slot: Slot) -> Result<Box<Lent>, NotMade> {
+        let settings = self.house.settings.load();
+        let permit = self.place(&slot, &settings.listener).await?;
+        let turn = self.house.lending.login().await;
+        let deadline = clock::now() + settings.caps.login_timeout;
+        let nodes = &self.house.nodes;
+        let Reached { stream, address, generation } =
+            connect(nodes, deadline, deadline).await.map_err(|unreachable| {
+                let names = settings.listener.servers.join(", ");
+                NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
+            })?;
+        let account = self.account.borrow().clone();
+        let fresh = match timeout_at(deadline, login(stream, &account)).await {
+            Ok(fresh) => fresh.map_err(|failed| not_let_in(&failed))?,
+            Err(_) => return Err(NotMade::Failed(format!("the server {address} did not finish the login in time"))),
+        };
+        drop(turn);
+        self.note((address.clone(), generation), &fresh.parameters);
+        let common = &self.house.common;
+        let process = common.keys.backends().register(address, fresh.pid.unwrap_or_default(), &fresh.secret);
+        let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
+        let hold = Hold { permit, gauge: common.metrics.server_connected(&self.house.name) };
+        let (stream, parameters) = (fresh.stream, fresh.parameters);
+        let choice = Chosen { generation, current: Arc::clone(nodes.generation()) };
+        Ok(Box::new(Lent { stream, process, parameters, expires: clock::now() + life, choice, slot, hold }))
+    }
+
+    fn report(&self, why: &NotMade) {
+        if *why == NotMade::InLine {
+            return;
+        }
+        let account = self.account.borrow();
+        let Account { user, database, .. } = &*account;
+        if let Pass::Write { suppressed } = self.house.common.gate.pass("pool") {
+            tracing::warn!(listener = &*self.house.name, user, database, %why, suppressed, "a pool got no server");
+        }
+    }
+}
+
+impl Make for Maker {
+    type Server = Lent;
+
+    async fn make(&self, slot: Slot) -> Result<Box<Lent>, NotMade> {
+        let made = Box::pin(self.log_in(slot)).await;
+        if let Err(why) = &made {
+            self.report(why);
+        }
+        made
+    }
+}
+
+fn full(denied: &Denied) -> NotMade {
+    NotMade::Full(format!("{} is used up ({} of {})", denied.rule, denied.current, denied.limit))
+}
+
+/// A server that has no room is full, not broken.
+fn not_let_in(failed: &LoginFailed) -> NotMade {
+    match failed {
+        LoginFailed::Rejected(rejection) if rejection.failure.sqlstate == TOO_MANY => NotMade::Full(failed.to_string()),
+        _ => NotMade::Failed(failed.to_string()),
+    }
+}
+
+/// Up to a tenth more or less, so that servers that were made together do not end together.
+fn jittered(life: Duration, number: u64) -> Duration {
+    // A multiplicative hash: its upper bits are spread evenly.
+    let share = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
+    life.mul_f64(0.9 + share as f64 / 1024.0 * 0.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_end_apart() {
+        let hour = Duration::from_secs(3600);
+        let lives: Vec<_> = (2..102).map(|number| jittered(hour, number)).collect();
+        assert!(lives.iter().all(|life| (hour.mul_f64(0.9)..=hour.mul_f64(1.1)).contains(life)));
+        let early = lives.iter().filter(|life| **life < hour).count();
+        assert!((35..65).contains(&early), "{early}");
+    }
+}

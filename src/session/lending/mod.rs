@@ -1,0 +1,102 @@
+//! `pool = "transaction"`: a session has a server for as long as a transaction lasts.
+//!
+//! [`borrowed`] is what the relay asks for servers, [`maker`] makes them for a pool, and [`recover`] leads a server back to where it is
+//! clean when its session has ended in the middle of something.
+
+pub mod borrowed;
+pub(in crate::session) mod enter;
+pub mod maker;
+pub mod recover;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use self::maker::Maker;
+use crate::client::admission::ServerPermit;
+use crate::client::refuse;
+use crate::config::{self, Listener};
+use crate::server::pool::{Key, Limits, NotMade, Pool, PoolRow, Pools, Register, Unserved};
+use crate::server::pooled::{Away, Server};
+use crate::telemetry::GaugeGuard;
+use crate::wire::Refusal;
+
+/// What a server of a pool holds while it lasts.
+#[derive(Debug)]
+pub struct Hold {
+    /// Its place under `max_server_connections`.
+    pub permit: ServerPermit,
+    /// Its part of the gauge.
+    pub gauge: GaugeGuard,
+}
+
+/// A server of a pool.
+pub type Lent = Server<Hold>;
+/// A worker's part of a pool.
+pub type Lender = Pool<Maker>;
+/// A worker's pools of a listener.
+pub type Lenders = Pools<Maker>;
+
+/// What all workers share of a listener's pools.
+#[derive(Debug)]
+pub struct Lending {
+    /// The pools.
+    pub register: Arc<Register<Away<Hold>>>,
+    logins: Semaphore,
+    logins_most: Mutex<usize>,
+}
+
+impl Lending {
+    /// Without a pool yet.
+    pub fn new(listener: &Listener, workers: usize) -> Self {
+        let most = listener.pool.max_server_logins;
+        Self {
+            register: Register::new(limits(&listener.pool), workers),
+            logins: Semaphore::new(most),
+            logins_most: Mutex::new(most),
+        }
+    }
+
+    /// Puts other limits in force. No transaction is cut: what is too much goes when it is given back.
+    pub fn reload(&self, listener: &Listener) {
+        self.register.set_limits(limits(&listener.pool));
+        let wanted = listener.pool.max_server_logins;
+        let mut most = self.logins_most.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted > *most {
+            self.logins.add_permits(wanted.saturating_sub(*most));
+            *most = wanted;
+        } else {
+            *most = most.saturating_sub(self.logins.forget_permits(most.saturating_sub(wanted)));
+        }
+    }
+
+    /// A place for a login at the server, first come, first served. `None` never comes about.
+    async fn login(&self) -> Option<SemaphorePermit<'_>> {
+        self.logins.acquire().await.ok()
+    }
+
+    /// A row for each pool.
+    pub fn rows(&self) -> Vec<PoolRow> {
+        self.register.rows()
+    }
+}
+
+/// The words for somebody who got no server.
+fn unserved(unserved: &Unserved) -> Refusal {
+    match unserved {
+        Unserved::QueueFull(waiting) => refuse::pool_queue_full(*waiting),
+        Unserved::TooLong(waited, why) => refuse::pool_waited(*waited, why.as_ref().map(NotMade::to_string)),
+        Unserved::NotMade(why) => refuse::pool_has_no_server(&why.to_string()),
+    }
+}
+
+fn limits(pool: &config::Pool) -> Limits {
+    Limits {
+        size: pool.size,
+        min: pool.min_size,
+        guaranteed: pool.min_guaranteed_size,
+        queue_length: pool.queue_length,
+        query_wait_timeout: pool.query_wait_timeout,
+        idle_timeout: pool.server_idle_timeout,
+    }
+}

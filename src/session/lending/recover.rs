@@ -1,0 +1,115 @@
+//! Leads the server of a session that has ended back to where it is clean, or closes it.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::borrowed::Borrowed;
+use crate::net::stream::Stream;
+use crate::session::end::End;
+use crate::session::relay::{Behind, Left, Source};
+use crate::wire::pg::code::server;
+use crate::wire::pg::{errand, frame, reply};
+use crate::wire::{Errand, Transaction};
+
+/// How long a ROLLBACK may take.
+const ROLLBACK: Duration = Duration::from_secs(5);
+/// A cancel that overtakes its statement is lost at the server, so it is sent again.
+const CANCEL_AGAIN: Duration = Duration::from_millis(500);
+/// A server that takes no notice of so many is closed.
+const CANCELS_MAX: usize = 20;
+/// How often a server that finishes a client's last work is looked after.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Sees to the server that a session leaves behind. `patient`: may the server still finish what the client left to it?
+pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behind, patient: impl Fn() -> bool) {
+    let gone = matches!(end, End::ServerGone | End::ServerMalformed(_));
+    let at = match left {
+        _ if gone || !borrowed.is_here() => None,
+        Left::Clean => Some(Transaction::None),
+        Left::Transaction => Some(Transaction::Open),
+        Left::Working if end == End::ClientQuit => finish(&mut borrowed, behind, patient).await,
+        Left::Working => stop(&mut borrowed, behind).await,
+        Left::Unclear => {
+            // What runs there must not run on for nobody.
+            borrowed.target().cancel().await;
+            None
+        }
+    };
+    let clean = match at {
+        Some(Transaction::None) => true,
+        Some(_) => roll_back(&mut borrowed).await,
+        None => false,
+    };
+    if clean { borrowed.give_back() } else { borrowed.close() }
+}
+
+/// Waits for the end of what the client left to the server: it said goodbye behind it, so it is to be carried out.
+async fn finish(borrowed: &mut Borrowed, mut behind: Behind, patient: impl Fn() -> bool) -> Option<Transaction> {
+    let server = borrowed.server()?;
+    let mut end = pin!(boundary(&mut server.stream, &mut behind));
+    loop {
+        match timeout(LOOK, end.as_mut()).await {
+            Ok(transaction) => return transaction,
+            Err(_) if patient() => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Stops what nobody waits for any more.
+async fn stop(borrowed: &mut Borrowed, mut behind: Behind) -> Option<Transaction> {
+    let target = std::sync::Arc::clone(borrowed.target());
+    let server = borrowed.server()?;
+    let mut end = pin!(boundary(&mut server.stream, &mut behind));
+    for _ in 0..CANCELS_MAX {
+        target.cancel().await;
+        if let Ok(transaction) = timeout(CANCEL_AGAIN, end.as_mut()).await {
+            return transaction;
+        }
+    }
+    None
+}
+
+async fn roll_back(borrowed: &mut Borrowed) -> bool {
+    let Some(server) = borrowed.server() else { return false };
+    let mut bytes = BytesMut::new();
+    errand::write(Errand::Rollback, &mut bytes, |_| {});
+    let mut behind = Behind::default();
+    let rolled_back = async {
+        server.stream.write_all(&bytes).await.ok()?;
+        boundary(&mut server.stream, &mut behind).await
+    };
+    timeout(ROLLBACK, rolled_back).await == Ok(Some(Transaction::None))
+}
+
+/// Reads up to the next boundary and says how the transaction stands there. `None`: there will be none.
+async fn boundary(stream: &mut Stream, behind: &mut Behind) -> Option<Transaction> {
+    loop {
+        let held = behind.held.len();
+        let passed = usize::try_from(behind.pending).unwrap_or(usize::MAX).min(held);
+        behind.held.advance(passed);
+        behind.pending = behind.pending.saturating_sub(passed as u64);
+        if behind.pending == 0
+            && let Some(head) = frame::server_head(&behind.held).ok()?
+        {
+            let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+            match (head.code, behind.held.get(..size)) {
+                (server::READY, Some(message)) => return reply::status(message),
+                (server::READY, None) => {}
+                // It waits for data that nobody sends.
+                (server::COPY_IN | server::COPY_BOTH, _) => return None,
+                _ => {
+                    behind.pending = head.size;
+                    continue;
+                }
+            }
+        }
+        if stream.read_buf(&mut behind.held).await.ok()? == 0 {
+            return None;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `login = "users"` and `"query"`: Floodwall checks who the client is, and logs in to the server itself.
+//!
+//! Nobody who has not proven who they are reaches the server, and none holds a place there. What the start-up packet sets is set
+//! at the server, so a session is the same as without Floodwall in between.
+
+use bytes::BytesMut;
+use tokio::time::timeout_at;
+
+use super::lending::enter::Proven;
+use super::login::{Failed, Host as _};
+use super::welcome::{Back, Desk, Entered, Permits, Turned, Visitor};
+use crate::client::admission::ClientPermit;
+use crate::client::login::{Applicant, Channel, Unproven};
+use crate::client::refuse;
+use crate::config::{AccessMethod, PoolMode};
+use crate::net::framed::Framed;
+use crate::net::stream::Stream;
+use crate::server::login::{self, Account, Fresh, LoginFailed};
+use crate::wire::pg::startup::Startup;
+use crate::wire::pg::{greeting, refusal, reply};
+use crate::wire::{Setting, Transaction};
+
+/// SQLSTATE of a server that has no connection left.
+const TOO_MANY: [u8; 5] = *b"53300";
+/// What a server says to a wrong login begins like that.
+const AUTHORIZATION: [u8; 2] = *b"28";
+
+/// How a client has to prove who it is.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) channel: Channel,
+    pub(super) method: AccessMethod,
+}
+
+impl Visitor<'_> {
+    /// Finds a place under the client's caps, lets it prove who it is, and gives it a server.
+    pub(super) async fn enter_by_ourselves(
+        &self,
+        client: &mut Framed<Stream>,
+        startup: &Startup,
+        access: &Access,
+    ) -> Result<Entered, Turned> {
+        let identity = self.identity(startup);
+        let account = account(startup).ok_or_else(|| Failed::refused(refuse::not_utf8()))?;
+        let (house, permit) = tokio::select! {
+            places = self.places(&identity) => places?,
+            () = client.closed() => return Err(Failed::ClientGone.into()),
+        };
+        self.negotiate(client, startup).await?;
+        let applicant = Applicant {
+            user: &account.user,
+            address: identity.address,
+            method: access.method,
+            channel: &access.channel,
+        };
+        let proving = timeout_at(self.deadline, self.house.logins.prove(client, &applicant)).await;
+        let proof = match proving {
+            Ok(Ok(proof)) => proof,
+            Ok(Err(unproven)) => {
+                // Whoever waits for the answer to a wrong login keeps nobody else from logging in.
+                drop(permit);
+                return Err(self.unproven(client, unproven, &applicant).await.into());
+            }
+            Err(_) => return Err(Failed::refused(self.late()).into()),
+        };
+        let mut desk = Desk::new(self, permit);
+        if startup.sets_path() {
+            desk.settings.push(Setting::OwnPath);
+        }
+        if self.settings.listener.pool.mode == PoolMode::Transaction {
+            let proven = Proven { identity, house, account: Account { proof, ..account } };
+            return self.enter_pool(client, proven, desk).await;
+        }
+        let (client_permit, server_permit) = tokio::select! {
+            permits = async {
+                desk.proven().await.map_err(Failed::Refused)?;
+                let permit: ClientPermit = desk.client.take().ok_or_else(|| Failed::refused(refuse::server_gone()))?;
+                Ok::<_, Failed>((permit, self.server_permit().await?))
+            } => permits?,
+            () = client.closed() => return Err(Failed::ClientGone.into()),
+        };
+        let permits = Permits { client: client_permit, house, server: Some(server_permit) };
+        let account = Account { proof, ..account };
+        let server = self.lend(client, &account, &mut desk).await?;
+        Ok(self.seat(identity, Back::Own(Framed::new(server)), permits, desk))
+    }
+
+    /// What a client that was not believed is told. A wrong proof costs it time first.
+    async fn unproven(&self, client: &mut Framed<Stream>, unproven: Unproven, applicant: &Applicant<'_>) -> Failed {
+        match unproven {
+            Unproven::Wrong(why) => {
+                tokio::select! {
+                    () = self.house.logins.punish(applicant.address) => {}
+                    () = client.closed() => {}
+                }
+                Failed::Unproven { refusal: Box::new(refuse::wrong_password(applicant.user)), why }
+            }
+            Unproven::Malformed(why) => Failed::refused(refuse::malformed(why)),
+            Unproven::Gone => Failed::ClientGone,
+            Unproven::NotDerived(why) => Failed::refused(refuse::not_derived(&why.to_string())),
+            Unproven::Unavailable => Failed::refused(refuse::no_verifier()),
+        }
+    }
+
+    /// A newer minor version and options that we do not know are met with what we know.
+    async fn negotiate(&self, client: &mut Framed<Stream>, startup: &Startup) -> Result<(), Failed> {
+        let unknown: Vec<&[u8]> = startup.options().collect();
+        if startup.version & 0xffff == 0 && unknown.is_empty() {
+            return Ok(());
+        }
+        let mut out = BytesMut::new();
+        greeting::negotiate(&unknown, &mut out);
+        client.send(&out).await.map_err(|_| Failed::ClientGone)
+    }
+
+    /// Dials the server, logs in, and greets the client as the server would.
+    async fn lend(
+        &self,
+        client: &mut Framed<Stream>,
+        account: &Account,
+        desk: &mut Desk<'_>,
+    ) -> Result<Stream, Failed> {
+        let server = self.reach(client, desk).await?;
+        let fresh = tokio::select! {
+            fresh = timeout_at(self.deadline, login::login(server, account)) => fresh,
+            () = client.closed() => return Err(Failed::ClientGone),
+        };
+        let fresh = match fresh {
+            Ok(Ok(fresh)) => fresh,
+            Ok(Err(failed)) => return Err(self.server_refused(client, account, failed).await),
+            Err(_) => return Err(Failed::refused(self.late())),
+        };
+        self.greet(client, fresh, desk).await
+    }
+
+    async fn greet(&self, client: &mut Framed<Stream>, fresh: Fresh, desk: &mut Desk<'_>) -> Result<Stream, Failed> {
+        let mut out = BytesMut::new();
+        greeting::ok(&mut out);
+        for parameter in &fresh.parameters {
+            let at = out.len();
+            greeting::parameter(&parameter.name, &parameter.value, &mut out);
+            desk.settings.extend(out.get(at..).and_then(reply::setting));
+        }
+        if let Some(pid) = fresh.pid {
+            out.extend_from_slice(&desk.key(pid, &fresh.secret).map_err(Failed::Refused)?);
+        }
+        refusal::ready(Transaction::None, &mut out);
+        client.send(&out).await.map_err(|_| Failed::ClientGone)?;
+        Ok(fresh.stream)
+    }
+
+    /// Says what the server said, and which side it was that failed.
+    async fn server_refused(&self, client: &mut Framed<Stream>, account: &Account, failed: LoginFailed) -> Failed {
+        let rejection = match failed {
+            LoginFailed::Rejected(rejection) => rejection,
+            LoginFailed::Gone => return Failed::refused(refuse::server_gone()),
+            LoginFailed::Malformed(why) => return Failed::refused(refuse::server_malformed(why)),
+            other => return Failed::refused(refuse::server_login(&account.user, &other.to_string())),
+        };
+        let sqlstate = rejection.failure.sqlstate;
+        if sqlstate == TOO_MANY {
+            return Failed::refused(refuse::server_full(&rejection.message));
+        }
+        if sqlstate.starts_with(&AUTHORIZATION) {
+            return Failed::refused(refuse::server_login(&account.user, &rejection.message));
+        }
+        // A database that does not exist, or may not be used: the server's own words say it best.
+        match client.send(&rejection.words).await {
+            Ok(()) => Failed::Rejected(rejection.failure),
+            Err(_) => Failed::ClientGone,
+        }
+    }
+}
+
+/// What to log in with, but for the proof; `None` where it is no UTF-8.
+fn account(startup: &Startup) -> Option<Account> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    let parameters = startup.parameters().map(|(name, value)| Some((text(name)?, text(value)?)));
+    Some(Account {
+        user: text(&startup.user)?,
+        database: text(&startup.database)?,
+        parameters: parameters.collect::<Option<_>>()?,
+        proof: crate::auth::Proof::Nothing,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::pg::startup::{First, read};
+
+    #[test]
+    fn what_the_start_up_packet_sets_goes_to_the_server_and_options_of_the_protocol_do_not() {
+        let body = b"\0\x03\0\0user\0app\0database\0shop\0application_name\0web\0_pq_.x\x001\0options\0-c x=1\0\0";
+        let mut packet = u32::try_from(body.len() + 4).unwrap().to_be_bytes().to_vec();
+        packet.extend_from_slice(body);
+        let Ok(First::Startup(startup)) = read(&packet) else { panic!("no start-up") };
+        let account = account(&startup).unwrap();
+        assert_eq!((account.user.as_str(), account.database.as_str()), ("app", "shop"));
+        let given: Vec<_> = account.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(given, [("application_name", "web"), ("options", "-c x=1")]);
+        assert_eq!(startup.options().collect::<Vec<_>>(), [b"_pq_.x"]);
+    }
+}

@@ -1,0 +1,106 @@
+//! When a session asks for a server, and when it gives it back.
+
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Relay;
+use super::decide::Decision;
+use super::hold::Why;
+use super::source::Source;
+use super::up::Attention;
+use crate::session::end::End;
+use crate::session::overseer::{Opinion, Overseer};
+use crate::wire::{Protocol, Request, Tail, Transaction};
+
+/// What a server is left with when its session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing is owed and no transaction is open.
+    Clean,
+    /// Nothing is owed; a transaction is open, failed or not.
+    Transaction,
+    /// One boundary is owed, and nothing was sent behind it.
+    Working,
+    /// Nobody can tell, a message is half sent or half read, or it is set as nobody else expects.
+    Unclear,
+}
+
+/// What was read of a server and not looked at, and how much of a message is still to come.
+#[derive(Debug, Default)]
+pub struct Behind {
+    /// Bytes of the message at hand that belong to nobody any more.
+    pub pending: u64,
+    /// Read behind them.
+    pub held: BytesMut,
+}
+
+impl<P, C, S, O> Relay<P, C, S, O>
+where
+    P: Protocol,
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
+    O: Overseer,
+{
+    /// What becomes of a frame that may pass, where no server is at hand. `None`: one is there now.
+    pub(super) fn without_server(&mut self, request: Request<'_>) -> Option<Decision> {
+        match request {
+            // A goodbye is the end of the client, not of a server.
+            Request::Quit => Some(Decision::Quit),
+            // A server that owes nothing says so at once.
+            Request::Sync => {
+                P::boundary(Transaction::None, &mut self.answers);
+                Some(Decision::Drop(BytesMut::new()))
+            }
+            // A server has nothing to send, and overlooks data that no COPY waits for.
+            Request::Flush | Request::Data { .. } | Request::DataEnd => Some(Decision::Drop(BytesMut::new())),
+            _ if self.server.try_lease() => None,
+            _ => Some(self.stall(Why::Server, BytesMut::new())),
+        }
+    }
+
+    /// Goes on once a server is at hand, or it is clear that there will be none. True where anything moved.
+    pub(super) fn poll_server(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        // What waits is no reason not to be told what was said before.
+        if self.crowded() {
+            return Ok(false);
+        }
+        let Poll::Ready(lent) = self.server.poll_lease(cx) else { return self.read_ahead(cx) };
+        self.attention = Attention::Reading;
+        self.walk_held(Some(lent.map_or_else(Opinion::Refuse, |()| Opinion::Allow)))?;
+        self.write_up(cx)?;
+        Ok(true)
+    }
+
+    /// Gives a lent server back as soon as it may serve somebody else.
+    pub(super) fn look_at_lease(&mut self) {
+        if S::LENT && self.server.is_here() && self.left() == Left::Clean && self.is_at_rest() {
+            self.server.give_back();
+        }
+    }
+
+    /// Is nothing of our own under way that would hit whoever has the server next?
+    fn is_at_rest(&self) -> bool {
+        self.stage.is_passing() && self.late.is_none() && self.errand.is_none()
+    }
+
+    /// What the server would be left with if the session ended here.
+    pub(super) fn left(&self) -> Left {
+        let whole = self.up.passing == 0
+            && self.up.unsent.is_empty()
+            && self.down.passing == 0
+            && self.down.dropping == 0
+            && self.down.held.is_empty();
+        match (P::tail(&self.phase), P::transaction(&self.phase)) {
+            _ if self.pinned => Left::Unclear,
+            (Tail::Idle, Transaction::None) if whole => Left::Clean,
+            (Tail::Idle, _) if whole && self.is_at_rest() => Left::Transaction,
+            // The reply may be half read: it is read to its end.
+            (Tail::Closed, _) if self.up.passing == 0 && self.up.unsent.is_empty() && self.is_at_rest() => {
+                Left::Working
+            }
+            _ => Left::Unclear,
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Logins that Floodwall checks itself: `login = "users"`.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::cluster::{Cluster, run};
+use crate::support::command::{pg, stderr, stdout};
+use crate::support::floodwall::direct;
+use crate::support::process::{Scratch, wait_until};
+use crate::support::raw::{Raw, VERSION_3_0, startup};
+use crate::support::site::Site;
+
+/// A site whose proxy checks passwords by a file of users.
+struct Own {
+    site: Site,
+    folder: Scratch,
+}
+
+impl Own {
+    fn new(label: &str, users: &str) -> Self {
+        Self::with(label, users, "")
+    }
+
+    /// `overrides` is TOML behind the keys of the listener.
+    fn with(label: &str, users: &str, overrides: &str) -> Self {
+        let folder = Scratch::new("users");
+        let file = folder.path().join("users.toml");
+        std::fs::write(&file, users).unwrap();
+        let listener = format!("[[listener]]\nlogin = 'users'\nusers_file = '{}'\n", file.display());
+        Self { site: Site::new(label, &(listener + overrides)), folder }
+    }
+
+    /// A site whose proxy asks the server; `sql` prepares its database.
+    fn asking(label: &str, listener: &str, sql: &str) -> Self {
+        let folder = Scratch::new("users");
+        let overrides = format!("[[listener]]\nlogin = 'query'\n{listener}");
+        Self { site: Site::prepared(label, &overrides, sql), folder }
+    }
+
+    /// psql with that password: what it prints, or what it complains about.
+    fn psql(&self, user: &str, password: &str, sql: &str) -> Result<String, String> {
+        self.psql_at(user, password, &self.site.database, sql)
+    }
+
+    fn psql_at(&self, user: &str, password: &str, database: &str, sql: &str) -> Result<String, String> {
+        let mut psql = pg("psql", self.site.proxy.port, user, database);
+        let out = psql.env("PGPASSWORD", password).args(["-XAtqc", sql]).output().unwrap();
+        if out.status.success() { Ok(stdout(&out)) } else { Err(stderr(&out)) }
+    }
+
+    fn rewrite(&self, users: &str) {
+        std::fs::write(self.folder.path().join("users.toml"), users).unwrap();
+        self.site.proxy.console("RELOAD").unwrap();
+    }
+}
+
+/// What the server stores of a role's password.
+fn stored(role: &str) -> String {
+    Cluster::shared().sql("postgres", &format!("SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'"))
+}
+
+#[test]
+fn a_verifier_is_all_that_a_login_needs_on_either_side() {
+    if direct() {
+        return;
+    }
+    let own = Own::new("verifier", &format!("[[user]]\nname = 'app'\nverifier = '{}'\n", stored("app")));
+    assert_eq!(own.psql("app", "app-secret", "SELECT current_user"), Ok("app".to_owned()));
+    let mut psql = own.site.program("psql");
+    psql.env("PGOPTIONS", "-c statement_timeout=77s").env("PGAPPNAME", "mine").env("PGCLIENTENCODING", "LATIN1");
+    let sql = "SELECT current_setting('statement_timeout'), current_setting('application_name'), current_setting('client_encoding')";
+    assert_eq!(stdout(&run(psql.args(["-XAtqc", sql]))), "77s|mine|LATIN1");
+    assert_eq!(own.site.proxy.metric("floodwall_logins_total", &["outcome=\"accepted\""]), 2.0);
+    own.site.finish();
+}
+
+#[test]
+fn a_password_fits_every_way_of_a_server_to_ask() {
+    if direct() {
+        return;
+    }
+    let users = "[[user]]\nname = 'app'\npassword = 'app-secret'\n\
+                 [[user]]\nname = 'md5_user'\npassword = 'md5-secret'\n\
+                 [[user]]\nname = 'trusted'\npassword = 'anything'\n";
+    let own = Own::new("passwords", users);
+    for (user, password) in [("app", "app-secret"), ("md5_user", "md5-secret"), ("trusted", "anything")] {
+        assert_eq!(own.psql(user, password, "SELECT current_user"), Ok(user.to_owned()));
+    }
+    let trusted = own.psql("trusted", "", "SELECT 1").unwrap_err();
+    assert!(
+        trusted.contains("no password supplied") || trusted.contains("password authentication failed"),
+        "{trusted}"
+    );
+    own.site.finish();
+}
+
+#[test]
+fn a_wrong_password_and_a_name_that_does_not_exist_look_alike() {
+    if direct() {
+        return;
+    }
+    let users = format!(
+        "[[user]]\nname = 'app'\nverifier = '{}'\n\
+         [[user]]\nname = 'floodwall'\npassword = 'monitor-secret'\nvalid_until = 2020-01-01T00:00:00Z\n",
+        stored("app")
+    );
+    let own = Own::new("wrong", &users);
+    for (user, password) in [("app", "wrong"), ("nobody", "wrong"), ("floodwall", "monitor-secret")] {
+        let told = own.psql(user, password, "SELECT 1").unwrap_err();
+        let expected = format!("FATAL:  password authentication failed for user \"{user}\"");
+        assert!(told.ends_with(&expected), "{told}");
+    }
+    let log = own.site.proxy.log();
+    for why in ["wrong password", "no such user", "valid until earlier"] {
+        assert!(log.contains(why), "{why}: {log}");
+    }
+    assert_eq!(own.site.proxy.metric("floodwall_logins_total", &["outcome=\"unproven\""]), 3.0);
+    assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
+    own.site.finish();
+}
+
+#[test]
+fn nobody_reaches_the_server_without_a_proof() {
+    if direct() {
+        return;
+    }
+    let own = Own::new("unproven", "[[user]]\nname = 'trusted'\npassword = 'anything'\n");
+    let mut raw = Raw::open(own.site.proxy.port);
+    raw.send(&startup(VERSION_3_0, &[("user", "trusted"), ("database", "app")]));
+    let asked = raw.message();
+    assert_eq!((asked.code, &asked.body[..4]), (b'R', &[0, 0, 0, 10][..]), "{}", asked.summary());
+    assert_eq!(own.site.proxy.metric("floodwall_cap_current", &["cap=\"max_server_connections\""]), 0.0);
+    // A query in place of the proof.
+    raw.send(b"Q\0\0\0\x0dSELECT 1\0");
+    assert_eq!(raw.message().sqlstate(), "08P01");
+    own.site.finish();
+}
+
+#[test]
+fn what_the_server_says_of_a_database_is_passed_on() {
+    if direct() {
+        return;
+    }
+    let own = Own::new("absent", "[[user]]\nname = 'app'\npassword = 'app-secret'\n");
+    let told = own.psql_at("app", "app-secret", "no_such_database", "SELECT 1").unwrap_err();
+    assert!(told.ends_with("FATAL:  database \"no_such_database\" does not exist"), "{told}");
+    own.site.finish();
+}
+
+#[test]
+fn which_side_refused_a_login_is_told() {
+    if direct() {
+        return;
+    }
+    // Floodwall's own idea of the password is not the server's.
+    let other = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    let users =
+        format!("[[user]]\nname = 'app'\nverifier = '{other}'\n[[user]]\nname = 'md5_user'\npassword = 'pencil'\n");
+    let own = Own::new("sides", &users);
+    let told = own.psql("app", "pencil", "SELECT 1").unwrap_err();
+    assert!(told.contains("FLOODWALL[rule=server_login] the server did not let Floodwall in as \"app\""), "{told}");
+    assert!(told.contains("another SCRAM verifier"), "{told}");
+    let told = own.psql("md5_user", "pencil", "SELECT 1").unwrap_err();
+    assert!(told.contains("password authentication failed for user \"md5_user\""), "{told}");
+    assert!(told.contains("The client's own login was right"), "{told}");
+    own.site.finish();
+}
+
+#[test]
+fn a_session_of_ones_own_can_be_cancelled() {
+    if direct() {
+        return;
+    }
+    let own = Own::new("own_cancel", "[[user]]\nname = 'app'\npassword = 'app-secret'\n");
+    let mut psql = own.site.program("psql");
+    psql.args(["-XAtq", "-c", "SELECT pg_sleep(60)"]);
+    psql.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    let running = psql.spawn().unwrap();
+    let sleeping = || {
+        own.site.direct_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()",
+        )
+    };
+    assert!(wait_until(Duration::from_secs(20), || sleeping() == "1"));
+    // The command runs below `timeout`, which passes the signal on.
+    let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    let out = running.wait_with_output().unwrap();
+    assert!(stderr(&out).contains("canceling statement due to user request"), "{}", stderr(&out));
+    own.site.finish();
+}
+
+#[test]
+fn a_reload_takes_a_changed_file_of_users() {
+    if direct() {
+        return;
+    }
+    let own = Own::new("reloaded", "[[user]]\nname = 'app'\npassword = 'old'\n");
+    assert!(own.psql("app", "app-secret", "SELECT 1").is_err());
+    own.rewrite("[[user]]\nname = 'app'\npassword = 'app-secret'\n");
+    assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
+    own.site.finish();
+}
+
+#[test]
+fn an_entry_of_access_says_how_a_client_proves_who_it_is() {
+    if direct() {
+        return;
+    }
+    let users = format!(
+        "[[user]]\nname = 'app'\nverifier = '{}'\n\
+         [[user]]\nname = 'md5_user'\nmd5 = '{}'\n\
+         [[user]]\nname = 'floodwall'\npassword = 'monitor-secret'\n",
+        stored("app"),
+        stored("md5_user")
+    );
+    let access = "[[access]]\nuser = 'app'\ndatabase = 'postgres'\nmethod = 'reject'\n\
+                  [[access]]\nuser = 'app'\nmethod = 'plain'\n\
+                  [[access]]\nuser = 'md5_user'\nmethod = 'md5'\n\
+                  [[access]]\nuser = 'floodwall'\naddress = '127.0.0.0/8'\nmethod = 'trust'\n";
+    let own = Own::with("access", &users, access);
+    // What the client said in the clear answers the server's SCRAM.
+    assert_eq!(own.psql("app", "app-secret", "SELECT current_user"), Ok("app".to_owned()));
+    assert_eq!(own.psql("md5_user", "md5-secret", "SELECT current_user"), Ok("md5_user".to_owned()));
+    assert_eq!(own.psql("floodwall", "", "SELECT current_user"), Ok("floodwall".to_owned()));
+    for (user, password) in [("app", "wrong"), ("md5_user", "wrong")] {
+        let told = own.psql(user, password, "SELECT 1").unwrap_err();
+        assert!(told.contains("password authentication failed"), "{told}");
+    }
+    for (user, database) in [("app", "postgres"), ("trusted", "app")] {
+        let told = own.psql_at(user, "app-secret", database, "SELECT 1").unwrap_err();
+        assert!(told.contains("FLOODWALL[rule=access]"), "{told}");
+    }
+    own.site.finish();
+}
+
+#[test]
+fn wrong_logins_of_an_address_wait_ever_longer_and_hold_up_nobody_else() {
+    if direct() {
+        return;
+    }
+    let own = Own::with(
+        "patience",
+        "[[user]]\nname = 'app'\npassword = 'app-secret'\n",
+        "[caps]\nmax_logins = 2\nmax_logins_per_address = 2\n",
+    );
+    let wrong = |_| own.psql("app", "wrong", "SELECT 1");
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..6).map(|number| scope.spawn(move || wrong(number))).collect();
+        // More wait for their answers than may log in.
+        let unproven = || own.site.proxy.log().matches("did not prove").count();
+        while unproven() < 1 && began.elapsed() < Duration::from_secs(20) {
+            assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
+        }
+        for told in waiting.into_iter().map(|waiting| waiting.join().unwrap()) {
+            assert!(told.unwrap_err().contains("password authentication failed"));
+        }
+    });
+    // 0.5 + 1 + 2 + 4 + 4 + 4, side by side: the longest counts.
+    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+    own.site.finish();
+}
+
+const AUTH: &str = "auth = { user = 'postgres', database = 'postgres' }\n";
+
+#[test]
+fn the_server_is_asked_for_verifiers() {
+    if direct() {
+        return;
+    }
+    let own = Own::asking("query", AUTH, "");
+    assert_eq!(own.psql("app", "app-secret", "SELECT current_user"), Ok("app".to_owned()));
+    for (user, password) in [("app", "wrong"), ("nobody", "wrong"), ("trusted", "has no password")] {
+        let told = own.psql(user, password, "SELECT 1").unwrap_err();
+        assert!(told.ends_with(&format!("password authentication failed for user \"{user}\"")), "{told}");
+    }
+    own.site.finish();
+}
+
+#[test]
+fn a_password_that_was_valid_until_yesterday_is_none() {
+    if direct() {
+        return;
+    }
+    let sql = "DROP ROLE IF EXISTS outdated; CREATE ROLE outdated LOGIN PASSWORD 'old' VALID UNTIL 'yesterday'; \
+               DROP ROLE IF EXISTS lasting; CREATE ROLE lasting LOGIN PASSWORD 'new' VALID UNTIL 'infinity'";
+    let own = Own::asking("outdated", AUTH, sql);
+    let told = own.psql("outdated", "old", "SELECT 1").unwrap_err();
+    assert!(told.contains("password authentication failed"), "{told}");
+    assert_eq!(own.psql("lasting", "new", "SELECT 1"), Ok("1".to_owned()));
+    own.site.finish();
+}
+
+/// Notes each question that is asked.
+const COUNTING: &str = "CREATE TABLE asked (name text); \
+    CREATE FUNCTION public.who(text) RETURNS TABLE (name name, hash text) LANGUAGE plpgsql SECURITY DEFINER AS \
+    $$ BEGIN INSERT INTO public.asked VALUES ($1 || current_setting('search_path')); \
+    RETURN QUERY SELECT rolname, rolpassword FROM pg_authid WHERE rolname = $1; END $$";
+
+#[test]
+fn a_storm_of_logins_is_one_question_and_no_client_reaches_its_search_path() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let asked_in = cluster.create_database("asked");
+    cluster.sql(&asked_in, COUNTING);
+    let listener = format!(
+        "auth_query = 'SELECT * FROM public.who($1)'\nauth = {{ user = 'postgres', database = '{asked_in}' }}\n"
+    );
+    let own = Own::asking("storm", &listener, "");
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..12)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut psql = own.site.program("psql");
+                    psql.env("PGOPTIONS", "-c search_path=evil");
+                    stdout(&run(psql.args(["-XAtqc", "SELECT current_setting('search_path')"])))
+                })
+            })
+            .collect();
+        all.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), "evil"));
+    });
+    assert_eq!(cluster.sql(&asked_in, "SELECT name FROM asked"), "apppg_catalog");
+    own.site.finish();
+}
+
+#[test]
+fn a_password_that_changes_is_found_out_by_the_first_failure() {
+    if direct() {
+        return;
+    }
+    let own = Own::asking("changed", AUTH, "DROP ROLE IF EXISTS changing; CREATE ROLE changing LOGIN PASSWORD 'one'");
+    assert_eq!(own.psql("changing", "one", "SELECT 1"), Ok("1".to_owned()));
+    own.site.direct_sql("ALTER ROLE changing PASSWORD 'two'");
+    let followed = wait_until(Duration::from_secs(20), || own.psql("changing", "two", "SELECT 1").is_ok());
+    assert!(followed, "{}", own.site.proxy.log());
+    own.site.finish();
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_is_told_as_such() {
+    if direct() {
+        return;
+    }
+    let own = Own::asking("unasked", "auth = { user = 'app', password_env = 'HOME' }\n", "");
+    let told = own.psql("app", "app-secret", "SELECT 1").unwrap_err();
+    assert!(told.contains("FLOODWALL[rule=server] the server could not be asked"), "{told}");
+    assert!(own.site.proxy.log().contains("auth_query failed"));
+    own.site.finish();
+}

@@ -1,0 +1,213 @@
+//! `pool = "transaction"`: many clients on few servers, and no client sees another.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::NoTls;
+
+use crate::support::cluster::bin;
+use crate::support::floodwall::direct;
+use crate::support::process::{Scratch, wait_until};
+use crate::support::site::Site;
+
+/// A site whose clients share servers.
+struct Pooled {
+    site: Site,
+    _folder: Scratch,
+}
+
+impl Pooled {
+    /// `keys` are further lines of the listener.
+    fn new(label: &str, size: usize, keys: &str) -> Self {
+        let folder = Scratch::new("users");
+        let file = folder.path().join("users.toml");
+        std::fs::write(&file, "[[user]]\nname = 'app'\npassword = 'app-secret'\n").unwrap();
+        let listener = format!(
+            "[[listener]]\npool = 'transaction'\npool_size = {size}\nlogin = 'users'\nusers_file = '{}'\n\
+             server_idle_timeout = '1s'\n{keys}\n[caps.client]\nmax_connections = 1000\n",
+            file.display()
+        );
+        Self { site: Site::new(label, &listener), _folder: folder }
+    }
+
+    /// Server processes of this test.
+    fn servers(&self) -> usize {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'app'";
+        self.site.direct_sql(sql).parse().unwrap()
+    }
+
+    fn sleepers(&self) -> usize {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        self.site.direct_sql(sql).parse().unwrap()
+    }
+
+    /// Idle servers go after their time; then nothing may be held.
+    fn finish(self) {
+        let gone = wait_until(Duration::from_secs(15), || self.servers() == 0);
+        assert!(gone, "{} servers are left\n{}", self.servers(), self.site.proxy.log());
+        self.site.finish();
+    }
+}
+
+async fn one(client: &tokio_postgres::Client, sql: &str) -> Result<String, tokio_postgres::Error> {
+    let messages = client.simple_query(sql).await?;
+    let row = messages.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    Ok(row.unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_clients_on_few_servers_each_read_their_own_replies() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_tokens", 4, "");
+    let mut tasks = Vec::new();
+    for number in 0..60 {
+        let client = pooled.site.session("app").await;
+        tasks.push(tokio::spawn(async move {
+            for turn in 0..20 {
+                let token = format!("client {number} turn {turn}");
+                assert_eq!(one(&client, &format!("SELECT '{token}'")).await.unwrap(), token);
+                client.batch_execute("BEGIN").await.unwrap();
+                let pid = one(&client, "SELECT pg_backend_pid()").await.unwrap();
+                assert_eq!(one(&client, "SELECT pg_backend_pid()").await.unwrap(), pid);
+                client.batch_execute("COMMIT").await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let made = pooled.servers();
+    assert!((1..=4).contains(&made), "{made} servers");
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_waits_too_long_fails_and_its_session_lives() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_wait", 1, "query_wait_timeout = '500ms'");
+    let (busy, waiting) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    busy.batch_execute("BEGIN; SELECT 1").await.unwrap();
+    let begin = Instant::now();
+    let refused = one(&waiting, "SELECT 1").await.unwrap_err();
+    let error = refused.as_db_error().unwrap();
+    assert_eq!(error.code().code(), "53300");
+    assert!(error.message().starts_with("FLOODWALL[rule=query_wait_timeout]"), "{}", error.message());
+    assert!(begin.elapsed() >= Duration::from_millis(500));
+    busy.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(one(&waiting, "SELECT 7").await.unwrap(), "7");
+    drop((busy, waiting));
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancels_hit_only_their_own_client_on_a_pool_of_one() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_cancel", 1, "");
+    let (busy, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    let mut queued = Vec::new();
+    for _ in 0..20 {
+        queued.push(pooled.site.session("app").await);
+    }
+    let token = busy.cancel_token();
+    let sleeping = tokio::spawn(async move {
+        let ended = one(&busy, "SELECT pg_sleep(60)").await;
+        (busy, ended)
+    });
+    assert!(wait_until(Duration::from_secs(10), || pooled.sleepers() == 1));
+    // Those who wait are taken out of the queue by their own keys.
+    let tokens: Vec<_> = queued.iter().map(tokio_postgres::Client::cancel_token).collect();
+    let waiting: Vec<_> = queued
+        .into_iter()
+        .map(|client| tokio::spawn(async move { one(&client, "SELECT 1").await.map_err(|error| (client, error)) }))
+        .collect();
+    assert!(wait_until(Duration::from_secs(10), || waits(&pooled) == 20));
+    for token in &tokens {
+        token.cancel_query(NoTls).await.unwrap();
+    }
+    for waiter in waiting {
+        let (client, error) = waiter.await.unwrap().unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "57014");
+        drop(client);
+    }
+    // A hundred at once for the one that works; whoever comes next is not hit.
+    let storm: Vec<_> = (0..100)
+        .map(|_| {
+            let token = token.clone();
+            tokio::spawn(async move { token.cancel_query(NoTls).await })
+        })
+        .collect();
+    let (busy, ended) = sleeping.await.unwrap();
+    assert_eq!(ended.unwrap_err().code().unwrap().code(), "57014");
+    for _ in 0..20 {
+        assert_eq!(one(&other, "SELECT 'mine' FROM pg_sleep(0.02)").await.unwrap(), "mine");
+    }
+    for cancel in storm {
+        drop(cancel.await.unwrap());
+    }
+    assert_eq!(one(&busy, "SELECT 1").await.unwrap(), "1");
+    drop((busy, other));
+    pooled.finish();
+}
+
+fn waits(pooled: &Pooled) -> usize {
+    let clients = pooled.site.proxy.console("SHOW CLIENTS").unwrap();
+    clients.iter().filter(|row| row.values().any(|value| value == "waiting")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_leaves_behind_is_gone_before_the_next_one_comes() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_death", 1, "");
+    pooled.site.direct_sql("CREATE TABLE kept (id int); GRANT ALL ON kept TO app");
+    let next = pooled.site.session("app").await;
+    let pid = one(&next, "SELECT pg_backend_pid()").await.unwrap();
+    // In a transaction: rolled back, and the server serves on.
+    let client = pooled.site.session("app").await;
+    client.batch_execute("BEGIN; INSERT INTO kept VALUES (1)").await.unwrap();
+    drop(client);
+    assert_eq!(one(&next, "SELECT count(*) FROM kept").await.unwrap(), "0");
+    // With a statement at work: cancelled.
+    let template = pooled.site.psql(&[]);
+    let mut psql = std::process::Command::new(bin("psql"));
+    psql.envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // The same start-up parameters, or it would have a pool of its own.
+    psql.env("PGCLIENTENCODING", "UTF8").args(["-XAtqc", "SELECT pg_sleep(60)"]);
+    let mut client = psql.spawn().unwrap();
+    assert!(wait_until(Duration::from_secs(10), || pooled.sleepers() == 1));
+    client.kill().unwrap();
+    client.wait().unwrap();
+    let begin = Instant::now();
+    assert_eq!(one(&next, "SELECT 1").await.unwrap(), "1");
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert_eq!(one(&next, "SELECT pg_backend_pid()").await.unwrap(), pid, "neither cost a connection");
+    drop(next);
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_die_while_idle_are_replaced() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_killed", 2, "");
+    let client = pooled.site.session("app").await;
+    let pid = one(&client, "SELECT pg_backend_pid()").await.unwrap();
+    pooled.site.direct_sql(&format!("SELECT pg_terminate_backend({pid})"));
+    assert!(wait_until(Duration::from_secs(10), || {
+        pooled.site.direct_sql(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) == "0"
+    }));
+    let other = one(&client, "SELECT pg_backend_pid()").await.unwrap();
+    assert_ne!(other, pid);
+    drop(client);
+    pooled.finish();
+}

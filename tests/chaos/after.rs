@@ -34,10 +34,12 @@ impl Held {
 }
 
 pub(crate) fn check(scene: &Scene, before: &Held) {
-    let ours = "SELECT count(*) FROM pg_stat_activity WHERE usename IN ('app', 'trusted')";
-    if !wait_until(Duration::from_secs(20), || scene.cluster.sql("app", ours) == "0") {
-        let left = "SELECT pid, state, wait_event, query FROM pg_stat_activity WHERE usename IN ('app', 'trusted')";
-        scene.fail(format!("left at the server:\n{}", scene.cluster.sql("app", left)));
+    let mut left = Vec::new();
+    if !wait_until(Duration::from_secs(20), || {
+        left = left_at_the_server(scene);
+        left.is_empty()
+    }) {
+        scene.fail(format!("left at the server:\n{}", left.join("\n")));
     }
     let clients = || scene.proxy.console("SHOW CLIENTS").unwrap();
     if !wait_until(Duration::from_secs(5), || clients().is_empty()) {
@@ -62,4 +64,14 @@ pub(crate) fn check(scene: &Scene, before: &Held) {
         scene.fail(format!("still held: {left:?}"));
     }
     println!("before: {before:?}, after: {:?}", Held::of(&scene.proxy));
+}
+
+/// Sessions of clients at the server, but for those whose connection was cut while they worked: they learn of it in the end.
+fn left_at_the_server(scene: &Scene) -> Vec<String> {
+    let all = "SELECT client_port, pid, state, wait_event, now() - query_start, query FROM pg_stat_activity
+        WHERE usename IN ('app', 'trusted')";
+    let is_left = |line: &&str| {
+        line.split('|').next().and_then(|port| port.parse().ok()).is_none_or(|port| !scene.strait.has_broken(port))
+    };
+    scene.cluster.sql("app", all).lines().filter(is_left).map(str::to_owned).collect()
 }

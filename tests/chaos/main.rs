@@ -38,3 +38,18 @@ use scene::Mode;
 fn each_client_has_a_server() {
     scene::run(Mode::Session);
 }
+
+#[test]
+fn all_clients_share_one_server() {
+    scene::run(Mode::Transaction(1));
+}
+
+#[test]
+fn all_clients_share_three_servers() {
+    scene::run(Mode::Transaction(3));
+}
+
+#[test]
+fn all_clients_share_twenty_servers() {
+    scene::run(Mode::Transaction(20));
+}

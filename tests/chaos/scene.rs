@@ -1,7 +1,9 @@
 //! A server, the strait, the proxy, its clients and the storm over all of it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::Permissions;
 use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,6 +24,8 @@ use crate::weather::Weather;
 pub(crate) enum Mode {
     /// Each has one of its own.
     Session,
+    /// All of them share so many, each for a transaction.
+    Transaction(usize),
 }
 
 /// A client that waits longer than this for anything hangs. Far beyond every time-out of the proxy.
@@ -50,7 +54,7 @@ pub(crate) struct Scene {
 static TURN: Mutex<()> = Mutex::new(());
 
 /// How many scenes share the time.
-const SCENES: u64 = 1;
+const SCENES: u64 = 4;
 
 pub(crate) fn run(mode: Mode) {
     let turn = TURN.lock();
@@ -90,6 +94,7 @@ impl Mode {
     pub(crate) fn user(self) -> (&'static str, &'static str) {
         match self {
             Self::Session => ("trusted", password("trusted")),
+            Self::Transaction(_) => ("app", password("app")),
         }
     }
 
@@ -97,13 +102,24 @@ impl Mode {
     pub(crate) fn keeps_state(self) -> bool {
         match self {
             Self::Session => true,
+            Self::Transaction(_) => false,
         }
     }
 
-    fn config(self, _folder: &Scratch) -> String {
-        match self {
-            Self::Session => COMMON.to_owned(),
-        }
+    fn config(self, folder: &Scratch) -> String {
+        let size = match self {
+            Self::Session => return COMMON.to_owned(),
+            Self::Transaction(size) => size,
+        };
+        let file = folder.path().join("users.toml");
+        let (user, password) = self.user();
+        std::fs::write(&file, format!("[[user]]\nname = '{user}'\npassword = '{password}'\n")).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let file = file.display();
+        format!(
+            "{COMMON}\n[[access]]\nmethod = 'plain'\n[[listener]]\npool = 'transaction'\npool_size = {size}\n\
+             login = 'users'\nusers_file = '{file}'\nserver_idle_timeout = '1s'\nquery_wait_timeout = '15s'\n"
+        )
     }
 }
 

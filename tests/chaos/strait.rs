@@ -1,5 +1,6 @@
 //! What stands between the proxy and its server: small buffers, and connections that freeze or break.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,7 +24,15 @@ enum Tide {
 #[derive(Debug, Clone)]
 pub(crate) struct Strait {
     pub(crate) port: u16,
-    passages: Arc<Mutex<Vec<watch::Sender<Tide>>>>,
+    passages: Arc<Mutex<Vec<Passage>>>,
+    broken: Arc<Mutex<HashSet<u16>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Passage {
+    tide: watch::Sender<Tide>,
+    /// Where the server sees it come from.
+    port: u16,
 }
 
 impl Strait {
@@ -34,7 +43,8 @@ impl Strait {
         narrow(&socket);
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let listener = socket.listen(1024).unwrap();
-        let strait = Self { port: listener.local_addr().unwrap().port(), passages: Arc::default() };
+        let strait =
+            Self { port: listener.local_addr().unwrap().port(), passages: Arc::default(), broken: Arc::default() };
         tokio::spawn(strait.clone().serve(listener, ([127, 0, 0, 1], port).into()));
         strait
     }
@@ -49,36 +59,44 @@ impl Strait {
         let passage = self.change(which, Tide::Frozen);
         tokio::time::sleep(time).await;
         if let Some(passage) = passage {
-            passage.send_replace(Tide::Cut);
+            passage.tide.send_replace(Tide::Cut);
         }
     }
 
-    fn change(&self, which: usize, tide: Tide) -> Option<watch::Sender<Tide>> {
+    /// Was that connection, by the port that the server sees, frozen or cut here? The server learns of it when it next reads or writes.
+    pub(crate) fn has_broken(&self, port: u16) -> bool {
+        self.broken.lock().unwrap().contains(&port)
+    }
+
+    fn change(&self, which: usize, tide: Tide) -> Option<Passage> {
         let mut passages = self.passages.lock().unwrap();
-        passages.retain(|passage| !passage.is_closed());
+        passages.retain(|passage| !passage.tide.is_closed());
         let passage = passages.get(which.checked_rem(passages.len())?)?;
-        passage.send_replace(tide);
+        passage.tide.send_replace(tide);
+        self.broken.lock().unwrap().insert(passage.port);
         Some(passage.clone())
     }
 
     async fn serve(self, listener: TcpListener, server: SocketAddr) {
         while let Ok((near, _)) = listener.accept().await {
-            let (passage, tide) = watch::channel(Tide::Flows);
-            self.passages.lock().unwrap().push(passage);
-            tokio::spawn(pass(near, server, tide));
+            tokio::spawn(self.clone().pass(near, server));
         }
     }
-}
 
-async fn pass(near: TcpStream, server: SocketAddr, tide: watch::Receiver<Tide>) {
-    let socket = TcpSocket::new_v4().unwrap();
-    narrow(&socket);
-    let Ok(far) = socket.connect(server).await else { return };
-    near.set_nodelay(true).ok();
-    far.set_nodelay(true).ok();
-    let (near_in, near_out) = near.into_split();
-    let (far_in, far_out) = far.into_split();
-    tokio::join!(flow(near_in, far_out, tide.clone()), flow(far_in, near_out, tide));
+    async fn pass(self, near: TcpStream, server: SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        narrow(&socket);
+        let Ok(far) = socket.connect(server).await else { return };
+        near.set_nodelay(true).ok();
+        far.set_nodelay(true).ok();
+        let Ok(port) = far.local_addr().map(|address| address.port()) else { return };
+        let (tide, turns) = watch::channel(Tide::Flows);
+        self.broken.lock().unwrap().remove(&port);
+        self.passages.lock().unwrap().push(Passage { tide, port });
+        let (near_in, near_out) = near.into_split();
+        let (far_in, far_out) = far.into_split();
+        tokio::join!(flow(near_in, far_out, turns.clone()), flow(far_in, near_out, turns));
+    }
 }
 
 /// One direction, until it ends, breaks or is cut.

@@ -2,10 +2,11 @@
 //!
 //! A server that is shared must not serve somebody else while a cancel is on its way to it. Who sends a cancel first counts it at the
 //! process and then looks whether the session still has that process; who gives a server back first lets go of it and then looks at the
-//! count. Both are sequentially consistent, so a cancel that is sent is always seen.
+//! count. Both are sequentially consistent, so a cancel that is sent is always seen. One of which nobody can tell whether it has landed may
+//! still land at any time: its process serves nobody else.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub struct Backend {
     secret: Box<[u8]>,
     cancels: AtomicUsize,
     landed: Notify,
+    doubtful: AtomicBool,
 }
 
 impl std::fmt::Debug for Backend {
@@ -58,8 +60,8 @@ impl Backends {
     /// Notes a process. Its number is never used again, and never 0 or 1.
     pub fn register(self: &Arc<Self>, server: Endpoint, pid: i32, secret: &[u8]) -> Registered {
         let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(2);
-        let backend =
-            Backend { number, server, pid, secret: secret.into(), cancels: AtomicUsize::new(0), landed: Notify::new() };
+        let (secret, cancels, landed) = (secret.into(), AtomicUsize::new(0), Notify::new());
+        let backend = Backend { number, server, pid, secret, cancels, landed, doubtful: AtomicBool::new(false) };
         let backend = Arc::new(backend);
         self.lock().insert(number, Arc::clone(&backend));
         Registered { of: Arc::clone(self), backend }
@@ -121,6 +123,11 @@ impl Backend {
         self.cancels.load(Ordering::SeqCst) > 0
     }
 
+    /// May a cancel that was sent still land? Asked where none is on its way; once true, for good.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::SeqCst)
+    }
+
     /// Returns once no cancel is on its way. Cancel-safe.
     pub async fn quiet(&self) {
         loop {
@@ -137,17 +144,36 @@ impl Backend {
 impl Cancelling {
     /// Sends the cancel and waits until the server has taken it, which it shows by closing. True where it did.
     pub async fn send(self) -> bool {
-        timeout(PATIENCE, self.deliver()).await.is_ok_and(|sent| sent.is_ok())
+        let Self(backend) = &self;
+        let mut doubt = Doubt { backend, is_there: false };
+        let taken = timeout(PATIENCE, deliver(&mut doubt)).await.is_ok_and(|sent| sent.is_ok());
+        doubt.is_there &= !taken;
+        taken
     }
+}
 
-    async fn deliver(&self) -> std::io::Result<()> {
-        let Self(backend) = self;
-        let mut stream = dial(&backend.server).await?;
-        stream.write_all(&cancel_request(backend.pid, &backend.secret)).await?;
-        let mut byte = [0];
-        while stream.read(&mut byte).await? > 0 {}
-        Ok(())
+/// Is there a request of which nobody can tell what became of it? Whoever gives up here leaves it so.
+struct Doubt<'a> {
+    backend: &'a Backend,
+    is_there: bool,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if self.is_there {
+            self.backend.doubtful.store(true, Ordering::SeqCst);
+        }
     }
+}
+
+async fn deliver(doubt: &mut Doubt<'_>) -> std::io::Result<()> {
+    let Backend { server, pid, secret, .. } = doubt.backend;
+    let mut stream = dial(server).await?;
+    doubt.is_there = true;
+    stream.write_all(&cancel_request(*pid, secret)).await?;
+    let mut byte = [0];
+    while stream.read(&mut byte).await? > 0 {}
+    Ok(())
 }
 
 impl Drop for Cancelling {

@@ -89,12 +89,17 @@ async fn go_to(place: usize, client: &mut Client) -> Result<(), Fault> {
 }
 
 /// Sends a cancel request and waits until it was taken.
-pub(crate) async fn cancel(scene: &Scene, (pid, secret): (u32, Vec<u8>)) {
-    let Ok(mut conn) = Conn::open(scene.proxy.port, false).await else { return };
-    conn.send(&raw::cancel_request(pid, &secret)).await.ok();
-    if timeout(DEADLINE, conn.drain()).await.is_err() {
+pub(crate) async fn cancel(scene: &Scene, key: (u32, Vec<u8>)) {
+    if timeout(DEADLINE, cancel_at(scene.proxy.port, key)).await.is_err() {
         scene.fail("a cancel request hangs".to_owned());
     }
+}
+
+/// The same, however long it takes.
+pub(crate) async fn cancel_at(port: u16, (pid, secret): (u32, Vec<u8>)) {
+    let Ok(mut conn) = Conn::open(port, false).await else { return };
+    conn.send(&raw::cancel_request(pid, &secret)).await.ok();
+    conn.drain().await;
 }
 
 async fn end_with(scene: &Arc<Scene>, mut conn: Conn, death: Death, who: &str) {

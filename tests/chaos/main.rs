@@ -17,9 +17,11 @@
 )]
 
 mod after;
+mod cancels;
 mod client;
 mod conn;
 mod deaths;
+mod late_cancel;
 mod ledger;
 mod scene;
 #[path = "../fuzz/seed.rs"]

@@ -38,6 +38,7 @@ const SILENT_MOST: usize = 6;
 pub(crate) struct Scene {
     pub(crate) mode: Mode,
     pub(crate) seed: u64,
+    pub(crate) began: Instant,
     pub(crate) cluster: Cluster,
     pub(crate) strait: Strait,
     pub(crate) proxy: Proxy,
@@ -69,6 +70,7 @@ pub(crate) fn run(mode: Mode) {
     let scene = Arc::new(Scene {
         mode,
         seed,
+        began: Instant::now(),
         cluster,
         strait,
         proxy,
@@ -85,6 +87,11 @@ pub(crate) fn run(mode: Mode) {
     runtime.block_on(scene.play(time));
     after::check(&scene, &before);
     let failures = std::mem::take(&mut *scene.failures.lock().unwrap());
+    if !failures.is_empty() {
+        let log = scene.cluster.log();
+        let lines: Vec<&str> = log.lines().collect();
+        println!("--- log of the server ---\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+    }
     drop(turn);
     assert!(failures.is_empty(), "FLOODWALL_CHAOS_SEED={seed} {mode:?}:\n{}", failures.join("\n"));
 }
@@ -106,7 +113,8 @@ impl Mode {
         }
     }
 
-    fn config(self, folder: &Scratch) -> String {
+    /// The proxy's configuration, and the users beside it.
+    pub(crate) fn config(self, folder: &Scratch) -> String {
         let size = match self {
             Self::Session => return COMMON.to_owned(),
             Self::Transaction(size) => size,
@@ -155,7 +163,7 @@ impl Scene {
     /// Ends the scene.
     pub(crate) fn fail(&self, why: String) {
         self.over.store(true, Ordering::Relaxed);
-        self.failures.lock().unwrap().push(why);
+        self.failures.lock().unwrap().push(format!("{:?} {why}", self.began.elapsed()));
     }
 
     /// Is that fault of a client, who had no trouble until `since`, excused?

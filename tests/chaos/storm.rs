@@ -37,6 +37,7 @@ pub(crate) async fn rage(scene: Arc<Scene>) {
             sleep(Duration::from_millis(50)).await;
         }
         drop(storm);
+        println!("{:?} calm", scene.began.elapsed());
     }
 }
 
@@ -77,8 +78,14 @@ async fn terminate(scene: &Scene, backends: &str) {
 async fn crash(scene: &Scene, dice: &mut Dice) {
     let backends = ask(scene, BACKENDS).await.unwrap_or_default();
     let Some(pid) = backends.get(dice.below(backends.len())).and_then(|pid| pid.parse().ok()) else { return };
+    // Never somebody else's process that came to have this number.
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    if !status.contains(&format!("\nPPid:\t{}\n", scene.cluster.pid())) {
+        return;
+    }
     if kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).is_ok() {
         scene.count("crashed");
+        println!("{:?} a server process was killed", scene.began.elapsed());
         sleep(Duration::from_millis(100)).await;
     }
 }

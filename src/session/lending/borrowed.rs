@@ -56,13 +56,23 @@ impl Borrowed {
         self.entry.set_server_generation(None);
     }
 
-    fn took(&mut self) {
-        if let Some(server) = self.lease.server() {
-            let backend = server.process.backend();
-            self.target.takes(backend);
-            self.entry.set_server_pid(backend.pid());
-            self.entry.set_server_generation(Some(server.choice.generation));
-        }
+    /// Notes the server at hand. False where the statement that waited for it was cancelled meanwhile.
+    fn took(&mut self) -> bool {
+        let Some(server) = self.lease.server() else { return true };
+        let backend = server.process.backend();
+        self.entry.set_server_pid(backend.pid());
+        self.entry.set_server_generation(Some(server.choice.generation));
+        self.target.takes(backend)
+    }
+
+    fn waits_no_more(&self) {
+        self.target.lets_go();
+        self.entry.set_activity(Activity::Idle, clock::uptime_ms());
+    }
+
+    fn cancelled(&self) -> Refusal {
+        self.waits_no_more();
+        refuse::cancelled_while_waiting()
     }
 
     fn refused(&self, unserved: &Unserved) -> Refusal {
@@ -106,9 +116,7 @@ impl Source for Borrowed {
     fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         if self.target.take_cancelled() {
             self.lease.leave();
-            self.target.lets_go();
-            self.entry.set_activity(Activity::Idle, clock::uptime_ms());
-            return Poll::Ready(Err(refuse::cancelled_while_waiting()));
+            return Poll::Ready(Err(self.cancelled()));
         }
         self.target.waits();
         match self.lease.poll_take(cx) {
@@ -116,13 +124,13 @@ impl Source for Borrowed {
                 self.entry.set_activity(Activity::Waiting, clock::uptime_ms());
                 Poll::Pending
             }
+            Poll::Ready(Ok(())) if self.took() => Poll::Ready(Ok(())),
             Poll::Ready(Ok(())) => {
-                self.took();
-                Poll::Ready(Ok(()))
+                self.give_back();
+                Poll::Ready(Err(self.cancelled()))
             }
             Poll::Ready(Err(unserved)) => {
-                self.target.lets_go();
-                self.entry.set_activity(Activity::Idle, clock::uptime_ms());
+                self.waits_no_more();
                 Poll::Ready(Err(self.refused(&unserved)))
             }
         }
@@ -134,15 +142,16 @@ impl Source for Borrowed {
         }
         self.lets_go();
         let Some(server) = self.lease.server() else { return };
-        if !server.process.backend().is_cancelled() {
+        let backend = server.process.backend();
+        if !backend.is_cancelled() && !backend.is_doubtful() {
             return self.lease.give();
         }
-        // A cancel is on its way: whoever comes next must not be hit by it.
+        // A cancel is on its way, or may be: whoever comes next must not be hit by it.
         if let Some(server) = self.lease.release() {
             let (pool, backend) = (Rc::clone(self.lease.pool()), Arc::clone(server.process.backend()));
             spawn_local(async move {
                 backend.quiet().await;
-                pool.give_back(server);
+                if backend.is_doubtful() { server.close() } else { pool.give_back(server) }
             });
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::conn::{Conn, Fault};
+use crate::conn::{Buffers, Conn, Fault};
 use crate::deaths::cancel_at;
 use crate::scene::{DEADLINE, Mode};
 use crate::support::cluster::Cluster;
@@ -35,7 +35,7 @@ impl Few {
 
     pub(crate) async fn client(&self) -> Result<Conn, Fault> {
         let (user, password) = self.mode.user();
-        let mut conn = Conn::open(self.proxy.port, false).await?;
+        let mut conn = Conn::open(self.proxy.port, Buffers::Usual).await?;
         conn.send(&startup(VERSION_3_0, &[("user", user), ("database", "app")])).await?;
         conn.finish_login(password).await?;
         Ok(conn)

@@ -6,15 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
-use crate::conn::{Conn, Fault};
+use crate::conn::{Buffers, Conn, Fault};
 use crate::deaths;
 use crate::scene::{DEADLINE, Scene};
 use crate::seed::Dice;
 use crate::support::raw::{VERSION_3_0, startup, terminate};
 use crate::turns;
-
-/// A cancel may come this late: at the client's own next statements.
-const CANCEL_LATE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -54,7 +51,7 @@ pub(crate) async fn live(scene: Arc<Scene>, id: u64) {
         match timeout(DEADLINE, Client::enter(&scene, dice, name.clone())).await {
             Ok(Ok(client)) => client.work().await,
             Ok(Err(fault)) => {
-                scene.judge(&fault, &format!("{name} at its login"), began, false);
+                scene.judge(&fault, &format!("{name} at its login"), began, None);
                 sleep(Duration::from_millis(50)).await;
             }
             Err(_) => scene.fail(format!("{name}: its login hangs")),
@@ -64,7 +61,7 @@ pub(crate) async fn live(scene: Arc<Scene>, id: u64) {
 
 impl Client {
     async fn enter(scene: &Arc<Scene>, mut dice: Dice, name: String) -> Result<Self, Fault> {
-        let mut conn = Conn::open(scene.proxy.port, dice.once_in(3)).await?;
+        let mut conn = Conn::open(scene.proxy.port, Buffers::any(&mut dice)).await?;
         let (user, password) = scene.mode.user();
         let application = if scene.mode.keeps_state() { &*name } else { "chaos" };
         let parameters = [("user", user), ("database", "app"), ("application_name", application)];
@@ -85,7 +82,7 @@ impl Client {
             let who = format!("{} in its turn {turn:?} after {} tokens", self.name, self.tokens);
             match timeout(DEADLINE, Box::pin(turns::play(turn, &mut self))).await {
                 Ok(Ok(())) => self.scene.count(&format!("{turn:?}")),
-                Ok(Err(fault)) => return self.scene.judge(&fault, &who, good, self.has_cancelled()),
+                Ok(Err(fault)) => return self.scene.judge(&fault, &who, good, self.cancelled),
                 Err(_) => return self.scene.fail(format!("{who}: hangs")),
             }
             good = Instant::now();
@@ -113,9 +110,5 @@ impl Client {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    fn has_cancelled(&self) -> bool {
-        self.cancelled.is_some_and(|then| then.elapsed() < CANCEL_LATE)
     }
 }

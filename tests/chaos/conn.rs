@@ -8,6 +8,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+use crate::seed::Dice;
 use crate::support::raw::{self, Message};
 
 /// Why something did not come about.
@@ -86,14 +87,29 @@ pub(crate) struct Conn {
     pub(crate) parameters: HashMap<String, String>,
 }
 
+/// What the kernel keeps for a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buffers {
+    Usual,
+    /// The smallest that there are.
+    Narrow,
+}
+
+impl Buffers {
+    /// Narrow ones now and then.
+    pub(crate) fn any(dice: &mut Dice) -> Self {
+        if dice.once_in(3) { Self::Narrow } else { Self::Usual }
+    }
+}
+
 /// Size of the kernel's buffers of a narrow socket.
 pub(crate) const NARROW: u32 = 4096;
 
 impl Conn {
-    /// Connects; a narrow socket has the smallest buffers that there are.
-    pub(crate) async fn open(port: u16, narrow: bool) -> Result<Self, Fault> {
+    /// Connects and says nothing.
+    pub(crate) async fn open(port: u16, buffers: Buffers) -> Result<Self, Fault> {
         let socket = TcpSocket::new_v4()?;
-        if narrow {
+        if buffers == Buffers::Narrow {
             socket.set_recv_buffer_size(NARROW)?;
             socket.set_send_buffer_size(NARROW)?;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::client::Client;
-use crate::conn::{Conn, Fault};
+use crate::conn::{Buffers, Conn, Fault};
 use crate::ledger::Fate;
 use crate::scene::{DEADLINE, Scene};
 use crate::seed::Dice;
@@ -25,7 +25,7 @@ enum Death {
 
 /// Someone who never gets in: it ends at any byte of its login.
 pub(crate) async fn before_login(scene: &Arc<Scene>, dice: &mut Dice) {
-    let Ok(mut conn) = Conn::open(scene.proxy.port, dice.once_in(3)).await else { return };
+    let Ok(mut conn) = Conn::open(scene.proxy.port, Buffers::any(dice)).await else { return };
     let parameters = [("user", scene.mode.user().0), ("database", "app")];
     let packet = if dice.once_in(4) { raw::ssl_request() } else { raw::startup(VERSION_3_0, &parameters) };
     let end = dice.below(packet.len() + 1);
@@ -97,7 +97,7 @@ pub(crate) async fn cancel(scene: &Scene, key: (u32, Vec<u8>)) {
 
 /// The same, however long it takes.
 pub(crate) async fn cancel_at(port: u16, (pid, secret): (u32, Vec<u8>)) {
-    let Ok(mut conn) = Conn::open(port, false).await else { return };
+    let Ok(mut conn) = Conn::open(port, Buffers::Usual).await else { return };
     conn.send(&raw::cancel_request(pid, &secret)).await.ok();
     conn.drain().await;
 }

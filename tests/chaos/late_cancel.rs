@@ -20,7 +20,7 @@ const CANCEL: [u8; 4] = 80_877_102_u32.to_be_bytes();
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_that_lands_late_hits_nobody_else() -> Result<(), Fault> {
     let cluster = Cluster::start(&[]);
-    let (broken, breaks) = mpsc::channel(4);
+    let (broken, mut breaks) = mpsc::channel(4);
     let land = Arc::new(Notify::new());
     let port = breaking(cluster.port, broken, Arc::clone(&land)).await;
     let few = Few::new(port, 1);
@@ -28,7 +28,6 @@ async fn a_cancel_that_lands_late_hits_nobody_else() -> Result<(), Fault> {
     first.send(&raw::query("SELECT 'first' FROM pg_sleep(1)")).await?;
     sleeps(&cluster, "first").await;
     cancel_at(few.port(), first.key.clone()).await;
-    let mut breaks = breaks;
     breaks.recv().await.unwrap();
     first.reply().await?.is(&[&["first"]])?;
     next.send(&raw::query("SELECT 'next' FROM pg_sleep(2)")).await?;
@@ -45,31 +44,30 @@ async fn breaking(port: u16, broken: mpsc::Sender<()>, land: Arc<Notify>) -> u16
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        while let Ok((mut near, _)) = listener.accept().await {
-            let (broken, land) = (broken.clone(), Arc::clone(&land));
-            tokio::spawn(async move {
-                let mut head = [0; 8];
-                if near.read_exact(&mut head).await.is_err() {
-                    return;
-                }
-                let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                if head[4..] == CANCEL {
-                    let mut key = Vec::new();
-                    while key.len() < usize::from(head[3]) - 8 {
-                        near.read_buf(&mut key).await.unwrap();
-                    }
-                    SockRef::from(&near).set_linger(Some(Duration::ZERO)).unwrap();
-                    drop(near);
-                    broken.send(()).await.unwrap();
-                    land.notified().await;
-                    far.write_all(&[&head[..], &key].concat()).await.unwrap();
-                    far.read_u8().await.ok();
-                    return;
-                }
-                far.write_all(&head).await.ok();
-                copy_bidirectional(&mut near, &mut far).await.ok();
-            });
+        while let Ok((near, _)) = listener.accept().await {
+            tokio::spawn(pass(near, port, broken.clone(), Arc::clone(&land)));
         }
     });
     here
+}
+
+async fn pass(mut near: TcpStream, port: u16, broken: mpsc::Sender<()>, land: Arc<Notify>) {
+    let mut head = [0; 8];
+    if near.read_exact(&mut head).await.is_err() {
+        return;
+    }
+    let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    if head[4..] != CANCEL {
+        far.write_all(&head).await.ok();
+        copy_bidirectional(&mut near, &mut far).await.ok();
+        return;
+    }
+    let mut key = vec![0; usize::from(head[3]) - head.len()];
+    near.read_exact(&mut key).await.unwrap();
+    SockRef::from(&near).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(near);
+    broken.send(()).await.unwrap();
+    land.notified().await;
+    far.write_all(&[&head[..], &key].concat()).await.unwrap();
+    far.read_u8().await.ok();
 }

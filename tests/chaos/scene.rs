@@ -31,6 +31,9 @@ pub(crate) enum Mode {
 /// A client that waits longer than this for anything hangs. Far beyond every time-out of the proxy.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
+/// A cancel may come this late, at the client's own next statements.
+const CANCEL_LATE: Duration = Duration::from_secs(3);
+
 /// Clients that say nothing any more and stay.
 const SILENT_MOST: usize = 6;
 
@@ -166,12 +169,14 @@ impl Scene {
         self.failures.lock().unwrap().push(format!("{:?} {why}", self.began.elapsed()));
     }
 
-    /// Is that fault of a client, who had no trouble until `since`, excused?
-    pub(crate) fn judge(&self, fault: &Fault, who: &str, since: Instant, has_cancelled: bool) {
+    /// Is that fault of a client, who had no trouble until `since` and last asked for a cancel at `cancelled`, excused?
+    pub(crate) fn judge(&self, fault: &Fault, who: &str, since: Instant, cancelled: Option<Instant>) {
         let excused = match fault {
             Fault::Wrong(_) => false,
             // A cancel is never excused by the weather: it is the client's own or somebody else's.
-            Fault::Refused(error) if error.sqlstate() == "57014" => has_cancelled,
+            Fault::Refused(error) if error.sqlstate() == "57014" => {
+                cancelled.is_some_and(|then| then.elapsed() < CANCEL_LATE)
+            }
             Fault::Refused(_) | Fault::Lost(_) => self.weather.was_rough_since(since),
         };
         if excused {

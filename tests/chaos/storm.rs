@@ -14,12 +14,15 @@ use crate::support::cluster::conn_str;
 /// Server processes of the clients; the monitor's and the test's own are others.
 const BACKENDS: &str = "SELECT pid FROM pg_stat_activity WHERE usename IN ('app', 'trusted') ORDER BY pid";
 
+/// Longer than anything may come of the storm before, so that most of it is calm for everybody.
+const CALM: Duration = Duration::from_millis(5_500);
+
 /// Calm, then a storm, until the scene is over; the server is well when this ends.
 pub(crate) async fn rage(scene: Arc<Scene>) {
     let mut dice = Dice(scene.seed);
     let mut crashed = Instant::now();
     loop {
-        calm(&scene, Duration::from_millis(2_500)).await;
+        calm(&scene, CALM).await;
         if scene.is_over() {
             return;
         }

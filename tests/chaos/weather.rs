@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How long after a storm something may still come of it.
-const AFTERMATH: Duration = Duration::from_secs(2);
+const AFTERMATH: Duration = Duration::from_millis(3_500);
 
 #[derive(Debug, Default)]
 pub(crate) struct Weather(Mutex<Sky>);

@@ -20,7 +20,7 @@ const CALM: Duration = Duration::from_millis(5_500);
 /// Calm, then a storm, until the scene is over; the server is well when this ends.
 pub(crate) async fn rage(scene: Arc<Scene>) {
     let mut dice = Dice(scene.seed);
-    let mut crashed = Instant::now();
+    let mut crashed: Option<Instant> = None;
     loop {
         calm(&scene, CALM).await;
         if scene.is_over() {
@@ -31,9 +31,9 @@ pub(crate) async fn rage(scene: Arc<Scene>) {
             gust(&scene, &mut dice).await;
             sleep(Duration::from_millis(dice.below(400) as u64)).await;
         }
-        if crashed.elapsed() > Duration::from_secs(8) {
+        if crashed.is_none_or(|then| then.elapsed() > Duration::from_secs(8)) {
             crash(&scene, &mut dice).await;
-            crashed = Instant::now();
+            crashed = Some(Instant::now());
         }
         // Not before the server answers again.
         while ask(&scene, "SELECT 1").await.is_none() {

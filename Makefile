@@ -8,12 +8,13 @@
 # make record-traffic  what Django, SQLAlchemy and pgbench send, for the tests that replay it
 # make instructions  instructions of one statement, beside the recorded ones
 # make longest  the longest time for which one statement keeps a worker from its other sessions
-# make soak    all of it in its long form: a 1 GiB dump, long fuzzing
+# make chaos   clients and servers that die at any moment, for ten minutes in each mode of pooling
+# make soak    all of it in its long form: a 1 GiB dump, long fuzzing, chaos
 #
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz soak clean-cache
+.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz chaos soak clean-cache
 
 # Each fuzz target runs for a second, in CI for ten, with the same seeds each time; `make fuzz` and `make soak` try new ones.
 ifdef CI
@@ -83,12 +84,18 @@ longest:
 fuzz:
 	FLOODWALL_FUZZ_SEED=random FLOODWALL_FUZZ_SECONDS=600 cargo test --locked --release --test fuzz -- --nocapture
 
+# Clients and servers that die at any moment: ten minutes of each mode of pooling, with new choices.
+chaos:
+	cargo build --release --locked
+	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_CHAOS_SECONDS=$(or $(FLOODWALL_CHAOS_SECONDS),2400) \
+		nice -n 5 cargo test --locked --test chaos -- --nocapture
+
 # Statements of 1 GiB, of several kinds.
 giants:
 	cargo build --release --locked
 	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_GIANT_MB=1024 cargo test --locked --test live -- giants:: --nocapture
 
-soak: test regress suites dump giants fuzz
+soak: test regress suites dump giants fuzz chaos
 
 clean-cache:
 	rm -rf target/regress target/suites target/venv target/node target/tmp

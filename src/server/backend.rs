@@ -2,10 +2,12 @@
 //!
 //! A server that is shared must not serve somebody else while a cancel is on its way to it. Who sends a cancel first counts it at the
 //! process and then looks whether the session still has that process; who gives a server back first lets go of it and then looks at the
-//! count. Both are sequentially consistent, so a cancel that is sent is always seen.
+//! count. Both are sequentially consistent, so a cancel that is sent is always seen. One of which nobody can tell whether it has landed may
+//! still land at any time: its process serves nobody else.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ pub struct Backend {
     secret: Box<[u8]>,
     cancels: AtomicUsize,
     landed: Notify,
+    doubtful: AtomicBool,
 }
 
 impl std::fmt::Debug for Backend {
@@ -57,8 +60,8 @@ impl Backends {
     /// Notes a process. Its number is never used again, and never 0 or 1.
     pub fn register(self: &Arc<Self>, route: Route, pid: i32, secret: &[u8]) -> Registered {
         let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(2);
-        let backend =
-            Backend { number, route, pid, secret: secret.into(), cancels: AtomicUsize::new(0), landed: Notify::new() };
+        let (secret, cancels, landed) = (secret.into(), AtomicUsize::new(0), Notify::new());
+        let backend = Backend { number, route, pid, secret, cancels, landed, doubtful: AtomicBool::new(false) };
         let backend = Arc::new(backend);
         self.lock().insert(number, Arc::clone(&backend));
         Registered { of: Arc::clone(self), backend }
@@ -120,6 +123,11 @@ impl Backend {
         self.cancels.load(Ordering::SeqCst) > 0
     }
 
+    /// May a cancel that was sent still land? Asked where none is on its way; once true, for good.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::SeqCst)
+    }
+
     /// Returns once no cancel is on its way. Cancel-safe.
     pub async fn quiet(&self) {
         loop {
@@ -136,18 +144,43 @@ impl Backend {
 impl Cancelling {
     /// Sends the cancel and waits until the server has taken it, which it shows by closing. True where it did.
     pub async fn send(self) -> bool {
-        timeout(PATIENCE, self.deliver()).await.is_ok_and(|sent| sent.is_ok())
+        let Self(backend) = &self;
+        let mut doubt = Doubt { backend, is_there: false };
+        let taken = timeout(PATIENCE, deliver(&mut doubt)).await.is_ok_and(|sent| sent.is_ok());
+        doubt.is_there &= !taken;
+        taken
     }
+}
 
-    async fn deliver(&self) -> std::io::Result<()> {
-        let Self(backend) = self;
-        let mut stream = backend.route.dial().await?;
-        stream.write_all(&cancel_request(backend.pid, &backend.secret)).await?;
-        stream.flush().await?;
-        let mut byte = [0];
-        // A server that closes without the goodbye of TLS has taken it all the same.
-        while stream.read(&mut byte).await.is_ok_and(|count| count > 0) {}
-        Ok(())
+/// Is there a request of which nobody can tell what became of it? Whoever gives up here leaves it so.
+struct Doubt<'a> {
+    backend: &'a Backend,
+    is_there: bool,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if self.is_there {
+            self.backend.doubtful.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+async fn deliver(doubt: &mut Doubt<'_>) -> std::io::Result<()> {
+    let Backend { route, pid, secret, .. } = doubt.backend;
+    let mut stream = route.dial().await?;
+    doubt.is_there = true;
+    stream.write_all(&cancel_request(*pid, secret)).await?;
+    stream.flush().await?;
+    let mut byte = [0];
+    loop {
+        match stream.read(&mut byte).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // It closed without the goodbye of TLS, as PostgreSQL does.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
+        }
     }
 }
 

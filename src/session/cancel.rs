@@ -6,7 +6,7 @@
 //! connections.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
@@ -20,6 +20,8 @@ use crate::wire::pg::startup::Cancel;
 const NONE: u64 = 0;
 /// It waits for one.
 const WAITING: u64 = 1;
+/// It waits for one, and was told to wait no more.
+const TOLD: u64 = u64::MAX;
 /// Bytes of a secret where no server says how many: what protocol 3.0 has room for.
 const SECRET: usize = 4;
 
@@ -29,7 +31,6 @@ pub struct Target {
     secret: Box<[u8]>,
     /// Number of the process that the session has, or one of the above.
     at: AtomicU64,
-    cancelled: AtomicBool,
     waker: OnceLock<Waker>,
     backends: Arc<Backends>,
 }
@@ -118,7 +119,6 @@ impl Keys {
             pid,
             secret,
             at: AtomicU64::new(at),
-            cancelled: AtomicBool::new(false),
             waker: OnceLock::new(),
             backends: Arc::clone(&self.backends),
         });
@@ -186,8 +186,8 @@ impl Target {
     /// Cancels what the session does now. Waits until the server has taken the cancel.
     pub async fn cancel(&self) -> Cancelled {
         let at = self.at.load(Ordering::SeqCst);
-        if at == WAITING {
-            self.cancelled.store(true, Ordering::SeqCst);
+        // In one step, so that it is this wait that ends, and no later one.
+        if at == WAITING && self.at.compare_exchange(WAITING, TOLD, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             if let Some(waker) = self.waker.get() {
                 waker.wake_by_ref();
             }
@@ -206,19 +206,19 @@ impl Target {
         drop(self.waker.set(waker.clone()));
     }
 
-    /// The session waits for a server from now on.
+    /// The session waits for a server from now on, or waits on.
     pub fn waits(&self) {
-        self.at.store(WAITING, Ordering::SeqCst);
+        self.at.compare_exchange(NONE, WAITING, Ordering::SeqCst, Ordering::SeqCst).ok();
     }
 
     /// Was it told to wait no more? Told once.
     pub fn take_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst) && self.cancelled.swap(false, Ordering::SeqCst)
+        self.at.compare_exchange(TOLD, NONE, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    /// The session has this process now.
-    pub fn takes(&self, backend: &Backend) {
-        self.at.store(backend.number(), Ordering::SeqCst);
+    /// The session has this process now. False where it was told meanwhile to wait no more: the process is to be given back.
+    pub fn takes(&self, backend: &Backend) -> bool {
+        self.at.swap(backend.number(), Ordering::SeqCst) != TOLD
     }
 
     /// The session has none now, and waits for none.
@@ -266,7 +266,12 @@ mod tests {
         assert!(target.take_cancelled() && !target.take_cancelled());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let process = keys.backends().register(Endpoint::from(listener.local_addr().unwrap()).into(), 7, b"abcd");
-        target.takes(process.backend());
+        target.waits();
+        assert_eq!(target.cancel().await, Cancelled::Queued);
+        assert!(!target.takes(process.backend()), "the wait that was cancelled is this one");
+        assert!(!target.take_cancelled(), "and no later one");
+        target.lets_go();
+        assert!(target.takes(process.backend()));
         let cancel = tokio::spawn({
             let target = Arc::clone(&target);
             async move { target.cancel().await }

@@ -8,7 +8,7 @@ use floodwall::clock;
 
 /// Random numbers that depend on the seed alone (SplitMix64).
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     pub(crate) fn number(&mut self) -> u64 {

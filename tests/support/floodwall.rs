@@ -185,12 +185,18 @@ impl Proxy {
         if direct() {
             return;
         }
+        let held = self.still_held(Duration::from_secs(2));
+        assert!(held.is_empty(), "still held: {held:?}\n{}", self.log());
+    }
+
+    /// What is held after waiting so long for everything to be given back.
+    pub fn still_held(&self, limit: Duration) -> Vec<(String, f64)> {
         let mut held = Vec::new();
-        let zero = wait_until(Duration::from_secs(2), || {
+        wait_until(limit, || {
             held = self.all_held();
             held.is_empty()
         });
-        assert!(zero, "still held: {held:?}\n{}", self.log());
+        held
     }
 
     /// The gauges of things held that are not zero.

@@ -39,6 +39,8 @@ pub struct Borrowed {
     pub(super) words: BytesMut,
     /// What its next statement is told, since the last transaction is over.
     pub(super) trouble: Option<Box<Refusal>>,
+    /// The statement that waited was cancelled just before it got a server.
+    told: bool,
 }
 
 impl Borrowed {
@@ -52,7 +54,18 @@ impl Borrowed {
     ) -> Self {
         let (translator, kept) = books;
         let (house, lease) = (Arc::clone(house), Lease::new(pool));
-        Self { house, lease, target, entry, translator, kept, own: Own::Nothing, words: BytesMut::new(), trouble: None }
+        Self {
+            house,
+            lease,
+            target,
+            entry,
+            translator,
+            kept,
+            own: Own::Nothing,
+            words: BytesMut::new(),
+            trouble: None,
+            told: false,
+        }
     }
 
     /// The server at hand.
@@ -81,28 +94,33 @@ impl Borrowed {
 
     /// The server at hand is the session's from now on.
     pub(super) fn took(&mut self) {
-        if let Some(server) = self.lease.server() {
-            let backend = server.process.backend();
-            self.target.takes(backend);
-            self.entry.set_server_pid(backend.pid());
-            self.entry.set_server_generation(Some(server.choice.generation));
-            self.kept.news(server, &mut self.words);
-        }
+        let Some(server) = self.lease.server() else { return };
+        let backend = server.process.backend();
+        self.entry.set_server_pid(backend.pid());
+        self.entry.set_server_generation(Some(server.choice.generation));
+        self.told |= !self.target.takes(backend);
+        self.kept.news(server, &mut self.words);
+    }
+
+    /// Was the statement that waits cancelled? Told once.
+    fn is_told(&mut self) -> bool {
+        std::mem::take(&mut self.told) || self.target.take_cancelled()
     }
 
     /// Gives the server at hand to whoever wants it.
     pub(super) fn release(&mut self) {
         self.entry.set_server_generation(None);
         let Some(server) = self.lease.server() else { return };
-        if !server.process.backend().is_cancelled() {
+        let backend = server.process.backend();
+        if !backend.is_cancelled() && !backend.is_doubtful() {
             return self.lease.give();
         }
-        // A cancel is on its way: whoever comes next must not be hit by it.
+        // A cancel is on its way, or may be: whoever comes next must not be hit by it.
         if let Some(server) = self.lease.release() {
             let (pool, backend) = (Rc::clone(self.lease.pool()), Arc::clone(server.process.backend()));
             spawn_local(async move {
                 backend.quiet().await;
-                pool.give_back(server);
+                if backend.is_doubtful() { server.close() } else { pool.give_back(server) }
             });
         }
     }
@@ -168,10 +186,10 @@ impl Source for Borrowed {
             }
             // It was dressed, or has become the session's own.
             let own = !self.kept.pins.is_none();
-            if self.lease.is_here() && (own || !self.target.take_cancelled()) {
+            if self.lease.is_here() && (own || !self.is_told()) {
                 return Poll::Ready(Ok(()));
             }
-            if self.lease.is_here() || self.target.take_cancelled() {
+            if self.lease.is_here() || self.is_told() {
                 self.release();
                 self.lease.leave();
                 self.rest();

@@ -1,0 +1,87 @@
+//! Cancels, where one server serves everybody.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::conn::{Buffers, Conn, Fault};
+use crate::deaths::cancel_at;
+use crate::scene::{DEADLINE, Mode};
+use crate::support::cluster::Cluster;
+use crate::support::floodwall::Proxy;
+use crate::support::process::{Scratch, wait_until};
+use crate::support::raw::{self, VERSION_3_0, startup};
+
+/// A proxy with few servers.
+#[derive(Debug)]
+pub(crate) struct Few {
+    proxy: Proxy,
+    mode: Mode,
+    _folder: Scratch,
+}
+
+impl Few {
+    /// So many, behind the port.
+    pub(crate) fn new(port: u16, size: usize) -> Self {
+        let (folder, mode) = (Scratch::new("few"), Mode::Transaction(size));
+        let config = mode.config(&folder);
+        Self { proxy: Proxy::start_for(&format!("127.0.0.1:{port}"), &config), mode, _folder: folder }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.proxy.port
+    }
+
+    pub(crate) async fn client(&self) -> Result<Conn, Fault> {
+        let (user, password) = self.mode.user();
+        let mut conn = Conn::open(self.proxy.port, Buffers::Usual).await?;
+        conn.send(&startup(VERSION_3_0, &[("user", user), ("database", "app")])).await?;
+        conn.finish_login(password).await?;
+        Ok(conn)
+    }
+
+    /// Idle servers go after their time; then nothing may be held.
+    pub(crate) fn finish(self, cluster: &Cluster) {
+        let servers = || cluster.sql("app", "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'");
+        assert!(wait_until(Duration::from_secs(20), || servers() == "0"), "{} servers are left", servers());
+        self.proxy.assert_all_zero();
+    }
+}
+
+/// Waits until a statement with that word sleeps in the server.
+pub(crate) async fn sleeps(cluster: &Cluster, word: &str) {
+    let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%{word}%'");
+    assert!(wait_until(DEADLINE, || cluster.sql("app", &sql) == "1"), "nobody sleeps for {word}");
+}
+
+/// A hundred cancels for the statement that has the only server; those that wait for it are not hit, before and after.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_cancels_at_once_hit_one_client_of_a_pool_of_one() -> Result<(), Fault> {
+    let cluster = Cluster::start(&[]);
+    let few = Few::new(cluster.port, 1);
+    let mut busy = few.client().await?;
+    let mut others = Vec::new();
+    for _ in 0..10 {
+        others.push(few.client().await?);
+    }
+    for turn in 0..5 {
+        busy.send(&raw::query(&format!("SELECT 'busy{turn}' FROM pg_sleep(60)"))).await?;
+        sleeps(&cluster, &format!("busy{turn}")).await;
+        for (number, other) in others.iter_mut().enumerate() {
+            other.send(&raw::query(&format!("SELECT 'other{number}.{turn}' FROM pg_sleep(0.01)"))).await?;
+        }
+        let mut storm: JoinSet<()> = (0..100).map(|_| cancel_at(few.port(), busy.key.clone())).collect();
+        let ended = timeout(DEADLINE, busy.reply()).await.expect("the statement was not cancelled")?;
+        ended.failed("57014")?;
+        for (number, other) in others.iter_mut().enumerate() {
+            let reply = timeout(DEADLINE, other.reply()).await.expect("who waits is not served")?;
+            reply.is(&[&[&format!("other{number}.{turn}")]])?;
+        }
+        while storm.join_next().await.is_some() {}
+    }
+    busy.query("SELECT 'still here'").await?.is(&[&["still here"]])?;
+    drop((busy, others));
+    few.finish(&cluster);
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! One client: it comes, takes turns of its own choice, and goes in one of many ways.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+
+use crate::conn::{Buffers, Conn, Fault};
+use crate::deaths;
+use crate::scene::{DEADLINE, Scene};
+use crate::seed::Dice;
+use crate::support::raw::{VERSION_3_0, startup, terminate};
+use crate::turns;
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) scene: Arc<Scene>,
+    pub(crate) dice: Dice,
+    pub(crate) conn: Conn,
+    pub(crate) own: Own,
+    /// When it last asked for a cancel.
+    pub(crate) cancelled: Option<Instant>,
+    name: String,
+    tokens: u64,
+}
+
+/// What the client has left in its session, so what it must find there.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    pub(crate) settings: HashMap<&'static str, String>,
+    pub(crate) locks: usize,
+    /// Rows of its temporary table, once it has one.
+    pub(crate) temporary: Option<Vec<String>>,
+    /// Statements by name, with the token in their text.
+    pub(crate) prepared: HashMap<String, String>,
+}
+
+/// Comes and goes until the scene is over.
+pub(crate) async fn live(scene: Arc<Scene>, id: u64) {
+    for life in 0.. {
+        if scene.is_over() {
+            return;
+        }
+        let mut dice = Dice(scene.seed ^ id.wrapping_mul(0x9e37_79b9) ^ (life << 40));
+        if dice.once_in(8) {
+            deaths::before_login(&scene, &mut dice).await;
+            continue;
+        }
+        let (began, name) = (Instant::now(), format!("c{id}x{life}"));
+        match timeout(DEADLINE, Client::enter(&scene, dice, name.clone())).await {
+            Ok(Ok(client)) => client.work().await,
+            Ok(Err(fault)) => {
+                scene.judge(&fault, &format!("{name} at its login"), began, None);
+                sleep(Duration::from_millis(50)).await;
+            }
+            Err(_) => scene.fail(format!("{name}: its login hangs")),
+        }
+    }
+}
+
+impl Client {
+    async fn enter(scene: &Arc<Scene>, mut dice: Dice, name: String) -> Result<Self, Fault> {
+        let mut conn = Conn::open(scene.proxy.port, Buffers::any(&mut dice)).await?;
+        let (user, password) = scene.mode.user();
+        let application = if scene.mode.keeps_state() { &*name } else { "chaos" };
+        let parameters = [("user", user), ("database", "app"), ("application_name", application)];
+        conn.send(&startup(VERSION_3_0, &parameters)).await?;
+        conn.finish_login(password).await?;
+        let mut own = Own::default();
+        own.settings.insert("application_name", application.to_owned());
+        Ok(Self { scene: Arc::clone(scene), dice, conn, own, cancelled: None, name, tokens: 0 })
+    }
+
+    async fn work(mut self) {
+        let mut good = Instant::now();
+        for _ in 0..=self.dice.below(40) {
+            if self.scene.is_over() {
+                break;
+            }
+            let turn = turns::pick(&mut self.dice, self.scene.mode);
+            let who = format!("{} in its turn {turn:?} after {} tokens", self.name, self.tokens);
+            match timeout(DEADLINE, Box::pin(turns::play(turn, &mut self))).await {
+                Ok(Ok(())) => self.scene.count(&format!("{turn:?}")),
+                Ok(Err(fault)) => return self.scene.judge(&fault, &who, good, self.cancelled),
+                Err(_) => return self.scene.fail(format!("{who}: hangs")),
+            }
+            good = Instant::now();
+        }
+        self.leave().await;
+    }
+
+    async fn leave(mut self) {
+        if self.dice.once_in(3) {
+            self.conn.send(&terminate()).await.ok();
+            let (scene, who) = (Arc::clone(&self.scene), self.name);
+            if timeout(DEADLINE, self.conn.drain()).await.is_err() {
+                scene.fail(format!("{who}: not closed after its Terminate"));
+            }
+        } else {
+            deaths::anywhere(self).await;
+        }
+    }
+
+    /// A text that nobody else ever sends.
+    pub(crate) fn token(&mut self) -> String {
+        self.tokens += 1;
+        format!("{}t{}", self.name, self.tokens)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}

@@ -1,0 +1,57 @@
+//! Servers die, clients die, the wire between them is narrow, and nobody gets what belongs to another.
+//!
+//! Clients with scripts of their own choice work, and leave in the middle of anything; every reply has to carry the token of the client
+//! that asked. Between calm times server processes are ended or killed, and connections are frozen or cut. At the end nothing may be held.
+//!
+//! `FLOODWALL_CHAOS_SECONDS` is how long all of it takes (30 by default), `FLOODWALL_CHAOS_SEED` where its choices come from, and
+//! `FLOODWALL_CHAOS_CLIENTS` how many there are at a time. A failure names its seed; what the clients do is the same with the same seed,
+//! when they do it is not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test may fail, runs on the machine's clock and says what it did"
+)]
+
+mod after;
+mod cancels;
+mod client;
+mod conn;
+mod deaths;
+mod late_cancel;
+mod ledger;
+mod scene;
+#[path = "../fuzz/seed.rs"]
+#[allow(dead_code, reason = "shared with the tests on random input")]
+mod seed;
+mod storm;
+mod strait;
+#[path = "../support/mod.rs"]
+mod support;
+mod turns;
+mod weather;
+
+use scene::Mode;
+
+#[test]
+fn each_client_has_a_server() {
+    scene::run(Mode::Session);
+}
+
+#[test]
+fn all_clients_share_one_server() {
+    scene::run(Mode::Transaction(1));
+}
+
+#[test]
+fn all_clients_share_three_servers() {
+    scene::run(Mode::Transaction(3));
+}
+
+#[test]
+fn all_clients_share_twenty_servers() {
+    scene::run(Mode::Transaction(20));
+}

@@ -1,0 +1,109 @@
+//! What befalls the servers, between calm times in which nobody may notice anything.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::sleep;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+use crate::scene::Scene;
+use crate::seed::Dice;
+use crate::support::cluster::conn_str;
+
+/// Server processes of the clients; the monitor's and the test's own are others.
+const BACKENDS: &str = "SELECT pid FROM pg_stat_activity WHERE usename IN ('app', 'trusted') ORDER BY pid";
+
+/// Longer than anything may come of the storm before, so that most of it is calm for everybody.
+const CALM: Duration = Duration::from_millis(5_500);
+
+/// Calm, then a storm, until the scene is over; the server is well when this ends.
+pub(crate) async fn rage(scene: Arc<Scene>) {
+    let mut dice = Dice(scene.seed);
+    let mut crashed: Option<Instant> = None;
+    loop {
+        calm(&scene, CALM).await;
+        if scene.is_over() {
+            return;
+        }
+        let storm = scene.weather.storm();
+        for _ in 0..=dice.below(4) {
+            gust(&scene, &mut dice).await;
+            sleep(Duration::from_millis(dice.below(400) as u64)).await;
+        }
+        if crashed.is_none_or(|then| then.elapsed() > Duration::from_secs(8)) {
+            crash(&scene, &mut dice).await;
+            crashed = Some(Instant::now());
+        }
+        // Not before the server answers again.
+        while ask(&scene, "SELECT 1").await.is_none() {
+            sleep(Duration::from_millis(50)).await;
+        }
+        drop(storm);
+        println!("{:?} calm", scene.began.elapsed());
+    }
+}
+
+async fn calm(scene: &Scene, time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end && !scene.is_over() {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn gust(scene: &Arc<Scene>, dice: &mut Dice) {
+    let which = dice.number() as usize;
+    match dice.below(5) {
+        0 => terminate(scene, BACKENDS).await,
+        1 | 2 => terminate(scene, &format!("{BACKENDS} OFFSET {} LIMIT 1", which % 4)).await,
+        3 => {
+            scene.count("cut");
+            scene.strait.cut(which);
+        }
+        _ => {
+            scene.count("frozen");
+            let (frozen, time) = (Arc::clone(scene), Duration::from_millis(dice.below(3_000) as u64));
+            tokio::spawn(async move {
+                let storm = frozen.weather.storm();
+                frozen.strait.freeze(which, time).await;
+                drop(storm);
+            });
+        }
+    }
+}
+
+async fn terminate(scene: &Scene, backends: &str) {
+    let ended = ask(scene, &format!("SELECT pg_terminate_backend(pid) FROM ({backends}) AS b")).await;
+    ended.unwrap_or_default().iter().for_each(|_| scene.count("terminated"));
+}
+
+/// Kills a server process outright: the server ends all others and recovers.
+async fn crash(scene: &Scene, dice: &mut Dice) {
+    let backends = ask(scene, BACKENDS).await.unwrap_or_default();
+    let Some(pid) = backends.get(dice.below(backends.len())).and_then(|pid| pid.parse().ok()) else { return };
+    // Never somebody else's process that came to have this number.
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    if !status.contains(&format!("\nPPid:\t{}\n", scene.cluster.pid())) {
+        return;
+    }
+    if kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).is_ok() {
+        scene.count("crashed");
+        println!("{:?} a server process was killed", scene.began.elapsed());
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The first column of what the server itself answers, if it does.
+async fn ask(scene: &Scene, sql: &str) -> Option<Vec<String>> {
+    let target = conn_str(scene.cluster.port, "postgres", "app");
+    let (client, connection) = tokio_postgres::connect(&target, NoTls).await.ok()?;
+    let driver = tokio::spawn(connection);
+    let answer = client.simple_query(sql).await.ok();
+    drop(client);
+    driver.await.ok();
+    let rows = answer?.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+        _ => None,
+    });
+    Some(rows.collect())
+}

@@ -110,10 +110,7 @@ impl Mode {
 
     /// Clients may set, prepare, lock and make what outlives a transaction.
     pub(crate) fn keeps_state(self) -> bool {
-        match self {
-            Self::Session => true,
-            Self::Transaction(_) => false,
-        }
+        true
     }
 
     /// The proxy's configuration, and the users beside it.

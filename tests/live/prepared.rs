@@ -168,3 +168,41 @@ async fn a_client_that_dies_in_a_pipeline_leaves_the_servers_statements_right() 
     drop(other);
     pooled.finish();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rules_cut_and_roll_back_leaves_the_pool_in_step() {
+    if direct() {
+        return;
+    }
+    let rules = "[rules.result_budget]\nmax_rows = 100\n[rules.write_budget]\nmode = 'enforce'\nmax_rows = 10";
+    let pooled = Pooled::new("pool_rules", 1, rules);
+    pooled.site.direct_sql("CREATE TABLE written (id int); GRANT ALL ON written TO app");
+    let (client, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    let many = client.prepare("SELECT generate_series(1, $1::int)").await.unwrap();
+    let write = client.prepare("INSERT INTO written SELECT generate_series(1, $1::int)").await.unwrap();
+    for _ in 0..3 {
+        let cut = client.query(&many, &[&100_000]).await.unwrap_err();
+        assert_eq!(cut.code(), Some(&SqlState::PROGRAM_LIMIT_EXCEEDED), "{cut}");
+        assert_eq!(other.query("SELECT generate_series(1, $1::int)", &[&5]).await.unwrap().len(), 5);
+        let (cut, fine) = tokio::join!(client.query(&many, &[&100_000]), client.query(&many, &[&7]));
+        assert!(cut.is_err());
+        assert_eq!(fine.unwrap().len(), 7);
+        for sql in ["SELECT generate_series(1, 100000)", "BEGIN; SELECT generate_series(1, 100000)"] {
+            assert!(client.batch_execute(sql).await.is_err(), "{sql}");
+        }
+        client.batch_execute("ROLLBACK").await.unwrap();
+        let over = client.execute(&write, &[&50]).await.unwrap_err();
+        assert_eq!(over.code(), Some(&SqlState::PROGRAM_LIMIT_EXCEEDED), "{over}");
+        assert!(client.batch_execute("INSERT INTO written SELECT generate_series(1, 50)").await.is_err());
+        assert_eq!(client.execute(&write, &[&3]).await.unwrap(), 3);
+        assert_eq!(client.batch_execute("DELETE FROM written WHERE id < 4").await.ok(), Some(()));
+        let refused = client.prepare("DELETE FROM written").await.unwrap_err();
+        assert_eq!(refused.code(), Some(&SqlState::PROGRAM_LIMIT_EXCEEDED), "{refused}");
+        client.batch_execute("BEGIN").await.unwrap();
+        assert!(client.prepare("DELETE FROM written").await.is_err());
+        client.batch_execute("ROLLBACK").await.unwrap();
+    }
+    assert_eq!(one(&other, "SELECT count(*) FROM written").await.unwrap(), "0");
+    drop((many, write, client, other));
+    pooled.finish();
+}

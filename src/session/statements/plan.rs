@@ -24,6 +24,9 @@ use crate::wire::pg::rename::Asked;
 /// Steps that may wait for replies: with so many, read no more of the client until some came.
 pub const STEPS_MAX: usize = 10_000;
 
+/// Room for so many is kept.
+const STEPS_KEPT: usize = 16;
+
 /// Whose books a step changes.
 #[derive(Debug)]
 pub struct Parts<'a> {
@@ -291,6 +294,10 @@ impl Plan {
             _ => Reply::OutOfStep,
         };
         self.give(&mut caused.client);
+        // An idle client keeps no room for a long pipeline.
+        if self.queue.is_empty() && self.queue.capacity() > STEPS_KEPT {
+            self.queue = VecDeque::new();
+        }
         reply
     }
 

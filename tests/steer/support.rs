@@ -178,6 +178,7 @@ fn sources(broken: &Arc<AtomicBool>) -> Sources {
         metrics: Metrics::new(1),
         shapes: Arc::new(Shapes::default()),
         caps: Arc::new(|| vec![cap()]),
+        pools: Arc::new(Vec::new),
         surges: Arc::new(|| vec![surge()]),
         rules: Arc::new(|| vec![rule()]),
         config: Arc::new(|| vec![ConfigRow { key: "caps.max_clients".to_owned(), value: "10000".to_owned() }]),

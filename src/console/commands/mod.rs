@@ -11,6 +11,7 @@ mod show_caps;
 mod show_clients;
 mod show_config;
 mod show_pins;
+mod show_pools;
 mod show_report;
 mod show_rules;
 mod show_servers;
@@ -31,6 +32,7 @@ use crate::units::display_bytes;
 pub(super) const ALL: &[Def] = &[
     show_clients::DEF,
     show_servers::DEF,
+    show_pools::DEF,
     show_pins::DEF,
     show_caps::DEF,
     show_surges::DEF,

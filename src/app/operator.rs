@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::console::{self, Doors, Rows, Sources};
 use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::session::house::{Common, House};
-use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, NodeRow, RuleRow, SurgeRow};
+use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, NodeRow, PoolRow, RuleRow, SurgeRow};
 use crate::telemetry::{Metrics, Series, caps_collector, series_collector, surges_collector, table};
 
 /// Where the token of `/api/*` is kept, in `state_dir`.
@@ -110,12 +110,14 @@ fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
     let (caps, surges, config, reload) =
         (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
     let nodes = Arc::clone(reloader);
+    let pools = Arc::clone(reloader);
     Sources {
         roster: Arc::clone(&common.roster),
         control: Arc::clone(&common.control),
         metrics: Arc::clone(&common.metrics),
         shapes: Arc::clone(&common.shapes),
         caps: Arc::new(move || cap_rows(&caps.houses)),
+        pools: Arc::new(move || pool_rows(&pools.houses)),
         surges: Arc::new(move || surge_rows(&surges.houses)),
         nodes: Arc::new(move || node_rows(&nodes.houses)),
         rules: rules(common, reloader),
@@ -159,6 +161,22 @@ fn register(common: &Arc<Common>, reloader: &Arc<Reloader>) {
 
 fn cap_rows(houses: &[Arc<House>]) -> Vec<CapRow> {
     houses.iter().flat_map(|house| house.admission.cap_rows()).map(Into::into).collect()
+}
+
+/// A server that a client has is that of one client.
+fn pool_rows(houses: &[Arc<House>]) -> Vec<PoolRow> {
+    let row = |house: &Arc<House>, pool: crate::server::pool::PoolRow| PoolRow {
+        listener: house.name.to_string(),
+        database: pool.key.database,
+        user: pool.key.user,
+        cl_active: pool.sv_active as u64,
+        cl_waiting: pool.cl_waiting as u64,
+        sv_active: pool.sv_active as u64,
+        sv_idle: pool.sv_idle as u64,
+        sv_login: pool.sv_login as u64,
+        maxwait_us: u64::try_from(pool.maxwait.as_micros()).unwrap_or(u64::MAX),
+    };
+    houses.iter().flat_map(|house| house.lending.rows().into_iter().map(move |pool| row(house, pool))).collect()
 }
 
 fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {

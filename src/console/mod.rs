@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::control::Control;
 use crate::roster::Roster;
 use crate::telemetry::Metrics;
-use crate::telemetry::rows::{CapRow, ConfigRow, NodeRow, RuleRow, SurgeRow};
+use crate::telemetry::rows::{CapRow, ConfigRow, NodeRow, PoolRow, RuleRow, SurgeRow};
 use crate::telemetry::shapes::Shapes;
 
 pub use accounts::{Accounts, AccountsError};
@@ -53,6 +53,8 @@ pub struct Sources {
     pub shapes: Arc<Shapes>,
     /// Caps with what is in use.
     pub caps: Rows<CapRow>,
+    /// Pools of servers that clients share.
+    pub pools: Rows<PoolRow>,
     /// Connection surges.
     pub surges: Rows<SurgeRow>,
     /// Servers of each listener with their health.

@@ -31,6 +31,29 @@ pub enum Label {
     Free,
 }
 
+/// One pool: the servers that the clients of a user and database share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRow {
+    /// Name of its listener.
+    pub listener: String,
+    /// Database.
+    pub database: String,
+    /// Role that its servers are logged in as.
+    pub user: String,
+    /// Clients that have a server, or wait for its answer.
+    pub cl_active: u64,
+    /// Clients that wait for a server.
+    pub cl_waiting: u64,
+    /// Servers that a client has.
+    pub sv_active: u64,
+    /// Servers that wait for a client.
+    pub sv_idle: u64,
+    /// Servers that are being made.
+    pub sv_login: u64,
+    /// How long the oldest waiter has waited, in microseconds.
+    pub maxwait_us: u64,
+}
+
 /// How fast a client's connections grow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SurgeRow {

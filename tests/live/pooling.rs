@@ -99,6 +99,9 @@ async fn a_statement_that_waits_too_long_fails_and_its_session_lives() {
     assert_eq!(error.code().code(), "53300");
     assert!(error.message().starts_with("FLOODWALL[rule=query_wait_timeout]"), "{}", error.message());
     assert!(begin.elapsed() >= Duration::from_millis(500));
+    let pools = pooled.site.proxy.console("SHOW POOLS").unwrap();
+    let row = pools.iter().find(|row| row["user"] == "app").unwrap();
+    assert_eq!((&*row["database"], &*row["sv_active"], &*row["cl_waiting"]), (&*pooled.site.database, "1", "0"));
     busy.batch_execute("COMMIT").await.unwrap();
     assert_eq!(one(&waiting, "SELECT 7").await.unwrap(), "7");
     drop((busy, waiting));

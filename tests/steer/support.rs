@@ -179,6 +179,7 @@ fn sources(broken: &Arc<AtomicBool>) -> Sources {
         metrics: Metrics::new(1),
         shapes: Arc::new(Shapes::default()),
         caps: Arc::new(|| vec![cap()]),
+        pools: Arc::new(Vec::new),
         surges: Arc::new(|| vec![surge()]),
         nodes: Arc::new(|| vec![node()]),
         rules: Arc::new(|| vec![rule()]),

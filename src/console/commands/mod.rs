@@ -12,6 +12,7 @@ mod show_clients;
 mod show_config;
 mod show_nodes;
 mod show_pins;
+mod show_pools;
 mod show_report;
 mod show_rules;
 mod show_servers;
@@ -33,6 +34,7 @@ pub(super) const ALL: &[Def] = &[
     show_clients::DEF,
     show_servers::DEF,
     show_nodes::DEF,
+    show_pools::DEF,
     show_pins::DEF,
     show_caps::DEF,
     show_surges::DEF,

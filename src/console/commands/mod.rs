@@ -10,12 +10,16 @@ mod resume;
 mod show_caps;
 mod show_clients;
 mod show_config;
+mod show_databases;
+mod show_lists;
 mod show_nodes;
 mod show_pins;
+mod show_pools;
 mod show_report;
 mod show_rules;
 mod show_servers;
 mod show_statements;
+mod show_stats;
 mod show_surges;
 mod show_version;
 mod shutdown;
@@ -32,6 +36,12 @@ use crate::units::display_bytes;
 pub(super) const ALL: &[Def] = &[
     show_clients::DEF,
     show_servers::DEF,
+    show_pools::DEF,
+    show_stats::DEF,
+    show_stats::TOTALS,
+    show_stats::AVERAGES,
+    show_lists::DEF,
+    show_databases::DEF,
     show_nodes::DEF,
     show_pins::DEF,
     show_caps::DEF,

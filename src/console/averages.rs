@@ -48,7 +48,7 @@ impl Averages {
         let span = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = |sums: &ByDatabase| sums.get(database).copied().unwrap_or_default();
         let (since, before) = (span.from.0, at(&span.from.1));
-        let (until, after) = span.to.as_ref().map_or((clock::now(), *now), |(until, sums)| (*until, at(sums)));
+        let (until, after) = span.to.as_ref().map_or_else(|| (clock::now(), *now), |(until, sums)| (*until, at(sums)));
         Grown { totals: after.since(&before), time: until.saturating_duration_since(since) }
     }
 }

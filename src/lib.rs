@@ -112,4 +112,6 @@ pub mod shutdown;
 #[cfg(feature = "proxy")]
 pub mod telemetry;
 #[cfg(feature = "proxy")]
+pub mod traffic;
+#[cfg(feature = "proxy")]
 pub mod worker;

@@ -11,6 +11,7 @@ use std::task::Waker;
 
 use crate::address::Endpoint;
 use crate::clock;
+use crate::traffic::{self, ByDatabase, Count, Traffic};
 
 /// Who a client is: as named in the start-up packet, fixed for the life of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -122,7 +123,8 @@ pub struct Entry {
     server_pid: AtomicI32,
     activity: AtomicU8,
     activity_since_ms: AtomicU64,
-    statements: AtomicU64,
+    /// What it has moved. Only the session itself adds to it.
+    pub traffic: Traffic,
     signal: AtomicU8,
     /// Index into [`TLS_VERSIONS`].
     tls: AtomicU8,
@@ -204,12 +206,12 @@ impl Entry {
 
     /// Statements so far.
     pub fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
+        self.traffic.totals().get(Count::Statements)
     }
 
     /// Counts a statement. Only the owning session calls it, so no read-modify-write is needed.
     pub fn count_statement(&self) {
-        self.statements.store(self.statements.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.traffic.add(Count::Statements, 1);
     }
 
     /// Asks something of the session and wakes it. A weaker signal never replaces a stronger one.
@@ -246,6 +248,8 @@ impl Entry {
 pub struct Roster {
     next: AtomicU64,
     entries: Mutex<HashMap<u64, Arc<Entry>>>,
+    /// What those have moved who have left.
+    left: Mutex<ByDatabase>,
 }
 
 /// What a session tells when it joins.
@@ -279,12 +283,13 @@ impl Roster {
             server_pid: AtomicI32::new(0),
             activity: AtomicU8::new(Activity::Login as u8),
             activity_since_ms: AtomicU64::new(now_ms),
-            statements: AtomicU64::new(0),
+            traffic: Traffic::default(),
             signal: AtomicU8::new(Signal::None as u8),
             tls: AtomicU8::new(0),
             pin: Mutex::new(None),
             waker: OnceLock::new(),
         });
+        entry.traffic.add(Count::Logins, 1);
         self.lock().insert(entry.number, Arc::clone(&entry));
         Seat { roster: Arc::clone(self), entry }
     }
@@ -299,6 +304,24 @@ impl Roster {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
         all.sort_unstable_by_key(|entry| entry.number);
         all
+    }
+
+    /// What all sessions have moved so far, by database: those who are here and those who have left.
+    pub fn traffic(&self) -> ByDatabase {
+        // Whoever leaves moves from one to the other while both are locked.
+        let entries = self.lock();
+        let mut sums = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for entry in entries.values() {
+            traffic::add(&mut sums, &entry.identity.database, &entry.traffic.totals());
+        }
+        sums
+    }
+
+    fn leave(&self, entry: &Entry) {
+        let mut entries = self.lock();
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        traffic::add(&mut left, &entry.identity.database, &entry.traffic.totals());
+        entries.remove(&entry.number);
     }
 
     /// How many there are.
@@ -340,6 +363,6 @@ impl std::ops::Deref for Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.roster.lock().remove(&self.entry.number);
+        self.roster.leave(&self.entry);
     }
 }

@@ -1,13 +1,13 @@
-//! Descriptors: each session takes two, so the limit of the process bounds the clients.
+//! Descriptors: each session takes two, or one where servers are shared, so the limit of the process bounds the clients.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::Config;
+use crate::config::{Config, Listener, PoolMode};
 
 /// Kept for newcomers, cancels, listeners, the console, HTTP and the monitor.
 const RESERVE: u64 = 1024;
-/// Those of a session: its client's and its server's.
-const EACH: u64 = 2;
+/// Servers of pools whose number nobody has bounded yet: more than most PostgreSQL servers let in.
+const SERVERS: usize = 1000;
 
 /// Raises the limit to what the system allows.
 pub(super) fn raise() {
@@ -21,8 +21,10 @@ pub(super) fn raise() {
 /// Clamps `max_clients` to what fits the limit, with a warning.
 pub(super) fn clamp(config: &mut Config) {
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
-    let listeners = config.listeners.len().max(1) as u64;
-    let fit = usize::try_from(descriptors.saturating_sub(RESERVE) / EACH / listeners).unwrap_or(usize::MAX).max(1);
+    let each = config.listeners.iter().map(each).sum::<u64>().max(1);
+    let shared = config.listeners.iter().map(shared).sum::<u64>();
+    let left = descriptors.saturating_sub(RESERVE).saturating_sub(shared);
+    let fit = usize::try_from(left / each).unwrap_or(usize::MAX).max(1);
     if config.caps.max_clients > fit {
         tracing::warn!(
             configured = config.caps.max_clients,
@@ -31,5 +33,21 @@ pub(super) fn clamp(config: &mut Config) {
             "max_clients is more than the descriptors of this process allow; raise LimitNOFILE or ulimit -n"
         );
         config.caps.max_clients = fit;
+    }
+}
+
+/// Those of one session: its client's, and its server's where it has one of its own.
+const fn each(listener: &Listener) -> u64 {
+    match listener.pool.mode {
+        PoolMode::Session => 2,
+        PoolMode::Transaction => 1,
+    }
+}
+
+/// Those of the servers that sessions share.
+fn shared(listener: &Listener) -> u64 {
+    match listener.pool.mode {
+        PoolMode::Session => 0,
+        PoolMode::Transaction => listener.max_server_connections.unwrap_or(SERVERS) as u64,
     }
 }

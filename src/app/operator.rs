@@ -13,11 +13,12 @@ use super::Failed;
 use super::certificates;
 use super::reload::Reloader;
 use crate::admin::{self, Http, Token, state_collector};
-use crate::config::Config;
-use crate::console::{self, Doors, Rows, Sources};
+use crate::config::{Config, PoolMode};
+use crate::console::{self, Averages, Doors, Rows, Sources};
 use crate::guard::{Guard, Measure, Mode, RuleDef, State};
+use crate::server::pool;
 use crate::session::house::{Common, House};
-use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, NodeRow, PoolRow, RuleRow, SurgeRow};
+use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, SurgeRow};
 use crate::telemetry::{Metrics, Series, caps_collector, series_collector, surges_collector, table};
 
 /// Where the token of `/api/*` is kept, in `state_dir`.
@@ -109,17 +110,18 @@ async fn serve(doors: Option<Doors>, http: Option<TcpListener>, common: &Arc<Com
 fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
     let (caps, surges, config, reload) =
         (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
-    let nodes = Arc::clone(reloader);
-    let pools = Arc::clone(reloader);
+    let (nodes, pools, listeners) = (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
     Sources {
         roster: Arc::clone(&common.roster),
         control: Arc::clone(&common.control),
         metrics: Arc::clone(&common.metrics),
         shapes: Arc::clone(&common.shapes),
         caps: Arc::new(move || cap_rows(&caps.houses)),
-        pools: Arc::new(move || pool_rows(&pools.houses)),
         surges: Arc::new(move || surge_rows(&surges.houses)),
         nodes: Arc::new(move || node_rows(&nodes.houses)),
+        pools: Arc::new(move || pool_rows(&pools.houses)),
+        listeners: Arc::new(move || listeners.houses.iter().map(listener_row).collect()),
+        averages: Arc::new(Averages::new(&common.roster)),
         rules: rules(common, reloader),
         config: Arc::new(move || config_rows(&config.config.load())),
         reload: Arc::new(move |who| reload.reload(who)),
@@ -163,28 +165,54 @@ fn cap_rows(houses: &[Arc<House>]) -> Vec<CapRow> {
     houses.iter().flat_map(|house| house.admission.cap_rows()).map(Into::into).collect()
 }
 
-/// A server that a client has is that of one client.
-fn pool_rows(houses: &[Arc<House>]) -> Vec<PoolRow> {
-    let row = |house: &Arc<House>, pool: crate::server::pool::PoolRow| PoolRow {
-        listener: house.name.to_string(),
-        database: pool.key.database,
-        user: pool.key.user,
-        cl_active: pool.sv_active as u64,
-        cl_waiting: pool.cl_waiting as u64,
-        sv_active: pool.sv_active as u64,
-        sv_idle: pool.sv_idle as u64,
-        sv_login: pool.sv_login as u64,
-        maxwait_us: u64::try_from(pool.maxwait.as_micros()).unwrap_or(u64::MAX),
-    };
-    houses.iter().flat_map(|house| house.lending.rows().into_iter().map(move |pool| row(house, pool))).collect()
-}
-
 fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {
     houses.iter().flat_map(|house| house.admission.surge_rows()).map(Into::into).collect()
 }
 
 fn node_rows(houses: &[Arc<House>]) -> Vec<NodeRow> {
     houses.iter().flat_map(|house| house.nodes.rows()).collect()
+}
+
+fn pool_rows(houses: &[Arc<House>]) -> Vec<PoolRow> {
+    let of = |house: &Arc<House>| {
+        let listener = house.name.to_string();
+        let row = |row: pool::PoolRow| PoolRow {
+            listener: listener.clone(),
+            database: row.key.database,
+            user: row.key.user,
+            active: row.sv_active as u64,
+            being_canceled: row.sv_being_canceled as u64,
+            idle: row.sv_idle as u64,
+            login: row.sv_login as u64,
+            max_wait: row.maxwait,
+        };
+        house.lending.rows().into_iter().map(row).collect::<Vec<_>>()
+    };
+    houses.iter().flat_map(of).collect()
+}
+
+fn listener_row(house: &Arc<House>) -> ListenerRow {
+    let current = house.settings.load();
+    let listener = &current.listener;
+    let used = house.nodes.primary().server;
+    // A path to a Unix socket has no port.
+    let (host, port) = used.as_deref().map_or(("", 0), |server| match server.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().unwrap_or_default()),
+        None => (server, 0),
+    });
+    let lends = listener.pool.mode == PoolMode::Transaction;
+    let lent = |number: usize| if lends { number as u64 } else { 0 };
+    ListenerRow {
+        listener: house.name.to_string(),
+        host: host.to_owned(),
+        port,
+        mode: listener.pool.mode.label(),
+        pool_size: lent(listener.pool.size),
+        min_pool_size: lent(listener.pool.min_size),
+        server_lifetime: if lends { listener.pool.server_lifetime } else { Duration::ZERO },
+        max_server_connections: listener.max_server_connections.map(|most| most as u64),
+        max_clients: current.caps.max_clients as u64,
+    }
 }
 
 /// Whether each server answers, as far as anybody looks at it, and whether it is the one that is used.

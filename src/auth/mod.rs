@@ -7,7 +7,7 @@
 //! - [`scram`] is the exchange, [`md5`] the older hash, [`saslprep`] what becomes of a password before it is hashed;
 //! - [`accounts`] says what proves that somebody is a user;
 //! - [`query`] asks a server for that;
-//! - [`derive`] turns passwords into keys on threads of its own, since each costs a millisecond of processor time.
+//! - [`mod@derive`] turns passwords into keys on threads of its own, since each costs a millisecond of processor time.
 //!
 //! Secrets are compared in constant time and never show in `Debug`.
 

@@ -14,13 +14,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::interval_at;
 
 use super::accounts::Accounts;
 use super::answer::Failure;
+use super::averages::PERIOD;
 use super::login::{Proof, login};
 use super::session::Session;
 use super::wire::{End, Wire};
 use super::{Sources, password};
+use crate::clock;
 use crate::telemetry::{Gate, Pass};
 use crate::units::display_bytes;
 
@@ -136,10 +139,12 @@ pub async fn serve(doors: Doors, accounts: Arc<Accounts>, sources: Sources, stop
     let house = Arc::new(House { accounts, sources, gate: Gate::default() });
     let (tcp, unix) = (Arc::new(Semaphore::new(TCP_MAX)), Arc::new(Semaphore::new(UNIX_MAX)));
     let mut connections = JoinSet::new();
+    let mut spans = interval_at(clock::now() + PERIOD, PERIOD);
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => return,
+            _ = spans.tick() => house.sources.averages.turn(&house.sources.roster),
             Some(ended) = connections.join_next() => house.note_panic(ended),
             accepted = accept_tcp(doors.tcp.as_ref()) => match accepted {
                 Ok((stream, peer)) => match Arc::clone(&tcp).try_acquire_owned() {

@@ -13,11 +13,13 @@
 
 mod accounts;
 mod answer;
+mod averages;
 mod commands;
 mod door;
 mod extended;
 mod login;
 mod password;
+mod pools;
 mod session;
 mod wire;
 
@@ -27,10 +29,11 @@ use std::sync::Arc;
 use crate::control::Control;
 use crate::roster::Roster;
 use crate::telemetry::Metrics;
-use crate::telemetry::rows::{CapRow, ConfigRow, NodeRow, PoolRow, RuleRow, SurgeRow};
+use crate::telemetry::rows::{CapRow, ConfigRow, ListenerRow, NodeRow, PoolRow, RuleRow, SurgeRow};
 use crate::telemetry::shapes::Shapes;
 
 pub use accounts::{Accounts, AccountsError};
+pub use averages::Averages;
 pub use door::{Doors, OpenError, serve};
 pub use password::read_or_make as generated_secret;
 
@@ -53,12 +56,16 @@ pub struct Sources {
     pub shapes: Arc<Shapes>,
     /// Caps with what is in use.
     pub caps: Rows<CapRow>,
-    /// Pools of servers that clients share.
-    pub pools: Rows<PoolRow>,
     /// Connection surges.
     pub surges: Rows<SurgeRow>,
     /// Servers of each listener with their health.
     pub nodes: Rows<NodeRow>,
+    /// Pools of the listeners that lend their servers.
+    pub pools: Rows<PoolRow>,
+    /// What each listener gives a database.
+    pub listeners: Rows<ListenerRow>,
+    /// What sessions moved in the last minute.
+    pub averages: Arc<Averages>,
     /// Rules as they run.
     pub rules: Rows<RuleRow>,
     /// Settings as resolved, without secrets.

@@ -23,6 +23,7 @@ use crate::guard::Measure;
 use crate::roster::{Activity, Signal};
 use crate::telemetry::shapes::Outcome;
 use crate::telemetry::{Direction, StatementKind};
+use crate::traffic::Count;
 use crate::wire::{Failure, Refusal, Request, Setting, Transaction};
 
 /// The books of one session.
@@ -39,6 +40,8 @@ pub struct Ledger {
     outcome: Outcome,
     /// When the request began that the server is working on.
     began: Option<Instant>,
+    /// Since when its transaction lasts.
+    transaction: Option<Instant>,
     durations: Durations,
     timing: Timing,
     /// The settings whose limits `timing` has.
@@ -62,6 +65,7 @@ impl Ledger {
             stopper: None,
             outcome: Outcome::Completed,
             began: None,
+            transaction: None,
             durations: Durations::default(),
             timing,
             timed_by: None,
@@ -99,6 +103,7 @@ impl Ledger {
     /// The server is done with what it worked on.
     fn settle(&mut self, us: u64) {
         self.local.metrics.latency_us(us);
+        self.stay.seat.traffic.add(Count::StatementUs, us);
         self.local.metrics.observe(Measure::StatementTime.into(), us);
         let outcome = std::mem::replace(&mut self.outcome, Outcome::Completed);
         if let Some(text) = self.judge.current() {
@@ -111,6 +116,7 @@ impl Ledger {
         if self.began.is_none() {
             let now = clock::now();
             self.began = Some(now);
+            self.transaction.get_or_insert(now);
             self.durations.begins(now, &self.local.metrics);
             self.begin_timing(now);
             self.stay.seat.set_activity(Activity::Active, clock::uptime_ms_at(now));
@@ -135,6 +141,16 @@ impl Ledger {
                 None
             }
             what => self.judge.overdue(what, &self.stay.seat).map(End::TimedOut),
+        }
+    }
+}
+
+impl Ledger {
+    fn ends_transaction(&mut self, now: Instant) {
+        if let Some(since) = self.transaction.take() {
+            let traffic = &self.stay.seat.traffic;
+            traffic.add(Count::Transactions, 1);
+            traffic.add(Count::TransactionUs, micros(now.saturating_duration_since(since)));
         }
     }
 }
@@ -225,6 +241,11 @@ impl Overseer for Ledger {
             self.local.metrics.statement(kind);
             self.stay.seat.count_statement();
         }
+        match request {
+            Request::Prepare { .. } => self.stay.seat.traffic.add(Count::Prepared, 1),
+            Request::Bind { .. } => self.stay.seat.traffic.add(Count::Bound, 1),
+            _ => {}
+        }
         self.begin();
         if self.judge.opens(request) {
             self.timing.opens(clock::now());
@@ -237,6 +258,9 @@ impl Overseer for Ledger {
         if let Some(began) = began {
             self.settle(micros(now.saturating_duration_since(began)));
         }
+        if transaction == Transaction::None {
+            self.ends_transaction(now);
+        }
         if owes == Owes::Nothing {
             self.durations.rests(transaction, began, now, &self.local.metrics);
             self.timing.rests(transaction, began.unwrap_or(now), now);
@@ -245,6 +269,7 @@ impl Overseer for Ledger {
         let activity = match (owes, transaction) {
             (Owes::More, _) => {
                 self.began = Some(now);
+                self.transaction.get_or_insert(now);
                 self.timing.ends(transaction, began.unwrap_or(now));
                 self.begin_timing(now);
                 return;
@@ -275,6 +300,11 @@ impl Overseer for Ledger {
             Way::FromServer => Direction::FromServer,
             Way::ToClient => Direction::ToClient,
         };
+        match way {
+            Way::FromClient => self.stay.seat.traffic.add(Count::Received, bytes as u64),
+            Way::ToClient => self.stay.seat.traffic.add(Count::Sent, bytes as u64),
+            Way::ToServer | Way::FromServer => {}
+        }
         self.local.metrics.bytes(direction, bytes as u64);
     }
 

@@ -1,5 +1,7 @@
 //! Rows that the data path's side fills and the console shows. Neither imports the other.
 
+use std::time::Duration;
+
 use super::report::Slot;
 use crate::units::Unit;
 
@@ -29,29 +31,6 @@ pub enum Label {
     Bounded,
     /// Chosen by a client: shown in the console, never a metric label.
     Free,
-}
-
-/// One pool: the servers that the clients of a user and database share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolRow {
-    /// Name of its listener.
-    pub listener: String,
-    /// Database.
-    pub database: String,
-    /// Role that its servers are logged in as.
-    pub user: String,
-    /// Clients that have a server, or wait for its answer.
-    pub cl_active: u64,
-    /// Clients that wait for a server.
-    pub cl_waiting: u64,
-    /// Servers that a client has.
-    pub sv_active: u64,
-    /// Servers that wait for a client.
-    pub sv_idle: u64,
-    /// Servers that are being made.
-    pub sv_login: u64,
-    /// How long the oldest waiter has waited, in microseconds.
-    pub maxwait_us: u64,
 }
 
 /// How fast a client's connections grow.
@@ -126,6 +105,50 @@ pub struct NodeRow {
     pub since_ms: u64,
     /// The last fault that was seen.
     pub error: Option<String>,
+}
+
+/// One pool of a listener that lends its servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRow {
+    /// Name of the listener.
+    pub listener: String,
+    /// Database.
+    pub database: String,
+    /// Role that its servers are logged in as.
+    pub user: String,
+    /// Servers that a client has.
+    pub active: u64,
+    /// Servers that no client has, and that a cancel on its way keeps from the others.
+    pub being_canceled: u64,
+    /// Servers that wait for a client.
+    pub idle: u64,
+    /// Servers that are being made.
+    pub login: u64,
+    /// How long the client that has waited longest waits.
+    pub max_wait: Duration,
+}
+
+/// What a listener gives each database that comes through it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerRow {
+    /// Its name.
+    pub listener: String,
+    /// Host of the server that is used; empty while none is.
+    pub host: String,
+    /// The server's port; 0 while none is used, and for a Unix socket.
+    pub port: u16,
+    /// `session` or `transaction`.
+    pub mode: &'static str,
+    /// Servers of one pool at the most; 0 where servers are not shared.
+    pub pool_size: u64,
+    /// Servers that a pool keeps.
+    pub min_pool_size: u64,
+    /// How long a server lasts; zero where servers are not shared.
+    pub server_lifetime: Duration,
+    /// Servers of the listener at the most; `None`: as many as the server has.
+    pub max_server_connections: Option<u64>,
+    /// Clients of the listener at the most.
+    pub max_clients: u64,
 }
 
 /// One setting as resolved. Secrets are left out by whoever fills it.

@@ -49,7 +49,7 @@ fn behind_a_balancer_everybody_sees_the_client() {
     client.send(&[header(), login()].concat());
     client.finish_login().unwrap();
     let clients = proxy.console("SHOW CLIENTS").unwrap();
-    assert_eq!((clients[0]["address"].as_str(), clients[0]["port"].as_str()), ("10.1.2.3", "4660"));
+    assert_eq!((clients[0]["addr"].as_str(), clients[0]["port"].as_str()), ("10.1.2.3", "4660"));
     assert_eq!(client.rows("SELECT 1"), [["1"]]);
     drop(client);
     assert_eq!(answer(proxy.port, &login()), b"", "a header is required");
@@ -149,5 +149,5 @@ fn unix_sockets_on_both_sides_carry_sessions_and_cancels() {
 }
 
 async fn proxy_clients(proxy: &Proxy) -> String {
-    tokio::task::block_in_place(|| proxy.console("SHOW CLIENTS").unwrap()[0]["address"].clone())
+    tokio::task::block_in_place(|| proxy.console("SHOW CLIENTS").unwrap()[0]["addr"].clone())
 }

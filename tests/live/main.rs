@@ -17,6 +17,7 @@ mod drivers;
 mod dump;
 mod ends;
 mod entry;
+mod exporters;
 mod extended;
 mod giants;
 mod handover;

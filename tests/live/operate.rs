@@ -16,7 +16,21 @@ fn every_list_of_the_console_answers_while_clients_are_busy() {
     let mut client = site.raw();
     client.query("SELECT 1");
     client.query("DELETE FROM pg_class");
-    for list in ["CLIENTS", "SERVERS", "CAPS", "SURGES", "RULES", "STATEMENTS", "CONFIG", "VERSION", "HELP"] {
+    for list in [
+        "CLIENTS",
+        "SERVERS",
+        "POOLS",
+        "STATS",
+        "LISTS",
+        "DATABASES",
+        "CAPS",
+        "SURGES",
+        "RULES",
+        "STATEMENTS",
+        "CONFIG",
+        "VERSION",
+        "HELP",
+    ] {
         let rows = site.proxy.console(&format!("SHOW {list}")).unwrap_or_else(|e| panic!("SHOW {list}: {e}"));
         assert!(!rows.is_empty(), "SHOW {list} is empty");
     }
@@ -150,7 +164,7 @@ fn kill_ends_one_session_with_a_reason_and_its_query_with_it() {
     let asleep = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep'");
     assert!(wait_until(Duration::from_secs(5), || site.direct_sql(&asleep) == "1"));
     let clients = site.proxy.console("SHOW CLIENTS").unwrap();
-    let number = &clients.iter().find(|row| row["server_pid"] == pid).unwrap()["number"];
+    let number = &clients.iter().find(|row| row["server_pid"] == pid).unwrap()["id"];
     site.proxy.console(&format!("KILL CLIENT {number}")).unwrap();
     let last = victim.rest().unwrap();
     assert_eq!(last.last().unwrap().sqlstate(), "57P01", "{}", codes(&last));

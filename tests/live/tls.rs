@@ -141,7 +141,7 @@ fn every_sslmode_of_libpq_gets_what_it_asks_for() {
             shown.len() == 1
         });
         assert!(came && shown[0]["tls"] == tls, "{mode}: {shown:?}");
-        site.proxy.console(&format!("KILL CLIENT {}", shown[0]["number"])).unwrap();
+        site.proxy.console(&format!("KILL CLIENT {}", shown[0]["id"])).unwrap();
         held.wait().unwrap();
         site.proxy.assert_all_zero();
     }

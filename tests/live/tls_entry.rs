@@ -32,7 +32,7 @@ fn a_header_of_a_balancer_comes_before_the_handshake() {
         client.write_all(&query("SELECT 7")).unwrap();
         assert_eq!(until(&mut client, b'D'), b"\0\x01\0\0\0\x017");
         let shown = proxy.console("SHOW CLIENTS").unwrap();
-        assert_eq!((shown[0]["address"].as_str(), shown[0]["tls"].as_str()), ("10.1.2.3", "TLSv1.3"));
+        assert_eq!((shown[0]["addr"].as_str(), shown[0]["tls"].as_str()), ("10.1.2.3", "TLSv1.3"));
         drop(client);
         proxy.assert_all_zero();
     }

@@ -12,9 +12,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Leaves.
     ("address", &[]),
     ("clock", &[]),
+    ("traffic", &[]),
     ("worker", &[]),
     ("config", &["units"]),
-    ("roster", &["address", "units", "clock"]),
+    ("roster", &["address", "traffic", "units", "clock"]),
     ("control", &["units", "clock"]),
     ("telemetry", &["units", "clock"]),
     ("shutdown", &["control"]),
@@ -37,6 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "roster",
+            "traffic",
             "control",
             "telemetry",
             "net",
@@ -46,7 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Who watches and steers. They never see the data path.
-    ("console", &["roster", "control", "telemetry", "config", "units", "clock"]),
+    ("console", &["roster", "traffic", "control", "telemetry", "config", "units", "clock"]),
     ("admin", &["roster", "control", "telemetry", "config", "units", "clock"]),
     // Commands.
     ("ctl", &["config", "units"]),

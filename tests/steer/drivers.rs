@@ -33,7 +33,7 @@ async fn extended_queries_are_typed() {
     let seat = steer.join("django");
     let client = connect(&steer).await;
     let row = client.query_one("SHOW CLIENTS", &[]).await.unwrap();
-    assert_eq!(row.get::<_, i64>("number"), 1);
+    assert_eq!(row.get::<_, i64>("id"), 1);
     assert_eq!(row.get::<_, &str>("user"), "django");
     assert_eq!(row.get::<_, Option<i64>>("server_pid"), None);
     let statement = client.prepare("SHOW CAPS").await.unwrap();

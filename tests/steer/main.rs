@@ -5,6 +5,7 @@
 
 mod commands;
 mod drivers;
+mod exporters;
 mod hostile;
 mod http;
 mod login;

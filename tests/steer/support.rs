@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use floodwall::admin::{self, Http, Token, state_collector};
 use floodwall::config::{AdminUser, Role, Secret};
-use floodwall::console::{self, Accounts, Doors, Sources};
+use floodwall::console::{self, Accounts, Averages, Doors, Sources};
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster, Seat};
 use floodwall::telemetry::Metrics;
 use floodwall::telemetry::report::Slot;
-use floodwall::telemetry::rows::{CapRow, ConfigRow, Label, LimitRow, NodeRow, RuleRow, SurgeRow};
+use floodwall::telemetry::rows::{
+    CapRow, ConfigRow, Label, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, SurgeRow,
+};
 use floodwall::telemetry::shapes::Shapes;
 use floodwall::units::Unit;
 use tempfile::TempDir;
@@ -173,13 +175,16 @@ fn serve(
 
 fn sources(broken: &Arc<AtomicBool>) -> Sources {
     let broken = Arc::clone(broken);
+    let roster = Arc::new(Roster::default());
     Sources {
-        roster: Arc::new(Roster::default()),
+        averages: Arc::new(Averages::new(&roster)),
+        pools: Arc::new(|| vec![pool()]),
+        listeners: Arc::new(|| vec![listener()]),
+        roster,
         control: Arc::new(Control::default()),
         metrics: Metrics::new(1),
         shapes: Arc::new(Shapes::default()),
         caps: Arc::new(|| vec![cap()]),
-        pools: Arc::new(Vec::new),
         surges: Arc::new(|| vec![surge()]),
         nodes: Arc::new(|| vec![node()]),
         rules: Arc::new(|| vec![rule()]),
@@ -228,6 +233,33 @@ fn node() -> NodeRow {
         used: true,
         since_ms: 0,
         error: None,
+    }
+}
+
+fn pool() -> PoolRow {
+    PoolRow {
+        listener: "main".to_owned(),
+        database: "shop".to_owned(),
+        user: "django".to_owned(),
+        active: 3,
+        being_canceled: 1,
+        idle: 2,
+        login: 4,
+        max_wait: Duration::from_micros(2_000_017),
+    }
+}
+
+fn listener() -> ListenerRow {
+    ListenerRow {
+        listener: "main".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: 5432,
+        mode: "transaction",
+        pool_size: 20,
+        min_pool_size: 1,
+        server_lifetime: Duration::from_secs(3600),
+        max_server_connections: None,
+        max_clients: 10_000,
     }
 }
 

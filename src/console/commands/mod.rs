@@ -10,6 +10,8 @@ mod resume;
 mod show_caps;
 mod show_clients;
 mod show_config;
+mod show_databases;
+mod show_lists;
 mod show_nodes;
 mod show_pins;
 mod show_pools;
@@ -17,6 +19,7 @@ mod show_report;
 mod show_rules;
 mod show_servers;
 mod show_statements;
+mod show_stats;
 mod show_surges;
 mod show_version;
 mod shutdown;
@@ -33,8 +36,13 @@ use crate::units::display_bytes;
 pub(super) const ALL: &[Def] = &[
     show_clients::DEF,
     show_servers::DEF,
-    show_nodes::DEF,
     show_pools::DEF,
+    show_stats::DEF,
+    show_stats::TOTALS,
+    show_stats::AVERAGES,
+    show_lists::DEF,
+    show_databases::DEF,
+    show_nodes::DEF,
     show_pins::DEF,
     show_caps::DEF,
     show_surges::DEF,

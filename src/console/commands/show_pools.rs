@@ -1,52 +1,66 @@
-//! SHOW POOLS: servers that clients share, and who waits for them.
+//! SHOW POOLS: clients and servers of each database and user, in PgBouncer's columns.
 
 use super::{Asked, Def};
 use crate::config::Role;
-use crate::console::answer::{Answer, Failure, Row, count, text};
-use crate::telemetry::rows::PoolRow;
+use crate::console::answer::{Answer, Failure, Row, Value, count, text};
+use crate::console::pools::{Pools, Use};
 use crate::units::display_bytes;
 
 pub(super) const DEF: Def = Def {
     name: "SHOW POOLS",
     syntax: "SHOW POOLS",
-    summary: "pools of servers that clients share, and who waits for one",
+    summary: "clients and servers of each database and user, as PgBouncer tells them",
     role: Role::Read,
     columns: &[
         text("database"),
         text("user"),
         count("cl_active"),
         count("cl_waiting"),
+        count("cl_active_cancel_req"),
+        count("cl_waiting_cancel_req"),
         count("sv_active"),
+        count("sv_active_cancel"),
+        count("sv_being_canceled"),
         count("sv_idle"),
+        count("sv_used"),
+        count("sv_tested"),
         count("sv_login"),
         count("maxwait"),
         count("maxwait_us"),
         text("pool_mode"),
-        text("listener"),
+        text("load_balance_hosts"),
+        text("listeners"),
     ],
     run,
 };
 
-const MICROS: u64 = 1_000_000;
-
 fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     asked.nothing_more(&DEF)?;
-    Ok(Answer::rows((asked.sources.pools)().into_iter().map(row)))
+    Ok(Answer::rows(Pools::of(asked.sources).all().map(row)))
 }
 
-/// The wait in whole seconds, and what is left of it in microseconds, as in PgBouncer.
-fn row(pool: PoolRow) -> Row {
+fn row(pool: &Use) -> Row {
+    let listeners: Vec<&str> = pool.listeners.iter().map(String::as_str).collect();
     vec![
         display_bytes(pool.database.as_bytes()).into(),
         display_bytes(pool.user.as_bytes()).into(),
         pool.cl_active.into(),
         pool.cl_waiting.into(),
+        // A cancel has a connection of its own, which belongs to no pool.
+        Value::Count(0),
+        Value::Count(0),
         pool.sv_active.into(),
+        Value::Count(0),
+        pool.sv_being_canceled.into(),
         pool.sv_idle.into(),
+        // Servers are clean and sound when they become idle.
+        Value::Count(0),
+        Value::Count(0),
         pool.sv_login.into(),
-        (pool.maxwait_us / MICROS).into(),
-        (pool.maxwait_us % MICROS).into(),
-        "transaction".into(),
-        pool.listener.into(),
+        pool.max_wait.as_secs().into(),
+        u64::from(pool.max_wait.subsec_micros()).into(),
+        pool.mode().into(),
+        Value::Null,
+        listeners.join(", ").into(),
     ]
 }

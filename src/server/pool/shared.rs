@@ -65,6 +65,7 @@ impl<A: Debug + Send + 'static> Register<A> {
                 open: AtomicUsize::new(0),
                 trouble: Mutex::default(),
                 placing: AtomicBool::new(false),
+                canceled: AtomicUsize::new(0),
             })
         };
         Arc::clone(self.lock().entry(key.clone()).or_insert_with(make))
@@ -127,6 +128,8 @@ pub(super) struct Shared<A> {
     trouble: Mutex<Trouble>,
     /// Somebody waits for a place of the listener in this pool's name.
     placing: AtomicBool,
+    /// Servers that no client has, while a cancel is on its way to them.
+    canceled: AtomicUsize,
 }
 
 /// One worker's part. Apart from the others in memory, since each is written all the time.
@@ -159,6 +162,8 @@ pub struct PoolRow {
     pub cl_waiting: usize,
     /// Servers that a client has.
     pub sv_active: usize,
+    /// Servers that no client has, and that a cancel on its way keeps from the others.
+    pub sv_being_canceled: usize,
     /// Servers that wait for a client.
     pub sv_idle: usize,
     /// Servers that are being made.
@@ -285,10 +290,12 @@ impl<A: Debug + Send + 'static> Shared<A> {
         let (servers, idle) = (sum(|lane| &lane.servers), sum(|lane| &lane.idle));
         let heads = self.lanes.iter().map(|lane| lane.head.load(Ordering::Relaxed)).filter(|&head| head > 0);
         let now = self.register.micros(clock::now());
+        let canceled = self.canceled.load(Ordering::Relaxed).min(servers.saturating_sub(idle));
         PoolRow {
             key: self.key.clone(),
             cl_waiting: sum(|lane| &lane.waiting),
-            sv_active: servers.saturating_sub(idle),
+            sv_active: servers.saturating_sub(idle).saturating_sub(canceled),
+            sv_being_canceled: canceled,
             sv_idle: idle,
             sv_login: self.open().saturating_sub(servers),
             maxwait: heads.min().map_or(Duration::ZERO, |head| Duration::from_micros(now.saturating_sub(head))),
@@ -307,6 +314,7 @@ trait Count: Debug + Send + Sync {
     fn wait_for_place(&self) -> Result<Need, AlreadyWaiting>;
     fn ask_again(&self, before: Need) -> Need;
     fn waited_for_place(&self, need: Need);
+    fn canceled(&self) -> &AtomicUsize;
 }
 
 impl<A: Debug + Send + 'static> Count for Shared<A> {
@@ -349,6 +357,10 @@ impl<A: Debug + Send + 'static> Count for Shared<A> {
         self.placing.store(false, Ordering::SeqCst);
         self.tell_waiters();
     }
+
+    fn canceled(&self) -> &AtomicUsize {
+        &self.canceled
+    }
 }
 
 /// What a pool wants a place of the listener for.
@@ -379,7 +391,23 @@ pub struct Placing {
     need: Need,
 }
 
+/// A server that no client has is kept from the others by a cancel: told for as long as this lives.
+#[derive(Debug)]
+pub struct BeingCanceled(Arc<dyn Count>);
+
+impl Drop for BeingCanceled {
+    fn drop(&mut self) {
+        self.0.canceled().fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Slot {
+    /// Its server waits for the end of a cancel.
+    pub fn being_canceled(&self) -> BeingCanceled {
+        self.of.canceled().fetch_add(1, Ordering::Relaxed);
+        BeingCanceled(Arc::clone(&self.of))
+    }
+
     /// The server is on this worker now; `None`: on none.
     pub(super) fn set_worker(&mut self, worker: Option<usize>) {
         let from = std::mem::replace(&mut self.worker, worker);

@@ -12,15 +12,17 @@ use super::own::Own;
 use super::translate::Translator;
 use super::{Lender, Lent};
 use crate::client::refuse;
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::net::stream::Stream;
 use crate::roster::{Activity, Entry};
 use crate::server::pool::{Lease, Member, Unserved};
 use crate::session::cancel::Target;
+use crate::session::durations::micros;
 use crate::session::house::House;
 use crate::session::overseer::Leaves;
 use crate::session::relay::{Course, Source, Whose};
 use crate::telemetry::Pass;
+use crate::traffic::Count;
 use crate::wire::pg::code::{client, server};
 use crate::wire::{Head, Malformed, Outgoing, Refusal, Request};
 
@@ -41,6 +43,8 @@ pub struct Borrowed {
     pub(super) trouble: Option<Box<Refusal>>,
     /// The statement that waited was cancelled just before it got a server.
     told: bool,
+    /// Since when it waits for a server.
+    waits_since: Option<Instant>,
 }
 
 impl Borrowed {
@@ -65,6 +69,7 @@ impl Borrowed {
             words: BytesMut::new(),
             trouble: None,
             told: false,
+            waits_since: None,
         }
     }
 
@@ -118,8 +123,10 @@ impl Borrowed {
         // A cancel is on its way, or may be: whoever comes next must not be hit by it.
         if let Some(server) = self.lease.release() {
             let (pool, backend) = (Rc::clone(self.lease.pool()), Arc::clone(server.process.backend()));
+            let canceled = server.slot.being_canceled();
             spawn_local(async move {
                 backend.quiet().await;
+                drop(canceled);
                 if backend.is_doubtful() { server.close() } else { pool.give_back(server) }
             });
         }
@@ -146,8 +153,16 @@ impl Borrowed {
         }
     }
 
+    /// Counts how long it has waited.
+    fn waited(&mut self) {
+        if let Some(since) = self.waits_since.take() {
+            self.entry.traffic.add(Count::WaitUs, micros(clock::now().saturating_duration_since(since)));
+        }
+    }
+
     /// The statement that waits is told why it waits no longer.
-    fn rest(&self) {
+    fn rest(&mut self) {
+        self.waited();
         self.target.lets_go();
         self.entry.set_activity(Activity::Idle, clock::uptime_ms());
     }
@@ -201,10 +216,15 @@ impl Source for Borrowed {
             }
             match self.lease.poll_take(cx) {
                 Poll::Pending => {
-                    self.entry.set_activity(Activity::Waiting, clock::uptime_ms());
+                    let now = clock::now();
+                    self.waits_since.get_or_insert(now);
+                    self.entry.set_activity(Activity::Waiting, clock::uptime_ms_at(now));
                     return Poll::Pending;
                 }
-                Poll::Ready(Ok(())) => self.dress(),
+                Poll::Ready(Ok(())) => {
+                    self.waited();
+                    self.dress();
+                }
                 Poll::Ready(Err(unserved)) => {
                     self.rest();
                     return Poll::Ready(Err(self.refused(&unserved)));

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::session::state::Findings;
 use crate::session::state::pins::Reason;
 use crate::session::state::replay::{Progress, Replaying};
+use crate::traffic::Count;
 use crate::wire::pg::own::Event;
 use crate::wire::{Failure, Refusal, Severity, Transaction};
 
@@ -52,6 +53,7 @@ impl Borrowed {
     /// A server was lent: it gets the settings of its client, where it has others.
     pub(super) fn dress(&mut self) {
         let Some(server) = self.lease.server() else { return };
+        self.entry.traffic.add(Count::Assignments, 1);
         match self.kept.dress(server) {
             Some(exchange) => self.own = Own::Dressing(Box::new((exchange, Replaying::default()))),
             None => self.took(),

@@ -1,0 +1,107 @@
+//! SHOW DATABASES: the databases that anybody uses, in PgBouncer's columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Asked, Def};
+use crate::config::Role;
+use crate::console::answer::{Answer, Failure, Row, Value, count, text};
+use crate::console::pools::{Pools, Use};
+use crate::telemetry::rows::ListenerRow;
+use crate::units::display_bytes;
+
+pub(super) const DEF: Def = Def {
+    name: "SHOW DATABASES",
+    syntax: "SHOW DATABASES",
+    summary: "the databases that are in use, with the server and the limits of their listeners, as PgBouncer tells them",
+    role: Role::Read,
+    columns: &[
+        text("name"),
+        text("host"),
+        count("port"),
+        text("database"),
+        text("force_user"),
+        count("pool_size"),
+        count("min_pool_size"),
+        count("reserve_pool_size"),
+        count("server_lifetime"),
+        text("pool_mode"),
+        text("load_balance_hosts"),
+        count("max_connections"),
+        count("current_connections"),
+        count("max_client_connections"),
+        count("current_client_connections"),
+        count("paused"),
+        count("disabled"),
+        text("listeners"),
+    ],
+    run,
+};
+
+/// What tells databases apart for exporters.
+type Key = (String, String, u16, &'static str);
+
+#[derive(Debug, Default)]
+struct Database {
+    listeners: BTreeSet<String>,
+    size: u64,
+    min_size: u64,
+    lifetime: u64,
+    servers_most: u64,
+    servers: u64,
+    clients_most: u64,
+    clients: u64,
+}
+
+fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
+    asked.nothing_more(&DEF)?;
+    let mut databases = BTreeMap::<Key, Database>::new();
+    for listener in (asked.sources.listeners)() {
+        for pool in Pools::of_listener(asked.sources, &listener.listener).all() {
+            let key = (pool.database.clone(), listener.host.clone(), listener.port, listener.mode);
+            databases.entry(key).or_default().note(pool, &listener);
+        }
+    }
+    let paused = u64::from(asked.sources.control.paused());
+    Ok(Answer::rows(databases.into_iter().map(|(key, database)| row(key, database, paused))))
+}
+
+impl Database {
+    fn note(&mut self, pool: &Use, listener: &ListenerRow) {
+        let lent = pool.sv_idle.saturating_add(pool.sv_being_canceled);
+        let servers = pool.sv_active.saturating_add(pool.sv_login).saturating_add(lent);
+        self.servers = self.servers.saturating_add(servers);
+        self.clients = self.clients.saturating_add(pool.cl_active).saturating_add(pool.cl_waiting);
+        if self.listeners.insert(listener.listener.clone()) {
+            self.servers_most = self.servers_most.saturating_add(listener.max_server_connections.unwrap_or(0));
+            self.clients_most = self.clients_most.saturating_add(listener.max_clients);
+            self.size = self.size.max(listener.pool_size);
+            self.min_size = self.min_size.max(listener.min_pool_size);
+            self.lifetime = self.lifetime.max(listener.server_lifetime.as_secs());
+        }
+    }
+}
+
+fn row((name, host, port, mode): Key, database: Database, paused: u64) -> Row {
+    let name = display_bytes(name.as_bytes());
+    let listeners: Vec<_> = database.listeners.into_iter().collect();
+    vec![
+        name.clone().into(),
+        host.into(),
+        u64::from(port).into(),
+        name.into(),
+        Value::Null,
+        database.size.into(),
+        database.min_size.into(),
+        Value::Count(0),
+        database.lifetime.into(),
+        mode.into(),
+        Value::Null,
+        database.servers_most.into(),
+        database.servers.into(),
+        database.clients_most.into(),
+        database.clients.into(),
+        paused.into(),
+        Value::Count(0),
+        listeners.join(", ").into(),
+    ]
+}

@@ -1,0 +1,117 @@
+//! Clients and servers by database and user, as PgBouncer counts them: what SHOW POOLS, LISTS and DATABASES tell.
+//!
+//! Where servers are lent, what a pool has is told by its rows; otherwise each client has a server of its own, and both are counted in
+//! the roster. Pools of one database and user on several listeners are one row, since exporters tell rows apart by these two names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Sources;
+use crate::clock;
+use crate::roster::{Activity, Entry};
+use crate::telemetry::rows::PoolRow;
+
+/// Who uses a database as which user.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Use {
+    pub(super) database: String,
+    pub(super) user: String,
+    /// Listeners that they come through.
+    pub(super) listeners: BTreeSet<String>,
+    /// Clients that wait for nothing of ours: they are idle, or have a server.
+    pub(super) cl_active: u64,
+    /// Clients that wait for a server, or for the end of a pause.
+    pub(super) cl_waiting: u64,
+    /// Clients whose login is about to end.
+    pub(super) cl_login: u64,
+    /// Servers that a client has.
+    pub(super) sv_active: u64,
+    /// Servers that no client has and that a cancel keeps from the others.
+    pub(super) sv_being_canceled: u64,
+    /// Servers that wait for a client.
+    pub(super) sv_idle: u64,
+    /// Servers that are being made.
+    pub(super) sv_login: u64,
+    /// How long the client that has waited longest waits.
+    pub(super) max_wait: Duration,
+    /// Its servers are lent for a transaction each.
+    pub(super) lent: bool,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Pools(BTreeMap<(String, String), Use>);
+
+impl Pools {
+    /// As things are now.
+    pub(super) fn of(sources: &Sources) -> Self {
+        Self::where_listener(sources, |_| true)
+    }
+
+    /// Those of one listener.
+    pub(super) fn of_listener(sources: &Sources, listener: &str) -> Self {
+        Self::where_listener(sources, |name| name == listener)
+    }
+
+    fn where_listener(sources: &Sources, fits: impl Fn(&str) -> bool) -> Self {
+        let now_ms = clock::uptime_ms();
+        let mut pools = Self::default();
+        for entry in sources.roster.list().iter().filter(|entry| fits(&entry.identity.listener)) {
+            pools.find(&entry.identity.database, &entry.identity.user, &entry.identity.listener).note(entry, now_ms);
+        }
+        for row in (sources.pools)().iter().filter(|row| fits(&row.listener)) {
+            pools.find(&row.database, &row.user, &row.listener).note_row(row);
+        }
+        pools
+    }
+
+    /// By database and user.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Use> {
+        self.0.values()
+    }
+
+    fn find(&mut self, database: &str, user: &str, listener: &str) -> &mut Use {
+        let key = (database.to_owned(), user.to_owned());
+        let found = self.0.entry(key).or_insert_with(|| Use {
+            database: database.to_owned(),
+            user: user.to_owned(),
+            ..Use::default()
+        });
+        if !found.listeners.contains(listener) {
+            found.listeners.insert(listener.to_owned());
+        }
+        found
+    }
+}
+
+impl Use {
+    fn note(&mut self, entry: &Entry, now_ms: u64) {
+        let (clients, servers) = match entry.activity() {
+            Activity::Login => (&mut self.cl_login, &mut self.sv_login),
+            Activity::Waiting | Activity::Paused => (&mut self.cl_waiting, &mut self.sv_active),
+            _ => (&mut self.cl_active, &mut self.sv_active),
+        };
+        *clients = clients.saturating_add(1);
+        if !entry.is_lent() {
+            *servers = servers.saturating_add(1);
+        }
+        if matches!(entry.activity(), Activity::Waiting | Activity::Paused) {
+            let waits = Duration::from_millis(now_ms.saturating_sub(entry.activity_since_ms()));
+            self.max_wait = self.max_wait.max(waits);
+        }
+    }
+
+    fn note_row(&mut self, row: &PoolRow) {
+        self.lent = true;
+        self.sv_active = self.sv_active.saturating_add(row.active);
+        self.sv_being_canceled = self.sv_being_canceled.saturating_add(row.being_canceled);
+        self.sv_idle = self.sv_idle.saturating_add(row.idle);
+        self.sv_login = self.sv_login.saturating_add(row.login);
+        self.max_wait = self.max_wait.max(row.max_wait);
+    }
+
+    /// PgBouncer's name of how servers are shared.
+    pub(super) const fn mode(&self) -> &'static str {
+        if self.lent { "transaction" } else { "session" }
+    }
+}

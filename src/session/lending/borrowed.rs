@@ -112,9 +112,10 @@ impl Borrowed {
         std::mem::take(&mut self.told) || self.target.take_cancelled()
     }
 
-    /// Gives the server at hand to whoever wants it.
+    /// Gives the server at hand to whoever wants it. The key leads nowhere from here on: a cancel that its client sent before it left
+    /// would hit whoever is next.
     pub(super) fn release(&mut self) {
-        self.entry.set_server_generation(None);
+        self.lets_go();
         let Some(server) = self.lease.server() else { return };
         let backend = server.process.backend();
         if !backend.is_cancelled() && !backend.is_doubtful() {

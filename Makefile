@@ -14,7 +14,7 @@
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz chaos soak clean-cache
+.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz chaos chaos-short soak clean-cache
 
 # Each fuzz target runs for a second, in CI for ten, with the same seeds each time; `make fuzz` and `make soak` try new ones.
 ifdef CI
@@ -31,7 +31,12 @@ test: test-tools
 	cargo fmt --check
 	cargo check --locked --lib --no-default-features
 	cargo test --locked --no-fail-fast
+	@$(MAKE) --no-print-directory chaos-short
 	@$(MAKE) --no-print-directory oracle
+
+# Without the pool of one, where a client now and then waits beyond its deadline: why is not known yet, and `make chaos` shows it.
+chaos-short:
+	cargo test --locked --test chaos -- --skip all_clients_share_one_server
 
 # A package of its own, since it builds PostgreSQL's grammar: nobody else needs its libraries.
 oracle_package = --manifest-path tests/oracle/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target)/oracle --locked

@@ -59,7 +59,8 @@ async fn go_to(place: usize, client: &mut Client) -> Result<(), Fault> {
         0 => Ok(()),
         1 => {
             client.scene.ledger.note(&token, Fate::RolledBack);
-            client.conn.query("BEGIN").await?;
+            // Whoever got no server in time is not in a transaction: another statement would wait once more.
+            client.conn.query("BEGIN").await?.good()?;
             client.conn.query(&format!("INSERT INTO public.kept VALUES ('{token}')")).await.map(drop)
         }
         2 => {

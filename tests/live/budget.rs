@@ -474,18 +474,18 @@ async fn a_driver_goes_on_after_each_budget() {
 }
 
 /// An empty table `kept` and a table `ledger` of 20 rows.
-fn site(label: &str, overrides: &str) -> Option<Site> {
+pub(crate) fn site(label: &str, overrides: &str) -> Option<Site> {
     let sql = "CREATE TABLE kept (n int);
                CREATE TABLE ledger (n int PRIMARY KEY, v int);
                INSERT INTO ledger SELECT n, n FROM generate_series(1, 20) AS n";
     (!direct()).then(|| Site::prepared(label, overrides, sql))
 }
 
-fn kept(site: &Site) -> String {
+pub(crate) fn kept(site: &Site) -> String {
     site.direct_sql("SELECT sum(n) FROM kept")
 }
 
-fn ledger(site: &Site) -> String {
+pub(crate) fn ledger(site: &Site) -> String {
     site.direct_sql("SELECT sum(v) FROM ledger")
 }
 
@@ -494,7 +494,7 @@ fn rows(reply: &[Message]) -> usize {
 }
 
 /// One error, by this rule, with its hint.
-fn assert_refused(reply: &[Message], rule: &str) {
+pub(crate) fn assert_refused(reply: &[Message], rule: &str) {
     assert_eq!(sqlstates(reply), [NEVER]);
     let error = reply.iter().find(|message| message.code == b'E').unwrap();
     let text = error.field(b'M').unwrap();
@@ -510,14 +510,14 @@ fn assert_cut(reply: &[Message], state: u8) {
     assert_eq!(reply.last().unwrap().body, [state]);
 }
 
-fn assert_written_back(reply: &[Message], state: u8) {
+pub(crate) fn assert_written_back(reply: &[Message], state: u8) {
     assert_refused(reply, "write_budget");
     assert!(reply_codes(reply).ends_with("E Z"), "{}", reply_codes(reply));
     assert_eq!(reply.last().unwrap().body, [state]);
 }
 
 /// The session is usable, no transaction is open, and nothing is held.
-fn finish(site: Site, mut client: Raw) {
+pub(crate) fn finish(site: Site, mut client: Raw) {
     assert_eq!(client.rows("SELECT 1"), [["1"]]);
     assert_eq!(client.query("SELECT 2").last().unwrap().body, b"I");
     drop(client);

@@ -1,9 +1,8 @@
 //! Writes over their budget where they are hard to take back, in front of a real server: behind savepoints, in texts with a transaction
 //! of their own, through EXECUTE, in portions of a RETURNING.
 
-use crate::support::floodwall::direct;
-use crate::support::raw::{self, Message, Raw, reply_codes, sqlstates};
-use crate::support::site::Site;
+use crate::budget::{assert_refused, assert_written_back, finish, kept, ledger, site};
+use crate::support::raw::{self, reply_codes, sqlstates};
 
 const WRITES: &str = "[rules.unfiltered_write]\nmode = 'off'\n[rules.write_budget]\nmode = 'enforce'\nmax_rows = 10";
 const OVER: &str = "UPDATE ledger SET v = -v";
@@ -19,7 +18,7 @@ fn behind_a_savepoint_only_the_write_goes() {
     for sql in
         [OVER, "UPDATE ledger SET v = 0 WHERE n = 1; DELETE FROM ledger WHERE n > 1", "DELETE FROM ledger RETURNING n"]
     {
-        assert_taken_back(&client.query(sql), b'T');
+        assert_written_back(&client.query(sql), b'T');
         assert_eq!(client.rows("SELECT sum(v) FROM ledger"), [["210"]], "{sql}");
     }
     assert_eq!(reply_codes(&client.query(WITHIN)), "C Z");
@@ -27,7 +26,7 @@ fn behind_a_savepoint_only_the_write_goes() {
     assert_eq!(sqlstates(&client.query("RELEASE floodwall_write")), ["3B001"], "none of ours is left");
     client.query("ROLLBACK TO mine");
     client.query("INSERT INTO kept VALUES (4)");
-    assert_taken_back(&client.query(OVER), b'T');
+    assert_written_back(&client.query(OVER), b'T');
     assert_eq!(client.query("COMMIT").last().unwrap().body, b"I");
     assert_eq!((kept(&site), ledger(&site)), ("5".to_owned(), "210".to_owned()));
     assert_eq!(site.proxy.metric("floodwall_rule_verdicts_total", &["write_budget", "enforce"]), 4.0);
@@ -49,10 +48,10 @@ fn what_fails_by_itself_behind_a_savepoint_aborts_the_transaction_as_ever() {
     assert_eq!(client.query("COMMIT").last().unwrap().body, b"I");
     assert_eq!(kept(&site), "1");
     // Outside a transaction it is ours that is rolled back; in the extended protocol it is the client's that is aborted.
-    assert_taken_back(&client.query(OVER), b'I');
+    assert_written_back(&client.query(OVER), b'I');
     client.query("BEGIN");
     client.send_all(&[raw::run(OVER), raw::sync()]);
-    assert_taken_back(&client.until(b"Z"), b'E');
+    assert_written_back(&client.until(b"Z"), b'E');
     client.query("ROLLBACK");
     assert_eq!(ledger(&site), "210");
     finish(site, client);
@@ -65,7 +64,7 @@ fn a_text_that_commits_what_nobody_can_bound_is_refused_before_it_runs() {
     for sql in [format!("BEGIN; {WITHIN}; COMMIT"), format!("{OVER}; COMMIT"), format!("BEGIN; {OVER}; END; SELECT 1")]
     {
         let reply = client.query(&sql);
-        assert_refused(&reply);
+        assert_refused(&reply, "write_budget");
         assert_eq!((reply_codes(&reply), reply[1].body.clone()), ("E Z".to_owned(), b"I".to_vec()), "{sql}");
     }
     assert_eq!(reply_codes(&client.query("BEGIN; INSERT INTO kept VALUES (1), (2); COMMIT")), "C C C Z");
@@ -78,7 +77,7 @@ fn a_text_that_opens_its_transaction_fails_in_it() {
     let Some(site) = site("opens", WRITES) else { return };
     let mut client = site.raw();
     let reply = client.query(&format!("BEGIN; INSERT INTO kept VALUES (1); {OVER}; INSERT INTO kept VALUES (2)"));
-    assert_refused(&reply);
+    assert_refused(&reply, "write_budget");
     assert_eq!((reply_codes(&reply), reply.last().unwrap().body.clone()), ("C C E Z".to_owned(), b"E".to_vec()));
     assert_eq!(client.query("COMMIT").last().unwrap().body, b"I");
     assert_eq!((kept(&site), ledger(&site)), (String::new(), "210".to_owned()));
@@ -95,14 +94,14 @@ fn what_execute_writes_is_taken_back() {
     client.query(&format!("PREPARE over AS {OVER}"));
     client.query("PREPARE within (int) AS UPDATE ledger SET v = 1 WHERE n = $1");
     client.query("PREPARE reads AS SELECT n FROM ledger");
-    assert_taken_back(&client.query("EXECUTE over"), b'I');
+    assert_written_back(&client.query("EXECUTE over"), b'I');
     client.send_all(&[raw::run("EXECUTE over"), raw::sync()]);
-    assert_taken_back(&client.until(b"Z"), b'I');
+    assert_written_back(&client.until(b"Z"), b'I');
     assert_eq!(reply_codes(&client.query("EXECUTE within(1)")), "C Z");
     assert_eq!(client.rows("EXECUTE reads").len(), 20);
     assert_eq!(ledger(&site), "210");
     client.query("BEGIN");
-    assert_taken_back(&client.query("EXECUTE over"), b'E');
+    assert_written_back(&client.query("EXECUTE over"), b'E');
     client.query("ROLLBACK");
     finish(site, client);
 }
@@ -116,7 +115,7 @@ fn an_execute_commits_nothing_that_is_not_decided() {
     client.until(b"Z");
     client.query("BEGIN");
     client.send_all(&[raw::run(OVER), raw::run("EXECUTE ends"), raw::sync()]);
-    assert_taken_back(&client.until(b"Z"), b'E');
+    assert_written_back(&client.until(b"Z"), b'E');
     client.query("ROLLBACK");
     client.query("EXECUTE ends");
     assert_eq!(ledger(&site), "210");
@@ -139,7 +138,7 @@ fn a_returning_counts_from_portion_to_portion() {
             assert!(sqlstates(&client.until(b"s")).is_empty());
         }
         client.send_all(&[raw::execute_portal("p", 5), raw::sync()]);
-        assert_taken_back(&client.until(b"Z"), state);
+        assert_written_back(&client.until(b"Z"), state);
         client.query("ROLLBACK");
         assert_eq!(ledger(&site), "210");
         // All at once in one pipeline.
@@ -149,7 +148,7 @@ fn a_returning_counts_from_portion_to_portion() {
         client.send_all(&[raw::parse("", "UPDATE ledger SET v = 0 RETURNING n"), raw::bind_portal("p", "", &[])]);
         client.send_all(&[5, 5, 5].map(|rows| raw::execute_portal("p", rows)));
         client.send(&raw::sync());
-        assert_taken_back(&client.until(b"Z"), state);
+        assert_written_back(&client.until(b"Z"), state);
         client.query("ROLLBACK");
         assert_eq!(ledger(&site), "210");
     }
@@ -189,40 +188,4 @@ fn function_calls_are_counted_and_stopped_when_they_are_late() {
     assert_eq!(sqlstates(&client.until(b"Z")), ["57014"]);
     assert_eq!(reply_codes(&client.until(b"Z")), "T D C Z", "what stands behind it is not hit");
     finish(site, client);
-}
-
-/// An empty table `kept` and a table `ledger` of 20 rows.
-fn site(label: &str, overrides: &str) -> Option<Site> {
-    let sql = "CREATE TABLE kept (n int);
-               CREATE TABLE ledger (n int PRIMARY KEY, v int);
-               INSERT INTO ledger SELECT n, n FROM generate_series(1, 20) AS n";
-    (!direct()).then(|| Site::prepared(label, overrides, sql))
-}
-
-fn kept(site: &Site) -> String {
-    site.direct_sql("SELECT sum(n) FROM kept")
-}
-
-fn ledger(site: &Site) -> String {
-    site.direct_sql("SELECT sum(v) FROM ledger")
-}
-
-fn assert_refused(reply: &[Message]) {
-    assert_eq!(sqlstates(reply), ["54000"], "{}", reply_codes(reply));
-    let text = reply.iter().find(|message| message.code == b'E').unwrap().field(b'M').unwrap();
-    assert!(text.starts_with("FLOODWALL[rule=write_budget]"), "{text}");
-}
-
-/// One error, nothing behind it but the boundary, and the transaction in this state.
-fn assert_taken_back(reply: &[Message], state: u8) {
-    assert_refused(reply);
-    assert!(reply_codes(reply).ends_with("E Z"), "{}", reply_codes(reply));
-    assert_eq!(reply.last().unwrap().body, [state]);
-}
-
-/// The session is usable, no transaction is open, and nothing is held.
-fn finish(site: Site, mut client: Raw) {
-    assert_eq!(client.query("SELECT 1").last().unwrap().body, b"I");
-    drop(client);
-    site.finish();
 }

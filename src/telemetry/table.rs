@@ -68,7 +68,7 @@ metrics! {
     CLIENTS Gauge "floodwall_clients" ["listener"], "Client connections, from accept to close.";
     SESSIONS Gauge "floodwall_sessions" ["listener", "state"], "Sessions by what they are doing.";
     SERVERS Gauge "floodwall_servers" ["listener"], "Connections to servers.";
-    SERVER_UP Gauge "floodwall_server_up" ["listener", "server", "role"], "1 where one of several servers answers its probe, else 0.";
+    SERVER_UP Gauge "floodwall_server_up" ["listener", "server", "role"], "1 where a server answers its probe, else 0.";
     SERVER_USED Gauge "floodwall_server_used" ["listener", "server", "role"], "1 where a server is the one that is used, else 0.";
     REFUSALS Counter "floodwall_refusals_total" ["rule", "client"], "Statements and logins refused, by rule and client.";
     VERDICTS Counter "floodwall_rule_verdicts_total" ["rule", "mode"], "Breaches of a rule, by the mode it ran in.";

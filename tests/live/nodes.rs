@@ -98,6 +98,31 @@ fn a_server_that_accepts_and_does_not_answer_is_found_within_three_seconds() {
 }
 
 #[test]
+fn a_single_server_that_hangs_is_told_and_used_all_the_same() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::start(&[]);
+    let proxy = Proxy::start(&cluster, "[[listener]]\nserver_check_interval = \"200ms\"");
+    let state = || node(&proxy, &cluster)["state"].clone();
+    assert!(wait_until(Duration::from_secs(10), || state() == "up"));
+    assert_eq!(node(&proxy, &cluster)["role"], "primary");
+    let mut client = login(&proxy);
+    let stopped = Stopped::new(&cluster);
+    let since = Instant::now();
+    assert!(wait_until(Duration::from_secs(10), || state() == "down"));
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    assert_eq!(node(&proxy, &cluster)["used"], "yes");
+    client.send(&query("SELECT 1"));
+    drop(stopped);
+    assert!(wait_until(Duration::from_secs(10), || state() == "up"));
+    client.until(b"Z");
+    assert_eq!(client.rows("SELECT 2"), [["2"]], "its session has only waited");
+    drop(client);
+    proxy.assert_all_zero();
+}
+
+#[test]
 fn sessions_of_a_past_primary_end_with_their_transaction() {
     if direct() {
         return;

@@ -1,7 +1,7 @@
 //! Which of a listener's servers is used: the first that answers and is no standby.
 //!
-//! One server is used as it is, and nobody looks at it. Several are probed, each for itself; after each probe the choice is made
-//! anew. A choice is kept for as long as it holds, so that a second primary is not run to and fro between. Each choice has a
+//! One server is used as it is; where there is a monitor it is probed, so that an operator sees that it does not answer. Several are
+//! probed, each for itself; after each probe the choice is made anew. A choice is kept for as long as it holds, so that a second primary is not run to and fro between. Each choice has a
 //! number: connections made by an earlier one lead to a server that is no longer used.
 //!
 //! A probe that is refused for want of a slot (53300) or of a right shows that the server is there: a saturated server is not a

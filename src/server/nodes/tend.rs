@@ -14,12 +14,13 @@ use super::{Choice, Nodes, PAST_MAX};
 use crate::net::tls::Live;
 
 impl Nodes {
-    /// Probes the servers, where there are several, by the `server_tls` that is in force at each dial, and chooses. Never returns.
+    /// Probes the servers, by the `server_tls` that is in force at each dial, and chooses where there are several. A single one is
+    /// asked through a monitor only, and for the operator's sake: it is used whatever it answers. Never returns.
     pub async fn run(&self, tls: &Live) {
         loop {
             let watched = self.watched.load_full();
             let probing = async {
-                if watched.only().is_some() {
+                if watched.only().is_some() && watched.monitor.is_none() {
                     return std::future::pending().await;
                 }
                 self.announce(&watched);
@@ -33,7 +34,7 @@ impl Nodes {
     }
 
     fn announce(&self, watched: &Watched) {
-        if watched.monitor.is_none() {
+        if watched.monitor.is_none() && watched.only().is_none() {
             let listener = &*self.listener;
             tracing::warn!(
                 listener,
@@ -60,7 +61,9 @@ impl Nodes {
                     "a server changed"
                 );
             }
-            self.choose(watched);
+            if watched.only().is_none() {
+                self.choose(watched);
+            }
             sleep(watched.interval).await;
         }
     }

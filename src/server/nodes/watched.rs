@@ -31,7 +31,7 @@ impl Watched {
         }
     }
 
-    /// The only server, which is used without being looked at.
+    /// The only server, which is used whatever a probe finds.
     pub(super) fn only(&self) -> Option<&Arc<str>> {
         match self.nodes.as_slice() {
             [only] => Some(&only.server),

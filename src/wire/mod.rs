@@ -108,6 +108,9 @@ pub trait Protocol: 'static {
     /// What a server's frame needs before [`Protocol::server`].
     fn server_needs(phase: &Self::Phase, head: Head) -> Needs;
 
+    /// Is a server's frame a row of a reply, and would be one wherever in a conversation it came?
+    fn is_row(head: Head) -> bool;
+
     /// What a client's frame asks; `frame` starts at the head and holds at least what it needs.
     ///
     /// # Errors

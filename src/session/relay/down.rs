@@ -107,8 +107,25 @@ where
                 }
             }
             walk.stream(&mut self.down);
+            if fate == Fate::Pass && P::is_row(head) {
+                self.more_rows(walk);
+            }
         }
         Ok(())
+    }
+
+    /// Whole rows behind a row that passed belong to the same reply, so nothing is asked of them but their size.
+    fn more_rows(&mut self, walk: &mut Walk<'_>) {
+        if !self.stage.is_passing() {
+            return;
+        }
+        while let Ok(Some(head)) = P::server_head(walk.rest())
+            && P::is_row(head)
+            && walk.holds(head.size)
+            && self.meter.row(head.size).is_ok()
+        {
+            walk.pass(head.size);
+        }
     }
 
     /// Notes what a server's frame means. What goes to the client in front of it, or in its place, stands in `words` then.

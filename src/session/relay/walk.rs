@@ -85,6 +85,16 @@ impl<'i> Walk<'i> {
         }
     }
 
+    /// Is a frame of this size at hand as a whole?
+    pub(super) fn holds(&self, size: u64) -> bool {
+        self.rest().len() as u64 >= size
+    }
+
+    /// Moves over a frame that is at hand and passes.
+    pub(super) fn pass(&mut self, mut size: u64) {
+        self.at += take(&mut size, self.rest().len());
+    }
+
     /// Leaves out bytes at hand, in whose place others went. What came before was flushed.
     pub(super) fn leave_out(&mut self, count: usize) {
         self.at = self.at.saturating_add(count).min(self.input.len());

@@ -83,6 +83,10 @@ impl Protocol for Pg {
         reply::needs(head)
     }
 
+    fn is_row(head: Head) -> bool {
+        head.code == code::server::DATA_ROW
+    }
+
     fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
         request::request(head, frame)
     }

@@ -13,6 +13,7 @@
     reason = "a test may fail and says what it tried"
 )]
 
+mod logins;
 mod order;
 mod pass;
 mod phase;

@@ -54,11 +54,14 @@ pub enum Found {
     Some,
 }
 
+/// Of parameters, as in `$1`; a Bind has a value for each of them at the most.
+const NUMBERS: std::ops::RangeInclusive<u16> = 1..=u16::MAX;
+
 /// Bytes that [`Values::read`] has to look at one by one: those of arrays that are written as text.
 pub fn bytes_to_read<'v>(wanted: &[Wanted], values: impl Iterator<Item = (Value<'v>, Part)>) -> usize {
     let mut rest = wanted;
     let mut bytes = 0_usize;
-    for (number, (value, _)) in (1_u16..).zip(values) {
+    for (number, (value, _)) in NUMBERS.zip(values) {
         while let Some((&next, after)) = rest.split_first().filter(|(next, _)| next.parameter == number) {
             if let (Role::Array | Role::Keys, Value::Text(text)) = (next.role, value) {
                 bytes = bytes.saturating_add(text.len());
@@ -92,7 +95,7 @@ impl Values {
         let mut known = Vec::with_capacity(wanted.len());
         let mut rest = wanted;
         let mut found = Found::All;
-        for (number, (value, part)) in (1_u16..).zip(values) {
+        for (number, (value, part)) in NUMBERS.zip(values) {
             while let Some((&next, after)) = rest.split_first().filter(|(next, _)| next.parameter == number) {
                 known.push((next, next.role.read(number, value, part, &mut found)));
                 rest = after;

@@ -2,7 +2,7 @@
 
 use floodwall::guard::{Fetch, Guard, Intake, Verdict};
 use floodwall::sql::lexer::Limit;
-use floodwall::sql::values::{Found, Part, Role, Value, Values, Wanted, text_elements};
+use floodwall::sql::values::{Found, Part, Role, Value, Values, Wanted, bytes_to_read, text_elements};
 use floodwall::sql::{Estimate, Flags, Reading, Schema};
 use proptest::prelude::*;
 use toml::Table;
@@ -207,6 +207,15 @@ fn one_pass_finds_values_wherever_they_stand() {
     assert_eq!((values.limit(4), values.elements(1)), (None, 0));
     let (values, found) = Values::read(&wanted, all[..3].iter().map(|&value| (value, Part::Whole)));
     assert_eq!((values.elements(2), values.elements(4), found), (1, 0, Found::Some));
+}
+
+#[test]
+fn the_last_of_as_many_values_as_there_can_be_is_read() {
+    let wanted = [Wanted { parameter: u16::MAX, role: Role::Array }];
+    let all = || std::iter::repeat_n((Value::Text(b"{1,2}"), Part::Whole), usize::from(u16::MAX));
+    let (values, found) = Values::read(&wanted, all());
+    assert_eq!((values.elements(u16::MAX), found), (2, Found::All));
+    assert_eq!(bytes_to_read(&wanted, all()), 5);
 }
 
 /// The rule that refuses a statement with these values.

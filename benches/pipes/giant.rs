@@ -81,18 +81,27 @@ impl Giant {
 
 /// Turns in which a session has read what a pipe holds.
 const HELD_TURNS: usize = 100;
+/// Turns after which a session that could read on would have read [`HELD_MAX`].
+const STALLED_TURNS: usize = 2_000;
 /// What is longer goes to the server before all of it is here.
 const HELD_MAX: usize = 15 << 20;
+
+async fn turns(count: usize) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+}
 
 /// Both ends: one statement, its answer, and goodbye.
 pub(crate) async fn ends(client: DuplexStream, server: DuplexStream, giant: &Giant, sent: Sent, size: usize) {
     let all_sent = Notify::new();
     let answers = async {
-        // Until the SET is answered, the statement behind it is in doubt: its answer waits until all of that has arrived.
+        // Until the SET is answered, the statement behind it is in doubt: its answer waits until all of that has arrived, or as
+        // much of it as a session reads ahead.
         if sent == Sent::Doubtful && size <= HELD_MAX {
-            all_sent.notified().await;
-            for _ in 0..HELD_TURNS {
-                tokio::task::yield_now().await;
+            tokio::select! {
+                () = all_sent.notified() => turns(HELD_TURNS).await,
+                () = turns(STALLED_TURNS) => {}
             }
         }
         self::server(server).await;

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::conn::{Buffers, Conn, Fault};
 use crate::deaths;
+use crate::landing::Landings;
 use crate::scene::{DEADLINE, Scene};
 use crate::seed::Dice;
 use crate::support::raw::{VERSION_3_0, startup, terminate};
@@ -19,8 +20,8 @@ pub(crate) struct Client {
     pub(crate) dice: Dice,
     pub(crate) conn: Conn,
     pub(crate) own: Own,
-    /// When it last asked for a cancel.
-    pub(crate) cancelled: Option<Instant>,
+    /// The cancels that it asked for.
+    pub(crate) cancels: Landings,
     name: String,
     tokens: u64,
 }
@@ -48,13 +49,12 @@ pub(crate) async fn live(scene: Arc<Scene>, id: u64) {
             continue;
         }
         let (began, name) = (Instant::now(), format!("c{id}x{life}"));
-        match timeout(DEADLINE, Client::enter(&scene, dice, name.clone())).await {
-            Ok(Ok(client)) => client.work().await,
-            Ok(Err(fault)) => {
-                scene.judge(&fault, &format!("{name} at its login"), began, None);
+        match Client::enter(&scene, dice, name.clone()).await {
+            Ok(client) => client.work().await,
+            Err(fault) => {
+                scene.judge(&fault, &format!("{name} at its login"), began, &Landings::default());
                 sleep(Duration::from_millis(50)).await;
             }
-            Err(_) => scene.fail(format!("{name}: its login hangs")),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Client {
         conn.finish_login(password).await?;
         let mut own = Own::default();
         own.settings.insert("application_name", application.to_owned());
-        Ok(Self { scene: Arc::clone(scene), dice, conn, own, cancelled: None, name, tokens: 0 })
+        Ok(Self { scene: Arc::clone(scene), dice, conn, own, cancels: Landings::default(), name, tokens: 0 })
     }
 
     async fn work(mut self) {
@@ -80,10 +80,11 @@ impl Client {
             }
             let turn = turns::pick(&mut self.dice, self.scene.mode);
             let who = format!("{} in its turn {turn:?} after {} tokens", self.name, self.tokens);
-            match timeout(DEADLINE, Box::pin(turns::play(turn, &mut self))).await {
-                Ok(Ok(())) => self.scene.count(&format!("{turn:?}")),
-                Ok(Err(fault)) => return self.scene.judge(&fault, &who, good, self.cancelled),
-                Err(_) => return self.scene.fail(format!("{who}: hangs")),
+            let played = Box::pin(turns::play(turn, &mut self)).await;
+            self.scene.waited(std::mem::take(&mut self.conn.longest), &who);
+            match played {
+                Ok(()) => self.scene.count(&format!("{turn:?}")),
+                Err(fault) => return self.scene.judge(&fault, &who, good, &self.cancels),
             }
             good = Instant::now();
         }

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
+use crate::scene::DEADLINE;
 use crate::seed::Dice;
 use crate::support::raw::{self, Message};
 
@@ -20,6 +23,8 @@ pub(crate) enum Fault {
     Refused(Message),
     /// What came is not what was asked for. Never excused.
     Wrong(String),
+    /// Nothing came, or nothing was taken, for longer than anybody may wait. Never excused.
+    Hangs(&'static str),
 }
 
 impl Fault {
@@ -28,6 +33,7 @@ impl Fault {
             Self::Lost(why) => format!("lost: {why}"),
             Self::Refused(message) => format!("refused: {}", message.summary()),
             Self::Wrong(why) => format!("WRONG: {why}"),
+            Self::Hangs(what) => format!("HANGS: {what} for {DEADLINE:?}"),
         }
     }
 }
@@ -85,6 +91,8 @@ pub(crate) struct Conn {
     /// Process id and secret for cancels.
     pub(crate) key: (u32, Vec<u8>),
     pub(crate) parameters: HashMap<String, String>,
+    /// The longest time without a byte from the other side.
+    pub(crate) longest: Duration,
 }
 
 /// What the kernel keeps for a socket.
@@ -115,7 +123,13 @@ impl Conn {
         }
         let stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, unread: BytesMut::new(), key: (0, Vec::new()), parameters: HashMap::new() })
+        Ok(Self {
+            stream,
+            unread: BytesMut::new(),
+            key: (0, Vec::new()),
+            parameters: HashMap::new(),
+            longest: Duration::ZERO,
+        })
     }
 
     /// Answers what the server asks, up to the first ReadyForQuery.
@@ -139,14 +153,15 @@ impl Conn {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        Ok(self.stream.write_all(bytes).await?)
+        let written = timeout(DEADLINE, self.stream.write_all(bytes)).await;
+        Ok(written.map_err(|_| Fault::Hangs("nothing was taken"))??)
     }
 
     /// The next message that is no notice. A fatal error is a fault.
     pub(crate) async fn message(&mut self) -> Result<Message, Fault> {
         loop {
             let Some(message) = self.cut() else {
-                if self.stream.read_buf(&mut self.unread).await? == 0 {
+                if self.hear().await? == 0 {
                     return Err(Fault::Lost("closed".to_owned()));
                 }
                 continue;
@@ -160,6 +175,15 @@ impl Conn {
                 _ => return Ok(message),
             }
         }
+    }
+
+    /// More bytes; none where the other side has closed. Each wait has a deadline of its own: a reply may have to wait for its server, and
+    /// a long one trickles through buffers that are narrow.
+    async fn hear(&mut self) -> Result<usize, Fault> {
+        let began = Instant::now();
+        let read = timeout(DEADLINE, self.stream.read_buf(&mut self.unread)).await;
+        self.longest = self.longest.max(began.elapsed());
+        Ok(read.map_err(|_| Fault::Hangs("nothing came"))??)
     }
 
     /// Everything up to ReadyForQuery.
@@ -214,7 +238,7 @@ impl Conn {
 
     /// Ends with a reset instead of an orderly close.
     pub(crate) fn reset(self) {
-        SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).ok();
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).ok();
     }
 
     fn note(&mut self, message: &Message) {

@@ -41,9 +41,8 @@ pub(crate) async fn anywhere(mut client: Client) {
     let place = client.dice.below(9);
     // Someone who stays must not hold a server for ever: then only where a time-out ends it.
     let place = if death == Death::Silent { place % 3 } else { place };
-    let there = timeout(DEADLINE, go_to(place, &mut client)).await;
-    if there.is_err() {
-        return client.scene.fail(format!("{}: hangs on its way out, place {place}", client.name()));
+    if let Err(fault @ Fault::Hangs(_)) = go_to(place, &mut client).await {
+        return client.scene.fail(format!("{} on its way out, place {place}: {}", client.name(), fault.describe()));
     }
     sleep(Duration::from_millis(client.dice.size(100) as u64)).await;
     let who = format!("{} as {death:?} at place {place}", client.name());

@@ -21,8 +21,10 @@ mod cancels;
 mod client;
 mod conn;
 mod deaths;
+mod landing;
 mod late_cancel;
 mod ledger;
+mod picture;
 mod scene;
 #[path = "../fuzz/seed.rs"]
 #[allow(dead_code, reason = "shared with the tests on random input")]

@@ -15,7 +15,7 @@ use crate::support::cluster::conn_str;
 const BACKENDS: &str = "SELECT pid FROM pg_stat_activity WHERE usename IN ('app', 'trusted') ORDER BY pid";
 
 /// Longer than anything may come of the storm before, so that most of it is calm for everybody.
-const CALM: Duration = Duration::from_millis(5_500);
+const CALM: Duration = Duration::from_millis(3_000);
 
 /// Calm, then a storm, until the scene is over; the server is well when this ends.
 pub(crate) async fn rage(scene: Arc<Scene>) {
@@ -40,13 +40,14 @@ pub(crate) async fn rage(scene: Arc<Scene>) {
             sleep(Duration::from_millis(50)).await;
         }
         drop(storm);
-        println!("{:?} calm", scene.began.elapsed());
+        scene.tell("the server answers");
     }
 }
 
+/// What froze in the storm is cut before this begins to count.
 async fn calm(scene: &Scene, time: Duration) {
     let end = Instant::now() + time;
-    while Instant::now() < end && !scene.is_over() {
+    while !(scene.is_over() || Instant::now() >= end && scene.weather.was_calm_for(time)) {
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -58,14 +59,16 @@ async fn gust(scene: &Arc<Scene>, dice: &mut Dice) {
         1 | 2 => terminate(scene, &format!("{BACKENDS} OFFSET {} LIMIT 1", which % 4)).await,
         3 => {
             scene.count("cut");
-            scene.strait.cut(which);
+            let port = scene.strait.cut(which);
+            scene.tell(&format!("the connection from port {port:?} was cut"));
         }
         _ => {
             scene.count("frozen");
             let (frozen, time) = (Arc::clone(scene), Duration::from_millis(dice.below(3_000) as u64));
             tokio::spawn(async move {
                 let storm = frozen.weather.storm();
-                frozen.strait.freeze(which, time).await;
+                let port = frozen.strait.freeze(which, time).await;
+                frozen.tell(&format!("the connection from port {port:?} was frozen for {time:?}, and cut"));
                 drop(storm);
             });
         }
@@ -74,7 +77,9 @@ async fn gust(scene: &Arc<Scene>, dice: &mut Dice) {
 
 async fn terminate(scene: &Scene, backends: &str) {
     let ended = ask(scene, &format!("SELECT pg_terminate_backend(pid) FROM ({backends}) AS b")).await;
-    ended.unwrap_or_default().iter().for_each(|_| scene.count("terminated"));
+    let ended = ended.unwrap_or_default();
+    ended.iter().for_each(|_| scene.count("terminated"));
+    scene.tell(&format!("{} server processes were terminated", ended.len()));
 }
 
 /// Kills a server process outright: the server ends all others and recovers.
@@ -88,7 +93,7 @@ async fn crash(scene: &Scene, dice: &mut Dice) {
     }
     if kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).is_ok() {
         scene.count("crashed");
-        println!("{:?} a server process was killed", scene.began.elapsed());
+        scene.tell(&format!("server process {pid} was killed"));
         sleep(Duration::from_millis(100)).await;
     }
 }

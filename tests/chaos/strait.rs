@@ -49,18 +49,17 @@ impl Strait {
         strait
     }
 
-    /// Cuts one connection with a reset, wherever it is in a message.
-    pub(crate) fn cut(&self, which: usize) {
-        self.change(which, Tide::Cut);
+    /// Cuts one connection with a reset, wherever it is in a message. Its port as the server sees it, where there is one.
+    pub(crate) fn cut(&self, which: usize) -> Option<u16> {
+        self.change(which, Tide::Cut).map(|passage| passage.port)
     }
 
-    /// One connection falls silent for so long and is cut then.
-    pub(crate) async fn freeze(&self, which: usize, time: Duration) {
-        let passage = self.change(which, Tide::Frozen);
+    /// One connection falls silent for so long and is cut then. Its port as the server sees it, where there is one.
+    pub(crate) async fn freeze(&self, which: usize, time: Duration) -> Option<u16> {
+        let passage = self.change(which, Tide::Frozen)?;
         tokio::time::sleep(time).await;
-        if let Some(passage) = passage {
-            passage.tide.send_replace(Tide::Cut);
-        }
+        passage.tide.send_replace(Tide::Cut);
+        Some(passage.port)
     }
 
     /// Was that connection, by the port that the server sees, frozen or cut here? The server learns of it when it next reads or writes.

@@ -37,6 +37,13 @@ pub(crate) struct Own {
     pub(crate) prepared: HashMap<String, String>,
 }
 
+impl Own {
+    /// Has it what cannot be moved to another server?
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.temporary.is_some() || self.locks > 0
+    }
+}
+
 /// Comes and goes until the scene is over.
 pub(crate) async fn live(scene: Arc<Scene>, id: u64) {
     for life in 0.. {
@@ -63,12 +70,11 @@ impl Client {
     async fn enter(scene: &Arc<Scene>, mut dice: Dice, name: String) -> Result<Self, Fault> {
         let mut conn = Conn::open(scene.proxy.port, Buffers::any(&mut dice)).await?;
         let (user, password) = scene.mode.user();
-        let application = if scene.mode.keeps_state() { &*name } else { "chaos" };
-        let parameters = [("user", user), ("database", "app"), ("application_name", application)];
+        let parameters = [("user", user), ("database", "app"), ("application_name", &name)];
         conn.send(&startup(VERSION_3_0, &parameters)).await?;
         conn.finish_login(password).await?;
         let mut own = Own::default();
-        own.settings.insert("application_name", application.to_owned());
+        own.settings.insert("application_name", name.clone());
         Ok(Self { scene: Arc::clone(scene), dice, conn, own, cancels: Landings::default(), name, tokens: 0 })
     }
 
@@ -78,7 +84,7 @@ impl Client {
             if self.scene.is_over() {
                 break;
             }
-            let turn = turns::pick(&mut self.dice, self.scene.mode);
+            let turn = turns::pick(&mut self.dice);
             let who = format!("{} in its turn {turn:?} after {} tokens", self.name, self.tokens);
             let played = Box::pin(turns::play(turn, &mut self)).await;
             self.scene.waited(std::mem::take(&mut self.conn.longest), &who);

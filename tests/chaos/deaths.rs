@@ -37,7 +37,9 @@ pub(crate) async fn before_login(scene: &Arc<Scene>, dice: &mut Dice) {
 
 /// A client of whom nobody hears again, in the middle of something.
 pub(crate) async fn anywhere(mut client: Client) {
-    let death = *client.dice.one(&[Death::Close, Death::Close, Death::Reset, Death::Half, Death::Silent]);
+    // Whoever is pinned and stays keeps its server, as long as it likes.
+    let staying = if client.own.is_pinned() { Death::Reset } else { Death::Silent };
+    let death = *client.dice.one(&[Death::Close, Death::Close, Death::Reset, Death::Half, staying]);
     let place = client.dice.below(9);
     // Someone who stays must not hold a server for ever: then only where a time-out ends it.
     let place = if death == Death::Silent { place % 3 } else { place };

@@ -110,9 +110,9 @@ impl Mode {
         }
     }
 
-    /// Clients may set, prepare, lock and make what outlives a transaction.
-    pub(crate) fn keeps_state(self) -> bool {
-        true
+    /// May clients keep a server between their turns? Where there is one, all others would wait for a client that is pinned to it.
+    pub(crate) fn has_servers_to_spare(self) -> bool {
+        self != Self::Transaction(1)
     }
 
     /// The proxy's configuration, and the users beside it.

@@ -28,8 +28,7 @@ pub(super) async fn turn(client: &mut Client) -> Result<(), Fault> {
         None => drop(ended.is(&[&[&token]])?),
     }
     if inside {
-        // A cancel that is late may still hit this one; it rolls back all the same.
-        client.conn.query("ROLLBACK").await?;
+        roll_back(client).await?;
     }
     // Its own late cancels may hit what it does next, and nobody else's work.
     let next = client.token();
@@ -37,6 +36,17 @@ pub(super) async fn turn(client: &mut Client) -> Result<(), Fault> {
     match &reply.error {
         Some(error) if error.sqlstate() == "57014" => Ok(()),
         _ => reply.is(&[&[&next]]).map(drop),
+    }
+}
+
+/// Its own late cancels may hit the ROLLBACK, which leaves the transaction as it is.
+async fn roll_back(client: &mut Client) -> Result<(), Fault> {
+    loop {
+        let reply = client.conn.query("ROLLBACK").await?;
+        match &reply.error {
+            Some(error) if error.sqlstate() == "57014" && reply.status == b'E' => {}
+            _ => return reply.good().map(drop),
+        }
     }
 }
 

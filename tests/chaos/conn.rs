@@ -110,16 +110,30 @@ impl Buffers {
     }
 }
 
+/// What AuthenticationCleartextPassword asks for.
+pub(crate) const CLEARTEXT: [u8; 4] = [0, 0, 0, 3];
+
 /// Size of the kernel's buffers of a narrow socket.
-pub(crate) const NARROW: u32 = 4096;
+const NARROW: u32 = 4096;
+
+/// The largest segment to and from it. The loopback's are 64 KiB: where the window that such a buffer leaves open is less than a segment,
+/// the kernel sends no more than what its probes of the window carry, some hundred bytes in longer and longer pauses, and a reply of a
+/// megabyte takes minutes, whatever stands between both sides.
+const SEGMENT: u32 = 512;
+
+/// Gives a socket that is not connected yet the smallest buffers that there are.
+pub(crate) fn narrow(socket: &TcpSocket) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_mss(SEGMENT)?;
+    socket.set_recv_buffer_size(NARROW)?;
+    socket.set_send_buffer_size(NARROW)
+}
 
 impl Conn {
     /// Connects and says nothing.
     pub(crate) async fn open(port: u16, buffers: Buffers) -> Result<Self, Fault> {
         let socket = TcpSocket::new_v4()?;
         if buffers == Buffers::Narrow {
-            socket.set_recv_buffer_size(NARROW)?;
-            socket.set_send_buffer_size(NARROW)?;
+            narrow(&socket)?;
         }
         let stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
         stream.set_nodelay(true)?;
@@ -137,7 +151,7 @@ impl Conn {
         loop {
             let message = self.message().await?;
             match message.code {
-                b'R' if message.body == [0, 0, 0, 3] => {
+                b'R' if message.body == CLEARTEXT => {
                     self.send(&raw::frame(b'p', &raw::cstring(password))).await?;
                 }
                 b'R' if message.body != [0; 4] => return Err(Fault::Wrong(format!("asked for {:?}", message.body))),

@@ -152,11 +152,7 @@ impl Scene {
         }
         self.silent.lock().unwrap().clear();
         println!("{} writes, {:?}", self.ledger.len(), self.tally.lock().unwrap());
-        println!(
-            "excused up to {:?} after a storm; the longest wait: {:?}",
-            self.weather.latest(),
-            self.longest.lock().unwrap()
-        );
+        println!("the longest wait: {:?}", self.longest.lock().unwrap());
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -193,19 +189,21 @@ impl Scene {
 
     /// Is that fault of a client, who had no trouble until `since` and asked for these cancels, excused?
     pub(crate) fn judge(&self, fault: &Fault, who: &str, since: Instant, cancels: &Landings) {
-        let excused = match fault {
-            Fault::Wrong(_) | Fault::Hangs(_) => false,
+        let calm = match fault {
+            Fault::Wrong(_) | Fault::Hangs(_) => None,
             // A cancel is never excused by the weather: it is the client's own or somebody else's.
             Fault::Refused(error) if error.sqlstate() == "57014" => {
-                cancels.may_hit_since(since) || (cancels.may_hit_late() && self.weather.was_rough_since(since))
+                let late = self.weather.calm_before(since).filter(|_| cancels.may_hit_late());
+                if cancels.may_hit_since(since) { Some(Duration::ZERO) } else { late }
             }
-            Fault::Refused(_) | Fault::Lost(_) => self.weather.was_rough_since(since),
+            Fault::Refused(_) | Fault::Lost(_) => self.weather.calm_before(since),
         };
-        if excused {
-            self.count(&format!("excused: {}", fault.describe().chars().take(60).collect::<String>()));
-        } else {
-            self.fail(format!("{who}: {}", fault.describe()));
+        let what = fault.describe();
+        let Some(calm) = calm else { return self.fail(format!("{who}: {what}")) };
+        if !calm.is_zero() {
+            self.tell(&format!("excused, though it began {calm:?} after the storm: {who}: {what}"));
         }
+        self.count(&format!("excused: {}", what.chars().take(60).collect::<String>()));
     }
 
     /// Keeps a connection that says nothing any more.

@@ -13,7 +13,6 @@ pub(crate) struct Weather(Mutex<Sky>);
 struct Sky {
     storms: usize,
     cleared: Option<Instant>,
-    latest: Duration,
 }
 
 /// A storm lasts until this is dropped.
@@ -32,23 +31,15 @@ impl Weather {
         sky.storms == 0 && sky.cleared.is_none_or(|cleared| cleared.elapsed() >= time)
     }
 
-    /// Was there a storm at any moment since then, or little before?
-    pub(crate) fn was_rough_since(&self, then: Instant) -> bool {
-        let mut sky = self.0.lock().unwrap();
+    /// How long it had been calm at that moment, where something may still come of the storm before; nothing at all where there was one
+    /// since. `None`: whoever has trouble since then has no excuse.
+    pub(crate) fn calm_before(&self, then: Instant) -> Option<Duration> {
+        let sky = self.0.lock().unwrap();
         if sky.storms > 0 {
-            return true;
+            return Some(Duration::ZERO);
         }
-        let Some(late) = sky.cleared.map(|cleared| then.saturating_duration_since(cleared)) else { return false };
-        if late > AFTERMATH {
-            return false;
-        }
-        sky.latest = sky.latest.max(late);
-        true
-    }
-
-    /// The longest time from the end of a storm to the beginning of what failed, and was excused.
-    pub(crate) fn latest(&self) -> Duration {
-        self.0.lock().unwrap().latest
+        let calm = then.saturating_duration_since(sky.cleared?);
+        (calm <= AFTERMATH).then_some(calm)
     }
 }
 

@@ -34,8 +34,12 @@ impl Few {
     }
 
     pub(crate) async fn client(&self) -> Result<Conn, Fault> {
+        self.client_with(Buffers::Usual).await
+    }
+
+    async fn client_with(&self, buffers: Buffers) -> Result<Conn, Fault> {
         let (user, password) = self.mode.user();
-        let mut conn = Conn::open(self.proxy.port, Buffers::Usual).await?;
+        let mut conn = Conn::open(self.proxy.port, buffers).await?;
         conn.send(&startup(VERSION_3_0, &[("user", user), ("database", "app")])).await?;
         conn.finish_login(password).await?;
         Ok(conn)
@@ -82,6 +86,34 @@ async fn a_hundred_cancels_at_once_hit_one_client_of_a_pool_of_one() -> Result<(
     }
     busy.query("SELECT 'still here'").await?.is(&[&["still here"]])?;
     drop((busy, others));
+    few.finish(&cluster);
+    Ok(())
+}
+
+/// The key of a client that left is known until its last words are read or given up; its server may be somebody else's by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_of_a_client_that_left_leads_to_no_server_that_was_given_back() -> Result<(), Fault> {
+    let cluster = Cluster::start(&[]);
+    let few = Few::new(cluster.port, 1);
+    let mut next = few.client().await?;
+    for turn in 0.. {
+        let mut leaver = few.client_with(Buffers::Narrow).await?;
+        // More than all buffers on the way to it hold: it has the server now, and reads neither this nor its last words.
+        leaver.send(&raw::query("SELECT repeat('x', 1000) FROM generate_series(1, 8000)")).await?;
+        leaver.message().await?;
+        let name = format!("next{turn}");
+        next.send(&raw::query(&format!("SELECT '{name}' FROM pg_sleep(1)"))).await?;
+        leaver.half_close().await;
+        sleeps(&cluster, &name).await;
+        cancel_at(few.port(), leaver.key.clone()).await;
+        let known = few.proxy.console("SHOW CLIENTS").unwrap().len() == 2;
+        next.reply().await?.is(&[&[&name]])?;
+        if known {
+            break;
+        }
+        assert!(turn < 20, "its last words were given up each time before the cancel came");
+    }
+    drop(next);
     few.finish(&cluster);
     Ok(())
 }

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::conn::{Buffers, Conn, Fault};
 use crate::deaths;
+use crate::landing::Landings;
 use crate::scene::{DEADLINE, Scene};
 use crate::seed::Dice;
 use crate::support::raw::{VERSION_3_0, startup, terminate};
@@ -19,8 +20,8 @@ pub(crate) struct Client {
     pub(crate) dice: Dice,
     pub(crate) conn: Conn,
     pub(crate) own: Own,
-    /// When it last asked for a cancel.
-    pub(crate) cancelled: Option<Instant>,
+    /// The cancels that it asked for.
+    pub(crate) cancels: Landings,
     name: String,
     tokens: u64,
 }
@@ -36,6 +37,13 @@ pub(crate) struct Own {
     pub(crate) prepared: HashMap<String, String>,
 }
 
+impl Own {
+    /// Has it what cannot be moved to another server?
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.temporary.is_some() || self.locks > 0
+    }
+}
+
 /// Comes and goes until the scene is over.
 pub(crate) async fn live(scene: Arc<Scene>, id: u64) {
     for life in 0.. {
@@ -48,13 +56,12 @@ pub(crate) async fn live(scene: Arc<Scene>, id: u64) {
             continue;
         }
         let (began, name) = (Instant::now(), format!("c{id}x{life}"));
-        match timeout(DEADLINE, Client::enter(&scene, dice, name.clone())).await {
-            Ok(Ok(client)) => client.work().await,
-            Ok(Err(fault)) => {
-                scene.judge(&fault, &format!("{name} at its login"), began, None);
+        match Client::enter(&scene, dice, name.clone()).await {
+            Ok(client) => client.work().await,
+            Err(fault) => {
+                scene.judge(&fault, &format!("{name} at its login"), began, &Landings::default());
                 sleep(Duration::from_millis(50)).await;
             }
-            Err(_) => scene.fail(format!("{name}: its login hangs")),
         }
     }
 }
@@ -63,29 +70,29 @@ impl Client {
     async fn enter(scene: &Arc<Scene>, mut dice: Dice, name: String) -> Result<Self, Fault> {
         let mut conn = Conn::open(scene.proxy.port, Buffers::any(&mut dice)).await?;
         let (user, password) = scene.mode.user();
-        let application = if scene.mode.keeps_state() { &*name } else { "chaos" };
-        let parameters = [("user", user), ("database", "app"), ("application_name", application)];
+        let parameters = [("user", user), ("database", "app"), ("application_name", &name)];
         conn.send(&startup(VERSION_3_0, &parameters)).await?;
         conn.finish_login(password).await?;
         let mut own = Own::default();
-        own.settings.insert("application_name", application.to_owned());
-        Ok(Self { scene: Arc::clone(scene), dice, conn, own, cancelled: None, name, tokens: 0 })
+        own.settings.insert("application_name", name.clone());
+        Ok(Self { scene: Arc::clone(scene), dice, conn, own, cancels: Landings::default(), name, tokens: 0 })
     }
 
     async fn work(mut self) {
-        let mut good = Instant::now();
+        let mut good = self.conn.sent;
         for _ in 0..=self.dice.below(40) {
             if self.scene.is_over() {
                 break;
             }
-            let turn = turns::pick(&mut self.dice, self.scene.mode);
+            let turn = turns::pick(&mut self.dice);
             let who = format!("{} in its turn {turn:?} after {} tokens", self.name, self.tokens);
-            match timeout(DEADLINE, Box::pin(turns::play(turn, &mut self))).await {
-                Ok(Ok(())) => self.scene.count(&format!("{turn:?}")),
-                Ok(Err(fault)) => return self.scene.judge(&fault, &who, good, self.cancelled),
-                Err(_) => return self.scene.fail(format!("{who}: hangs")),
+            let played = Box::pin(turns::play(turn, &mut self)).await;
+            self.scene.waited(std::mem::take(&mut self.conn.longest), &who);
+            match played {
+                Ok(()) => self.scene.count(&format!("{turn:?}")),
+                Err(fault) => return self.scene.judge(&fault, &who, good, &self.cancels),
             }
-            good = Instant::now();
+            good = self.conn.sent;
         }
         self.leave().await;
     }

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
+use crate::scene::DEADLINE;
 use crate::seed::Dice;
 use crate::support::raw::{self, Message};
 
@@ -20,6 +23,8 @@ pub(crate) enum Fault {
     Refused(Message),
     /// What came is not what was asked for. Never excused.
     Wrong(String),
+    /// Nothing came, or nothing was taken, for longer than anybody may wait. Never excused.
+    Hangs(&'static str),
 }
 
 impl Fault {
@@ -28,6 +33,7 @@ impl Fault {
             Self::Lost(why) => format!("lost: {why}"),
             Self::Refused(message) => format!("refused: {}", message.summary()),
             Self::Wrong(why) => format!("WRONG: {why}"),
+            Self::Hangs(what) => format!("HANGS: {what} for {DEADLINE:?}"),
         }
     }
 }
@@ -85,6 +91,10 @@ pub(crate) struct Conn {
     /// Process id and secret for cancels.
     pub(crate) key: (u32, Vec<u8>),
     pub(crate) parameters: HashMap<String, String>,
+    /// When it last sent something. An answer proves that its server lived then; it may have died before its answer was read.
+    pub(crate) sent: Instant,
+    /// The longest time without a byte from the other side.
+    pub(crate) longest: Duration,
 }
 
 /// What the kernel keeps for a socket.
@@ -102,20 +112,41 @@ impl Buffers {
     }
 }
 
+/// What AuthenticationCleartextPassword asks for.
+pub(crate) const CLEARTEXT: [u8; 4] = [0, 0, 0, 3];
+
 /// Size of the kernel's buffers of a narrow socket.
-pub(crate) const NARROW: u32 = 4096;
+const NARROW: u32 = 4096;
+
+/// The largest segment to and from it. The loopback's are 64 KiB: where the window that such a buffer leaves open is less than a segment,
+/// the kernel sends no more than what its probes of the window carry, some hundred bytes in longer and longer pauses, and a reply of a
+/// megabyte takes minutes, whatever stands between both sides.
+const SEGMENT: u32 = 512;
+
+/// Gives a socket that is not connected yet the smallest buffers that there are.
+pub(crate) fn narrow(socket: &TcpSocket) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_mss(SEGMENT)?;
+    socket.set_recv_buffer_size(NARROW)?;
+    socket.set_send_buffer_size(NARROW)
+}
 
 impl Conn {
     /// Connects and says nothing.
     pub(crate) async fn open(port: u16, buffers: Buffers) -> Result<Self, Fault> {
         let socket = TcpSocket::new_v4()?;
         if buffers == Buffers::Narrow {
-            socket.set_recv_buffer_size(NARROW)?;
-            socket.set_send_buffer_size(NARROW)?;
+            narrow(&socket)?;
         }
         let stream = socket.connect(([127, 0, 0, 1], port).into()).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, unread: BytesMut::new(), key: (0, Vec::new()), parameters: HashMap::new() })
+        Ok(Self {
+            stream,
+            unread: BytesMut::new(),
+            key: (0, Vec::new()),
+            parameters: HashMap::new(),
+            sent: Instant::now(),
+            longest: Duration::ZERO,
+        })
     }
 
     /// Answers what the server asks, up to the first ReadyForQuery.
@@ -123,7 +154,7 @@ impl Conn {
         loop {
             let message = self.message().await?;
             match message.code {
-                b'R' if message.body == [0, 0, 0, 3] => {
+                b'R' if message.body == CLEARTEXT => {
                     self.send(&raw::frame(b'p', &raw::cstring(password))).await?;
                 }
                 b'R' if message.body != [0; 4] => return Err(Fault::Wrong(format!("asked for {:?}", message.body))),
@@ -139,14 +170,16 @@ impl Conn {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        Ok(self.stream.write_all(bytes).await?)
+        self.sent = Instant::now();
+        let written = timeout(DEADLINE, self.stream.write_all(bytes)).await;
+        Ok(written.map_err(|_| Fault::Hangs("nothing was taken"))??)
     }
 
     /// The next message that is no notice. A fatal error is a fault.
     pub(crate) async fn message(&mut self) -> Result<Message, Fault> {
         loop {
             let Some(message) = self.cut() else {
-                if self.stream.read_buf(&mut self.unread).await? == 0 {
+                if self.hear().await? == 0 {
                     return Err(Fault::Lost("closed".to_owned()));
                 }
                 continue;
@@ -160,6 +193,15 @@ impl Conn {
                 _ => return Ok(message),
             }
         }
+    }
+
+    /// More bytes; none where the other side has closed. Each wait has a deadline of its own: a reply may have to wait for its server, and
+    /// a long one trickles through buffers that are narrow.
+    async fn hear(&mut self) -> Result<usize, Fault> {
+        let began = Instant::now();
+        let read = timeout(DEADLINE, self.stream.read_buf(&mut self.unread)).await;
+        self.longest = self.longest.max(began.elapsed());
+        Ok(read.map_err(|_| Fault::Hangs("nothing came"))??)
     }
 
     /// Everything up to ReadyForQuery.
@@ -214,7 +256,7 @@ impl Conn {
 
     /// Ends with a reset instead of an orderly close.
     pub(crate) fn reset(self) {
-        SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).ok();
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).ok();
     }
 
     fn note(&mut self, message: &Message) {

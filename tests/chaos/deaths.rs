@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::client::Client;
-use crate::conn::{Buffers, Conn, Fault};
+use crate::conn::{Buffers, CLEARTEXT, Conn, Fault};
 use crate::ledger::Fate;
 use crate::scene::{DEADLINE, Scene};
 use crate::seed::Dice;
@@ -28,22 +28,37 @@ pub(crate) async fn before_login(scene: &Arc<Scene>, dice: &mut Dice) {
     let Ok(mut conn) = Conn::open(scene.proxy.port, Buffers::any(dice)).await else { return };
     let parameters = [("user", scene.mode.user().0), ("database", "app")];
     let packet = if dice.once_in(4) { raw::ssl_request() } else { raw::startup(VERSION_3_0, &parameters) };
-    let end = dice.below(packet.len() + 1);
-    conn.send(&packet[..end]).await.ok();
+    if dice.once_in(3) {
+        conn.send(&raw::startup(VERSION_3_0, &parameters)).await.ok();
+        half_a_password(&mut conn, dice).await.ok();
+    } else {
+        conn.send(&packet[..dice.below(packet.len() + 1)]).await.ok();
+    }
     sleep(Duration::from_millis(dice.size(50) as u64)).await;
     let death = *dice.one(&[Death::Close, Death::Reset, Death::Half, Death::Silent]);
     end_with(scene, conn, death, "before its login").await;
 }
 
-/// A client of whom nobody hears again, in the middle of something.
+/// Where it is asked for one.
+async fn half_a_password(conn: &mut Conn, dice: &mut Dice) -> Result<(), Fault> {
+    if conn.message().await?.body == CLEARTEXT {
+        let password = raw::frame(b'p', &raw::cstring("never sent in full"));
+        conn.send(&password[..dice.below(password.len())]).await?;
+    }
+    Ok(())
+}
+
+/// A client of whom nobody hears again, in the middle of something. A process that is killed is the same to its peer: the system closes
+/// its sockets, with a reset where something was unread.
 pub(crate) async fn anywhere(mut client: Client) {
-    let death = *client.dice.one(&[Death::Close, Death::Close, Death::Reset, Death::Half, Death::Silent]);
-    let place = client.dice.below(9);
+    // Whoever is pinned and stays keeps its server, as long as it likes.
+    let staying = if client.own.is_pinned() { Death::Reset } else { Death::Silent };
+    let death = *client.dice.one(&[Death::Close, Death::Close, Death::Reset, Death::Half, staying]);
+    let place = client.dice.below(11);
     // Someone who stays must not hold a server for ever: then only where a time-out ends it.
     let place = if death == Death::Silent { place % 3 } else { place };
-    let there = timeout(DEADLINE, go_to(place, &mut client)).await;
-    if there.is_err() {
-        return client.scene.fail(format!("{}: hangs on its way out, place {place}", client.name()));
+    if let Err(fault @ Fault::Hangs(_)) = go_to(place, &mut client).await {
+        return client.scene.fail(format!("{} on its way out, place {place}: {}", client.name(), fault.describe()));
     }
     sleep(Duration::from_millis(client.dice.size(100) as u64)).await;
     let who = format!("{} as {death:?} at place {place}", client.name());
@@ -81,10 +96,18 @@ async fn go_to(place: usize, client: &mut Client) -> Result<(), Fault> {
             let write = raw::run(&format!("INSERT INTO public.kept VALUES ('{token}')"));
             client.conn.send(&[write, raw::flush()].concat()).await
         }
-        _ => {
+        8 => {
             client.conn.send(&raw::query("BEGIN; SELECT pg_sleep(60)")).await?;
             cancel(&client.scene, client.conn.key.clone()).await;
             Ok(())
+        }
+        // Where servers are shared, this one is asked what was left there when its client is gone.
+        9 => {
+            client.conn.send(&raw::query(&format!("SET app.owner = '{token}'; CREATE TEMP TABLE left_behind ()"))).await
+        }
+        _ => {
+            client.conn.send(&raw::query("COPY (SELECT generate_series(1, 100000)) TO STDOUT")).await?;
+            client.conn.message().await.map(drop)
         }
     }
 }

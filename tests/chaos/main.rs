@@ -3,6 +3,10 @@
 //! Clients with scripts of their own choice work, and leave in the middle of anything; every reply has to carry the token of the client
 //! that asked. Between calm times server processes are ended or killed, and connections are frozen or cut. At the end nothing may be held.
 //!
+//! Server processes are killed outright in [`storm`], connections to them frozen and cut in [`strait`]; clients die at any byte of their login
+//! and at any phase of their work in [`deaths`], some only fall silent; sockets with buffers of 4 KiB are in [`conn`] and [`strait`], slow
+//! readers in [`turns`], cancels there and, a hundred at once, in [`cancels`].
+//!
 //! `FLOODWALL_CHAOS_SECONDS` is how long all of it takes (30 by default), `FLOODWALL_CHAOS_SEED` where its choices come from, and
 //! `FLOODWALL_CHAOS_CLIENTS` how many there are at a time. A failure names its seed; what the clients do is the same with the same seed,
 //! when they do it is not.
@@ -21,8 +25,10 @@ mod cancels;
 mod client;
 mod conn;
 mod deaths;
+mod landing;
 mod late_cancel;
 mod ledger;
+mod picture;
 mod scene;
 #[path = "../fuzz/seed.rs"]
 #[allow(dead_code, reason = "shared with the tests on random input")]

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use crate::after;
 use crate::client::live;
 use crate::conn::{Conn, Fault};
+use crate::landing::Landings;
 use crate::ledger::Ledger;
+use crate::picture;
 use crate::storm;
 use crate::strait::Strait;
 use crate::support::cluster::{Cluster, password};
@@ -31,9 +33,6 @@ pub(crate) enum Mode {
 /// A client that waits longer than this for anything hangs. Far beyond every time-out of the proxy.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A cancel may come this late, at the client's own next statements.
-const CANCEL_LATE: Duration = Duration::from_secs(3);
-
 /// Clients that say nothing any more and stay.
 const SILENT_MOST: usize = 6;
 
@@ -50,6 +49,8 @@ pub(crate) struct Scene {
     silent: Mutex<VecDeque<Conn>>,
     failures: Mutex<Vec<String>>,
     tally: Mutex<BTreeMap<String, usize>>,
+    /// The longest time that anybody waited for a byte, and who.
+    longest: Mutex<(Duration, String)>,
     over: AtomicBool,
     _folder: Scratch,
 }
@@ -82,6 +83,7 @@ pub(crate) fn run(mode: Mode) {
         silent: Mutex::default(),
         failures: Mutex::default(),
         tally: Mutex::default(),
+        longest: Mutex::default(),
         over: AtomicBool::new(false),
         _folder: folder,
     });
@@ -108,9 +110,9 @@ impl Mode {
         }
     }
 
-    /// Clients may set, prepare, lock and make what outlives a transaction.
-    pub(crate) fn keeps_state(self) -> bool {
-        true
+    /// May clients keep a server between their turns? Where there is one, all others would wait for a client that is pinned to it.
+    pub(crate) fn has_servers_to_spare(self) -> bool {
+        self != Self::Transaction(1)
     }
 
     /// The proxy's configuration, and the users beside it.
@@ -150,6 +152,7 @@ impl Scene {
         }
         self.silent.lock().unwrap().clear();
         println!("{} writes, {:?}", self.ledger.len(), self.tally.lock().unwrap());
+        println!("the longest wait: {:?}", self.longest.lock().unwrap());
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -160,27 +163,47 @@ impl Scene {
         *self.tally.lock().unwrap().entry(what.to_owned()).or_default() += 1;
     }
 
-    /// Ends the scene.
-    pub(crate) fn fail(&self, why: String) {
-        self.over.store(true, Ordering::Relaxed);
-        self.failures.lock().unwrap().push(format!("{:?} {why}", self.began.elapsed()));
+    /// What befalls the servers, as it comes.
+    pub(crate) fn tell(&self, what: &str) {
+        println!("{:?} {what}", self.began.elapsed());
     }
 
-    /// Is that fault of a client, who had no trouble until `since` and last asked for a cancel at `cancelled`, excused?
-    pub(crate) fn judge(&self, fault: &Fault, who: &str, since: Instant, cancelled: Option<Instant>) {
-        let excused = match fault {
-            Fault::Wrong(_) => false,
+    pub(crate) fn waited(&self, time: Duration, who: &str) {
+        let mut longest = self.longest.lock().unwrap();
+        if longest.0 < time {
+            *longest = (time, who.to_owned());
+        }
+    }
+
+    /// Ends the scene. The first failure is shown as it was at its moment.
+    pub(crate) fn fail(&self, why: String) {
+        self.over.store(true, Ordering::Relaxed);
+        self.tell(&why);
+        let mut failures = self.failures.lock().unwrap();
+        failures.push(format!("{:?} {why}", self.began.elapsed()));
+        if failures.len() == 1 {
+            drop(failures);
+            println!("{}", picture::taken(self));
+        }
+    }
+
+    /// Is that fault of a client, who had no trouble until `since` and asked for these cancels, excused?
+    pub(crate) fn judge(&self, fault: &Fault, who: &str, since: Instant, cancels: &Landings) {
+        let calm = match fault {
+            Fault::Wrong(_) | Fault::Hangs(_) => None,
             // A cancel is never excused by the weather: it is the client's own or somebody else's.
             Fault::Refused(error) if error.sqlstate() == "57014" => {
-                cancelled.is_some_and(|then| then.elapsed() < CANCEL_LATE)
+                let late = self.weather.calm_before(since).filter(|_| cancels.may_hit_late());
+                if cancels.may_hit_since(since) { Some(Duration::ZERO) } else { late }
             }
-            Fault::Refused(_) | Fault::Lost(_) => self.weather.was_rough_since(since),
+            Fault::Refused(_) | Fault::Lost(_) => self.weather.calm_before(since),
         };
-        if excused {
-            self.count(&format!("excused: {}", fault.describe().chars().take(60).collect::<String>()));
-        } else {
-            self.fail(format!("{who}: {}", fault.describe()));
+        let what = fault.describe();
+        let Some(calm) = calm else { return self.fail(format!("{who}: {what}")) };
+        if !calm.is_zero() {
+            self.tell(&format!("excused, though it began {calm:?} after the storm: {who}: {what}"));
         }
+        self.count(&format!("excused: {}", what.chars().take(60).collect::<String>()));
     }
 
     /// Keeps a connection that says nothing any more.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::time::sleep;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::scene::Scene;
@@ -14,8 +15,11 @@ use crate::support::cluster::conn_str;
 /// Server processes of the clients; the monitor's and the test's own are others.
 const BACKENDS: &str = "SELECT pid FROM pg_stat_activity WHERE usename IN ('app', 'trusted') ORDER BY pid";
 
+/// How long a server may take to see that one of its processes was killed.
+const NOTICED: Duration = Duration::from_secs(20);
+
 /// Longer than anything may come of the storm before, so that most of it is calm for everybody.
-const CALM: Duration = Duration::from_millis(5_500);
+const CALM: Duration = Duration::from_millis(3_000);
 
 /// Calm, then a storm, until the scene is over; the server is well when this ends.
 pub(crate) async fn rage(scene: Arc<Scene>) {
@@ -40,13 +44,14 @@ pub(crate) async fn rage(scene: Arc<Scene>) {
             sleep(Duration::from_millis(50)).await;
         }
         drop(storm);
-        println!("{:?} calm", scene.began.elapsed());
+        scene.tell("the server answers");
     }
 }
 
+/// What froze in the storm is cut before this begins to count.
 async fn calm(scene: &Scene, time: Duration) {
     let end = Instant::now() + time;
-    while Instant::now() < end && !scene.is_over() {
+    while !(scene.is_over() || Instant::now() >= end && scene.weather.was_calm_for(time)) {
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -58,26 +63,32 @@ async fn gust(scene: &Arc<Scene>, dice: &mut Dice) {
         1 | 2 => terminate(scene, &format!("{BACKENDS} OFFSET {} LIMIT 1", which % 4)).await,
         3 => {
             scene.count("cut");
-            scene.strait.cut(which);
+            let port = scene.strait.cut(which);
+            scene.tell(&format!("the connection from port {port:?} was cut"));
         }
         _ => {
             scene.count("frozen");
             let (frozen, time) = (Arc::clone(scene), Duration::from_millis(dice.below(3_000) as u64));
             tokio::spawn(async move {
                 let storm = frozen.weather.storm();
-                frozen.strait.freeze(which, time).await;
+                let port = frozen.strait.freeze(which, time).await;
+                frozen.tell(&format!("the connection from port {port:?} was frozen for {time:?}, and cut"));
                 drop(storm);
             });
         }
     }
 }
 
+/// Ends processes, and waits until they have ended: they would take the calm after the storm for it.
 async fn terminate(scene: &Scene, backends: &str) {
-    let ended = ask(scene, &format!("SELECT pg_terminate_backend(pid) FROM ({backends}) AS b")).await;
-    ended.unwrap_or_default().iter().for_each(|_| scene.count("terminated"));
+    let ended = ask(scene, &format!("SELECT pg_terminate_backend(pid, 5000) FROM ({backends}) AS b")).await;
+    let ended = ended.unwrap_or_default();
+    ended.iter().for_each(|_| scene.count("terminated"));
+    scene.tell(&format!("{} server processes were terminated", ended.len()));
 }
 
-/// Kills a server process outright: the server ends all others and recovers.
+/// Kills a server process outright: the server ends all others and recovers. It has begun to when this ends; until it has noticed the
+/// death, it answers as if nothing had been.
 async fn crash(scene: &Scene, dice: &mut Dice) {
     let backends = ask(scene, BACKENDS).await.unwrap_or_default();
     let Some(pid) = backends.get(dice.below(backends.len())).and_then(|pid| pid.parse().ok()) else { return };
@@ -86,11 +97,24 @@ async fn crash(scene: &Scene, dice: &mut Dice) {
     if !status.contains(&format!("\nPPid:\t{}\n", scene.cluster.pid())) {
         return;
     }
+    let Some(witness) = witness(scene).await else { return };
     if kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).is_ok() {
         scene.count("crashed");
-        println!("{:?} a server process was killed", scene.began.elapsed());
-        sleep(Duration::from_millis(100)).await;
+        scene.tell(&format!("server process {pid} was killed"));
+        if timeout(NOTICED, witness).await.is_err() {
+            scene.fail("the server has not noticed that a process of it was killed".to_owned());
+        }
     }
+}
+
+/// A connection to the server itself, which ends with all others.
+async fn witness(scene: &Scene) -> Option<JoinHandle<()>> {
+    let (client, connection) =
+        tokio_postgres::connect(&conn_str(scene.cluster.port, "postgres", "app"), NoTls).await.ok()?;
+    Some(tokio::spawn(async move {
+        connection.await.ok();
+        drop(client);
+    }))
 }
 
 /// The first column of what the server itself answers, if it does.

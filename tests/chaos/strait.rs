@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-use crate::conn::NARROW;
+use crate::conn::narrow;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tide {
@@ -40,7 +40,7 @@ impl Strait {
     pub(crate) async fn open(port: u16) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         // Sockets that are accepted have the buffers of the one that listens.
-        narrow(&socket);
+        narrow(&socket).unwrap();
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let listener = socket.listen(1024).unwrap();
         let strait =
@@ -49,18 +49,17 @@ impl Strait {
         strait
     }
 
-    /// Cuts one connection with a reset, wherever it is in a message.
-    pub(crate) fn cut(&self, which: usize) {
-        self.change(which, Tide::Cut);
+    /// Cuts one connection with a reset, wherever it is in a message. Its port as the server sees it, where there is one.
+    pub(crate) fn cut(&self, which: usize) -> Option<u16> {
+        self.change(which, Tide::Cut).map(|passage| passage.port)
     }
 
-    /// One connection falls silent for so long and is cut then.
-    pub(crate) async fn freeze(&self, which: usize, time: Duration) {
-        let passage = self.change(which, Tide::Frozen);
+    /// One connection falls silent for so long and is cut then. Its port as the server sees it, where there is one.
+    pub(crate) async fn freeze(&self, which: usize, time: Duration) -> Option<u16> {
+        let passage = self.change(which, Tide::Frozen)?;
         tokio::time::sleep(time).await;
-        if let Some(passage) = passage {
-            passage.tide.send_replace(Tide::Cut);
-        }
+        passage.tide.send_replace(Tide::Cut);
+        Some(passage.port)
     }
 
     /// Was that connection, by the port that the server sees, frozen or cut here? The server learns of it when it next reads or writes.
@@ -85,7 +84,7 @@ impl Strait {
 
     async fn pass(self, near: TcpStream, server: SocketAddr) {
         let socket = TcpSocket::new_v4().unwrap();
-        narrow(&socket);
+        narrow(&socket).unwrap();
         let Ok(far) = socket.connect(server).await else { return };
         near.set_nodelay(true).ok();
         far.set_nodelay(true).ok();
@@ -132,9 +131,4 @@ async fn one(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, piece: &mut [u8]
         Ok(0) | Err(_) => false,
         Ok(n) => to.write_all(&piece[..n]).await.is_ok(),
     }
-}
-
-fn narrow(socket: &TcpSocket) {
-    socket.set_recv_buffer_size(NARROW).unwrap();
-    socket.set_send_buffer_size(NARROW).unwrap();
 }

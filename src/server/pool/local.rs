@@ -137,11 +137,11 @@ impl<M: Make> Pool<M> {
 
     /// Another worker has a waiter and asks for an idle server.
     pub(super) fn asked(&self, worker: usize) {
-        let mut inner = self.inner.borrow_mut();
-        let idle = inner.idle.pop();
-        self.publish_idle(&inner);
-        drop(inner);
-        if !idle.is_some_and(|idle| self.send(worker, idle.server, Cause::Asked)) {
+        // Whoever gets it looks at it no more: what broke while it was idle is not even known over there.
+        let idle = self.take();
+        // The asker has counted one as taken, and where there was none that count was wrong.
+        self.publish_idle(&self.inner.borrow());
+        if !idle.is_some_and(|server| self.send(worker, server, Cause::Asked)) {
             self.shared.register.send(worker, Note::Sorry(self.shared.key.clone()));
         }
     }

@@ -382,6 +382,21 @@ fn an_idle_server_of_another_worker_comes_before_a_new_one() {
 }
 
 #[test]
+fn a_server_that_broke_while_idle_is_not_sent_to_another_worker() {
+    run(async {
+        let house = House::new(LIMITS, 2);
+        let mut here = house.lease(0);
+        assert_eq!(take(&mut here).await, Ok(1));
+        here.give();
+        house.maker.0.broken.set(true);
+        let mut there = house.lease(1);
+        assert_eq!(take(&mut there).await, Ok(2));
+        there.give();
+        assert_eq!(house.counts(), [0, 0, 1, 0]);
+    });
+}
+
+#[test]
 fn idle_servers_are_closed_in_time_down_to_the_least() {
     run(async {
         let house = House::new(Limits { min: 2, ..LIMITS }, 1);

@@ -17,13 +17,7 @@ pub(super) async fn look(client: &mut Client) -> Result<(), Fault> {
     let (owner, memory) = (setting("app.owner", ""), setting("work_mem", "4MB"));
     let (path, application) = (setting("search_path", "\"$user\", public"), setting("application_name", ""));
     let expected = [owner.as_str(), &memory, &path, &application, "", &locks, scratch, ""];
-    let mut found = client.conn.query(LOOK).await?;
-    if !client.scene.mode.keeps_state() {
-        // Servers that are lent do not follow the name that a client gave itself.
-        found.rows.iter_mut().filter_map(|row| row.get_mut(3)).for_each(|name| name.clone_from(&application));
-        return found.is(&[&expected]).map(drop);
-    }
-    found.is(&[&expected])?;
+    client.conn.query(LOOK).await?.is(&[&expected])?;
     match client.conn.parameters.get("application_name") {
         Some(told) if *told != application => Err(Fault::Wrong(format!("told of {told}, but it is {application}"))),
         _ => Ok(()),

@@ -10,7 +10,6 @@ mod transaction;
 
 use crate::client::Client;
 use crate::conn::Fault;
-use crate::scene::Mode;
 use crate::seed::Dice;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub(crate) enum Turn {
 }
 
 /// How often each is taken, beside the others.
-const TURNS: [(Turn, usize); 17] = [
+const TURNS: [(Turn, usize); 21] = [
     (Turn::Simple, 10),
     (Turn::Several, 4),
     (Turn::Fails, 4),
@@ -57,16 +56,16 @@ const TURNS: [(Turn, usize); 17] = [
     (Turn::Cancel, 3),
     (Turn::Rests, 2),
     (Turn::Mine, 6),
+    // These leave something in the session.
+    (Turn::Prepared, 6),
+    (Turn::Settings, 4),
+    (Turn::Temporary, 3),
+    (Turn::Locks, 3),
 ];
 
-/// These leave something in the session.
-const KEEPING: [(Turn, usize); 4] = [(Turn::Prepared, 6), (Turn::Settings, 4), (Turn::Temporary, 3), (Turn::Locks, 3)];
-
-pub(crate) fn pick(dice: &mut Dice, mode: Mode) -> Turn {
-    let keeping: &[_] = if mode.keeps_state() { &KEEPING } else { &[] };
-    let all = || TURNS.iter().chain(keeping);
-    let mut left = dice.below(all().map(|(_, weight)| weight).sum());
-    for (turn, weight) in all() {
+pub(crate) fn pick(dice: &mut Dice) -> Turn {
+    let mut left = dice.below(TURNS.iter().map(|(_, weight)| weight).sum());
+    for (turn, weight) in &TURNS {
         match left.checked_sub(*weight) {
             Some(rest) => left = rest,
             None => return *turn,

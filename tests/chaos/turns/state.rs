@@ -35,7 +35,7 @@ pub(super) async fn temporary(client: &mut Client) -> Result<(), Fault> {
     let rows: Vec<[&str; 1]> = rows.iter().map(|row| [row.as_str()]).collect();
     let rows: Vec<&[&str]> = rows.iter().map(<[_; 1]>::as_slice).collect();
     client.conn.query("SELECT token FROM pg_temp.scratch").await?.is(&rows)?;
-    if client.dice.once_in(3) {
+    if client.dice.once_in(3) || !client.scene.mode.has_servers_to_spare() {
         client.conn.query("DROP TABLE pg_temp.scratch").await?.good()?;
         client.own.temporary = None;
     }
@@ -49,7 +49,7 @@ pub(super) async fn locks(client: &mut Client) -> Result<(), Fault> {
     client.conn.query(&lock).await?.is(&[&["t"]])?;
     client.own.locks += 1;
     mine::look(client).await?;
-    if client.dice.once_in(2) {
+    if client.dice.once_in(2) || !client.scene.mode.has_servers_to_spare() {
         client.conn.query("SELECT 1 FROM (SELECT pg_advisory_unlock_all()) AS gone").await?.is(&[&["1"]])?;
         client.own.locks = 0;
     }

@@ -103,6 +103,7 @@ struct House {
 impl House {
     fn new(limits: Limits, workers: usize) -> Self {
         let register = Register::new(limits, workers);
+        spawn_local(Register::keep_time(Arc::downgrade(&register)));
         let workers = (0..workers).map(|worker| Pools::new(Arc::clone(&register), worker)).collect();
         Self { register, workers, maker: Maker::default() }
     }

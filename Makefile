@@ -7,6 +7,7 @@
 # make suites  test suites of client libraries, directly and through Floodwall
 # make record-traffic  what Django, SQLAlchemy and pgbench send, for the tests that replay it
 # make instructions  instructions of one statement, beside the recorded ones
+# make instructions-pool  the same of one transaction through a pool, with its system calls
 # make longest  the longest time for which one statement keeps a worker from its other sessions
 # make chaos   clients and servers that die at any moment, for ten minutes in each mode of pooling
 # make soak    all of it in its long form: a 1 GiB dump, long fuzzing, chaos

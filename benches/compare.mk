@@ -3,7 +3,7 @@
 
 COMPARE := python3 benches/compare
 
-.PHONY: bench bench-quick bench-bars bench-idle bench-pool bench-storm bench-tools bench-sid bench-release bench-criterion
+.PHONY: bench bench-quick bench-bars bench-idle bench-pool bench-storm instructions-pool bench-tools bench-sid bench-release bench-criterion
 
 # The full comparison (about a quarter of an hour), then the criterion benches.
 bench: bench-tools bench-release
@@ -29,6 +29,11 @@ bench-idle: bench-tools bench-release
 
 bench-storm: bench-tools bench-release
 	$(COMPARE)/storm.py
+
+# Instructions and system calls of one transaction through a pool, beside the recorded ones; they do not depend on the machine's load.
+instructions-pool: bench-tools bench-release
+	@tests/support/install build instructions
+	$(COMPARE)/instructions.py --calls
 
 bench-release:
 	cargo build --release --locked

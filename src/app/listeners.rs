@@ -19,6 +19,7 @@ use crate::guard::pass::Key;
 use crate::net::tls::{self, Live};
 use crate::server::connect::connect;
 use crate::server::nodes::{Choice, Nodes};
+use crate::server::pool::Register;
 use crate::session::house::{Common, Current, House, Settings};
 use crate::session::lending::Lending;
 use crate::session::policy::Policies;
@@ -72,6 +73,7 @@ fn open_one(
         settings: Settings::new(current(config, listener)?),
         common: Arc::clone(common),
     };
+    tokio::spawn(Register::keep_time(Arc::downgrade(&house.lending.register)));
     Ok(Open { doors, sharing: sharing(listener), house: Arc::new(house) })
 }
 

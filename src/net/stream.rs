@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -44,6 +44,25 @@ impl Stream {
     /// Is it encrypted?
     pub const fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// Reads what is there, without asking the system where nothing is known to be, and without asking to be woken.
+    pub fn try_read(&mut self, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = match self {
+            Self::Tcp(stream) => stream.try_read(bytes),
+            Self::Unix(stream) => stream.try_read(bytes),
+            Self::Tls(stream) => {
+                let mut buf = ReadBuf::new(bytes);
+                let mut cx = Context::from_waker(Waker::noop());
+                let read = ready!(Pin::new(&mut **stream).poll_read(&mut cx, &mut buf));
+                return Poll::Ready(read.map(|()| buf.filled().len()));
+            }
+            Self::Gone => Ok(0),
+        };
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            read => Poll::Ready(read),
+        }
     }
 
     fn tls(&self) -> Option<&Socket> {

@@ -1,14 +1,13 @@
 //! A PostgreSQL connection in a pool.
 
 use std::fmt::Debug;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
@@ -152,10 +151,8 @@ impl<H> Server<H> {
 
 /// Reads what is there without asking the system where nothing is known to be.
 fn read(stream: &mut Stream, said: &mut BytesMut) -> Poll<std::io::Result<usize>> {
-    let mut bytes = [0; 1024];
-    let mut buf = ReadBuf::new(&mut bytes);
-    let mut cx = Context::from_waker(Waker::noop());
-    let Poll::Ready(outcome) = Pin::new(stream).poll_read(&mut cx, &mut buf) else { return Poll::Pending };
-    said.extend_from_slice(buf.filled());
-    Poll::Ready(outcome.map(|()| buf.filled().len()))
+    let mut bytes = [0; 256];
+    let Poll::Ready(outcome) = stream.try_read(&mut bytes) else { return Poll::Pending };
+    said.extend_from_slice(outcome.as_ref().ok().and_then(|&count| bytes.get(..count)).unwrap_or_default());
+    Poll::Ready(outcome)
 }

@@ -124,3 +124,22 @@ async fn a_rule_that_panics_is_counted_once_the_session_goes_on_and_reload_puts_
     assert!(!states(&house).contains(&State::Failed));
     assert!(matches!(opinion(&mut judge, "INSERT INTO t VALUES (1)", &who).await, Opinion::Allow));
 }
+
+#[tokio::test]
+async fn a_number_that_is_read_is_never_mistaken_for_another() {
+    let house = house(Guard::build(&toml::Table::new()).unwrap());
+    let who = seat(&house);
+    let mut judge = judge(&house, &who);
+    for number in 11..=25 {
+        for (sql, passes) in [
+            (format!("DELETE FROM t WHERE a = {number}"), true),
+            (format!("DELETE FROM t WHERE {number} = {number}"), false),
+            (format!("DELETE FROM t WHERE {number} = 15"), number != 15),
+            (format!("DELETE FROM t WHERE {number} < 15"), number >= 15),
+            (format!("DELETE FROM t WHERE a = {number} OR 15 = {number}"), number != 15),
+        ] {
+            let told = opinion(&mut judge, &sql, &who).await;
+            assert_eq!(matches!(told, Opinion::Allow), passes, "{sql}: {told:?}");
+        }
+    }
+}

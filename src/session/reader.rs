@@ -1,6 +1,7 @@
 //! From statement texts to readings, remembered by each worker.
 //!
-//! A text that was seen before costs one hash and one compare; a new text of a known shape one pass of the lexer. Only a new shape
+//! A text that was seen before costs one hash and one compare, and so does one that differs from it in nothing but numbers, once more; a
+//! new text of a known shape costs one pass of the lexer. Only a new shape
 //! is parsed, by one of the worker's [`analyst`](super::analyst)s, and so is whatever is too long for a quick pass.
 
 use std::cell::{Cell, RefCell};
@@ -16,7 +17,8 @@ use crate::clock;
 use crate::sql::cache::{ShapeCache, TextCache};
 use crate::sql::facts::{Facts, PARSED_BYTES_MAX};
 use crate::sql::lexer::{Lexed, lex_into};
-use crate::sql::{Flags, Reading};
+use crate::sql::mask::mask;
+use crate::sql::{Dialect, Flags, Reading};
 use crate::telemetry::shapes::Shapes;
 use crate::telemetry::{CacheKind, WorkerMetrics};
 
@@ -86,6 +88,8 @@ pub struct Reader {
     shapes: ShapeCache<Known>,
     /// Lexed into again and again.
     lexed: Lexed,
+    /// The mask of the text at hand.
+    masked: Vec<u8>,
     analysts: Analysts,
     ceiling: Duration,
     metrics: Arc<WorkerMetrics>,
@@ -104,6 +108,7 @@ impl Reader {
             texts: TextCache::new(texts),
             shapes: ShapeCache::new(all.saturating_sub(texts).saturating_sub(2 * analyst)),
             lexed: Lexed::default(),
+            masked: Vec::new(),
             analysts,
             ceiling: means.ceiling,
             metrics: means.metrics,
@@ -117,6 +122,12 @@ impl Reader {
             return Found::Known(Rc::clone(known));
         }
         self.metrics.cache_miss(CacheKind::Text);
+        let hidden = (flags.dialect == Dialect::Postgres).then(|| mask(text, &mut self.masked)).flatten();
+        if let Some(known) = hidden.and_then(|_| self.texts.find(flags, &self.masked)).map(Rc::clone) {
+            self.metrics.cache_hit(CacheKind::Shape);
+            self.remember(flags, text, &known);
+            return Found::Known(known);
+        }
         let began = (text.len() >= TIMED_MIN).then(clock::now);
         lex_into(flags, text, &mut self.lexed);
         if let Some(began) = began {
@@ -131,6 +142,11 @@ impl Reader {
         self.metrics.cache_hit(CacheKind::Shape);
         let read = known.text(&self.lexed);
         self.remember(flags, text, &read);
+        if hidden.is_some_and(|hidden| hidden.is_of(self.lexed.numbers)) {
+            let masked = std::mem::take(&mut self.masked);
+            self.remember(flags, &masked, &read);
+            self.masked = masked;
+        }
         Found::Known(read)
     }
 

@@ -1,7 +1,8 @@
 //! SQL texts and what is known of them: pure functions over bytes.
 //!
 //! [`lexer`] reads a text in one pass: its statements, their verbs, what they carry, and the shape. [`facts`] reads a
-//! shape with a parser, once, away from the data path. [`cache`] remembers both. [`schema`] is what is known of the
+//! shape with a parser, once, away from the data path. [`cache`] remembers both, [`mask`] saves reading texts that
+//! differ in nothing but numbers. [`schema`] is what is known of the
 //! server's tables, [`values`] what a client's values say of how much; [`comment`] finds what stands around a statement. Nothing
 //! here knows that there are rules.
 
@@ -12,6 +13,7 @@ pub mod encoding;
 pub mod facts;
 pub mod lexer;
 pub mod lookup;
+pub mod mask;
 pub mod reading;
 pub mod schema;
 pub mod values;

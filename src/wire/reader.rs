@@ -69,7 +69,9 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed::Unterminated`] where no NUL is left.
     pub fn cstr(&mut self) -> Result<&'a [u8], Malformed> {
-        let end = memchr(0, self.rest).ok_or(Malformed::Unterminated)?;
+        // Most names are empty.
+        let empty = self.rest.first() == Some(&0);
+        let end = if empty { 0 } else { memchr(0, self.rest).ok_or(Malformed::Unterminated)? };
         let text = self.bytes(end)?;
         self.u8()?;
         Ok(text)

@@ -16,6 +16,8 @@ impl<M: Make> Pool<M> {
                 let mut inner = self.inner.borrow_mut();
                 inner.asked = inner.asked.saturating_add(1);
                 self.shared.register.send(worker, Note::Please(self.shared.key.clone(), self.worker));
+            } else if self.shared.is_full() {
+                return;
             } else if let Some(until) = self.shared.paused_until() {
                 return self.retry_at(until);
             } else if let Some(slot) = self.shared.reserve(self.shared.register.limits().size) {
@@ -99,6 +101,7 @@ impl<M: Make> Pool<M> {
         }
         self.publish_idle(&inner);
         drop(inner);
+        self.watch_deadlines();
         gone.into_iter().for_each(Member::close);
         if self.shared.paused_until().is_none() {
             while let Some(slot) = self.shared.reserve(limits.min.min(limits.size)) {

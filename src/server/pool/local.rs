@@ -4,15 +4,19 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::task::spawn_local;
 use tokio::time::sleep_until;
 
 use super::mail::{Cause, Note};
 use super::queue::{Queue, Waiter};
-use super::shared::{Lane, Shared};
+use super::shared::{Lane, Shared, TICK};
 use super::{Make, Member, Unserved};
 use crate::clock::{self, Instant};
+
+/// A deadline that is further off is seen by a later tick.
+const NEAR: Duration = TICK.saturating_mul(3);
 
 /// What a maker's servers are on their way.
 pub(super) type Away<M> = <<M as Make>::Server as Member>::Away;
@@ -36,7 +40,7 @@ pub(super) struct Inner<S> {
     pub(super) opening: usize,
     /// Servers that other workers were asked for.
     pub(super) asked: usize,
-    /// Somebody looks at deadlines.
+    /// Somebody waits for the next deadline.
     pub(super) timing: bool,
     /// Somebody waits for the end of a pause.
     pub(super) retrying: bool,
@@ -177,9 +181,8 @@ impl<M: Make> Pool<M> {
         let mut inner = self.inner.borrow_mut();
         inner.queue.join(waiter, clock::now());
         self.publish_queue(&mut inner);
-        let timed = std::mem::replace(&mut inner.timing, true);
         drop(inner);
-        if !timed {
+        if limits.query_wait_timeout <= NEAR {
             self.watch_deadlines();
         }
         self.grow();
@@ -197,8 +200,12 @@ impl<M: Make> Pool<M> {
         }
     }
 
-    /// Who waits too long is told so. All wait equally long, so the oldest is always the next: one timer is enough.
-    fn watch_deadlines(&self) {
+    /// Who waits too long is told so. All wait equally long, so the oldest is always the next: one timer is enough, and none while that is
+    /// far off, since ticks see it come.
+    pub(super) fn watch_deadlines(&self) {
+        if self.inner.borrow().timing || self.next_deadline().is_none() {
+            return;
+        }
         let Some(pool) = self.me.upgrade() else { return };
         spawn_local(async move {
             while let Some(deadline) = pool.next_deadline() {
@@ -211,7 +218,8 @@ impl<M: Make> Pool<M> {
     fn next_deadline(&self) -> Option<Instant> {
         let mut inner = self.inner.borrow_mut();
         let timeout = self.shared.register.limits().query_wait_timeout;
-        let deadline = inner.queue.oldest().map(|since| since + timeout);
+        let near = clock::now() + NEAR;
+        let deadline = inner.queue.oldest().map(|since| since + timeout).filter(|deadline| *deadline <= near);
         inner.timing = deadline.is_some();
         deadline
     }

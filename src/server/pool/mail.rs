@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Key;
 
-/// One message. There are at most as many as waiters and servers.
+/// One message. There are at most as many as waiters and servers, and one for each second in which the worker has not come to read.
 #[derive(Debug)]
 pub(super) enum Note<A> {
     /// A server moves here.
@@ -19,6 +19,8 @@ pub(super) enum Note<A> {
     Grow(Key),
     /// An idle server is to make room for another pool.
     Evict(Key),
+    /// Another second has gone by.
+    Tick,
 }
 
 /// Why a server moves.
@@ -52,6 +54,13 @@ impl<A> Post<A> {
     /// Never waits. What nobody reads any more is dropped.
     pub(super) fn send(&self, note: Note<A>) {
         drop(self.sender.send(note));
+    }
+
+    /// Tells whoever reads here that a second has gone by; nobody may, since the worker has no pool.
+    pub(super) fn tick(&self) {
+        if self.receiver.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            self.send(Note::Tick);
+        }
     }
 
     /// The reading end: for the first who asks.

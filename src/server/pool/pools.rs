@@ -4,17 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::spawn_local;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::local::Away;
 use super::mail::Note;
 use super::{Key, Make, Member, Pool, Register};
-
-/// How often idle servers are looked at. Nothing that a client waits for waits for it.
-const TICK: Duration = Duration::from_secs(1);
 
 /// One worker's pools of one listener.
 #[derive(Debug)]
@@ -50,16 +45,9 @@ impl<M: Make> Pools<M> {
 
     async fn keep(self: Rc<Self>) {
         let Some(mut notes) = self.register.post.get(self.worker).and_then(super::mail::Post::take) else { return };
-        let mut ticks = interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                note = notes.recv() => match note {
-                    Some(note) => self.read(note),
-                    None => return,
-                },
-                _ = ticks.tick() => self.tick(),
-            }
+        self.tick();
+        while let Some(note) = notes.recv().await {
+            self.read(note);
         }
     }
 
@@ -81,6 +69,7 @@ impl<M: Make> Pools<M> {
             },
             Note::Grow(key) => drop(self.find(&key).map(|pool| pool.grow())),
             Note::Evict(key) => drop(self.find(&key).map(|pool| pool.evict())),
+            Note::Tick => self.tick(),
         }
     }
 

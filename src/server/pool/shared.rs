@@ -7,13 +7,17 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::mail::{Note, Post};
 use super::{Key, Limits, NotMade};
 use crate::clock::{self, Instant};
 
+/// How often idle servers are looked at. Nothing that a client waits for waits for it.
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// The first pause after a server could not be made.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 /// The longest one.
@@ -42,6 +46,16 @@ impl<A: Debug + Send + 'static> Register<A> {
             starving: AtomicUsize::new(0),
             epoch: clock::now(),
         })
+    }
+
+    /// Has every worker look at its idle servers and its waiters once a second, for as long as the register lives. A timer in a worker's
+    /// own runtime would make it ask for the time, and the system arm a timer, at each of its turns. Cancel-safe.
+    pub async fn keep_time(register: Weak<Self>) {
+        loop {
+            sleep(TICK).await;
+            let Some(register) = register.upgrade() else { return };
+            register.post.iter().for_each(Post::tick);
+        }
     }
 
     /// The limits in force.
@@ -190,6 +204,11 @@ impl<A: Debug + Send + 'static> Shared<A> {
 
     pub(super) fn idle(&self) -> usize {
         self.lanes.iter().map(|lane| lane.idle.load(Ordering::SeqCst)).sum()
+    }
+
+    /// True where it has its size.
+    pub(super) fn is_full(&self) -> bool {
+        self.open() >= self.register.size.load(Ordering::Relaxed)
     }
 
     /// A place in the pool's count; `None`: it has its size.

@@ -103,6 +103,7 @@ struct House {
 impl House {
     fn new(limits: Limits, workers: usize) -> Self {
         let register = Register::new(limits, workers);
+        spawn_local(Register::keep_time(Arc::downgrade(&register)));
         let workers = (0..workers).map(|worker| Pools::new(Arc::clone(&register), worker)).collect();
         Self { register, workers, maker: Maker::default() }
     }
@@ -220,6 +221,40 @@ fn the_oldest_waiter_is_served_first() {
         assert!(!first.try_take());
         assert_eq!(take(&mut first).await, Ok(1));
         assert_eq!(*order.borrow(), (0..10).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_crowd_is_served_round_by_round() {
+    const WORK: Duration = Duration::from_millis(10);
+    run(async {
+        let house = House::new(Limits { size: 20, queue_length: 500, ..LIMITS }, 1);
+        let times = Rc::new(RefCell::new(Vec::new()));
+        for _ in 0..500 {
+            let (mut lease, times) = (house.lease(0), Rc::clone(&times));
+            spawn_local(async move {
+                for round in 0..12 {
+                    let begin = clock::now();
+                    // As a session does: first what is free, then its place in the queue. Its next statement is always there already.
+                    if !lease.try_take() {
+                        take(&mut lease).await.unwrap();
+                    }
+                    sleep(WORK).await;
+                    lease.give();
+                    if round >= 2 {
+                        times.borrow_mut().push(begin.elapsed());
+                    }
+                }
+            });
+        }
+        while times.borrow().len() < 5_000 {
+            sleep(WORK).await;
+        }
+        let mut times = times.take();
+        times.sort_unstable();
+        let (median, last) = (times[2_500], times[4_950]);
+        assert!(median >= 25 * WORK && last <= median.mul_f64(1.1), "{median:?}, {last:?}");
+        assert_eq!(house.counts(), [0, 0, 20, 0]);
     });
 }
 

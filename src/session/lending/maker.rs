@@ -22,7 +22,6 @@ use crate::session::house::House;
 use crate::session::state::{Reported, Settings};
 use crate::session::statements::Known;
 use crate::telemetry::Pass;
-use crate::wire::pg::reply::Parameter;
 
 /// How often other pools are asked for room.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -37,8 +36,8 @@ pub struct Maker {
     account: RefCell<Account>,
     /// What clients are greeted with, by the settings that they ask for.
     greetings: RefCell<HashMap<Arc<Settings>, Greeting>>,
-    /// What servers report where nobody has set anything: kept once for all of them.
-    fresh: RefCell<Option<Arc<Reported>>>,
+    /// What servers report, that of the last first: kept once for all that report the same, so that they are told apart by address.
+    reports: RefCell<Vec<Arc<Reported>>>,
 }
 
 /// What a server of a pool says to whoever logs in.
@@ -52,6 +51,8 @@ pub struct Greeting {
 
 /// Greetings that are kept: applications ask for few kinds of settings.
 const GREETINGS_MAX: usize = 64;
+/// Reports that are kept, for the same reason.
+const REPORTS_MAX: usize = 64;
 
 impl Maker {
     /// For the servers of this account.
@@ -60,7 +61,7 @@ impl Maker {
             house: Arc::clone(house),
             account: RefCell::new(account),
             greetings: RefCell::default(),
-            fresh: RefCell::default(),
+            reports: RefCell::default(),
         }
     }
 
@@ -88,14 +89,14 @@ impl Maker {
         greetings.insert(Arc::clone(settings), greeting);
     }
 
-    /// What a new server reports: the same copy as long as they all report the same.
-    fn reported(&self, parameters: Vec<Parameter>) -> Arc<Reported> {
-        let reported = Reported::of(parameters);
-        let mut fresh = self.fresh.borrow_mut();
-        if let Some(known) = fresh.as_ref().filter(|known| ***known == reported) {
-            return Arc::clone(known);
-        }
-        Arc::clone(fresh.insert(Arc::new(reported)))
+    /// What a server reports: the same copy for all that report the same.
+    pub fn shared(&self, reported: Arc<Reported>) -> Arc<Reported> {
+        let mut reports = self.reports.borrow_mut();
+        let known = reports.iter().position(|known| *known == reported);
+        let reported = known.map_or(reported, |at| reports.remove(at));
+        reports.truncate(REPORTS_MAX - 1);
+        reports.insert(0, Arc::clone(&reported));
+        reported
     }
 
     async fn place(&self, slot: &Slot, listener: &Listener) -> Result<ServerPermit, NotMade> {
@@ -141,7 +142,7 @@ impl Maker {
         let gauge = common.metrics.server_connected(&self.house.name);
         let known = Known::new(settings.listener.pool.max_prepared_statements);
         let hold = Hold { permit, gauge, known, settings: Arc::default(), stained_by: None };
-        let (stream, parameters) = (fresh.stream, self.reported(fresh.parameters));
+        let (stream, parameters) = (fresh.stream, self.shared(Arc::new(Reported::of(fresh.parameters))));
         let choice = Chosen { generation, current: Arc::clone(nodes.generation()) };
         Ok(Box::new(Lent { stream, process, parameters, expires: clock::now() + life, choice, slot, hold }))
     }

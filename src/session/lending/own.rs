@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -175,8 +176,10 @@ impl Borrowed {
 
     fn dressed(&mut self, dressed: Result<(), [u8; 5]>) {
         self.own = Own::Nothing;
+        let pool = Rc::clone(self.lease.pool());
         match (dressed, self.lease.server()) {
             (Ok(()), Some(server)) => {
+                server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
                 self.kept.dressed(server);
                 self.took();
             }

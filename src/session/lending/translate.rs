@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use crate::client::refuse;
 use crate::session::relay::{Course, Whose};
-use crate::session::statements::plan::{Caused, Passing, Reply};
+use crate::session::statements::plan::{Passing, Reply};
 use crate::session::statements::{Bounds, Known, Names, Parts, Plan, Refused, Shared};
 use crate::wire::pg::code::client;
 use crate::wire::pg::frame::{HEAD, client_head};
@@ -73,11 +73,9 @@ impl Translator {
         // What no server understands is left to it.
         let Ok(asked) = asked(head, frame) else { return Ok(Course::AsIs) };
         let (known, path) = at;
-        let mut caused = Caused { server: std::mem::take(&mut out.server), client: std::mem::take(&mut out.client) };
         let mut shared = self.shared.borrow_mut();
         let mut parts = Parts { shared: &mut shared, names: &mut self.names, known, bounds: self.bounds, path };
-        let passing = self.plan.client(asked, &mut parts, &mut caused);
-        (out.server, out.client) = (caused.server, caused.client);
+        let passing = self.plan.client(asked, &mut parts, out);
         let name = match passing.map_err(|refused| words(refused, asked))? {
             Passing::AsIs => return Ok(Course::AsIs),
             Passing::Withheld => return Ok(Course::Withheld),
@@ -114,13 +112,13 @@ impl Translator {
         at: (&mut Known, &[u8]),
         client: &mut BytesMut,
     ) -> Result<Whose, Malformed> {
+        if self.plan.passes(head.code) {
+            return Ok(Whose::Client);
+        }
         let (known, path) = at;
-        let mut caused = Caused { server: BytesMut::new(), client: std::mem::take(client) };
         let mut shared = self.shared.borrow_mut();
         let mut parts = Parts { shared: &mut shared, names: &mut self.names, known, bounds: self.bounds, path };
-        let reply = self.plan.server(head.code, frame, &mut parts, &mut caused);
-        *client = caused.client;
-        match reply {
+        match self.plan.server(head.code, frame, &mut parts, client) {
             Reply::Pass => Ok(Whose::Client),
             Reply::Drop => Ok(Whose::Ours),
             Reply::OutOfStep => Err(Malformed::OutOfStep),

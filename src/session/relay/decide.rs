@@ -192,10 +192,10 @@ where
         if !S::LENT {
             return Ok((Course::AsIs, behind));
         }
-        let mut out = Outgoing { server: behind, client: BytesMut::new() };
-        let course = self.server.asks(head, frame, &mut out)?;
-        self.answers.extend_from_slice(&out.client);
-        Ok((course, out.server))
+        let mut out = Outgoing { server: behind, client: std::mem::take(&mut self.answers) };
+        let course = self.server.asks(head, frame, &mut out);
+        self.answers = out.client;
+        Ok((course?, out.server))
     }
 
     fn refuse(&mut self, head: Head, frame: &[u8], refusal: &Refusal) -> Decision {

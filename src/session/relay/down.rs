@@ -41,12 +41,15 @@ where
     }
 
     fn read_down(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
+        if self.silent.server {
+            return Ok(Poll::Pending);
+        }
         let Some(server) = self.server.stream() else { return Ok(Poll::Pending) };
         let lent = Rc::clone(&self.lent);
         let mut lent = lent.borrow_mut();
-        let Poll::Ready(count) = poll_read(server, cx, &mut lent).map_err(|_| End::ServerGone)? else {
-            return Ok(Poll::Pending);
-        };
+        let read = poll_read(server, cx, &mut lent).map_err(|_| End::ServerGone)?;
+        self.silent.server = read.is_pending();
+        let Poll::Ready(count) = read else { return Ok(Poll::Pending) };
         if count == 0 {
             return Err(End::ServerGone);
         }
@@ -160,13 +163,10 @@ where
     }
 
     fn whose(&mut self, head: Head, frame: &[u8]) -> Result<Whose, End> {
-        let mut behind = BytesMut::new();
-        let whose = self.server.answers(head, frame, &mut behind).map_err(End::ServerMalformed)?;
         // Whoever is cut has its error, and reads nothing else of that group.
-        if !self.discards() {
-            self.answers.extend_from_slice(&behind);
-        }
-        Ok(whose)
+        let mut nobodys = BytesMut::new();
+        let behind = if self.discards() { &mut nobodys } else { &mut self.answers };
+        self.server.answers(head, frame, behind).map_err(End::ServerMalformed)
     }
 
     fn row(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {

@@ -89,6 +89,15 @@ pub struct Relay<P: Protocol, C, S, O> {
     errand: Option<Errand<'static>>,
     /// The server's last word was a fatal error, so its end needs no words of ours.
     parted: bool,
+    /// Which sides had nothing to read at this turn of the task: nothing comes before its next one.
+    silent: Silent,
+}
+
+/// Sides that had nothing to read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Silent {
+    client: bool,
+    server: bool,
 }
 
 impl<P, C, S, O> Relay<P, C, S, O>
@@ -120,6 +129,7 @@ where
             late: None,
             errand: None,
             parted: false,
+            silent: Silent::default(),
         }
     }
 
@@ -153,6 +163,7 @@ where
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.silent = Silent::default();
         for _ in 0..TURNS {
             if let Some(end) = self.overseer.ending(self.rest()) {
                 return Poll::Ready(end);

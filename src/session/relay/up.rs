@@ -87,9 +87,7 @@ where
         }
         let lent = Rc::clone(&self.lent);
         let mut lent = lent.borrow_mut();
-        let Poll::Ready(count) = poll_read(&mut self.client, cx, &mut lent).map_err(|_| End::ClientGone)? else {
-            return Ok(false);
-        };
+        let Poll::Ready(count) = self.poll_client(cx, &mut lent)? else { return Ok(false) };
         if count == 0 {
             // After a goodbye the server carries out what came before it.
             return if self.says_goodbye() { Ok(false) } else { Err(End::ClientGone) };
@@ -97,6 +95,15 @@ where
         self.overseer.moved(Way::FromClient, count);
         self.up.held.extend_from_slice(lent.get(..count).unwrap_or_default());
         Ok(true)
+    }
+
+    fn poll_client(&mut self, cx: &mut Context<'_>, lent: &mut [u8]) -> Result<Poll<usize>, End> {
+        if self.silent.client {
+            return Ok(Poll::Pending);
+        }
+        let read = poll_read(&mut self.client, cx, lent).map_err(|_| End::ClientGone)?;
+        self.silent.client = read.is_pending();
+        Ok(read)
     }
 
     /// Is there a goodbye among the frames that wait?
@@ -115,9 +122,7 @@ where
     fn read_up(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
         let lent = Rc::clone(&self.lent);
         let mut lent = lent.borrow_mut();
-        let Poll::Ready(count) = poll_read(&mut self.client, cx, &mut lent).map_err(|_| End::ClientGone)? else {
-            return Ok(Poll::Pending);
-        };
+        let Poll::Ready(count) = self.poll_client(cx, &mut lent)? else { return Ok(Poll::Pending) };
         if count == 0 {
             return Err(End::ClientGone);
         }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use rapidhash::fast::GlobalState;
+
 /// The shared statements of a server by number, with when each was used last; bounded.
 #[derive(Debug)]
 pub struct Known {
-    used: HashMap<u64, u64>,
+    used: HashMap<u64, u64, GlobalState>,
     now: u64,
     most: usize,
     /// The unnamed statement that it has.
@@ -17,7 +19,7 @@ pub struct Known {
 impl Known {
     /// A server that has none and may get so many; at least one.
     pub fn new(most: usize) -> Self {
-        Self { used: HashMap::new(), now: 0, most: most.max(1), unnamed: None, stale: Vec::new() }
+        Self { used: HashMap::default(), now: 0, most: most.max(1), unnamed: None, stale: Vec::new() }
     }
 
     /// True where it has a statement, which is used now.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use rapidhash::fast::GlobalState;
+
 use super::shared::Statement;
 
 /// What one client may keep.
@@ -47,6 +49,14 @@ pub enum Unnamed {
 }
 
 impl Unnamed {
+    /// A copy of this body: the one at hand, where it is the same.
+    pub(super) fn kept(&self, body: &[u8]) -> Rc<[u8]> {
+        match self {
+            Self::Some { body: Some(kept), .. } if **kept == *body => Rc::clone(kept),
+            _ => body.into(),
+        }
+    }
+
     /// Its number, where there is one.
     pub const fn number(&self) -> Option<u64> {
         match self {
@@ -64,7 +74,7 @@ const OVERHEAD_BYTES: usize = 96;
 /// The prepared statements of one client.
 #[derive(Debug, Default)]
 pub struct Names {
-    named: HashMap<Box<[u8]>, Rc<Statement>>,
+    named: HashMap<Box<[u8]>, Rc<Statement>, GlobalState>,
     bytes: usize,
     /// The unnamed one.
     pub(super) unnamed: Unnamed,
@@ -128,7 +138,7 @@ impl Names {
 
     /// The client has discarded all that have names.
     pub fn clear(&mut self) {
-        self.named = HashMap::new();
+        self.named = HashMap::default();
         self.bytes = 0;
     }
 }

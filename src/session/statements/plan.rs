@@ -18,6 +18,7 @@ use super::entry::{Entry, Learnt, Miss, Undo, Wants, Whose};
 use super::known::Known;
 use super::names::{Bounds, Names, Refused, UNNAMED_MAX, Unnamed};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
+use crate::wire::Outgoing;
 use crate::wire::pg::own::{self, Answered};
 use crate::wire::pg::rename::Asked;
 
@@ -40,15 +41,6 @@ pub struct Parts<'a> {
     pub bounds: Bounds,
     /// The search path of client and server, see [`Settings::path`](crate::session::state::Settings::path).
     pub path: &'a [u8],
-}
-
-/// Bytes that a step causes.
-#[derive(Debug, Default)]
-pub struct Caused {
-    /// To the server, before the message at hand.
-    pub server: BytesMut,
-    /// To the client: behind the reply at hand, or at once where the server owes none.
-    pub client: BytesMut,
 }
 
 /// What becomes of a client's message.
@@ -120,7 +112,12 @@ impl Plan {
     ///
     /// # Errors
     /// It must be refused: in the way of a pipeline, see [`Plan::replaced`].
-    pub fn client(&mut self, asked: Asked<'_>, parts: &mut Parts<'_>, caused: &mut Caused) -> Result<Passing, Refused> {
+    pub fn client(
+        &mut self,
+        asked: Asked<'_>,
+        parts: &mut Parts<'_>,
+        caused: &mut Outgoing,
+    ) -> Result<Passing, Refused> {
         if self.mode == Mode::Skipping && !matches!(asked, Asked::Sync | Asked::Silent) {
             return Ok(Passing::Withheld);
         }
@@ -164,7 +161,7 @@ impl Plan {
         name: &[u8],
         body: &[u8],
         parts: &mut Parts<'_>,
-        caused: &mut Caused,
+        caused: &mut Outgoing,
     ) -> Result<Passing, Refused> {
         parts.names.admits(name, body, parts.bounds)?;
         let statement = parts.shared.statement(parts.path, body);
@@ -185,7 +182,7 @@ impl Plan {
     /// An unnamed statement goes to the server as it is, since it is there to be used once.
     fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
         let number = parts.shared.number();
-        let body = body.filter(|body| body.len() <= UNNAMED_MAX).map(Rc::from);
+        let body = body.filter(|body| body.len() <= UNNAMED_MAX).map(|body| parts.names.unnamed.kept(body));
         let client = std::mem::replace(&mut parts.names.unnamed, Unnamed::Some { number, body });
         let server = parts.known.unnamed.replace(number);
         let undo = Undo::Unnamed(client, server);
@@ -194,7 +191,7 @@ impl Plan {
     }
 
     /// Bind or Describe: the server must have the statement.
-    fn on(&mut self, wants: Wants, name: &[u8], parts: &mut Parts<'_>, caused: &mut Caused) -> Passing {
+    fn on(&mut self, wants: Wants, name: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
         if name.is_empty() {
             return self.on_unnamed(wants, parts, caused);
         }
@@ -208,7 +205,7 @@ impl Plan {
         Passing::As(Rc::clone(&statement.name))
     }
 
-    fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Caused) -> Passing {
+    fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
         let passing = match &parts.names.unnamed {
             Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) => Passing::AsIs,
             Unnamed::Some { number, body: Some(body) } => {
@@ -225,7 +222,7 @@ impl Plan {
         passing
     }
 
-    fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Caused) {
+    fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         if parts.known.uses(statement.number) {
             return;
         }
@@ -236,7 +233,7 @@ impl Plan {
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
     }
 
-    fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Caused) {
+    fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         while let Some(number) = parts.known.closing() {
             own::close(&shared::name(number), &mut caused.server);
             self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(Undo::Evicted(number)));
@@ -268,8 +265,17 @@ impl Plan {
         Passing::AsIs
     }
 
+    /// True where a message of the server passes and changes nothing here.
+    pub fn passes(&self, code: u8) -> bool {
+        match own::answered(code) {
+            Answered::Between => true,
+            Answered::Described => self.queue.front().is_some_and(|entry| entry.wants == Wants::All),
+            _ => false,
+        }
+    }
+
     /// A message of the server comes, of which `frame` is at hand: CommandComplete and ErrorResponse whole.
-    pub fn server(&mut self, code: u8, frame: &[u8], parts: &mut Parts<'_>, caused: &mut Caused) -> Reply {
+    pub fn server(&mut self, code: u8, frame: &[u8], parts: &mut Parts<'_>, client: &mut BytesMut) -> Reply {
         let answered = own::answered(code);
         let reply = match (self.queue.front().map(|entry| entry.wants), answered) {
             (_, Answered::Between) => return Reply::Pass,
@@ -293,7 +299,7 @@ impl Plan {
             | (Some(Wants::Described), Answered::Described) => self.answered(),
             _ => Reply::OutOfStep,
         };
-        self.give(&mut caused.client);
+        self.give(client);
         // An idle client keeps no room for a long pipeline.
         if self.queue.is_empty() && self.queue.capacity() > STEPS_KEPT {
             self.queue = VecDeque::new();

@@ -2,6 +2,7 @@
 //!
 //! The shape has each body in parentheses: `DO $$ BEGIN DELETE FROM t; END $$` is `do (begin delete from t; end)`.
 
+use super::Numbers;
 use super::keyword::Word;
 use super::nest::{Frame, FrameKind, Place};
 use super::scan;
@@ -26,6 +27,8 @@ impl<'a> Lexer<'a> {
     pub(super) fn enters_body(&mut self, content: std::ops::Range<usize>, end: usize) -> bool {
         let runs = self.bodies.len() < DEPTH_MAX && (self.is_block(end) || self.is_executed(end));
         let Some(inside) = self.text.get(..content.end).filter(|_| runs) else { return false };
+        // What tells that it is code was read as bytes.
+        self.out.numbers = Numbers::Read;
         self.gap();
         self.put(b"(");
         self.bodies.push(Body { text: self.text, at: end, frames: self.frames.len() });

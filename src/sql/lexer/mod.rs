@@ -89,6 +89,31 @@ pub struct Lexed {
     pub limits: Vec<LimitAt>,
     /// Parameters that stand as arrays, in the order of the text.
     pub arrays: Vec<ArrayAt>,
+    /// Numbers that may be any others.
+    pub numbers: Numbers,
+}
+
+/// Numbers of a text that may be any others of as many digits: it would be read the same. See [`mask`](super::mask).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// So many of those that stand alone, and nothing looked at a value of them.
+    Plain(u32),
+    /// Something looked at the value of one.
+    Read,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::Plain(0)
+    }
+}
+
+impl Numbers {
+    fn add(&mut self) {
+        if let Self::Plain(count) = self {
+            *count = count.saturating_add(1);
+        }
+    }
 }
 
 impl Lexed {
@@ -97,6 +122,7 @@ impl Lexed {
         self.pieces.clear();
         self.limits.clear();
         self.arrays.clear();
+        self.numbers = Numbers::default();
     }
 
     /// Forgets the values whose place was at `to` or behind it.

@@ -2,11 +2,13 @@
 
 use std::cmp::Ordering;
 
+use super::head::Head;
 use super::keyword::Word;
 use super::nest::{FrameKind, Place};
 use super::token::{Last, Lexer};
-use super::{ArrayAt, LIMITS_MAX, Limit, LimitAt, Marks};
+use super::{ArrayAt, LIMITS_MAX, Limit, LimitAt, Marks, Numbers};
 use crate::sql::dialect::Dialect;
+use crate::sql::mask::stands_alone;
 use crate::sql::values::text_elements;
 
 /// What kind of value a token is.
@@ -190,6 +192,7 @@ impl Lexer<'_> {
             self.out.shape.extend_from_slice(verbatim);
             self.pair = Pair::None;
         } else {
+            self.note_number(scalar);
             let digits = self.placeholder(scalar);
             self.out.shape.extend_from_slice(digits);
             self.pair = Pair::Left(Side::Literal(scalar, at));
@@ -267,15 +270,31 @@ impl Lexer<'_> {
         }
     }
 
+    /// Counts a number of which nothing but a comparison with a literal looks at the value: what is compared with a key is 0 or 1
+    /// there, or any.
+    fn note_number(&mut self, scalar: Scalar) {
+        if scalar.kind == Kind::Number
+            && self.mysql.dialect == Dialect::Postgres
+            && self.bodies.is_empty()
+            && self.head != Head::Explain
+            && stands_alone(self.text, scalar.start, scalar.end)
+        {
+            self.out.numbers.add();
+        }
+    }
+
     #[inline(always)]
     fn placeholder(&mut self, scalar: Scalar) -> &'static [u8] {
         match self.pair {
-            Pair::Compared(Side::Literal(left, at)) => match self.compared(left, scalar) {
-                Some(Ordering::Equal) => self.patch(at, b" 1", b" 1"),
-                Some(Ordering::Less) => self.patch(at, b" 1", b" 2"),
-                Some(Ordering::Greater) => self.patch(at, b" 2", b" 1"),
-                None => self.marks.value,
-            },
+            Pair::Compared(Side::Literal(left, at)) => {
+                self.out.numbers = Numbers::Read;
+                match self.compared(left, scalar) {
+                    Some(Ordering::Equal) => self.patch(at, b" 1", b" 1"),
+                    Some(Ordering::Less) => self.patch(at, b" 1", b" 2"),
+                    Some(Ordering::Greater) => self.patch(at, b" 2", b" 1"),
+                    None => self.marks.value,
+                }
+            }
             Pair::Compared(Side::Key) => self.small(scalar),
             Pair::None | Pair::Left(_) if self.truth_place() => self.truth(scalar),
             Pair::None | Pair::Left(_) => self.marks.value,

@@ -11,6 +11,14 @@ use crate::support::cluster::run;
 use crate::support::command::{stderr, stdout};
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
+use crate::support::raw::{self, Raw, reply_codes, sqlstates};
+
+/// For clients that write their messages themselves.
+const NO_PASSWORD: &str = "[[access]]\nuser = 'app'\naddress = '127.0.0.0/8'\nmethod = 'trust'";
+
+fn raw_client(pooled: &Pooled) -> Raw {
+    Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_client_has_its_own_names_on_one_server() {
@@ -59,6 +67,50 @@ async fn who_discards_all_takes_nothing_from_others() {
         assert_eq!(keeper.query_one(&kept, &[&4]).await.unwrap().get::<_, i32>(0), 8, "{all}");
     }
     drop((kept, keeper, discarder));
+    pooled.finish();
+}
+
+#[test]
+fn sql_deallocates_what_the_protocol_prepared_and_nothing_of_others() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_deallocate", 1, NO_PASSWORD);
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    let run = |name: &str| [raw::bind(name, &["2"]), raw::execute(), raw::sync()].concat();
+    for raw in [&mut client, &mut other] {
+        for name in ["s0", "_pg3_1"] {
+            raw.send(&[raw::parse(name, "SELECT $1::int + 40"), run(name)].concat());
+            assert_eq!(reply_codes(&raw.until(b"Z")), "1 2 D C Z");
+        }
+    }
+    // Denied as the server denies it, without a trace.
+    client.query("BEGIN");
+    client.query("SELECT 1/0");
+    assert_eq!(sqlstates(&client.query("DEALLOCATE s0")), ["25P02"]);
+    client.query("ROLLBACK");
+    client.send(&run("s0"));
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 D C Z");
+    let gone = client.query("DEALLOCATE s0");
+    assert_eq!((reply_codes(&gone).as_str(), &gone[0].body[..]), ("C Z", &b"DEALLOCATE\0"[..]));
+    client.query("BEGIN");
+    client.send(&[raw::run("DEALLOCATE PREPARE \"_pg3_1\""), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 C Z");
+    client.query("COMMIT");
+    for name in ["s0", "_pg3_1"] {
+        client.send(&run(name));
+        assert_eq!(sqlstates(&client.until(b"Z")), ["26000"], "{name}");
+        assert_eq!(sqlstates(&client.query(&format!("DEALLOCATE {name}"))), ["26000"], "{name}");
+        other.send(&run(name));
+        assert_eq!(reply_codes(&other.until(b"Z")), "2 D C Z", "{name}");
+    }
+    // The names are free again, and what SQL has prepared is ended by SQL as ever.
+    client.send(&[raw::parse("s0", "SELECT $1::int + 1"), run("s0")].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 D C Z");
+    client.query("PREPARE by_sql AS SELECT 1");
+    assert_eq!(reply_codes(&client.query("DEALLOCATE by_sql")), "C Z");
+    assert_eq!(other.rows("SELECT count(*) FROM pg_prepared_statements WHERE from_sql"), [["0"]]);
+    drop((client, other));
     pooled.finish();
 }
 

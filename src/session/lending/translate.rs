@@ -1,5 +1,6 @@
 //! A client's prepared statements at a server that others use as well: [`Plan`] applied to the messages of both sides.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -10,6 +11,7 @@ use crate::session::relay::{Course, Whose};
 use crate::session::statements::plan::{Caused, Passing, Reply};
 use crate::session::statements::{Bounds, Known, Names, Parts, Plan, Refused, Shared};
 use crate::wire::pg::code::client;
+use crate::wire::pg::deallocate::{deallocated, text};
 use crate::wire::pg::frame::{HEAD, client_head};
 use crate::wire::pg::rename::{Asked, PREFIX, asked, renamed};
 use crate::wire::{Head, Malformed, Outgoing, Refusal};
@@ -39,6 +41,7 @@ impl Translator {
             // What is longer is refused by its beginning.
             (client::PARSE, _) if usize::try_from(head.size).is_ok_and(|size| size <= self.bounds.bytes) => head.size,
             (client::PARSE | client::BIND | client::DESCRIBE | client::CLOSE, _) => PREFIX,
+            (client::QUERY, _) if head.size <= DEALLOCATE_MAX => head.size,
             _ => 0,
         }
     }
@@ -76,7 +79,11 @@ impl Translator {
         let mut caused = Caused { server: std::mem::take(&mut out.server), client: std::mem::take(&mut out.client) };
         let mut shared = self.shared.borrow_mut();
         let mut parts = Parts { shared: &mut shared, names: &mut self.names, known, bounds: self.bounds, path };
-        let passing = self.plan.client(asked, &mut parts, &mut caused);
+        let passing =
+            match ends(head, frame).and_then(|name| self.plan.deallocates(asked, &name, &mut parts, &mut caused)) {
+                Some(passing) => Ok(passing),
+                None => self.plan.client(asked, &mut parts, &mut caused),
+            };
         (out.server, out.client) = (caused.server, caused.client);
         let name = match passing.map_err(|refused| words(refused, asked))? {
             Passing::AsIs => return Ok(Course::AsIs),
@@ -127,6 +134,14 @@ impl Translator {
         }
     }
 }
+
+/// The statement that a message ends by SQL. A name is as long as the server keeps it, and no longer.
+fn ends(head: Head, frame: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if head.size > DEALLOCATE_MAX { None } else { deallocated(text(head, frame)?) }
+}
+
+/// Longer messages are not looked at for a DEALLOCATE.
+const DEALLOCATE_MAX: u64 = 256;
 
 fn words(refused: Refused, asked: Asked<'_>) -> Refusal {
     match (refused, asked) {

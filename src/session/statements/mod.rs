@@ -5,6 +5,7 @@
 //! [`Known`]; both are bounded. [`Plan`] carries a pipeline: it says what of a client's message goes to the server and under which
 //! name, what is put in front of it, and which replies are the client's, ours, or given by us in the server's place.
 
+mod deallocate;
 mod entry;
 pub mod known;
 pub mod names;

@@ -76,14 +76,14 @@ pub enum Reply {
 /// The steps of a client's pipeline that wait for replies.
 #[derive(Debug, Default)]
 pub struct Plan {
-    queue: VecDeque<Entry>,
-    mode: Mode,
+    pub(super) queue: VecDeque<Entry>,
+    pub(super) mode: Mode,
     /// The shared statement that was bound last.
     bound: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Mode {
+pub(super) enum Mode {
     #[default]
     Asking,
     /// After an error: the server skips to the next Sync, which has not come yet.
@@ -183,7 +183,7 @@ impl Plan {
     }
 
     /// An unnamed statement goes to the server as it is, since it is there to be used once.
-    fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
+    pub(super) fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
         let number = parts.shared.number();
         let body = body.filter(|body| body.len() <= UNNAMED_MAX).map(Rc::from);
         let client = std::mem::replace(&mut parts.names.unnamed, Unnamed::Some { number, body });
@@ -262,7 +262,7 @@ impl Plan {
     }
 
     /// A simple query ends the unnamed statement.
-    fn query(&mut self, parts: &mut Parts<'_>) -> Passing {
+    pub(super) fn query(&mut self, parts: &mut Parts<'_>) -> Passing {
         let undo = Undo::Unnamed(std::mem::take(&mut parts.names.unnamed), parts.known.unnamed.take());
         self.queue.push_back(Entry::new(Wants::All, Whose::Client).undoing(undo));
         Passing::AsIs

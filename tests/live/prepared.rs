@@ -163,6 +163,86 @@ async fn a_table_that_changed_fails_once_and_then_works() {
 }
 
 #[test]
+fn a_table_that_changed_is_no_news_to_who_asks_for_the_shape_with_the_rows() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_alter_told", 1, NO_PASSWORD);
+    let alter = |sql: &str| pooled.site.direct_sql(sql);
+    alter("CREATE TABLE shifting (id int); INSERT INTO shifting VALUES (1); GRANT ALL ON shifting TO app");
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    let told = [raw::bind("s", &[]), raw::frame(b'D', b"P\0"), raw::execute(), raw::sync()].concat();
+    let untold = [raw::bind("s", &[]), raw::execute(), raw::sync()].concat();
+    for raw in [&mut client, &mut other] {
+        raw.send(&[raw::parse("s", "SELECT * FROM shifting"), raw::sync(), told.clone()].concat());
+        assert_eq!(reply_codes(&raw.until(b"Z")), "1 Z");
+        assert_eq!(reply_codes(&raw.until(b"Z")), "2 T D C Z");
+    }
+    alter("ALTER TABLE shifting ADD COLUMN a text");
+    client.send(&told);
+    let reply = client.until(b"Z");
+    assert_eq!(reply_codes(&reply), "2 T D C Z");
+    assert_eq!(reply[1].body[..2], [0, 2], "two columns are told");
+    other.send(&told);
+    assert_eq!(reply_codes(&other.until(b"Z")), "2 T D C Z");
+    // Who asked for the shape earlier would read rows of another one.
+    alter("ALTER TABLE shifting ADD COLUMN b text");
+    client.send(&untold);
+    assert_eq!(sqlstates(&client.until(b"Z")), ["0A000"]);
+    // In a transaction the server has failed for good.
+    client.send(&told);
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 T D C Z");
+    other.query("BEGIN");
+    alter("ALTER TABLE shifting ADD COLUMN c text");
+    other.send(&told);
+    let denied = other.until(b"Z");
+    assert_eq!((sqlstates(&denied), &denied.last().unwrap().body[..]), (vec!["0A000".to_owned()], &b"E"[..]));
+    other.query("ROLLBACK");
+    // So is a group with more behind it, whose next part must not be overtaken.
+    alter("ALTER TABLE shifting ADD COLUMN d text");
+    client.send(&[told.clone(), raw::run("SELECT 1"), raw::sync()].concat());
+    let both = [client.until(b"Z"), client.until(b"Z")];
+    assert!(matches!(&*reply_codes(&both[0]), "E Z" | "2 T D C Z"), "{}", reply_codes(&both[0]));
+    assert_eq!(reply_codes(&both[1]), "1 2 D C Z");
+    // What cannot be prepared any more fails with the server's words, and the session goes on.
+    client.send(&told);
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 T D C Z");
+    alter("DROP TABLE shifting");
+    client.send(&told);
+    assert_eq!(sqlstates(&client.until(b"Z")), ["42P01"]);
+    alter("CREATE TABLE shifting (id bigint); INSERT INTO shifting VALUES (1); GRANT ALL ON shifting TO app");
+    for raw in [&mut client, &mut other] {
+        raw.send(&told);
+        assert_eq!(reply_codes(&raw.until(b"Z")), "2 T D C Z");
+    }
+    drop((client, other));
+    pooled.finish();
+}
+
+#[test]
+fn a_column_whose_type_changed_is_news_once() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_alter_type", 1, NO_PASSWORD);
+    pooled.site.direct_sql("CREATE TABLE typed (id int); INSERT INTO typed VALUES (1); GRANT ALL ON typed TO app");
+    let mut client = raw_client(&pooled);
+    let told = [raw::bind("s", &[]), raw::frame(b'D', b"P\0"), raw::execute(), raw::sync()].concat();
+    client.send(&[raw::parse("s", "SELECT id FROM typed"), raw::sync(), told.clone()].concat());
+    client.until(b"Z");
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 T D C Z");
+    for (of, replies) in [("bigint", &["E Z", "2 T D C Z"][..]), ("int", &["2 T D C Z"]), ("bigint", &["2 T D C Z"])] {
+        pooled.site.direct_sql(&format!("ALTER TABLE typed ALTER id TYPE {of}"));
+        for expected in replies {
+            client.send(&told);
+            assert_eq!(reply_codes(&client.until(b"Z")), *expected, "{of}");
+        }
+    }
+    drop(client);
+    pooled.finish();
+}
+
+#[test]
 fn pgbench_runs_each_protocol_on_two_servers() {
     if direct() {
         return;

@@ -276,6 +276,10 @@ impl Source for Borrowed {
         self.translator.answers(head, frame, (&mut server.hold.known, self.kept.path()), client)
     }
 
+    fn take_again(&mut self) -> BytesMut {
+        self.translator.take_again()
+    }
+
     fn leaves(&mut self, request: Request<'_>, leaves: Leaves) {
         match leaves {
             Leaves::Nothing => {}

@@ -8,12 +8,15 @@ use bytes::BytesMut;
 
 use crate::client::refuse;
 use crate::session::relay::{Course, Whose};
+use crate::session::statements::again::AGAIN_MAX;
 use crate::session::statements::plan::{Caused, Passing, Reply};
-use crate::session::statements::{Bounds, Known, Names, Parts, Plan, Refused, Shared};
+use crate::session::statements::{Again, Bounds, Known, Names, Parts, Plan, Refused, Shared};
 use crate::wire::pg::code::client;
 use crate::wire::pg::deallocate::{deallocated, text};
 use crate::wire::pg::frame::{HEAD, client_head};
+use crate::wire::pg::own::{Answered, answered};
 use crate::wire::pg::rename::{Asked, PREFIX, asked, renamed};
+use crate::wire::pg::reply::failure;
 use crate::wire::{Head, Malformed, Outgoing, Refusal};
 
 /// The statements of all sessions of a worker.
@@ -26,12 +29,14 @@ pub struct Translator {
     names: Names,
     plan: Plan,
     bounds: Bounds,
+    /// The group at hand, where it may have to be asked again.
+    again: Option<Box<Again>>,
 }
 
 impl Translator {
     /// A client that has prepared nothing yet.
     pub fn new(shared: Statements, bounds: Bounds) -> Self {
-        Self { shared, names: Names::default(), plan: Plan::default(), bounds }
+        Self { shared, names: Names::default(), plan: Plan::default(), bounds, again: None }
     }
 
     /// Bytes from the start of a client's message that are wanted: of a Parse all that is to be kept.
@@ -84,14 +89,54 @@ impl Translator {
                 Some(passing) => Ok(passing),
                 None => self.plan.client(asked, &mut parts, &mut caused),
             };
+        drop(shared);
         (out.server, out.client) = (caused.server, caused.client);
+        if self.again.is_some() {
+            self.copy(asked, head, frame);
+        }
         let name = match passing.map_err(|refused| words(refused, asked))? {
             Passing::AsIs => return Ok(Course::AsIs),
             Passing::Withheld => return Ok(Course::Withheld),
             Passing::As(name) => name,
         };
-        let too_long = || refuse::statement_too_long();
-        renamed(head, frame, &name, &mut out.server).map(Course::Behind).ok_or_else(too_long)
+        let at = out.server.len();
+        let instead_of = renamed(head, frame, &name, &mut out.server).ok_or_else(refuse::statement_too_long)?;
+        if let Asked::Bind { statement } = asked {
+            let begin = out.server.get(at..).unwrap_or_default();
+            self.copy_bind(statement, head, (begin, frame.get(instead_of..).unwrap_or_default()));
+        }
+        Ok(Course::Behind(instead_of))
+    }
+
+    /// Begins to copy a group that may have to be asked again: `parts` are its Bind, as far as it is at hand.
+    fn copy_bind(&mut self, statement: &[u8], head: Head, parts: (&[u8], &[u8])) {
+        let (begin, rest) = parts;
+        let is_short = head.size <= AGAIN_MAX as u64;
+        let Some(statement) = self.names.find(statement).filter(|_| is_short && self.plan.begins_with_bind()) else {
+            return;
+        };
+        let is_whole = client_head(begin)
+            .is_ok_and(|new| new.is_some_and(|new| new.size == size(begin).saturating_add(size(rest))));
+        if is_whole && self.shared.borrow().may_change(statement) {
+            self.again = Some(Box::new(Again::new(statement, begin, rest)));
+        }
+    }
+
+    /// Copies what follows the Bind of a group.
+    fn copy(&mut self, asked: Asked<'_>, head: Head, frame: &[u8]) {
+        let is_whole = head.size == size(frame);
+        self.again =
+            self.again.take().filter(|_| is_whole).and_then(|mut again| again.takes(asked, frame).then_some(again));
+    }
+
+    /// What asks a group again that failed: see [`Whose::Again`].
+    pub fn take_again(&mut self) -> BytesMut {
+        self.again.take().map(|again| again.into_bytes()).unwrap_or_default()
+    }
+
+    /// Nobody waits for a group any more, so it is not asked again.
+    pub fn forget_again(&mut self) {
+        self.again = None;
     }
 
     /// Messages of ours went to the server, in the client's place.
@@ -125,6 +170,9 @@ impl Translator {
         let mut caused = Caused { server: BytesMut::new(), client: std::mem::take(client) };
         let mut shared = self.shared.borrow_mut();
         let mut parts = Parts { shared: &mut shared, names: &mut self.names, known, bounds: self.bounds, path };
+        if self.again.is_some() && fails_for_change(&mut self.again, (head, frame), &mut self.plan, &mut parts) {
+            return Ok(Whose::Again);
+        }
         let reply = self.plan.server(head.code, frame, &mut parts, &mut caused);
         *client = caused.client;
         match reply {
@@ -133,6 +181,35 @@ impl Translator {
             Reply::OutOfStep => Err(Malformed::OutOfStep),
         }
     }
+}
+
+/// True where a reply denies the group at hand, which is asked again for that. With any other reply to it the copy is of no use.
+fn fails_for_change(
+    again: &mut Option<Box<Again>>,
+    reply: (Head, &[u8]),
+    plan: &mut Plan,
+    parts: &mut Parts<'_>,
+) -> bool {
+    let (head, frame) = reply;
+    let fails = match answered(head.code) {
+        // What is said aside answers nothing.
+        Answered::Between => return false,
+        Answered::Failed => failure(frame).sqlstate == CHANGED,
+        _ => false,
+    };
+    let asks =
+        fails && again.as_ref().is_some_and(|again| again.is_whole() && plan.asks_again(again.statement(), parts));
+    if !asks {
+        *again = None;
+    }
+    asks
+}
+
+/// SQLSTATE of a prepared statement whose result has another shape by now, among other things.
+const CHANGED: [u8; 5] = *b"0A000";
+
+fn size(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// The statement that a message ends by SQL. A name is as long as the server keeps it, and no longer.

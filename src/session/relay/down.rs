@@ -113,7 +113,7 @@ where
 
     /// Notes what a server's frame means. What goes to the client in front of it, or in its place, stands in `words` then.
     fn reply(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
-        if S::LENT && self.whose(head, frame)? == Whose::Ours {
+        if S::LENT && self.whose(head, frame)? != Whose::Client {
             return Ok(Fate::Drop);
         }
         let reply = P::server(&mut self.phase, head, frame);
@@ -145,6 +145,9 @@ where
     fn whose(&mut self, head: Head, frame: &[u8]) -> Result<Whose, End> {
         let mut behind = BytesMut::new();
         let whose = self.server.answers(head, frame, &mut behind).map_err(End::ServerMalformed)?;
+        if whose == Whose::Again {
+            self.up.unsent.extend_from_slice(&self.server.take_again());
+        }
         // Whoever is cut has its error, and reads nothing else of that group.
         if !self.discards() {
             self.answers.extend_from_slice(&behind);

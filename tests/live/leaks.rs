@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 use crate::pooling::{Pooled, one};
+use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
 
@@ -107,6 +108,68 @@ async fn what_cannot_move_pins_its_server_until_it_is_gone() {
     }
     drop((pinner, other));
     pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pinned_client_resets_has_the_default_of_its_start_up() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_reset", 1, "");
+    let mut config: tokio_postgres::Config = pooled.site.proxy.conn_str("app", &pooled.site.database).parse().unwrap();
+    config.application_name("web").options("-c work_mem=6MB -c app.tenant=mine");
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let other = pooled.site.session("app").await;
+    let shows = async |name: &str| one(&client, &format!("SELECT current_setting('{name}')")).await.unwrap();
+    client.batch_execute("CREATE TEMP TABLE pin ()").await.unwrap();
+    let pid = one(&client, "SELECT pg_backend_pid()").await.unwrap();
+    let names = ["work_mem", "app.tenant", "application_name"];
+    for reset in ["RESET work_mem; RESET app.tenant; RESET application_name", "RESET ALL", "SET work_mem TO DEFAULT"] {
+        client.batch_execute("SET work_mem = '9MB'; SET app.tenant = 'x'; SET application_name = 'y'").await.unwrap();
+        assert_eq!(shows("work_mem").await, "9MB");
+        client.batch_execute(reset).await.unwrap();
+        let set_back = if reset.starts_with("SET") { ["6MB", "x", "y"] } else { ["6MB", "mine", "web"] };
+        for (name, value) in names.into_iter().zip(set_back) {
+            assert_eq!(shows(name).await, value, "{name} after {reset}");
+        }
+    }
+    assert_eq!(pins(&pooled), ["temp"]);
+    assert_eq!(one(&client, "SELECT pg_backend_pid()").await.unwrap(), pid);
+    client.batch_execute("DROP TABLE pin; RESET ALL").await.unwrap();
+    assert_eq!(one(&other, "SELECT coalesce(current_setting('app.tenant', true), '')").await.unwrap(), "");
+    assert_eq!(shows("work_mem").await, "6MB");
+    drop((client, other));
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_set_what_the_login_did_keeps_its_session() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_reset_role", 1, "");
+    pooled.site.direct_sql(
+        "CREATE ROLE leak_lowly; GRANT leak_lowly TO app; GRANT SET ON PARAMETER log_min_duration_statement TO app",
+    );
+    let mut config: tokio_postgres::Config = pooled.site.proxy.conn_str("app", &pooled.site.database).parse().unwrap();
+    let (client, connection) =
+        config.options("-c log_min_duration_statement=50s").connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("SET ROLE leak_lowly").await.unwrap();
+    let pid = one(&client, "SELECT pg_backend_pid()").await.unwrap();
+    client.batch_execute("RESET ALL").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(one(&client, "SELECT current_user").await.unwrap(), "leak_lowly");
+        assert_eq!(one(&client, "SELECT pg_backend_pid()").await.unwrap(), pid);
+    }
+    client.batch_execute("RESET ROLE").await.unwrap();
+    assert_eq!(one(&client, "SHOW log_min_duration_statement").await.unwrap(), "50s");
+    assert!(pins(&pooled).is_empty());
+    drop(client);
+    pooled.finish();
+    Cluster::shared()
+        .sql("postgres", "REVOKE SET ON PARAMETER log_min_duration_statement FROM app; DROP ROLE leak_lowly");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,14 @@ use crate::support::cluster::run;
 use crate::support::command::{stderr, stdout};
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
+use crate::support::raw::{self, Raw, reply_codes, sqlstates};
+
+/// For clients that write their messages themselves.
+const NO_PASSWORD: &str = "[[access]]\nuser = 'app'\naddress = '127.0.0.0/8'\nmethod = 'trust'";
+
+fn raw_client(pooled: &Pooled) -> Raw {
+    Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_client_has_its_own_names_on_one_server() {
@@ -62,6 +70,50 @@ async fn who_discards_all_takes_nothing_from_others() {
     pooled.finish();
 }
 
+#[test]
+fn sql_deallocates_what_the_protocol_prepared_and_nothing_of_others() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_deallocate", 1, NO_PASSWORD);
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    let run = |name: &str| [raw::bind(name, &["2"]), raw::execute(), raw::sync()].concat();
+    for raw in [&mut client, &mut other] {
+        for name in ["s0", "_pg3_1"] {
+            raw.send(&[raw::parse(name, "SELECT $1::int + 40"), run(name)].concat());
+            assert_eq!(reply_codes(&raw.until(b"Z")), "1 2 D C Z");
+        }
+    }
+    // Denied as the server denies it, without a trace.
+    client.query("BEGIN");
+    client.query("SELECT 1/0");
+    assert_eq!(sqlstates(&client.query("DEALLOCATE s0")), ["25P02"]);
+    client.query("ROLLBACK");
+    client.send(&run("s0"));
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 D C Z");
+    let gone = client.query("DEALLOCATE s0");
+    assert_eq!((reply_codes(&gone).as_str(), &gone[0].body[..]), ("C Z", &b"DEALLOCATE\0"[..]));
+    client.query("BEGIN");
+    client.send(&[raw::run("DEALLOCATE PREPARE \"_pg3_1\""), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 C Z");
+    client.query("COMMIT");
+    for name in ["s0", "_pg3_1"] {
+        client.send(&run(name));
+        assert_eq!(sqlstates(&client.until(b"Z")), ["26000"], "{name}");
+        assert_eq!(sqlstates(&client.query(&format!("DEALLOCATE {name}"))), ["26000"], "{name}");
+        other.send(&run(name));
+        assert_eq!(reply_codes(&other.until(b"Z")), "2 D C Z", "{name}");
+    }
+    // The names are free again, and what SQL has prepared is ended by SQL as ever.
+    client.send(&[raw::parse("s0", "SELECT $1::int + 1"), run("s0")].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 D C Z");
+    client.query("PREPARE by_sql AS SELECT 1");
+    assert_eq!(reply_codes(&client.query("DEALLOCATE by_sql")), "C Z");
+    assert_eq!(other.rows("SELECT count(*) FROM pg_prepared_statements WHERE from_sql"), [["0"]]);
+    drop((client, other));
+    pooled.finish();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_in_a_pipeline_leaves_no_ghosts() {
     if direct() {
@@ -107,6 +159,86 @@ async fn a_table_that_changed_fails_once_and_then_works() {
     assert_eq!(client.query_one(&again, &[]).await.unwrap().len(), 2);
     drop(again);
     drop((all, client));
+    pooled.finish();
+}
+
+#[test]
+fn a_table_that_changed_is_no_news_to_who_asks_for_the_shape_with_the_rows() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_alter_told", 1, NO_PASSWORD);
+    let alter = |sql: &str| pooled.site.direct_sql(sql);
+    alter("CREATE TABLE shifting (id int); INSERT INTO shifting VALUES (1); GRANT ALL ON shifting TO app");
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    let told = [raw::bind("s", &[]), raw::frame(b'D', b"P\0"), raw::execute(), raw::sync()].concat();
+    let untold = [raw::bind("s", &[]), raw::execute(), raw::sync()].concat();
+    for raw in [&mut client, &mut other] {
+        raw.send(&[raw::parse("s", "SELECT * FROM shifting"), raw::sync(), told.clone()].concat());
+        assert_eq!(reply_codes(&raw.until(b"Z")), "1 Z");
+        assert_eq!(reply_codes(&raw.until(b"Z")), "2 T D C Z");
+    }
+    alter("ALTER TABLE shifting ADD COLUMN a text");
+    client.send(&told);
+    let reply = client.until(b"Z");
+    assert_eq!(reply_codes(&reply), "2 T D C Z");
+    assert_eq!(reply[1].body[..2], [0, 2], "two columns are told");
+    other.send(&told);
+    assert_eq!(reply_codes(&other.until(b"Z")), "2 T D C Z");
+    // Who asked for the shape earlier would read rows of another one.
+    alter("ALTER TABLE shifting ADD COLUMN b text");
+    client.send(&untold);
+    assert_eq!(sqlstates(&client.until(b"Z")), ["0A000"]);
+    // In a transaction the server has failed for good.
+    client.send(&told);
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 T D C Z");
+    other.query("BEGIN");
+    alter("ALTER TABLE shifting ADD COLUMN c text");
+    other.send(&told);
+    let denied = other.until(b"Z");
+    assert_eq!((sqlstates(&denied), &denied.last().unwrap().body[..]), (vec!["0A000".to_owned()], &b"E"[..]));
+    other.query("ROLLBACK");
+    // So is a group with more behind it, whose next part must not be overtaken.
+    alter("ALTER TABLE shifting ADD COLUMN d text");
+    client.send(&[told.clone(), raw::run("SELECT 1"), raw::sync()].concat());
+    let both = [client.until(b"Z"), client.until(b"Z")];
+    assert!(matches!(&*reply_codes(&both[0]), "E Z" | "2 T D C Z"), "{}", reply_codes(&both[0]));
+    assert_eq!(reply_codes(&both[1]), "1 2 D C Z");
+    // What cannot be prepared any more fails with the server's words, and the session goes on.
+    client.send(&told);
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 T D C Z");
+    alter("DROP TABLE shifting");
+    client.send(&told);
+    assert_eq!(sqlstates(&client.until(b"Z")), ["42P01"]);
+    alter("CREATE TABLE shifting (id bigint); INSERT INTO shifting VALUES (1); GRANT ALL ON shifting TO app");
+    for raw in [&mut client, &mut other] {
+        raw.send(&told);
+        assert_eq!(reply_codes(&raw.until(b"Z")), "2 T D C Z");
+    }
+    drop((client, other));
+    pooled.finish();
+}
+
+#[test]
+fn a_column_whose_type_changed_is_news_once() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_alter_type", 1, NO_PASSWORD);
+    pooled.site.direct_sql("CREATE TABLE typed (id int); INSERT INTO typed VALUES (1); GRANT ALL ON typed TO app");
+    let mut client = raw_client(&pooled);
+    let told = [raw::bind("s", &[]), raw::frame(b'D', b"P\0"), raw::execute(), raw::sync()].concat();
+    client.send(&[raw::parse("s", "SELECT id FROM typed"), raw::sync(), told.clone()].concat());
+    client.until(b"Z");
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 T D C Z");
+    for (of, replies) in [("bigint", &["E Z", "2 T D C Z"][..]), ("int", &["2 T D C Z"]), ("bigint", &["2 T D C Z"])] {
+        pooled.site.direct_sql(&format!("ALTER TABLE typed ALTER id TYPE {of}"));
+        for expected in replies {
+            client.send(&told);
+            assert_eq!(reply_codes(&client.until(b"Z")), *expected, "{of}");
+        }
+    }
+    drop(client);
     pooled.finish();
 }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::BytesMut;
 use floodwall::session::statements::{Bounds, Known, Names, Parts, Passing, Plan, Shared, plan};
 use floodwall::wire::Outgoing;
+use floodwall::wire::pg::deallocate::{deallocated, text};
 use floodwall::wire::pg::frame::{client_head, server_head};
 use floodwall::wire::pg::own;
 use floodwall::wire::pg::rename::{Asked, asked, renamed};
@@ -80,7 +81,8 @@ impl Server {
             }
             Asked::Query => {
                 (self.unnamed, self.portal) = (None, None);
-                self.say(b'C', b"SELECT 1\0");
+                self.run(text(head, frame).unwrap());
+                self.skipping = false;
                 self.say(b'Z', b"I");
             }
             other => panic!("{other:?}"),
@@ -112,13 +114,25 @@ impl Server {
     fn execute(&mut self) {
         match self.portal.clone() {
             None => self.fail("34000"),
-            Some(body) if body.starts_with(b"fail") => self.fail("22012"),
-            Some(body) if body.starts_with(b"all") => {
+            Some(body) => self.run(body.split(|&byte| byte == 0).next().unwrap()),
+        }
+    }
+
+    fn run(&mut self, text: &[u8]) {
+        if let Some(name) = deallocated(text) {
+            return match self.named.remove(&*name) {
+                Some(_) => self.say(b'C', b"DEALLOCATE\0"),
+                None => self.fail("26000"),
+            };
+        }
+        match text {
+            b"fail" => self.fail("22012"),
+            b"all" => {
                 self.named.clear();
                 self.say(b'C', b"DEALLOCATE ALL\0");
             }
-            Some(body) => {
-                self.say(b'D', &body);
+            text => {
+                self.say(b'D', text);
                 self.say(b'C', b"SELECT 1\0");
             }
         }
@@ -170,7 +184,10 @@ impl House {
         let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"" };
         let mut caused = Outgoing::default();
         let head = client_head(frame).unwrap().unwrap();
-        match client.plan.client(asked(head, frame).unwrap(), &mut parts, &mut caused) {
+        let asked = asked(head, frame).unwrap();
+        let ended = text(head, frame).and_then(deallocated);
+        let passing = ended.and_then(|name| client.plan.deallocates(asked, &name, &mut parts, &mut caused));
+        match passing.map_or_else(|| client.plan.client(asked, &mut parts, &mut caused), Ok) {
             Ok(Passing::AsIs) => caused.server.extend_from_slice(frame),
             Ok(Passing::As(name)) => {
                 let skip = renamed(head, frame, &name, &mut caused.server).unwrap();
@@ -178,7 +195,7 @@ impl House {
             }
             Ok(Passing::Withheld) => {}
             Err(_) => {
-                client.plan.replaced(asked(head, frame).unwrap());
+                client.plan.replaced(asked);
                 own::parse(b"refused", b"bad\0\0\0", &mut caused.server);
             }
         }
@@ -210,10 +227,15 @@ impl House {
         assert!(self.clients[client].plan.is_settled());
     }
 
-    /// What every client got is what its own server said; errors may have other words.
+    /// What every client got is what its own server said; errors may have other words. Descriptions, which tell the text here, tell
+    /// another name where that is what a DEALLOCATE ends.
     fn compare(&mut self) {
         for client in &mut self.clients {
-            let plain = |frame: &Vec<u8>| if frame[0] == b'E' { b"E".to_vec() } else { frame.clone() };
+            let plain = |frame: &Vec<u8>| match frame[0] {
+                b'E' => b"E".to_vec(),
+                code @ (b't' | b'T') if frame[5..].starts_with(b"DEALLOCATE") => vec![code],
+                _ => frame.clone(),
+            };
             let got: Vec<_> = client.got.drain(..).map(|frame| plain(&frame)).collect();
             let own: Vec<_> = client.own.said.drain(..).map(|frame| plain(&frame)).collect();
             let text = |frames: &[Vec<u8>]| frames.iter().map(|f| f.escape_ascii().to_string()).collect::<Vec<_>>();
@@ -222,7 +244,8 @@ impl House {
         }
         for (server, known) in &self.servers {
             assert!(server.named.keys().all(|name| name.starts_with(b"FLOODWALL_")));
-            assert!(server.named.len() >= known.len(), "what the books say, the server has");
+            let ours = server.named.keys().filter(|name| name.as_slice() != b"FLOODWALL_GONE").count();
+            assert!(ours >= known.len(), "what the books say, the server has");
         }
     }
 }
@@ -245,6 +268,10 @@ fn close(name: &str) -> Vec<u8> {
 
 fn execute() -> Vec<u8> {
     frame(b'E', &[0; 5])
+}
+
+fn query(text: &str) -> Vec<u8> {
+    frame(b'Q', format!("{text}\0").as_bytes())
 }
 
 fn codes(frames: &[Vec<u8>]) -> String {
@@ -342,6 +369,73 @@ fn a_plan_whose_result_has_changed_is_made_anew_at_the_next_try() {
 }
 
 #[test]
+fn what_sql_deallocates_is_given_up_and_stays_at_the_server_for_others() {
+    let mut house = House::new(2, 10, 2);
+    for client in [0, 1] {
+        house.ask(client, 0, &parse("a", "SELECT 1"));
+        house.end(client, 0);
+    }
+    // At a server that never had it, too; and once only.
+    for (server, expected) in [(1, "CZ"), (0, "EZ")] {
+        house.clients[0].got.clear();
+        house.clients[0].own.said.clear();
+        house.ask(0, server, &query("DEALLOCATE a"));
+        house.hear(0, server, usize::MAX);
+        assert_eq!(codes(&house.clients[0].got), expected);
+    }
+    house.ask(1, 0, &bind("a"));
+    house.end(1, 0);
+    house.ask(0, 0, &parse("a", "SELECT 2"));
+    for asked in [parse("", "DEALLOCATE a"), bind(""), execute()] {
+        house.ask(0, 0, &asked);
+    }
+    house.end(0, 0);
+    assert!(codes(&house.clients[0].got).ends_with("112CZ"));
+    house.compare();
+}
+
+#[test]
+fn a_deallocate_that_the_server_does_not_get_to_takes_nothing_away() {
+    let mut house = House::new(1, 10, 1);
+    house.ask(0, 0, &parse("a", "SELECT 1"));
+    house.end(0, 0);
+    for asked in [bind("none"), parse("", "DEALLOCATE a"), bind(""), execute()] {
+        house.ask(0, 0, &asked);
+    }
+    house.end(0, 0);
+    // In a failed transaction the server denies the first message of ours, and what follows up to Sync is skipped.
+    house.ask(0, 0, &query("DEALLOCATE a"));
+    house.clients[0].own.said.clear();
+    house.clients[0].own.named.insert(b"a".to_vec(), b"SELECT 1\0\0\0".to_vec());
+    house.servers[0].0.said = [frame(b'E', b"SERROR\0C25P02\0Mno\0\0"), frame(b'Z', b"E")].into();
+    house.clients[0].got.clear();
+    house.hear(0, 0, usize::MAX);
+    assert_eq!(codes(&house.clients[0].got), "EZ");
+    house.clients[0].got.clear();
+    house.ask(0, 0, &bind("a"));
+    house.end(0, 0);
+    house.compare();
+}
+
+#[test]
+fn nobody_deallocates_what_others_use() {
+    let mut house = House::new(1, 10, 2);
+    house.ask(0, 0, &parse("a", "SELECT 1"));
+    house.end(0, 0);
+    house.ask(1, 0, &query("DEALLOCATE \"FLOODWALL_1\""));
+    house.hear(1, 0, usize::MAX);
+    for asked in [parse("", "DEALLOCATE \"FLOODWALL_1\""), bind(""), execute()] {
+        house.ask(1, 0, &asked);
+    }
+    house.end(1, 0);
+    assert_eq!(codes(&house.clients[1].got), "EZ12EZ");
+    house.ask(0, 0, &bind("a"));
+    house.end(0, 0);
+    assert_eq!(codes(&house.clients[0].got), "1Z2Z");
+    house.compare();
+}
+
+#[test]
 fn syncs_that_a_copy_swallows_are_not_waited_for() {
     let mut house = House::new(1, 10, 1);
     for asked in [parse("", "COPY"), bind(""), execute(), frame(b'S', b"")] {
@@ -389,7 +483,7 @@ proptest! {
     fn clients_that_share_servers_see_what_they_would_see_alone(
         most in 1_usize..5,
         pipelines in proptest::collection::vec(
-            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..10, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
+            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..12, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
             1..12,
         )
     ) {
@@ -404,9 +498,21 @@ proptest! {
                     6 => describe(name),
                     7 => close(name),
                     8 => frame(b'D', b"P\0"),
-                    _ => frame(b'Q', b"SELECT 1\0"),
+                    9 => query("SELECT 1"),
+                    10 => query(&format!("DEALLOCATE \"{name}\"")),
+                    _ => parse("", &format!("DEALLOCATE \"{name}\"")),
                 };
+                // A driver asks it between its pipelines, and what it parses it runs, once.
+                if kind == 10 {
+                    house.end(client, server);
+                }
                 house.ask(client, server, &asked);
+                if kind == 11 {
+                    house.ask(client, server, &bind(""));
+                    house.ask(client, server, &execute());
+                    house.end(client, server);
+                    house.ask(client, server, &close(""));
+                }
                 house.hear(client, server, heard);
             }
             house.end(client, server);

@@ -189,13 +189,11 @@ fn what_stays_is_told_by_kind() {
             "SET session_authorization = 'bob'",
         ],
     );
-    all(Traces::LISTEN, &["LISTEN a", "UNLISTEN a", "UNLISTEN *", "listen \"x\""]);
-    all(Traces::PREPARED, &["PREPARE p AS SELECT 1", "PREPARE p (int) AS SELECT $1", "DEALLOCATE p", "DEALLOCATE ALL"]);
+    all(Traces::LISTEN, &["LISTEN a", "listen \"x\""]);
+    all(Traces::ENDS, &["UNLISTEN a", "UNLISTEN *", "DEALLOCATE p", "DEALLOCATE ALL", "CLOSE c", "CLOSE ALL"]);
+    all(Traces::PREPARED, &["PREPARE p AS SELECT 1", "PREPARE p (int) AS SELECT $1"]);
     all(Traces::PREPARED.and(Traces::UNKNOWN), &["EXECUTE p", "EXECUTE p (1)", "EXPLAIN ANALYZE EXECUTE p"]);
-    all(
-        Traces::HOLD,
-        &["DECLARE c CURSOR WITH HOLD FOR SELECT * FROM t", "DECLARE c CURSOR FOR SELECT 1", "CLOSE c", "CLOSE ALL"],
-    );
+    all(Traces::HOLD, &["DECLARE c CURSOR WITH HOLD FOR SELECT * FROM t", "DECLARE c CURSOR FOR SELECT 1"]);
     all(Traces::DISCARD, &["DISCARD ALL", "discard all"]);
     all(Traces::TEMP, &["DISCARD TEMP", "DISCARD TEMPORARY"]);
     all(Traces::LIBRARY, &["LOAD 'auto_explain'"]);

@@ -10,14 +10,22 @@ suite_sources() {
     "$sources" >"$kept/log" 2>&1 && touch "$kept/ready"
 }
 
-# psycopg 3: its releases on PyPI come without the tests, Debian's source package with them; $PSYCOPG_SOURCE is a checkout
-# of yours, instead. The driver is PyPI's of the same version.
+# psycopg 3: its releases on PyPI come without the tests. They come from $PSYCOPG_SOURCE, a checkout of yours; from the
+# project's repository at the release below; or from Debian's source package. The driver is PyPI's of the same version.
+psycopg_release=3.3.4
+
 psycopg_sources() {
     local version source=${PSYCOPG_SOURCE:-$kept/src}
-    [ "$source" != "$kept/src" ] || debian_source psycopg3 || return 1
+    [ "$source" != "$kept/src" ] || psycopg_clone || debian_source psycopg3 || return 1
     version=$(sed -nE 's/^(__)?version(__)? *= *"?([0-9][0-9.]*[0-9])"?.*/\3/p' "$source"/psycopg/{pyproject.toml,setup.cfg,psycopg/version.py} 2>/dev/null | head -n 1)
     [ -n "$version" ] || { echo "$source: tells no version"; return 1; }
     mkdir "$kept/tree" && cp -r "$source/tests" "$source/pyproject.toml" "$kept/tree" && venv "psycopg[binary,pool,test]==$version"
+}
+
+# A clone that failed halfway must not stand in the way of the next source.
+psycopg_clone() {
+    GIT_TERMINAL_PROMPT=0 timeout 300 git clone -q --depth 1 --branch "$psycopg_release" \
+        https://github.com/psycopg/psycopg "$kept/src" || { rm -rf "$kept/src"; return 1; }
 }
 
 # Left out: other databases, type checks and what measures time, which says nothing on a busy machine.
@@ -41,8 +49,9 @@ venv() {
     python3 -m venv "$kept/venv" && "$kept/venv/bin/pip" install -q --disable-pip-version-check pytest==9.2.0 pytest-timeout==2.4.0 "$@"
 }
 
-# in_venv ARGUMENT...: the tests in $kept/tree, which holds no sources of the driver: the one installed is tested.
-in_venv() { (cd "$kept/tree" && PYTHONPATH=$suites "$kept/venv/bin/python" -m pytest -q -p no:cacheprovider -p outcomes --timeout=60 "$@"); }
+# in_venv ARGUMENT...: the tests in $kept/tree, which holds no sources of the driver: the one installed is tested. psycopg's
+# tests want pytest's cache.
+in_venv() { (cd "$kept/tree" && PYTHONPATH=$suites "$kept/venv/bin/python" -m pytest -q -o "cache_dir=$kept/cache" -p outcomes --timeout=60 "$@"); }
 
 # pypi_source PACKAGE==VERSION: the tests of a source distribution in $kept/tree/tests.
 pypi_source() {

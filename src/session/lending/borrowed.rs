@@ -239,10 +239,13 @@ impl Source for Borrowed {
             return;
         }
         match (self.kept.gathered.is_none(), self.kept.pins.is_none()) {
-            (true, true) => self.release(),
+            (true, true) => {
+                self.kept.gathered.clear();
+                self.release();
+            }
             // Nothing has changed that kept it.
-            (true, false) => {}
-            (false, _) => self.ask_what_is_left(),
+            (true, false) if !self.kept.gathered.ends() => {}
+            _ => self.ask_what_is_left(),
         }
     }
 
@@ -271,6 +274,10 @@ impl Source for Borrowed {
             self.kept.heard(server);
         }
         self.translator.answers(head, frame, (&mut server.hold.known, self.kept.path()), client)
+    }
+
+    fn take_again(&mut self) -> BytesMut {
+        self.translator.take_again()
     }
 
     fn leaves(&mut self, request: Request<'_>, leaves: Leaves) {

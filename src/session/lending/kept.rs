@@ -97,13 +97,9 @@ impl Kept {
         let gathered = std::mem::take(&mut self.gathered);
         let Ok(decision) = findings.decide(&gathered, self.pins, &self.startup) else { return false };
         let mut wardrobe = self.wardrobe.borrow_mut();
-        (self.pins, server.hold.settings, self.wants) = match decision {
-            Decision::Free { server, client } => (Reasons::NONE, wardrobe.shared(server), wardrobe.shared(client)),
-            Decision::Pinned { reasons, settings } => {
-                let settings = wardrobe.shared(settings);
-                (reasons, Arc::clone(&settings), settings)
-            }
-        };
+        self.pins = decision.reasons;
+        server.hold.settings = wardrobe.shared(decision.server);
+        self.wants = wardrobe.shared(decision.client);
         if gathered.stains() {
             server.hold.stained_by = Some(self.number);
         }

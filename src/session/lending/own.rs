@@ -53,8 +53,13 @@ const GONE: [u8; 5] = *b"08006";
 impl Borrowed {
     /// A server was lent: it gets the settings of its client, where it has others.
     pub(super) fn dress(&mut self) {
-        let Some(server) = self.lease.server() else { return };
         self.entry.traffic.add(Count::Assignments, 1);
+        self.redress();
+    }
+
+    /// The server at hand gets the settings of its client, where it has others.
+    fn redress(&mut self) {
+        let Some(server) = self.lease.server() else { return };
         match self.kept.dress(server) {
             Some(exchange) => self.own = Own::Dressing(Box::new((exchange, Replaying::default()))),
             None => self.took(),
@@ -90,7 +95,10 @@ impl Borrowed {
                 Own::Asking(_) => {
                     let answered = ready!(self.poll_answer(cx));
                     self.answered(answered);
-                    return Poll::Ready(true);
+                    // What its client has reset has the default of its start-up again.
+                    if self.own.is_nothing() {
+                        return Poll::Ready(true);
+                    }
                 }
                 Own::Dressing(_) => {
                     let dressed = ready!(self.poll_dressed(cx));
@@ -133,9 +141,8 @@ impl Borrowed {
         if let Some(why) = why {
             return self.lose(&why);
         }
-        let pins = self.kept.pins;
         self.pinned();
-        if pins.is_none() { self.release() } else { self.took() }
+        if self.kept.pins.is_none() { self.release() } else { self.redress() }
     }
 
     /// The server is closed with all that the session had in it; the next statement is told.
@@ -184,6 +191,8 @@ impl Borrowed {
                 self.took();
             }
             (Ok(()), None) => {}
+            // Another role may not set what the login did. The server is as it was, and holds what cannot move.
+            (Err(sqlstate), Some(_)) if sqlstate != GONE && !self.kept.pins.is_none() => self.took(),
             (Err(sqlstate), _) => {
                 self.close();
                 self.fail(refuse::settings_failed(&sqlstate));

@@ -28,6 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Sees to the server that a session leaves behind. `patient`: may the server still finish what the client left to it?
 pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behind, patient: impl Fn() -> bool) {
+    borrowed.translator.forget_again();
     let busy = !borrowed.own.is_nothing();
     let gone = matches!(end, End::ServerGone | End::ServerMalformed(_));
     let at = match left {

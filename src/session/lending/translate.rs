@@ -1,5 +1,6 @@
 //! A client's prepared statements at a server that others use as well: [`Plan`] applied to the messages of both sides.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -7,11 +8,15 @@ use bytes::BytesMut;
 
 use crate::client::refuse;
 use crate::session::relay::{Course, Whose};
+use crate::session::statements::again::AGAIN_MAX;
 use crate::session::statements::plan::{Passing, Reply};
-use crate::session::statements::{Bounds, Known, Names, Parts, Plan, Refused, Shared};
+use crate::session::statements::{Again, Bounds, Known, Names, Parts, Plan, Refused, Shared};
 use crate::wire::pg::code::client;
+use crate::wire::pg::deallocate::{deallocated, text};
 use crate::wire::pg::frame::{HEAD, client_head};
+use crate::wire::pg::own::{Answered, answered};
 use crate::wire::pg::rename::{Asked, PREFIX, asked, renamed};
+use crate::wire::pg::reply::failure;
 use crate::wire::{Head, Malformed, Outgoing, Refusal};
 
 /// The statements of all sessions of a worker.
@@ -24,12 +29,14 @@ pub struct Translator {
     names: Names,
     plan: Plan,
     bounds: Bounds,
+    /// The group at hand, where it may have to be asked again.
+    again: Option<Box<Again>>,
 }
 
 impl Translator {
     /// A client that has prepared nothing yet.
     pub fn new(shared: Statements, bounds: Bounds) -> Self {
-        Self { shared, names: Names::default(), plan: Plan::default(), bounds }
+        Self { shared, names: Names::default(), plan: Plan::default(), bounds, again: None }
     }
 
     /// Bytes from the start of a client's message that are wanted: of a Parse all that is to be kept.
@@ -39,6 +46,7 @@ impl Translator {
             // What is longer is refused by its beginning.
             (client::PARSE, _) if usize::try_from(head.size).is_ok_and(|size| size <= self.bounds.bytes) => head.size,
             (client::PARSE | client::BIND | client::DESCRIBE | client::CLOSE, _) => PREFIX,
+            (client::QUERY, _) if head.size <= DEALLOCATE_MAX => head.size,
             _ => 0,
         }
     }
@@ -75,14 +83,57 @@ impl Translator {
         let (known, path) = at;
         let mut shared = self.shared.borrow_mut();
         let mut parts = Parts { shared: &mut shared, names: &mut self.names, known, bounds: self.bounds, path };
-        let passing = self.plan.client(asked, &mut parts, out);
+        let passing = match ends(head, frame).and_then(|name| self.plan.deallocates(asked, &name, &mut parts, out)) {
+            Some(passing) => Ok(passing),
+            None => self.plan.client(asked, &mut parts, out),
+        };
+        drop(shared);
+        if self.again.is_some() {
+            self.copy(asked, head, frame);
+        }
         let name = match passing.map_err(|refused| words(refused, asked))? {
             Passing::AsIs => return Ok(Course::AsIs),
             Passing::Withheld => return Ok(Course::Withheld),
             Passing::As(name) => name,
         };
-        let too_long = || refuse::statement_too_long();
-        renamed(head, frame, &name, &mut out.server).map(Course::Behind).ok_or_else(too_long)
+        let at = out.server.len();
+        let instead_of = renamed(head, frame, &name, &mut out.server).ok_or_else(refuse::statement_too_long)?;
+        if let Asked::Bind { statement } = asked {
+            let begin = out.server.get(at..).unwrap_or_default();
+            self.copy_bind(statement, head, (begin, frame.get(instead_of..).unwrap_or_default()));
+        }
+        Ok(Course::Behind(instead_of))
+    }
+
+    /// Begins to copy a group that may have to be asked again: `parts` are its Bind, as far as it is at hand.
+    fn copy_bind(&mut self, statement: &[u8], head: Head, parts: (&[u8], &[u8])) {
+        let (begin, rest) = parts;
+        let is_short = head.size <= AGAIN_MAX as u64;
+        let Some(statement) = self.names.find(statement).filter(|_| is_short && self.plan.begins_with_bind()) else {
+            return;
+        };
+        let is_whole = client_head(begin)
+            .is_ok_and(|new| new.is_some_and(|new| new.size == size(begin).saturating_add(size(rest))));
+        if is_whole && self.shared.borrow().may_change(statement) {
+            self.again = Some(Box::new(Again::new(statement, begin, rest)));
+        }
+    }
+
+    /// Copies what follows the Bind of a group.
+    fn copy(&mut self, asked: Asked<'_>, head: Head, frame: &[u8]) {
+        let is_whole = head.size == size(frame);
+        self.again =
+            self.again.take().filter(|_| is_whole).and_then(|mut again| again.takes(asked, frame).then_some(again));
+    }
+
+    /// What asks a group again that failed: see [`Whose::Again`].
+    pub fn take_again(&mut self) -> BytesMut {
+        self.again.take().map(|again| again.into_bytes()).unwrap_or_default()
+    }
+
+    /// Nobody waits for a group any more, so it is not asked again.
+    pub fn forget_again(&mut self) {
+        self.again = None;
     }
 
     /// Messages of ours went to the server, in the client's place.
@@ -118,6 +169,9 @@ impl Translator {
         let (known, path) = at;
         let mut shared = self.shared.borrow_mut();
         let mut parts = Parts { shared: &mut shared, names: &mut self.names, known, bounds: self.bounds, path };
+        if self.again.is_some() && fails_for_change(&mut self.again, (head, frame), &mut self.plan, &mut parts) {
+            return Ok(Whose::Again);
+        }
         match self.plan.server(head.code, frame, &mut parts, client) {
             Reply::Pass => Ok(Whose::Client),
             Reply::Drop => Ok(Whose::Ours),
@@ -125,6 +179,43 @@ impl Translator {
         }
     }
 }
+
+/// True where a reply denies the group at hand, which is asked again for that. With any other reply to it the copy is of no use.
+fn fails_for_change(
+    again: &mut Option<Box<Again>>,
+    reply: (Head, &[u8]),
+    plan: &mut Plan,
+    parts: &mut Parts<'_>,
+) -> bool {
+    let (head, frame) = reply;
+    let fails = match answered(head.code) {
+        // What is said aside answers nothing.
+        Answered::Between => return false,
+        Answered::Failed => failure(frame).sqlstate == CHANGED,
+        _ => false,
+    };
+    let asks =
+        fails && again.as_ref().is_some_and(|again| again.is_whole() && plan.asks_again(again.statement(), parts));
+    if !asks {
+        *again = None;
+    }
+    asks
+}
+
+/// SQLSTATE of a prepared statement whose result has another shape by now, among other things.
+const CHANGED: [u8; 5] = *b"0A000";
+
+fn size(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// The statement that a message ends by SQL. A name is as long as the server keeps it, and no longer.
+fn ends(head: Head, frame: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if head.size > DEALLOCATE_MAX { None } else { deallocated(text(head, frame)?) }
+}
+
+/// Longer messages are not looked at for a DEALLOCATE.
+const DEALLOCATE_MAX: u64 = 256;
 
 fn words(refused: Refused, asked: Asked<'_>) -> Refusal {
     match (refused, asked) {

@@ -133,7 +133,7 @@ where
 
     /// Notes what a server's frame means. What goes to the client in front of it, or in its place, stands in `words` then.
     fn reply(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
-        if S::LENT && self.whose(head, frame)? == Whose::Ours {
+        if S::LENT && self.whose(head, frame)? != Whose::Client {
             return Ok(Fate::Drop);
         }
         let reply = P::server(&mut self.phase, head, frame);
@@ -166,7 +166,11 @@ where
         // Whoever is cut has its error, and reads nothing else of that group.
         let mut nobodys = BytesMut::new();
         let behind = if self.discards() { &mut nobodys } else { &mut self.answers };
-        self.server.answers(head, frame, behind).map_err(End::ServerMalformed)
+        let whose = self.server.answers(head, frame, behind).map_err(End::ServerMalformed)?;
+        if whose == Whose::Again {
+            self.up.unsent.extend_from_slice(&self.server.take_again());
+        }
+        Ok(whose)
     }
 
     fn row(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {

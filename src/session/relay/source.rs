@@ -15,6 +15,8 @@ pub enum Whose {
     Client,
     /// Ours: the client never asked for it.
     Ours,
+    /// Ours, since what it answers is asked once more: [`Source::take_again`]. Nothing was sent behind that.
+    Again,
 }
 
 /// What becomes of a client's message at a server that is lent.
@@ -78,6 +80,11 @@ pub trait Source {
     /// It answers nothing.
     fn answers(&mut self, _head: Head, _frame: &[u8], _client: &mut BytesMut) -> Result<Whose, Malformed> {
         Ok(Whose::Client)
+    }
+
+    /// What goes to the server at hand once more: whole messages, whose answers are the client's.
+    fn take_again(&mut self) -> BytesMut {
+        BytesMut::new()
     }
 
     /// A client's message that goes to the server at hand may leave something in its session.

@@ -15,21 +15,13 @@ use crate::wire::pg::own::{self, Columns};
 
 /// What a server is to the client that had it, once its transaction is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// It may go to anybody. It has these settings, and so does its client.
-    Free {
-        /// What the server has.
-        server: Settings,
-        /// What the client is to find on its next server: the same, and what it set back to a default of its start-up.
-        client: Settings,
-    },
-    /// It stays with its client until a later check finds it free, or the client leaves.
-    Pinned {
-        /// Why.
-        reasons: Reasons,
-        /// The settings of both.
-        settings: Settings,
-    },
+pub struct Decision {
+    /// Why it stays with its client until a later check finds it free, or the client leaves. None: it may go to anybody.
+    pub reasons: Reasons,
+    /// The settings that the server has.
+    pub server: Settings,
+    /// What the client is to find, there or on its next server: the same, and what it set back to a default of its start-up.
+    pub client: Settings,
 }
 
 /// What the question asks about: what the transaction may have left, and what pinned the server before.
@@ -157,14 +149,11 @@ impl Findings {
         if gathered.traces().has(Traces::LIBRARY) || pinned.has(Reason::Library) {
             reasons = reasons.and(Reason::Library);
         }
-        if !reasons.is_none() {
-            return Ok(Decision::Pinned { reasons, settings: Settings::new(self.settings)? });
-        }
         // RESET brings a session's settings back to those of its start-up packet, which the server never saw from this client.
         let from_startup = startup.iter().map(|setting| (&*setting.name, &*setting.value));
         let found = self.settings.iter().map(|(name, value)| (&**name, &**value));
         let client = Settings::new(from_startup.chain(found))?;
-        Ok(Decision::Free { client, server: Settings::new(self.settings)? })
+        Ok(Decision { reasons, client, server: Settings::new(self.settings)? })
     }
 }
 
@@ -225,25 +214,28 @@ mod tests {
         let startup = Settings::new([("application_name", "web"), ("timezone", "UTC")]).unwrap();
         let rows = [["setting", "TimeZone", "PST8PDT"], ["setting", "app.x", "1"], ["setting", "app.y", ""]];
         let decision = found(&rows).decide(&gathered(Traces::SETTING), Reasons::NONE, &startup).unwrap();
-        let Decision::Free { server, client } = decision else { panic!("pinned") };
-        assert_eq!(server, Settings::new([("timezone", "PST8PDT"), ("app.x", "1")]).unwrap());
+        assert!(decision.reasons.is_none());
+        assert_eq!(decision.server, Settings::new([("timezone", "PST8PDT"), ("app.x", "1")]).unwrap());
         let expected = [("application_name", "web"), ("timezone", "PST8PDT"), ("app.x", "1")];
-        assert_eq!(client, Settings::new(expected).unwrap());
+        assert_eq!(decision.client, Settings::new(expected).unwrap());
 
         let rows = [["temp", "", ""], ["role", "", ""], ["role", "", ""], ["setting", "a", "1"]];
         let decision = found(&rows).decide(&gathered(Traces::UNKNOWN), Reasons::NONE, &startup).unwrap();
         let reasons = Reasons::NONE.and(Reason::Temporary).and(Reason::Role);
-        assert_eq!(decision, Decision::Pinned { reasons, settings: Settings::new([("a", "1")]).unwrap() });
+        let server = Settings::new([("a", "1")]).unwrap();
+        // A pinned client finds the defaults of its start-up as well.
+        let client = Settings::new([("a", "1"), ("application_name", "web"), ("timezone", "UTC")]).unwrap();
+        assert_eq!(decision, Decision { reasons, server, client });
     }
 
     #[test]
     fn what_is_gone_unpins_and_a_library_never_is() {
         let pinned = Reasons::NONE.and(Reason::Listen);
         let decide = |pinned| found(&[]).decide(&gathered(Traces::LISTEN), pinned, &Settings::default()).unwrap();
-        assert!(matches!(decide(pinned), Decision::Free { .. }));
+        assert!(decide(pinned).reasons.is_none());
         let kept = Reasons::NONE.and(Reason::Library);
-        assert!(matches!(decide(kept), Decision::Pinned { reasons, .. } if reasons == kept));
+        assert_eq!(decide(kept).reasons, kept);
         let loads = found(&[]).decide(&gathered(Traces::LIBRARY), Reasons::NONE, &Settings::default()).unwrap();
-        assert!(matches!(loads, Decision::Pinned { reasons, .. } if reasons == kept));
+        assert_eq!(loads.reasons, kept);
     }
 }

@@ -58,9 +58,14 @@ impl Gathered {
         &self.names
     }
 
-    /// True where the server need not be asked.
-    pub const fn is_none(&self) -> bool {
-        self.traces.is_none()
+    /// True where nothing is left: only a server that had something left before is to be asked, see [`Gathered::ends`].
+    pub fn is_none(&self) -> bool {
+        self.traces.is_none() || self.traces == Traces::ENDS
+    }
+
+    /// True where something may be gone that was left before.
+    pub const fn ends(&self) -> bool {
+        self.traces.has(Traces::ENDS)
     }
 
     /// True where something may be left that no check sees.
@@ -86,6 +91,7 @@ fn without_unnamed(traces: Traces) -> Traces {
         Traces::DISCARD,
         Traces::LIBRARY,
         Traces::UNKNOWN,
+        Traces::ENDS,
     ]
     .into_iter()
     .filter(|&one| traces.has(one))
@@ -110,6 +116,9 @@ mod tests {
     #[test]
     fn a_transaction_leaves_what_its_statements_do() {
         assert!(gathered(&["BEGIN", "SELECT * FROM t", "COMMIT"]).is_none());
+        let ended = gathered(&["DEALLOCATE a", "UNLISTEN *", "CLOSE c"]);
+        assert!(ended.is_none() && ended.ends() && !gathered(&["SELECT 1"]).ends());
+        assert!(!gathered(&["PREPARE a AS SELECT 1", "DEALLOCATE a"]).is_none());
         let both = gathered(&["SET app.Tenant = 'x'", "LISTEN a", "RESET APP.tenant"]);
         assert_eq!(both.traces(), Traces::SETTING.and(Traces::LISTEN));
         assert_eq!(both.names(), [Box::from(&b"app.tenant"[..])]);

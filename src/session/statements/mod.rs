@@ -5,12 +5,15 @@
 //! [`Known`]; both are bounded. [`Plan`] carries a pipeline: it says what of a client's message goes to the server and under which
 //! name, what is put in front of it, and which replies are the client's, ours, or given by us in the server's place.
 
+pub mod again;
+mod deallocate;
 mod entry;
 pub mod known;
 pub mod names;
 pub mod plan;
 pub mod shared;
 
+pub use again::Again;
 pub use known::Known;
 pub use names::{Bounds, Names, Refused};
 pub use plan::{Parts, Passing, Plan};

@@ -19,8 +19,10 @@ use super::known::Known;
 use super::names::{Bounds, Names, Refused, UNNAMED_MAX, Unnamed};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
 use crate::wire::Outgoing;
+use crate::wire::Transaction;
 use crate::wire::pg::own::{self, Answered};
 use crate::wire::pg::rename::Asked;
+use crate::wire::pg::reply;
 
 /// Steps that may wait for replies: with so many, read no more of the client until some came.
 pub const STEPS_MAX: usize = 10_000;
@@ -68,14 +70,16 @@ pub enum Reply {
 /// The steps of a client's pipeline that wait for replies.
 #[derive(Debug, Default)]
 pub struct Plan {
-    queue: VecDeque<Entry>,
-    mode: Mode,
+    pub(super) queue: VecDeque<Entry>,
+    pub(super) mode: Mode,
     /// The shared statement that was bound last.
     bound: Option<u64>,
+    /// As the last ReadyForQuery told it.
+    transaction: Transaction,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Mode {
+pub(super) enum Mode {
     #[default]
     Asking,
     /// After an error: the server skips to the next Sync, which has not come yet.
@@ -88,6 +92,29 @@ impl Plan {
     /// True where no reply is owed: only then may the server go to another client.
     pub fn is_settled(&self) -> bool {
         self.queue.is_empty() && self.mode == Mode::Asking
+    }
+
+    /// True where a Bind that has just come is the first of its group, outside of a transaction, and its statement is not new to the server.
+    pub fn begins_with_bind(&self) -> bool {
+        let mut steps = self.queue.iter();
+        let first = steps.next().is_some_and(|first| first.wants == Wants::Bind);
+        first && steps.next().is_none() && self.transaction == Transaction::None
+    }
+
+    /// The server failed on the Bind of a whole group, for a reason that preparing its statement anew may end. True where the group
+    /// is to be asked again, and nothing was asked behind it: then the error is ours. [`Again`](super::Again) has the messages.
+    pub fn asks_again(&mut self, statement: &Statement, parts: &mut Parts<'_>) -> bool {
+        let group = [Wants::Bind, Wants::Described, Wants::Executed, Wants::Ready];
+        if !self.queue.iter().map(|entry| entry.wants).eq(group) {
+            return false;
+        }
+        parts.shared.note_changed(statement.number);
+        let ours = |wants, undo| Entry::new(wants, Whose::Ours).undoing(undo);
+        self.queue.push_front(ours(Wants::Parse, Undo::Learnt(statement.number)));
+        self.queue.push_front(ours(Wants::Close, Undo::Nothing));
+        // Of the Sync behind the group that failed.
+        self.queue.push_front(ours(Wants::Ready, Undo::Nothing));
+        true
     }
 
     /// True where the client may ask more before replies come.
@@ -180,7 +207,7 @@ impl Plan {
     }
 
     /// An unnamed statement goes to the server as it is, since it is there to be used once.
-    fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
+    pub(super) fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
         let number = parts.shared.number();
         let body = body.filter(|body| body.len() <= UNNAMED_MAX).map(|body| parts.names.unnamed.kept(body));
         let client = std::mem::replace(&mut parts.names.unnamed, Unnamed::Some { number, body });
@@ -259,7 +286,7 @@ impl Plan {
     }
 
     /// A simple query ends the unnamed statement.
-    fn query(&mut self, parts: &mut Parts<'_>) -> Passing {
+    pub(super) fn query(&mut self, parts: &mut Parts<'_>) -> Passing {
         let undo = Undo::Unnamed(std::mem::take(&mut parts.names.unnamed), parts.known.unnamed.take());
         self.queue.push_back(Entry::new(Wants::All, Whose::Client).undoing(undo));
         Passing::AsIs
@@ -283,6 +310,7 @@ impl Plan {
             (Some(Wants::All | Wants::Ready), Answered::Ready) => {
                 // A COPY of a simple query may have ended in an error.
                 self.mode = if self.mode == Mode::Copying { Mode::Asking } else { self.mode };
+                self.transaction = reply::status(frame).unwrap_or_default();
                 self.answered()
             }
             (Some(Wants::All | Wants::Executed), Answered::Executed) if own::forgets_all(frame) => {
@@ -378,8 +406,11 @@ impl Plan {
 /// prepared anew; one that does not exist (26000) was deallocated by somebody's function.
 fn note(frame: &[u8], used: Option<u64>, parts: &mut Parts<'_>) {
     let Some(number) = used else { return };
-    match &crate::wire::pg::reply::failure(frame).sqlstate {
-        b"0A000" => parts.known.spoil(number),
+    match &reply::failure(frame).sqlstate {
+        b"0A000" => {
+            parts.shared.note_changed(number);
+            parts.known.spoil(number);
+        }
         b"26000" => parts.known.remove(number),
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! The statements of one worker's clients: each text kept once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::{Rc, Weak};
 
 /// What every name of ours begins with.
@@ -17,6 +17,8 @@ pub struct Statement {
     pub name: Rc<[u8]>,
     key: Rc<[u8]>,
     path: usize,
+    /// Its text has a `*`, so it may return all columns of a table, whatever they are.
+    has_star: bool,
 }
 
 impl Statement {
@@ -39,6 +41,8 @@ pub struct Shared {
     sweep_at: usize,
     /// Where a key is put together.
     scratch: Vec<u8>,
+    /// Statements whose result has changed lately.
+    changed: HashSet<u64>,
 }
 
 impl Shared {
@@ -62,7 +66,8 @@ impl Shared {
         self.sweep();
         let number = self.number();
         let key: Rc<[u8]> = self.scratch.as_slice().into();
-        let statement = Rc::new(Statement { number, name: name(number), key: Rc::clone(&key), path: begin });
+        let (key_of, name, has_star) = (Rc::clone(&key), name(number), body.contains(&STAR));
+        let statement = Rc::new(Statement { number, name, key: key_of, path: begin, has_star });
         self.known.insert(key, Rc::downgrade(&statement));
         statement
     }
@@ -71,6 +76,19 @@ impl Shared {
     pub fn number(&mut self) -> u64 {
         self.last = self.last.saturating_add(1);
         self.last
+    }
+
+    /// A server has said that the result of a statement has another shape by now.
+    pub(super) fn note_changed(&mut self, number: u64) {
+        if self.changed.len() >= CHANGED_MAX {
+            self.changed.clear();
+        }
+        self.changed.insert(number);
+    }
+
+    /// Is the shape of its result likely to change under it? That of all columns is.
+    pub fn may_change(&self, statement: &Statement) -> bool {
+        statement.has_star || (!self.changed.is_empty() && self.changed.contains(&statement.number))
     }
 
     /// How many are known, those included that nobody has any more.
@@ -95,6 +113,9 @@ impl Shared {
 /// The lower bits of a number: years of new statements.
 const WORKER_BITS: u32 = 48;
 const SWEEP_MIN: usize = 256;
+/// Statements that are known to have changed.
+const CHANGED_MAX: usize = 1024;
+const STAR: u8 = 0x2a;
 const SCRATCH_KEPT: usize = 4096;
 
 #[cfg(test)]

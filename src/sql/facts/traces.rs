@@ -45,6 +45,8 @@ impl Traces {
     pub const UNNAMED: Self = Self(512);
     /// Whatever a function may do.
     pub const UNKNOWN: Self = Self(1024);
+    /// Nothing, but it may end what was left before: `DEALLOCATE`, `UNLISTEN`, `CLOSE`.
+    pub const ENDS: Self = Self(2048);
 
     /// True where nothing is left behind.
     pub const fn is_none(self) -> bool {
@@ -159,15 +161,15 @@ impl Gathered {
             "set" | "reset" => self.setting(words, at),
             "discard" => self.add(discarded(words.word(at + 1))),
             "prepare" if words.word(at + 1) == "transaction" => {}
-            "prepare" | "deallocate" => self.add(Traces::PREPARED),
+            "prepare" => self.add(Traces::PREPARED),
+            "deallocate" | "close" | "unlisten" => self.add(Traces::ENDS),
             // What it runs was read when it was prepared, maybe by another text.
             "execute" => self.add(Traces::PREPARED.and(Traces::UNKNOWN)),
             "declare" => {
                 self.add(Traces::HOLD);
                 self.query(words, at);
             }
-            "close" => self.add(Traces::HOLD),
-            "listen" | "unlisten" => self.add(Traces::LISTEN),
+            "listen" => self.add(Traces::LISTEN),
             "load" => self.add(Traces::LIBRARY),
             // Definitions run functions in defaults, indexes and event triggers, and they are rare.
             "create" => self.add(created(words, at)),

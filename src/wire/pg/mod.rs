@@ -6,6 +6,7 @@ pub mod auth;
 pub mod bind;
 pub mod code;
 mod copy;
+pub mod deallocate;
 pub mod errand;
 pub mod frame;
 pub mod greeting;

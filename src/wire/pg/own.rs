@@ -45,6 +45,12 @@ pub fn parse(name: &[u8], body: &[u8], out: &mut BytesMut) {
     out.put_slice(body);
 }
 
+/// Writes a simple query.
+pub fn query(sql: &str, out: &mut BytesMut) {
+    let body = [sql.as_bytes(), &[0]].concat();
+    message(client::QUERY, &body, out);
+}
+
 /// Writes a Close of a prepared statement.
 pub fn close(name: &[u8], out: &mut BytesMut) {
     let body = [b"S", name, &[0]].concat();

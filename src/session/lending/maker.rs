@@ -117,7 +117,7 @@ impl Maker {
         let settings = self.house.settings.load();
         let permit = self.place(&slot, &settings.listener).await?;
         let turn = self.house.lending.login().await;
-        let deadline = clock::now() + settings.caps.login_timeout;
+        let deadline = clock::now() + settings.listener.pool.server_connect_timeout;
         let nodes = &self.house.nodes;
         let Reached { stream, route, generation } =
             connect(nodes, &self.house.security(), deadline, deadline).await.map_err(|unreachable| {

@@ -135,13 +135,9 @@ impl<M: Make> Pool<M> {
         true
     }
 
-    /// Another worker has a waiter and asks for an idle server.
+    /// Another worker has a waiter and asks for an idle server, which is looked at here: there nobody knows yet whether it still lives.
     pub(super) fn asked(&self, worker: usize) {
-        let mut inner = self.inner.borrow_mut();
-        let idle = inner.idle.pop();
-        self.publish_idle(&inner);
-        drop(inner);
-        if !idle.is_some_and(|idle| self.send(worker, idle.server, Cause::Asked)) {
+        if !self.take().is_some_and(|server| self.send(worker, server, Cause::Asked)) {
             self.shared.register.send(worker, Note::Sorry(self.shared.key.clone()));
         }
     }

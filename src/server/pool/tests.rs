@@ -382,6 +382,33 @@ fn an_idle_server_of_another_worker_comes_before_a_new_one() {
 }
 
 #[test]
+fn a_server_that_died_idle_is_given_to_no_other_worker() {
+    run(async {
+        let house = House::new(LIMITS, 2);
+        let mut here = house.lease(0);
+        assert_eq!(take(&mut here).await, Ok(1));
+        here.give();
+        house.maker.0.broken.set(true);
+        let mut there = house.lease(1);
+        assert_eq!(take(&mut there).await, Ok(2));
+        assert_eq!(house.counts(), [0, 1, 0, 0]);
+    });
+}
+
+#[test]
+fn a_larger_size_serves_who_waits() {
+    run(async {
+        let house = House::new(Limits { size: 1, ..LIMITS }, 2);
+        let (mut first, mut second) = (house.lease(0), house.lease(1));
+        assert_eq!(take(&mut first).await, Ok(1));
+        let waiting = spawn_local(async move { take(&mut second).await });
+        settle().await;
+        house.register.set_limits(LIMITS);
+        assert_eq!(waiting.await.unwrap(), Ok(2));
+    });
+}
+
+#[test]
 fn idle_servers_are_closed_in_time_down_to_the_least() {
     run(async {
         let house = House::new(Limits { min: 2, ..LIMITS }, 1);

@@ -1,0 +1,170 @@
+//! Bounds of clients and servers.
+
+use super::{SOON, join, join_as, leave, one, pid, pool, reload};
+use crate::pooling::{Pooled, waits};
+use crate::support::floodwall::direct;
+use crate::support::process::wait_until;
+use crate::support::raw::{Raw, VERSION_3_0, query, startup};
+
+/// Opens a transaction and has it use its server.
+fn hold(client: &mut Raw) -> String {
+    client.rows("BEGIN");
+    pid(client)
+}
+
+/// Servers of all users at the test's database.
+fn of_everybody(pool: &Pooled) -> usize {
+    let users = "usename IN ('app', 'md5_user')";
+    let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {users}");
+    pool.site.direct_sql(&sql).parse().unwrap()
+}
+
+#[test]
+fn each_user_and_database_has_a_pool() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_pools", 2, "");
+    let (mut first, mut second, mut third) = (join(&pool), join(&pool), join(&pool));
+    hold(&mut first);
+    hold(&mut second);
+    third.send(&query("SELECT 'served'"));
+    assert!(wait_until(SOON, || waits(&pool) == 1));
+    let mut somebody = join_as(&pool, "md5_user", &pool.site.database);
+    assert_eq!(one(&mut somebody, "SELECT current_user"), "md5_user");
+    let mut elsewhere = join_as(&pool, "app", "postgres");
+    assert_eq!(one(&mut elsewhere, "SELECT current_database()"), "postgres");
+    assert_eq!((waits(&pool), pool.servers()), (1, 2));
+    first.rows("COMMIT");
+    assert_eq!(third.until(b"Z")[1].columns(), ["served"]);
+    drop((first, second, third, somebody, elsewhere));
+    pool.finish();
+}
+
+#[test]
+fn clients_of_a_database_and_of_a_user_are_bounded() {
+    if direct() {
+        return;
+    }
+    let keys = "[caps]\nover = 'refuse'\n\
+                [[client]]\nname = 'of a database'\nmatch = { database = 'bhv_caps*' }\ncaps = { max_connections = 3 }\n\
+                [[client]]\nname = 'of a user'\nmatch = { user = 'md5_user' }\ncaps = { max_connections = 1 }\n";
+    let pool = pool("bhv_caps", 1, keys);
+    let (port, database) = (pool.site.proxy.port, pool.site.database.clone());
+    let refused = |user: &str, database: &str| {
+        let refused = Raw::login(port, user, database).err().map(|error| error.sqlstate());
+        assert_eq!(refused.as_deref(), Some("53300"), "{user} at {database}");
+    };
+    let somebody = join_as(&pool, "md5_user", &database);
+    refused("md5_user", &database);
+    refused("md5_user", "postgres");
+    let others = [join(&pool), join(&pool)];
+    refused("app", &database);
+    assert_eq!(one(&mut join_as(&pool, "app", "postgres"), "SELECT 1"), "1");
+    drop(somebody);
+    // Its place is free for anybody of that database, and for its user at any other.
+    assert!(wait_until(SOON, || Raw::login(port, "app", &database).is_ok()));
+    assert!(wait_until(SOON, || Raw::login(port, "md5_user", "postgres").is_ok()));
+    drop(others);
+    pool.finish();
+}
+
+#[test]
+fn idle_servers_of_one_pool_make_room_for_another() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_most", 2, "server_idle_timeout = '1m'\nmax_server_connections = 2\n");
+    let (mut first, mut second) = (join(&pool), join(&pool));
+    hold(&mut first);
+    hold(&mut second);
+    assert_eq!(pool.servers(), 2);
+    drop(join(&pool));
+    let mut somebody = Raw::open(pool.site.proxy.port);
+    let start = [("user", "md5_user"), ("database", pool.site.database.as_str())];
+    somebody.send(&startup(VERSION_3_0, &start));
+    // One that is given back goes to the pool that has none, long before its time.
+    first.rows("COMMIT");
+    somebody.finish_login().unwrap();
+    assert_eq!(one(&mut somebody, "SELECT current_user"), "md5_user");
+    assert!(of_everybody(&pool) <= 2, "{}", of_everybody(&pool));
+    second.rows("COMMIT");
+    // And to and fro, one after the other: never more than two.
+    for _ in 0..3 {
+        hold(&mut first);
+        hold(&mut second);
+        assert!(of_everybody(&pool) <= 2, "{}", of_everybody(&pool));
+        first.rows("COMMIT");
+        second.rows("COMMIT");
+        assert_eq!(one(&mut somebody, "SELECT 1"), "1");
+    }
+    drop((first, second, somebody));
+    leave(&pool);
+}
+
+#[test]
+fn a_pool_keeps_its_least() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_least", 4, "min_pool_size = 2\n");
+    let mut clients = [join(&pool), join(&pool), join(&pool), join(&pool)];
+    assert!(wait_until(SOON, || pool.servers() == 2), "{} without any work", pool.servers());
+    for client in &mut clients {
+        hold(client);
+    }
+    assert_eq!(pool.servers(), 4);
+    for client in &mut clients {
+        client.rows("COMMIT");
+    }
+    assert!(wait_until(SOON, || pool.servers() == 2), "what is beyond it goes after server_idle_timeout");
+    let all = "FROM pg_stat_activity WHERE usename = 'app' AND datname = current_database()";
+    assert_eq!(pool.site.direct_sql(&format!("SELECT count(pg_terminate_backend(pid)) {all}")), "2");
+    assert!(wait_until(SOON, || pool.servers() == 2), "and what is lost comes again");
+    drop(clients);
+    leave(&pool);
+}
+
+#[test]
+fn the_server_used_last_is_used_next() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_lifo", 3, "server_idle_timeout = '1m'\n");
+    let (mut first, mut second, mut third) = (join(&pool), join(&pool), join(&pool));
+    let used = [hold(&mut first), hold(&mut second), hold(&mut third)];
+    for client in [&mut first, &mut second, &mut third] {
+        client.rows("COMMIT");
+    }
+    let again = pid(&mut first);
+    assert!(used.contains(&again));
+    for _ in 0..10 {
+        assert_eq!(pid(&mut first), again);
+    }
+    drop((first, second, third));
+    leave(&pool);
+}
+
+#[test]
+fn a_reload_changes_the_size_of_a_pool() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_resize", 1, "server_idle_timeout = '1m'\n");
+    let (mut first, mut second) = (join(&pool), join(&pool));
+    hold(&mut first);
+    second.send(&query("BEGIN; SELECT 'served'"));
+    assert!(wait_until(SOON, || waits(&pool) == 1));
+    reload(&pool, "pool_size = 1", "pool_size = 2");
+    // Without anybody giving a server back.
+    assert!(second.until(b"Z").iter().any(|message| message.code == b'D'));
+    assert_eq!(pool.servers(), 2);
+    reload(&pool, "pool_size = 2", "pool_size = 1");
+    assert_eq!(pool.servers(), 2, "no transaction is cut");
+    second.rows("COMMIT");
+    first.rows("COMMIT");
+    assert!(wait_until(SOON, || pool.servers() == 1));
+    assert_eq!(one(&mut second, "SELECT 1"), "1");
+    drop((first, second));
+    leave(&pool);
+}

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use super::{SOON, cancel, join, one, pid, pool, state};
 use crate::pooling::{Pooled, waits};
@@ -99,7 +100,13 @@ fn a_copy_that_fails_leaves_a_clean_server() {
             match how {
                 "wrong data" => client.send_all(&[frame(b'd', b"x\n"), frame(b'd', b"3\n"), frame(b'c', &[])]),
                 "broken off" => client.send(&frame(b'f', &raw::cstring("enough"))),
-                _ => cancel(&pool, &client.key.clone().unwrap()),
+                _ => {
+                    cancel(&pool, &client.key.clone().unwrap());
+                    // The server looks for it when data comes.
+                    while client.is_silent(Duration::from_millis(20)) {
+                        client.send(&frame(b'd', b"3\n"));
+                    }
+                }
             }
             let reply = client.until(b"Z");
             let expected = if in_transaction { b'E' } else { b'I' };
@@ -116,6 +123,12 @@ fn a_copy_that_fails_leaves_a_clean_server() {
             assert_eq!(pid(&mut other), server, "{how}");
         }
     }
+    // The other way nothing has to come for it to be seen.
+    client.send(&query("COPY (SELECT pg_sleep(0.01), repeat('x', 20000) FROM generate_series(1, 100000)) TO STDOUT"));
+    client.until(b"d");
+    cancel(&pool, &client.key.clone().unwrap());
+    assert_eq!(sqlstates(&client.until(b"Z")), ["57014"]);
+    assert_eq!(pid(&mut other), server);
     drop((client, other));
     pool.finish();
 }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use super::certificates::leave_old_way;
 use super::listeners::{current, follow};
 use super::{descriptors, herald};
-use crate::config::{self, Config, Listener, Loaded, PoolMode, Process, RulesTable, SettingError};
+use crate::config::{self, Config, Loaded, Process, RulesTable, SettingError};
 use crate::console::Accounts;
 use crate::guard::{self, Guard};
 use crate::session::house::{Current, House};
@@ -63,13 +64,13 @@ impl Reloader {
                 tracing::error!(listener = %house.name, %error, "new TLS files can't be used; the old ones are in force");
                 kept.push(format!("listener \"{}\" keeps its old TLS files: {error}", house.name));
             }
-            leave_old_way(&house, &current.listener);
             house.admission.reload(&config);
             house.nodes.reload(&current.listener);
             follow(&house.catalog, &house.nodes.primary(), &current.listener);
             house.lending.reload(&current.listener);
             house.logins.reload(&config, &current.listener);
             house.settings.swap(current);
+            leave_old_way(house);
         }
         self.accounts.replace(&config.admin.users);
         self.metrics.name_clients(config.clients.iter().map(|client| client.name.as_str()));
@@ -77,15 +78,6 @@ impl Reloader {
         self.config.store(Arc::new(config));
         let warnings = warnings.list.iter().map(ToString::to_string).chain(kept);
         Ok(summary(&later, &warnings.collect::<Vec<_>>()))
-    }
-}
-
-/// What was encrypted otherwise, or not at all, must not stay so: lent servers go with their transaction. A session with a server of
-/// its own keeps it, as it does when a certificate is renewed.
-fn leave_old_way(house: &House, new: &Listener) {
-    let changed = house.settings.load().listener.tls.server != new.tls.server;
-    if changed && new.pool.mode == PoolMode::Transaction {
-        house.nodes.renew();
     }
 }
 

@@ -9,9 +9,9 @@ use crate::support::floodwall::direct;
 use crate::support::process::{Scratch, wait_until};
 use crate::support::site::Site;
 
-/// Users of a pool: `app`, to whom the test's database belongs, and somebody else.
-const USERS: &str =
-    "[[user]]\nname = 'app'\npassword = 'app-secret'\n[[user]]\nname = 'md5_user'\npassword = 'md5-secret'\n";
+/// Users of a pool: `app`, to whom the test's database belongs, and others.
+const USERS: &str = "[[user]]\nname = 'app'\npassword = 'app-secret'\n[[user]]\nname = 'md5_user'\npassword = 'md5-secret'\n\
+     [[user]]\nname = 'replicator'\npassword = 'replicator-secret'\n";
 
 /// A site whose clients share servers.
 pub(crate) struct Pooled {

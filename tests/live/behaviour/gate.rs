@@ -26,13 +26,14 @@ pub(super) struct Gate {
 struct State {
     manner: Manner,
     through: Vec<TcpStream>,
+    passed: usize,
 }
 
 impl Gate {
     pub(super) fn new(target: u16, manner: Manner) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        let state = Arc::new(Mutex::new(State { manner, through: Vec::new() }));
+        let state = Arc::new(Mutex::new(State { manner, through: Vec::new(), passed: 0 }));
         let seen = Arc::clone(&state);
         thread::spawn(move || {
             for client in socket.incoming().flatten() {
@@ -53,6 +54,11 @@ impl Gate {
         self.state.lock().unwrap().manner = manner;
     }
 
+    /// How many have reached the server.
+    pub(super) fn passed(&self) -> usize {
+        self.state.lock().unwrap().passed
+    }
+
     /// Closes whatever goes through.
     pub(super) fn cut(&self) {
         for stream in self.state.lock().unwrap().through.drain(..) {
@@ -70,7 +76,11 @@ fn pass(client: TcpStream, target: u16, state: &Mutex<State>) {
         return;
     }
     let server = TcpStream::connect(("127.0.0.1", target)).unwrap();
-    state.lock().unwrap().through.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+    let ends = [client.try_clone().unwrap(), server.try_clone().unwrap()];
+    let mut state = state.lock().unwrap();
+    state.through.extend(ends);
+    state.passed += 1;
+    drop(state);
     let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
     thread::spawn(move || pump(back.0, &back.1));
     pump(client, &server);

@@ -1,7 +1,9 @@
 //! Bounds of clients and servers.
 
+use super::gate::{Gate, Manner};
 use super::{SOON, join, join_as, leave, one, pid, pool, reload};
 use crate::pooling::{Pooled, waits};
+use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
 use crate::support::raw::{Raw, VERSION_3_0, query, startup};
@@ -166,5 +168,27 @@ fn a_reload_changes_the_size_of_a_pool() {
     assert!(wait_until(SOON, || pool.servers() == 1));
     assert_eq!(one(&mut second, "SELECT 1"), "1");
     drop((first, second));
+    leave(&pool);
+}
+
+#[test]
+fn a_reload_leads_lent_servers_to_another_address() {
+    if direct() {
+        return;
+    }
+    let [old, new] = [(); 2].map(|()| Gate::new(Cluster::shared().port, Manner::Open));
+    let pool = pool("bhv_moved", 2, &format!("{}server_idle_timeout = '1m'\n", old.key()));
+    let (mut idle, mut busy) = (join(&pool), join(&pool));
+    let server = hold(&mut busy);
+    let before = pid(&mut idle);
+    reload(&pool, &old.port.to_string(), &new.port.to_string());
+    assert_ne!(pid(&mut idle), before);
+    assert!(new.passed() > 0);
+    assert_eq!(pid(&mut busy), server, "no transaction is cut");
+    busy.rows("COMMIT");
+    old.set(Manner::Shut);
+    old.cut();
+    assert_eq!(one(&mut busy, "SELECT 'there as well'"), "there as well");
+    drop((idle, busy));
     leave(&pool);
 }

@@ -24,6 +24,7 @@
 //! | `max_user_connections` * | none: `pool_size` and `max_server_connections` |
 //! | `server_round_robin = 0`: last in, first out | `limits::the_server_used_last_is_used_next` |
 //! | RELOAD changes pool sizes: larger at once, smaller as servers are released | `limits::a_reload_changes_the_size_of_a_pool` |
+//! | RELOAD with another `host`: servers go there as they are released | `limits::a_reload_leads_lent_servers_to_another_address` |
 //! | `max_prepared_statements`: as many at a server, the one used longest ago goes | `prepared::a_server_keeps_so_many_statements` |
 //! | `max_prepared_statements = 0` * (not to be had) | `tests/pure/import.rs` |
 //! | a statement is prepared again where its client gets another server | `prepared::a_statement_outlives_its_server` |
@@ -46,6 +47,8 @@
 //! | `server_check_query`: a dead connection is given to nobody | `timeouts::connections_that_died_while_idle_are_given_to_nobody` |
 //! | `track_extra_parameters` and those that are always tracked * (all are) | `parameters::settings_that_are_reported_follow_their_client`, `../leaks` |
 //! | `ignore_startup_parameters` * (all are taken) | `../leaks::start_up_settings_share_one_pool` |
+//! | replication connections pass, each with a server of its own | `parameters::replication_has_a_server_of_its_own_beside_the_pool` |
+//! | a login that the server refuses is told with its words | `parameters::a_database_that_does_not_exist_is_told_in_the_servers_words` |
 //! | `client_tls_sslmode`, `server_tls_sslmode` | `../tls` |
 //! | `auth_type = cert` | `../tls_logins::a_certificate_is_a_login` |
 //! | `client_tls_protocols`, `server_tls_protocols` (`protocols`) | `tls::versions_that_are_left_out_are_not_spoken` |

@@ -1,4 +1,4 @@
-//! Settings of a session that has another server each time.
+//! What a start-up packet asks for, and settings of a session that has another server each time.
 
 use super::{one, pool};
 use crate::support::floodwall::direct;
@@ -65,5 +65,42 @@ fn settings_that_are_reported_follow_their_client() {
     assert_shows(&mut by_start, &ones);
     by_start.rows("COMMIT");
     drop((by_start, by_set));
+    pool.finish();
+}
+
+#[test]
+fn replication_has_a_server_of_its_own_beside_the_pool() {
+    if direct() {
+        return;
+    }
+    let keys = "[[client]]\nname = 'standby'\nmatch = { user = 'replicator' }\nreplication = true\n";
+    let pool = pool("bhv_replication", 1, keys);
+    let start = |user: &str| {
+        let mut client = Raw::open(pool.site.proxy.port);
+        let packet = [("user", user), ("database", pool.site.database.as_str()), ("replication", "database")];
+        client.send(&startup(VERSION_3_0, &packet));
+        client.finish_login().map(|()| client)
+    };
+    assert_eq!(start("app").map(drop).unwrap_err().sqlstate(), "28000");
+    let mut standby = start("replicator").unwrap();
+    let identity = standby.rows("IDENTIFY_SYSTEM");
+    assert_eq!((identity.len(), identity[0][3].as_str()), (1, pool.site.database.as_str()));
+    assert_eq!(one(&mut super::join(&pool), "SELECT 'of the pool'"), "of the pool");
+    assert_eq!(one(&mut standby, "SELECT count(*) FROM pg_stat_activity WHERE pid = pg_backend_pid()"), "1");
+    drop(standby);
+    pool.finish();
+}
+
+#[test]
+fn a_database_that_does_not_exist_is_told_in_the_servers_words() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_nowhere", 1, "");
+    for _ in 0..2 {
+        let told = Raw::login(pool.site.proxy.port, "app", "no_such_database").unwrap_err();
+        assert!(told.summary().contains("database \"no_such_database\" does not exist"), "{}", told.summary());
+    }
+    assert_eq!(one(&mut super::join(&pool), "SELECT 1"), "1");
     pool.finish();
 }

@@ -1,12 +1,16 @@
 //! Bounds of clients and servers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
 use super::gate::{Gate, Manner};
 use super::{SOON, join, join_as, leave, one, pid, pool, reload};
 use crate::pooling::{Pooled, waits};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
-use crate::support::raw::{Raw, VERSION_3_0, query, startup};
+use crate::support::raw::{Raw, VERSION_3_0, query, startup, terminate};
 
 /// Opens a transaction and has it use its server.
 fn hold(client: &mut Raw) -> String {
@@ -165,7 +169,7 @@ fn a_reload_changes_the_size_of_a_pool() {
     assert_eq!(pool.servers(), 2, "no transaction is cut");
     second.rows("COMMIT");
     first.rows("COMMIT");
-    assert!(wait_until(SOON, || pool.servers() == 1));
+    assert!(wait_until(SOON, || pool.servers() <= 1));
     assert_eq!(one(&mut second, "SELECT 1"), "1");
     drop((first, second));
     leave(&pool);
@@ -190,5 +194,97 @@ fn a_reload_leads_lent_servers_to_another_address() {
     old.cut();
     assert_eq!(one(&mut busy, "SELECT 'there as well'"), "there as well");
     drop((idle, busy));
+    leave(&pool);
+}
+
+/// Neither a client that waits and leaves nor one that has sent half a message takes a server.
+#[test]
+fn only_who_has_asked_something_gets_a_server() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_asks", 1, "");
+    let (mut busy, mut leaver, mut slow, mut other) = (join(&pool), join(&pool), join(&pool), join(&pool));
+    hold(&mut busy);
+    leaver.send(&query("SELECT 1"));
+    assert!(wait_until(SOON, || waits(&pool) == 1));
+    drop(leaver);
+    assert!(wait_until(SOON, || waits(&pool) == 0));
+    let whole = query("SELECT 'whole'");
+    slow.send(&whole[..whole.len() - 3]);
+    busy.rows("COMMIT");
+    for _ in 0..5 {
+        assert_eq!(one(&mut other, "SELECT 'mine'"), "mine");
+    }
+    slow.send(&whole[whole.len() - 3..]);
+    assert_eq!(slow.until(b"Z")[1].columns(), ["whole"]);
+    drop((busy, slow, other));
+    pool.finish();
+}
+
+/// What was sent before a goodbye is done, as the server itself would.
+#[test]
+fn a_goodbye_ends_nothing_that_was_asked_for() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_goodbye", 1, "");
+    pool.site.direct_sql("CREATE TABLE t (n int); GRANT ALL ON t TO app");
+    let mut other = join(&pool);
+    let server = pid(&mut other);
+    for turn in 1..=3 {
+        let mut client = join(&pool);
+        client.send_all(&[query("INSERT INTO t SELECT 1 FROM pg_sleep(0.2)"), terminate()]);
+        drop(client);
+        let done = || pool.site.direct_sql("SELECT count(*) FROM t") == turn.to_string();
+        assert!(wait_until(SOON, done), "turn {turn}");
+        let mut client = join(&pool);
+        client.rows("BEGIN");
+        client.send_all(&[query("INSERT INTO t VALUES (2)"), terminate()]);
+        drop(client);
+        assert_eq!(one(&mut other, "SELECT count(*) FROM t"), turn.to_string());
+    }
+    assert_eq!(pid(&mut other), server);
+    drop(other);
+    pool.finish();
+}
+
+/// Ends what others do, also where the test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_pool_without_a_server_is_served_beside_one_that_never_rests() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_starves", 2, "max_server_connections = 2\nserver_idle_timeout = '1m'\n");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = join(&pool);
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(one(&mut client, "SELECT 'mine' FROM pg_sleep(0.01)"), "mine");
+                }
+            });
+        }
+        assert!(wait_until(SOON, || pool.servers() == 2));
+        for _ in 0..3 {
+            let begin = Instant::now();
+            let mut somebody = join_as(&pool, "md5_user", &pool.site.database);
+            assert_eq!(one(&mut somebody, "SELECT current_user"), "md5_user");
+            assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
+            assert!(pool.servers() <= 1);
+            drop(somebody);
+            assert!(wait_until(SOON, || pool.servers() == 2), "the other one gets it back");
+        }
+    });
     leave(&pool);
 }

@@ -22,6 +22,8 @@
 //! | `min_pool_size` * (kept without a client too) | `limits::a_pool_keeps_its_least` |
 //! | `reserve_pool_size` * | none: `min_guaranteed_pool_size` is the reserve of pools that come late |
 //! | `max_user_connections` * | none: `pool_size` and `max_server_connections` |
+//! | one user's load does not keep another one out | `limits::a_pool_without_a_server_is_served_beside_one_that_never_rests` |
+//! | a client has a server from its request to the end of its transaction | `limits::only_who_has_asked_something_gets_a_server`, `limits::a_goodbye_ends_nothing_that_was_asked_for` |
 //! | `server_round_robin = 0`: last in, first out | `limits::the_server_used_last_is_used_next` |
 //! | RELOAD changes pool sizes: larger at once, smaller as servers are released | `limits::a_reload_changes_the_size_of_a_pool` |
 //! | RELOAD with another `host`: servers go there as they are released | `limits::a_reload_leads_lent_servers_to_another_address` |
@@ -29,6 +31,7 @@
 //! | `max_prepared_statements = 0` * (not to be had) | `tests/pure/import.rs` |
 //! | a statement is prepared again where its client gets another server | `prepared::a_statement_outlives_its_server` |
 //! | one name, two texts, two clients; Close | `prepared::names_are_their_clients_own` |
+//! | a server is kept from the first message to the Sync | `prepared::what_is_flushed_keeps_its_server_to_the_sync` |
 //! | errors of names are the server's own | `prepared::names_are_their_clients_own`, `prepared::what_failed_to_be_prepared_has_no_name` |
 //! | one text is prepared once at a server | `../prepared::each_client_has_its_own_names_on_one_server` |
 //! | DEALLOCATE ALL and DISCARD ALL take a client's own alone | `../prepared::who_discards_all_takes_nothing_from_others` |
@@ -49,6 +52,7 @@
 //! | `ignore_startup_parameters` * (all are taken) | `../leaks::start_up_settings_share_one_pool` |
 //! | replication connections pass, each with a server of its own | `parameters::replication_has_a_server_of_its_own_beside_the_pool` |
 //! | a login that the server refuses is told with its words | `parameters::a_database_that_does_not_exist_is_told_in_the_servers_words` |
+//! | `auth_query`; SCRAM without a password kept anywhere | `auth::a_password_that_changes_holds_for_the_next_login_and_the_next_server`, `../logins` |
 //! | `client_tls_sslmode`, `server_tls_sslmode` | `../tls` |
 //! | `auth_type = cert` | `../tls_logins::a_certificate_is_a_login` |
 //! | `client_tls_protocols`, `server_tls_protocols` (`protocols`) | `tls::versions_that_are_left_out_are_not_spoken` |
@@ -57,6 +61,7 @@
 //! | cancel over TLS | `tls::a_cancel_comes_and_goes_encrypted`, `../tls` |
 //! | SHOW, PAUSE, RESUME, RECONNECT, KILL, … | the console's own tests |
 
+mod auth;
 mod cancel;
 mod copy;
 mod gate;

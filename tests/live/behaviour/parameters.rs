@@ -19,11 +19,11 @@ const SETTINGS: [(&str, &str, &str); 8] = [
 /// The last that the server said of a parameter.
 fn told(messages: &[Message], name: &str) -> Option<String> {
     let parameters = messages.iter().filter(|message| message.code == b'S');
-    let told = parameters.filter_map(|message| {
+    let mut told = parameters.filter_map(|message| {
         let mut parts = message.body.split(|byte| *byte == 0);
         (parts.next() == Some(name.as_bytes())).then(|| parts.next().map(<[u8]>::to_vec))?
     });
-    told.last().map(|value| String::from_utf8(value).unwrap())
+    told.next_back().map(|value| String::from_utf8(value).unwrap())
 }
 
 fn assert_shows(client: &mut Raw, values: &[(&str, &str)]) {

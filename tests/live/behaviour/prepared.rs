@@ -1,10 +1,11 @@
 //! Prepared statements of the protocol where servers are lent.
 
 use super::{SOON, join, one, pid, pool, state};
+use crate::pooling::waits;
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
 use crate::support::raw::{
-    Message, Raw, bind, close_statement, describe_statement, execute, parse, reply_codes, sqlstates, sync,
+    Message, Raw, bind, close_statement, describe_statement, execute, flush, parse, query, reply_codes, sqlstates, sync,
 };
 
 /// Sends these and a Sync; the whole reply.
@@ -44,6 +45,7 @@ fn a_statement_outlives_its_server() {
     pool.site.direct_sql(&format!("SELECT pg_terminate_backend({server})"));
     let alive = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {server}");
     assert!(wait_until(SOON, || pool.site.direct_sql(&alive) == "0"));
+    assert_eq!(reply_codes(&ask(&mut client, &[describe_statement("s")])), "t T Z");
     assert_eq!(run(&mut client, "s", &["2"]), "3");
     assert_ne!(pid(&mut client), server);
     // At each of two servers at once, described and executed without another Parse.
@@ -160,6 +162,31 @@ fn what_failed_to_be_prepared_has_no_name() {
     assert_eq!(one(&mut other, "SELECT 'between'"), "between");
     assert_eq!(run(&mut client, "s", &[]), "kept");
     assert_eq!(run(&mut client, "good", &[]), "good");
+    drop((client, other));
+    pool.finish();
+}
+
+#[test]
+fn what_is_flushed_keeps_its_server_to_the_sync() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_flush", 1, "");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    client.send_all(&[parse("s", "SELECT $1::int + 5"), describe_statement("s"), flush()]);
+    assert_eq!(reply_codes(&client.until(b"T")), "1 t T");
+    other.send(&query("SELECT 'served'"));
+    assert!(wait_until(SOON, || waits(&pool) == 1));
+    client.send_all(&[bind("s", &["1"]), execute(), flush()]);
+    assert_eq!(reply_codes(&client.until(b"C")), "2 D C");
+    // An error needs no Flush to be told, and ends nothing before the Sync.
+    client.send(&bind("none", &[]));
+    assert_eq!(sqlstates(&client.until(b"E")), ["26000"]);
+    assert_eq!(waits(&pool), 1);
+    client.send(&sync());
+    assert_eq!(reply_codes(&client.until(b"Z")), "Z");
+    assert_eq!(other.until(b"Z")[1].columns(), ["served"]);
+    assert_eq!(run(&mut client, "s", &["2"]), "7");
     drop((client, other));
     pool.finish();
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::address::Endpoint;
 use crate::clock;
@@ -81,12 +82,14 @@ impl Activity {
 pub enum Signal {
     /// Nothing.
     None = 0,
+    /// End if it has been idle for too long, which it knows best.
+    Idle = 1,
     /// End at the next moment with no statement and no transaction.
-    Drain = 1,
+    Drain = 2,
     /// End now, with a FATAL that names the operator.
-    Kill = 2,
+    Kill = 3,
     /// End now: the time of the drain is over.
-    Shutdown = 3,
+    Shutdown = 4,
 }
 
 /// Versions of TLS as people read them.
@@ -181,6 +184,12 @@ impl Entry {
         }
     }
 
+    /// Has it waited for its client, outside a transaction, for as long as `limit`?
+    pub fn is_idle_for(&self, limit: Duration, now_ms: u64) -> bool {
+        let idle_ms = u128::from(now_ms.saturating_sub(self.activity_since_ms()));
+        self.activity() == Activity::Idle && idle_ms >= limit.as_millis()
+    }
+
     /// Version of the client's TLS; empty without.
     pub fn tls(&self) -> &'static str {
         TLS_VERSIONS.get(usize::from(self.tls.load(Ordering::Relaxed))).copied().unwrap_or_default()
@@ -231,8 +240,9 @@ impl Entry {
     pub fn signalled(&self) -> Signal {
         match self.signal.load(Ordering::Acquire) {
             0 => Signal::None,
-            1 => Signal::Drain,
-            2 => Signal::Kill,
+            1 => Signal::Idle,
+            2 => Signal::Drain,
+            3 => Signal::Kill,
             _ => Signal::Shutdown,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, PoolMode};
 use crate::net::tls::{Live, Unusable};
 use crate::session::house::House;
 use crate::telemetry::{Gate, Pass, Series};
@@ -40,9 +40,18 @@ pub(super) async fn watch(houses: &[Arc<House>], gate: &Gate) {
                     tracing::error!(listener = %house.name, %error, suppressed, "new TLS files can't be used; the old ones are in force");
                 }
             }
+            leave_old_way(house);
         }
         looks = looks.wrapping_add(1);
         sleep(LOOK).await;
+    }
+}
+
+/// Where servers are met in another way, lent ones that were met in the old one go with their transaction: what is to be encrypted must
+/// not go on in plain. A session with a server of its own keeps it.
+pub(super) fn leave_old_way(house: &House) {
+    if house.tls.takes_other_way() && house.settings.load().listener.pool.mode == PoolMode::Transaction {
+        house.nodes.renew();
     }
 }
 

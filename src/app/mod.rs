@@ -9,6 +9,7 @@ mod drain;
 mod failed;
 mod given;
 mod herald;
+mod idle;
 mod listeners;
 mod memory;
 mod operator;
@@ -26,6 +27,7 @@ use arc_swap::ArcSwap;
 use futures::future::join_all;
 use tokio::time::sleep;
 
+use self::idle::end_idle_clients;
 use self::listeners::Open;
 use self::primary::{follow_primary, leave_past_servers};
 use self::reload::Reloader;
@@ -182,6 +184,7 @@ impl App {
                 house.admission.set_learnt_server_limit(house.catalog.max_server_connections());
                 house.admission.tick(clock::now());
                 leave_past_servers(&self.common, house);
+                end_idle_clients(&self.common, house);
             }
         }
     }

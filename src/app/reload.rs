@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use super::certificates::leave_old_way;
 use super::listeners::{current, follow};
 use super::{descriptors, herald};
 use crate::config::{self, Config, Loaded, Process, RulesTable, SettingError};
@@ -69,6 +70,7 @@ impl Reloader {
             house.lending.reload(&current.listener);
             house.logins.reload(&config, &current.listener);
             house.settings.swap(current);
+            leave_old_way(house);
         }
         self.accounts.replace(&config.admin.users);
         self.metrics.name_clients(config.clients.iter().map(|client| client.name.as_str()));

@@ -36,6 +36,8 @@ const WRONG_PASSWORD: &str = "28P01";
 const CANCELLED: &str = "57014";
 /// The server's own for a transaction that stays idle.
 const IDLE_IN_TRANSACTION: &str = "25P03";
+/// The server's own for a session that stays idle outside a transaction.
+const IDLE_SESSION: &str = "57P05";
 /// The server's own, from PostgreSQL 17 on, for a transaction that stays open.
 const TRANSACTION_TIMEOUT: &str = "25P04";
 /// The server's own for a name that is taken.
@@ -279,6 +281,17 @@ pub fn paused() -> Refusal {
 /// An operator ended the session.
 pub fn killed() -> Refusal {
     fatal(SHUTDOWN, "operator", "an operator ended this session (KILL CLIENT)", "Connect again.")
+}
+
+/// The client did nothing for too long.
+pub fn idle_too_long() -> Refusal {
+    let what = "the session was idle for longer than client_idle_timeout";
+    fatal(
+        IDLE_SESSION,
+        "client_idle_timeout",
+        what,
+        "Connect again; let the application's pool close idle connections sooner.",
+    )
 }
 
 /// Floodwall is going down.

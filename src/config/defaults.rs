@@ -30,6 +30,7 @@ impl Default for Listener {
             servers: vec!["127.0.0.1:5432".to_owned()],
             server_check_interval: CHECK_INTERVAL,
             max_server_connections: None,
+            client_idle_timeout: None,
             allow_trust: false,
             monitor: None,
             entry: Entry::default(),

@@ -32,7 +32,8 @@ pub use caps::{Caps, ClientCaps, KeyPart, Over};
 pub use client::{ClientMatch, ClientRule};
 pub use context::{RulesCheck, RulesTable};
 pub use listener::{
-    AuthQuery, Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, TlsMode, TlsSide, UnknownTables, Users,
+    AuthQuery, Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, TlsMode, TlsProtocols, TlsSide, UnknownTables,
+    Users,
 };
 pub use problem::{Problem, Problems, SettingError};
 pub use resolve::{Loaded, load, load_break_glass, load_console, read};

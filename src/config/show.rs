@@ -122,6 +122,10 @@ fn listener(listener: &Listener) -> Part {
         Some(count) => number("max_server_connections", count),
         None => note("max_server_connections", "learnt from the server"),
     };
+    let client_idle_timeout = match listener.client_idle_timeout {
+        Some(limit) => pair("client_idle_timeout", display_duration(limit)),
+        None => note("client_idle_timeout", "idle clients may stay"),
+    };
     let mut keys = vec![
         pair("name", listener.name.as_str()),
         pair("protocol", "postgres"),
@@ -136,6 +140,7 @@ fn listener(listener: &Listener) -> Part {
         ("client_tls".to_owned(), Shown::Value(Value::Table(listener.tls.client.to_table()))),
         ("server_tls".to_owned(), Shown::Value(Value::Table(listener.tls.server.to_table()))),
         max_server_connections,
+        client_idle_timeout,
         ("allow_trust".to_owned(), Shown::Value(Value::Boolean(listener.allow_trust))),
         listener.monitor.as_ref().map_or_else(|| note("monitor", "none: the catalogue is not read"), monitor),
     ];
@@ -182,6 +187,7 @@ fn pool(pool: &Pool) -> Vec<(String, Shown)> {
         number("min_pool_size", pool.min_size),
         number("min_guaranteed_pool_size", pool.min_guaranteed_size),
         number("max_server_logins", pool.max_server_logins),
+        pair("server_connect_timeout", display_duration(pool.server_connect_timeout)),
         pair("server_idle_timeout", display_duration(pool.server_idle_timeout)),
         pair("server_lifetime", display_duration(pool.server_lifetime)),
         pair("query_wait_timeout", display_duration(pool.query_wait_timeout)),

@@ -74,7 +74,7 @@ impl Convert<'_> {
             match keys::fate(&key) {
                 Some(Fate::Taken | Fate::Idle) => {}
                 Some(Fate::Gone(advice)) => self.note(entry, advice),
-                None => self.note(entry, "no key of PgBouncer 1.24 or before, so nobody knows what it means"),
+                None => self.note(entry, "no key of PgBouncer 1.26 or before, so nobody knows what it means"),
             }
         }
     }
@@ -92,6 +92,15 @@ impl Convert<'_> {
                 default
             }
         }
+    }
+
+    /// A number that has no 0 here.
+    pub(super) fn at_least_one(&mut self, key: &str, default: u64, why: &str) -> u64 {
+        let number = self.number(key, default);
+        if number == 0 {
+            self.note_setting(key, &format!("there is no 0 here, {why}: {default}, PgBouncer's default, was taken"));
+        }
+        if number == 0 { default } else { number }
     }
 
     /// Seconds; `None` for 0.
@@ -145,8 +154,21 @@ impl Convert<'_> {
                 self.note_setting("query_wait_timeout", "no statement waits for ever: an hour, now");
             }
         }
-        let prepared = self.number("max_prepared_statements", 200);
+        if let Some(seconds) = self.seconds("server_connect_timeout", 15.0) {
+            common.add("server_connect_timeout", duration(seconds));
+        }
+        if let Some(seconds) = self.seconds("client_idle_timeout", 0.0) {
+            common.add("client_idle_timeout", duration(seconds));
+        }
+        let prepared =
+            self.at_least_one("max_prepared_statements", 200, "prepared statements always follow their client");
         common.add("max_prepared_statements", prepared);
+        if self.number("disable_pqexec", 0) > 0 {
+            self.note_setting(
+                "disable_pqexec",
+                "the simple protocol cannot be switched off: each statement of a text is judged by the rules",
+            );
+        }
         if let Some(folder) = self.text("unix_socket_dir") {
             common.add("unix_socket", quoted(folder));
         }
@@ -167,7 +189,24 @@ impl Convert<'_> {
             let path = self.text(&format!("{side}_{file}")).map(quoted);
             parts.extend(path.filter(|_| mode != "disable").map(|path| format!("{file} = {path}")));
         }
+        parts.extend(self.protocols(&format!("{side}_protocols")).map(|list| format!("protocols = [{list}]")));
         common.add(side, format!("{{ {} }}", parts.join(", ")));
+    }
+
+    /// One version of TLS where only that is wanted; `None` stands for 1.2 and 1.3.
+    fn protocols(&mut self, key: &str) -> Option<&'static str> {
+        let text = self.text(key).unwrap_or("secure").to_owned();
+        let words: Vec<&str> = text.split(',').map(str::trim).collect();
+        let has = |names: &[&str]| words.iter().any(|word| names.contains(word));
+        if has(&["all", "legacy", "tlsv1.0", "tlsv1.1"]) {
+            self.note_setting(key, "TLS 1.2 and 1.3 are spoken, nothing older");
+        }
+        let both = has(&["all", "legacy", "secure", "default"]);
+        match (both || has(&["tlsv1.2"]), both || has(&["tlsv1.3"])) {
+            (true, false) => Some("\"tlsv1.2\""),
+            (false, true) => Some("\"tlsv1.3\""),
+            _ => None,
+        }
     }
 
     pub(super) fn pool(&mut self, entry: Option<&Entry>, mode: &str) -> Pool {
@@ -191,7 +230,7 @@ impl Convert<'_> {
 
     /// PgBouncer knows no bound for one client: what it may hold in all is all that one may hold.
     fn caps(&mut self) -> String {
-        let most = self.number("max_client_conn", 100);
+        let most = self.at_least_one("max_client_conn", 100, "since nobody could come in");
         let login = self.seconds("client_login_timeout", 60.0).map_or_else(|| "\"60s\"".to_owned(), duration);
         format!(
             "[caps]\nmax_clients = {most}\nlogin_timeout = {login}\n\n\

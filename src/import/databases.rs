@@ -10,7 +10,7 @@ impl Convert<'_> {
     pub(super) fn listeners(&mut self, databases: &[&Entry]) -> Vec<Listener> {
         let mode = self.text("pool_mode").unwrap_or("session").to_owned();
         let default = self.pool(None, &mode);
-        let size = self.number("default_pool_size", 20);
+        let size = self.at_least_one("default_pool_size", 20, "since a pool needs a server");
         let most = Some(self.number("max_db_connections", 0)).filter(|most| *most > 0);
         let mut listeners: Vec<Listener> = Vec::new();
         for entry in databases {
@@ -56,7 +56,7 @@ impl Convert<'_> {
             match (key.as_str(), number) {
                 ("host", _) => hosts = value,
                 ("port", _) => port = value,
-                ("pool_size", Ok(own)) => found.pool_size = own,
+                ("pool_size", Ok(own @ 1..)) => found.pool_size = own,
                 ("max_db_connections", Ok(own)) => found.max_server_connections = Some(own).filter(|most| *most > 0),
                 ("pool_mode", _) => found.pool = self.pool(Some(entry), &value),
                 ("dbname", _) if value == entry.key => {}

@@ -21,6 +21,8 @@ pub enum End {
     Overrun,
     /// An operator ended it.
     Killed,
+    /// It was idle for longer than `client_idle_timeout`.
+    IdleTooLong,
     /// Floodwall is going down.
     Drained,
     /// Its transaction was open, or idle, for too long.
@@ -38,6 +40,7 @@ impl End {
             Self::ServerMalformed(_) => "server_malformed",
             Self::Overrun => "overrun",
             Self::Killed => "killed",
+            Self::IdleTooLong => "client_idle_timeout",
             Self::Drained => "drained",
             Self::TimedOut(limit) => limit.rule,
         }
@@ -52,6 +55,7 @@ impl End {
             Self::ServerMalformed(why) => Some(refuse::server_malformed(why)),
             Self::Overrun => Some(refuse::overrun()),
             Self::Killed => Some(refuse::killed()),
+            Self::IdleTooLong => Some(refuse::idle_too_long()),
             Self::Drained => Some(refuse::draining()),
             Self::TimedOut(limit) => Some(refuse::timed_out(&limit)),
         }

@@ -125,6 +125,12 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// It may have been told so a moment before its client came back.
+    fn is_idle_too_long(&self) -> bool {
+        let limit = self.house.settings.load().listener.client_idle_timeout;
+        limit.is_some_and(|limit| self.stay.seat.is_idle_for(limit, clock::uptime_ms()))
+    }
+
     fn begin_timing(&mut self, now: Instant) {
         let settings = self.judge.settings();
         if self.timed_by.replace(settings) != Some(settings) {
@@ -320,7 +326,8 @@ impl Overseer for Ledger {
         match (self.stay.seat.signalled(), at) {
             (Signal::Kill, _) => Some(End::Killed),
             (Signal::Drain, Rest::Idle) | (Signal::Shutdown, _) => Some(End::Drained),
-            (Signal::Drain, Rest::Working) | (Signal::None, _) => self.timed_out(),
+            (Signal::Idle, Rest::Idle) if self.is_idle_too_long() => Some(End::IdleTooLong),
+            (Signal::Idle, _) | (Signal::Drain, Rest::Working) | (Signal::None, _) => self.timed_out(),
         }
     }
 }

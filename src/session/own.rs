@@ -17,7 +17,7 @@ use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::server::connect::Reached;
 use crate::server::login::{self, Account, Fresh, LoginFailed};
-use crate::wire::pg::startup::Startup;
+use crate::wire::pg::startup::{Purpose, Startup};
 use crate::wire::pg::{greeting, refusal, reply};
 use crate::wire::{Setting, Transaction};
 
@@ -68,7 +68,8 @@ impl Visitor<'_> {
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
         }
-        if self.settings.listener.pool.mode == PoolMode::Transaction {
+        // Replication has no transactions to lend a server for.
+        if self.settings.listener.pool.mode == PoolMode::Transaction && startup.purpose != Purpose::Replication {
             let proven = Proven { identity, house, account: Account { proof, ..account } };
             return self.enter_pool(client, proven, desk).await;
         }

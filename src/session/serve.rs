@@ -148,7 +148,7 @@ async fn see_off(end: End, seat: &Seat, server: Stream) {
 
 /// A client that said goodbye may have left long work behind, which the server carries out before it closes.
 fn finishing(end: End, seat: &Seat) -> bool {
-    end == End::ClientQuit && matches!(seat.signalled(), Signal::None | Signal::Drain)
+    end == End::ClientQuit && matches!(seat.signalled(), Signal::None | Signal::Idle | Signal::Drain)
 }
 
 /// Says the last words, where there is somebody to hear them.

@@ -9,6 +9,10 @@ use crate::support::floodwall::direct;
 use crate::support::process::{Scratch, wait_until};
 use crate::support::site::Site;
 
+/// Users of a pool: `app`, to whom the test's database belongs, and others.
+const USERS: &str = "[[user]]\nname = 'app'\npassword = 'app-secret'\n[[user]]\nname = 'md5_user'\npassword = 'md5-secret'\n\
+     [[user]]\nname = 'replicator'\npassword = 'replicator-secret'\n";
+
 /// A site whose clients share servers.
 pub(crate) struct Pooled {
     pub(crate) site: Site,
@@ -20,10 +24,11 @@ impl Pooled {
     pub(crate) fn new(label: &str, size: usize, keys: &str) -> Self {
         let folder = Scratch::new("users");
         let file = folder.path().join("users.toml");
-        std::fs::write(&file, "[[user]]\nname = 'app'\npassword = 'app-secret'\n").unwrap();
+        std::fs::write(&file, USERS).unwrap();
+        let idle = if keys.contains("server_idle_timeout") { "" } else { "server_idle_timeout = '1s'\n" };
         let listener = format!(
             "[[listener]]\npool = 'transaction'\npool_size = {size}\nlogin = 'users'\nusers_file = '{}'\n\
-             server_idle_timeout = '1s'\n{keys}\n[caps.client]\nmax_connections = 1000\n",
+             {idle}{keys}\n[caps.client]\nmax_connections = 1000\n",
             file.display()
         );
         Self { site: Site::new(label, &listener), _folder: folder }
@@ -160,7 +165,8 @@ async fn cancels_hit_only_their_own_client_on_a_pool_of_one() {
     pooled.finish();
 }
 
-fn waits(pooled: &Pooled) -> usize {
+/// Clients that wait for a server.
+pub(crate) fn waits(pooled: &Pooled) -> usize {
     let clients = pooled.site.proxy.console("SHOW CLIENTS").unwrap();
     clients.iter().filter(|row| row.values().any(|value| value == "waiting")).count()
 }

@@ -99,7 +99,7 @@ pub(crate) fn until(stream: &mut Secured, code: u8) -> Vec<u8> {
     }
 }
 
-fn message(stream: &mut Secured) -> std::io::Result<(u8, Vec<u8>)> {
+pub(crate) fn message(stream: &mut Secured) -> std::io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
     let length = u32::from_be_bytes(head[1..].try_into().unwrap());

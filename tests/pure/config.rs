@@ -282,6 +282,17 @@ fn wrong_listeners_say_what_to_write() {
         ("server_tls = { mode = \"require\", key_file = \"x\" }", "server_tls.key_file", "cert_file is missing"),
         ("server_tls = { mode = \"allow\" }", "server_tls.mode", "\"prefer\" takes both"),
         ("server_tls = \"require\"", "server_tls", "expected a table"),
+        (
+            "server_tls = { mode = \"require\", protocols = [\"tlsv1.1\"] }",
+            "server_tls.protocols",
+            "nothing below TLS 1.2",
+        ),
+        ("server_tls = { mode = \"require\", protocols = \"tlsv1.3\" }", "server_tls.protocols", "expected a list"),
+        (
+            "server_tls = { mode = \"require\", protocols = [\"tls1.3\"] }",
+            "server_tls.protocols",
+            "did you mean \"tlsv1.3\"?",
+        ),
         ("max_server_connections = 0", "max_server_connections", "at least 1"),
         ("monitor = { database = \"x\" }", "monitor", "needs a user"),
         ("monitor = { user = \"x\", password = \"y\" }", "monitor.password", "does not stand in this file"),

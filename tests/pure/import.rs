@@ -257,3 +257,30 @@ fn no_file_is_written_over_and_none_can_be_read_by_others() {
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("users.toml: cannot be written"));
 }
+
+#[test]
+fn timeouts_and_versions_of_tls_are_taken_over_and_no_zero_is() {
+    let ini = |more: &str| format!("[databases]\n* = host=db pool_size=0\n[pgbouncer]\n{more}");
+    let (config, told) = of(&ini("client_idle_timeout = 90\nserver_connect_timeout = 2.5\n\
+                                  client_tls_protocols = tlsv1.3\nserver_tls_protocols = tlsv1.1, tlsv1.2\n"));
+    let first = listener(&config, 0);
+    assert_eq!((text(first, "client_idle_timeout"), text(first, "server_connect_timeout")), ("90s", "2500ms"));
+    let protocols = |side: &str| first[side]["protocols"].as_array().unwrap().clone();
+    assert_eq!(protocols("client_tls")[0].as_str(), Some("tlsv1.3"));
+    assert_eq!((protocols("server_tls").len(), protocols("server_tls")[0].as_str()), (1, Some("tlsv1.2")));
+    assert_eq!(told, ["2: * pool_size", "7: server_tls_protocols"]);
+    let (config, told) = of(&ini("max_prepared_statements = 0\ndefault_pool_size = 0\nmax_client_conn = 0\n\
+                                  client_idle_timeout = 0\ndisable_pqexec = 1\n"));
+    let first = listener(&config, 0);
+    assert_eq!((first["max_prepared_statements"].as_integer(), first["pool_size"].as_integer()), (Some(200), Some(20)));
+    assert_eq!(config["caps"]["max_clients"].as_integer(), Some(100));
+    assert!(first.get("client_idle_timeout").is_none() && first["server_tls"].get("protocols").is_none());
+    let expected = [
+        "2: * pool_size",
+        "4: max_prepared_statements",
+        "5: default_pool_size",
+        "6: max_client_conn",
+        "8: disable_pqexec",
+    ];
+    assert_eq!(told, expected);
+}

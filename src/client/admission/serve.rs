@@ -43,7 +43,7 @@ impl State {
                 Ok(()) => turns.extend(self.give_turn(ticket, want, now)),
                 // What it waited for is there, but now it stands before something that nobody waits for. The end of
                 // its channel tells it.
-                Err(block) if !block.may_wait(self.limits.over) => drop(self.leave_queue(ticket)),
+                Err(block) if !block.may_wait(&self.limits) => drop(self.leave_queue(ticket)),
                 Err(_) => {}
             }
         }
@@ -59,10 +59,8 @@ impl State {
     fn line_can_move(&self, line: Line) -> bool {
         match line {
             Line::House => self.clients < self.limits.max_clients,
-            Line::Server => self.server_has_room(0),
-            Line::Login => {
-                self.logins < self.limits.max_logins && self.server_has_room(self.queue.waiting(Line::Server))
-            }
+            Line::Server => self.server_has_room(),
+            Line::Login => self.logins < self.limits.max_logins && self.login_finds_server().is_ok(),
             Line::Client => true,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::Instant;
-use crate::config::{Config, Over};
+use crate::config::{Config, Over, PoolMode};
 use crate::guard::caps::{self, Cap};
 
 use super::LobbyLimits;
@@ -26,12 +26,15 @@ pub(super) struct Limits {
     pub(super) over: Over,
     pub(super) queue_length: usize,
     pub(super) server: Option<usize>,
+    /// Whether a client that comes takes a server of its own.
+    pub(super) pool: PoolMode,
     pub(super) identities: Identities,
 }
 
 impl Limits {
     pub(super) fn new(config: &Config, listener: &str) -> Self {
         let caps = &config.caps;
+        let listener = config.listeners.iter().find(|it| it.name == listener);
         Self {
             max_clients: caps.max_clients,
             address_max: caps.address_max_connections,
@@ -39,7 +42,8 @@ impl Limits {
             logins_per_address: caps.max_logins_per_address,
             over: caps.over,
             queue_length: caps.queue_length,
-            server: config.listeners.iter().find(|it| it.name == listener).and_then(|it| it.max_server_connections),
+            server: listener.and_then(|it| it.max_server_connections),
+            pool: listener.map_or(PoolMode::Session, |it| it.pool.mode),
             identities: Identities::new(config),
         }
     }
@@ -166,8 +170,18 @@ impl State {
             .map_err(Block::at(Scope::Listener))
     }
 
-    pub(super) fn server_has_room(&self, ahead: usize) -> bool {
-        self.server_fits(ahead).is_ok()
+    /// Whether a login would find a server connection. Who is lent one for each transaction needs none to come in: servers that are all
+    /// in use, or idle in other pools, keep nobody out.
+    pub(super) fn login_finds_server(&self) -> Result<(), Block> {
+        match self.limits.pool {
+            PoolMode::Transaction => Ok(()),
+            // Who waits for a server connection is served first.
+            PoolMode::Session => self.server_fits(self.queue.waiting(Line::Server)),
+        }
+    }
+
+    pub(super) fn server_has_room(&self) -> bool {
+        self.server_fits(0).is_ok()
     }
 
     fn server_fits(&self, ahead: usize) -> Result<(), Block> {
@@ -183,8 +197,7 @@ impl State {
         for part in &claim.parts {
             self.place_is_likely(part, claim.known, now)?;
         }
-        // Who waits for a server connection is served first.
-        self.server_fits(self.queue.waiting(Line::Server))?;
+        self.login_finds_server()?;
         let logins = |scope| (Block::at(scope), caps::MAX_LOGINS);
         let (block, rule) = logins(Scope::Listener);
         Cap::new(rule, Some(self.limits.max_logins)).admit(self.logins).map_err(block)?;

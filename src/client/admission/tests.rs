@@ -6,7 +6,7 @@ use tokio::time::{advance, sleep, timeout};
 
 use super::fixture::{CLIENT_MAX, config, rule};
 use super::*;
-use crate::config::Over;
+use crate::config::{Over, PoolMode};
 
 fn admission(change: impl FnOnce(&mut Config)) -> Arc<Admission> {
     let mut config = config();
@@ -356,6 +356,26 @@ async fn server_connections_are_capped_by_configuration_or_by_what_was_learnt() 
     fixed.set_learnt_server_limit(Some(90));
     let _one = fixed.server(within(0)).await.unwrap();
     assert_eq!(fixed.server(within(0)).await.unwrap_err().limit, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_are_all_in_use_keep_nobody_out_of_a_pool() {
+    let refuses = |config: &mut Config| {
+        config.listeners[0].max_server_connections = Some(1);
+        config.listeners[0].pool.mode = PoolMode::Transaction;
+        config.caps.over = Over::Refuse;
+    };
+    let pooled = admission(refuses);
+    let one = pooled.server(within(0)).await.unwrap();
+    // One pool waits for it in any case, and others come in all the same.
+    let waiting = tokio::spawn({
+        let pooled = Arc::clone(&pooled);
+        async move { pooled.server(within(1_000)).await.map(drop) }
+    });
+    tokio::task::yield_now().await;
+    drop(pooled.claim(&who("web"), within(0)).await.unwrap());
+    drop(one);
+    assert!(waiting.await.unwrap().is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ pub use self::entry::Entry;
 pub use self::login::{AuthQuery, Login, Users};
 pub use self::pool::{Pool, PoolMode, UnknownTables};
 pub(super) use self::servers::CHECK_INTERVAL;
-pub use self::tls::{Tls, TlsMode, TlsSide};
+pub use self::tls::{Tls, TlsMode, TlsProtocols, TlsSide};
 use super::context::{Context, secret};
 use super::document::{Document, Section};
 use super::problem::Fault;
@@ -32,6 +32,8 @@ pub struct Listener {
     pub server_check_interval: Duration,
     /// Server connections of this listener at any moment; `None`: learnt from the server.
     pub max_server_connections: Option<usize>,
+    /// A client that has been idle outside a transaction for so long is ended; `None`: it may stay.
+    pub client_idle_timeout: Option<Duration>,
     /// Let clients of other hosts in where the server asks Floodwall for no password.
     pub allow_trust: bool,
     /// How the catalogue is read; `None`: not at all.
@@ -70,6 +72,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
     let pool = pool::resolve(&mut section, context, &login);
     let tls = tls::resolve(&mut section, context);
     let max_server_connections = section.read("max_server_connections", value::count);
+    let client_idle_timeout = section.read("client_idle_timeout", value::timeout);
     let allow_trust = section.read("allow_trust", value::flag).unwrap_or(default.allow_trust);
     let monitor = section.has("monitor").then(|| section.section("monitor"));
     let monitor = match monitor {
@@ -85,6 +88,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
         servers,
         server_check_interval,
         max_server_connections,
+        client_idle_timeout,
         allow_trust,
         monitor,
         entry,

@@ -21,6 +21,8 @@ pub struct Pool {
     pub min_guaranteed_size: usize,
     /// Logins at the server that may be in progress, of the whole listener.
     pub max_server_logins: usize,
+    /// How long a connection to the server and its login may take.
+    pub server_connect_timeout: Duration,
     /// An idle server is closed after this time.
     pub server_idle_timeout: Duration,
     /// A server is closed after this time, a tenth more or less, once it is given back.
@@ -86,6 +88,7 @@ impl Default for Pool {
             min_size: 0,
             min_guaranteed_size: 0,
             max_server_logins: 8,
+            server_connect_timeout: Duration::from_secs(15),
             server_idle_timeout: Duration::from_secs(10 * 60),
             server_lifetime: Duration::from_secs(60 * 60),
             query_wait_timeout: Duration::from_secs(30),
@@ -102,11 +105,12 @@ const MODES: [(&str, PoolMode); 2] = [("session", PoolMode::Session), ("transact
 const TABLES: [(&str, UnknownTables); 2] = [("check", UnknownTables::Check), ("plain", UnknownTables::Plain)];
 
 /// Keys that say nothing without `pool = "transaction"`.
-const OF_POOLS: [&str; 11] = [
+const OF_POOLS: [&str; 12] = [
     "pool_size",
     "min_pool_size",
     "min_guaranteed_pool_size",
     "max_server_logins",
+    "server_connect_timeout",
     "server_idle_timeout",
     "server_lifetime",
     "query_wait_timeout",
@@ -134,6 +138,9 @@ pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>, login: 
             .read("min_guaranteed_pool_size", value::count_or_zero)
             .unwrap_or(default.min_guaranteed_size),
         max_server_logins: section.read("max_server_logins", value::count).unwrap_or(default.max_server_logins),
+        server_connect_timeout: section
+            .read("server_connect_timeout", value::timeout)
+            .unwrap_or(default.server_connect_timeout),
         server_idle_timeout: section.read("server_idle_timeout", value::timeout).unwrap_or(default.server_idle_timeout),
         server_lifetime: section.read("server_lifetime", value::timeout).unwrap_or(default.server_lifetime),
         query_wait_timeout: section.read("query_wait_timeout", value::timeout).unwrap_or(default.query_wait_timeout),

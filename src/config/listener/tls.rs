@@ -23,6 +23,8 @@ pub struct Tls {
 pub struct TlsSide {
     /// How much of it.
     pub mode: TlsMode,
+    /// Which versions of it.
+    pub protocols: TlsProtocols,
     /// Our certificate with what leads to its authority, PEM.
     pub cert_file: Option<PathBuf>,
     /// Its private key, PEM.
@@ -45,6 +47,29 @@ pub enum TlsMode {
     VerifyCa,
     /// And it is for the peer's name: the host of a server, the user of a client.
     VerifyFull,
+}
+
+/// Which versions of TLS a side speaks. There are none below 1.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsProtocols {
+    /// 1.2 and 1.3.
+    #[default]
+    Both,
+    /// 1.2 alone.
+    Tls12,
+    /// 1.3 alone.
+    Tls13,
+}
+
+impl TlsProtocols {
+    /// The words of the file.
+    pub const fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Both => &["tlsv1.2", "tlsv1.3"],
+            Self::Tls12 => &["tlsv1.2"],
+            Self::Tls13 => &["tlsv1.3"],
+        }
+    }
 }
 
 impl TlsMode {
@@ -79,7 +104,10 @@ impl TlsSide {
         let files = [("cert_file", &self.cert_file), ("key_file", &self.key_file), ("ca_file", &self.ca_file)];
         let given = files.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?.display().to_string())));
         let mode = ("mode", self.mode.label().to_owned());
-        std::iter::once(mode).chain(given).map(|(key, text)| (key.to_owned(), Value::from(text))).collect()
+        let texts = std::iter::once(mode).chain(given).map(|(key, text)| (key.to_owned(), Value::from(text)));
+        let protocols = (self.protocols != TlsProtocols::Both)
+            .then(|| ("protocols".to_owned(), Value::from(self.protocols.labels().to_vec())));
+        texts.chain(protocols).collect()
     }
 }
 
@@ -109,6 +137,7 @@ fn relayed(section: &Section<'_>) -> bool {
 
 fn side(mut section: Section<'_>, folder: &Path) -> TlsSide {
     let mode = section.read("mode", mode).unwrap_or_default();
+    let protocols = section.read("protocols", protocols).unwrap_or_default();
     let mut file = |key| section.read(key, value::path).map(|path| folder.join(path));
     let (cert_file, key_file, ca_file) = (file("cert_file"), file("key_file"), file("ca_file"));
     if cert_file.is_some() != key_file.is_some() {
@@ -125,7 +154,7 @@ fn side(mut section: Section<'_>, folder: &Path) -> TlsSide {
         section.warn("ca_file", fault.advise("write mode = \"verify-full\" to have it checked"));
     }
     section.finish();
-    TlsSide { mode, cert_file, key_file, ca_file }
+    TlsSide { mode, protocols, cert_file, key_file, ca_file }
 }
 
 fn mode(value: &Value) -> Result<TlsMode, Fault> {
@@ -134,3 +163,24 @@ fn mode(value: &Value) -> Result<TlsMode, Fault> {
     }
     value::one_of(value, &TlsMode::ALL)
 }
+
+fn protocols(value: &Value) -> Result<TlsProtocols, Fault> {
+    let wanted = || {
+        Fault::new("expected a list of versions")
+            .advise("write protocols = [\"tlsv1.3\"], or leave it out for TLS 1.2 and 1.3")
+    };
+    let words = value.as_array().filter(|words| !words.is_empty()).ok_or_else(wanted)?;
+    let one = |word: &Value| {
+        let old = matches!(word.as_str(), Some("tlsv1.0" | "tlsv1.1"));
+        if old { Err(Fault::new("nothing below TLS 1.2 is spoken")) } else { value::one_of(word, &VERSIONS) }
+    };
+    let versions: Vec<_> = words.iter().map(one).collect::<Result<_, _>>()?;
+    let has = |version| versions.contains(&version);
+    Ok(match (has(TlsProtocols::Tls12), has(TlsProtocols::Tls13)) {
+        (true, false) => TlsProtocols::Tls12,
+        (false, true) => TlsProtocols::Tls13,
+        _ => TlsProtocols::Both,
+    })
+}
+
+const VERSIONS: [(&str, TlsProtocols); 2] = [("tlsv1.2", TlsProtocols::Tls12), ("tlsv1.3", TlsProtocols::Tls13)];

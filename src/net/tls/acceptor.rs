@@ -13,8 +13,8 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 use super::certificate::channel_binding;
 use super::material::{Material, Shown, Unusable};
 use super::socket::Socket;
-use super::{ALPN, VERSIONS, provider};
-use crate::config::TlsMode;
+use super::{ALPN, provider, versions};
+use crate::config::{TlsMode, TlsProtocols};
 
 /// Takes clients' handshakes with one certificate.
 pub struct Acceptor {
@@ -35,7 +35,8 @@ impl Acceptor {
     pub(super) fn new(material: &Material) -> Result<Self, Unusable> {
         let shown = material.shown()?.ok_or_else(|| material.unfit(&"cert_file and key_file are missing"))?;
         let (not_after, binding) = (shown.not_after(), shown.chain.first().and_then(channel_binding));
-        let config = config(shown, client_verifier(material)?).map_err(|error| material.unfit(&error))?;
+        let config =
+            config(material.protocols, shown, client_verifier(material)?).map_err(|error| material.unfit(&error))?;
         let (mode, digest) = (material.mode, material.digest());
         Ok(Self { mode, config: Arc::new(config), binding: binding.map(Into::into), not_after, digest })
     }
@@ -64,8 +65,12 @@ fn client_verifier(material: &Material) -> Result<Option<Arc<dyn ClientCertVerif
     verifier.map(Some).map_err(|error| material.unfit(&error))
 }
 
-fn config(shown: Shown, verifier: Option<Arc<dyn ClientCertVerifier>>) -> Result<ServerConfig, rustls::Error> {
-    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS)?;
+fn config(
+    protocols: TlsProtocols,
+    shown: Shown,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions(protocols))?;
     let builder = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),

@@ -12,7 +12,7 @@ use super::certificate::channel_binding;
 use super::material::{Material, Unusable};
 use super::socket::Socket;
 use super::verify::verifier;
-use super::{ALPN, VERSIONS, provider};
+use super::{ALPN, provider, versions};
 use crate::config::TlsMode;
 
 /// Makes handshakes with servers, by one set of authorities and with one certificate of our own, if any.
@@ -33,8 +33,8 @@ impl Connector {
     pub(super) fn new(material: &Material) -> Result<Self, Unusable> {
         let unfit = |error: rustls::Error| material.unfit(&error);
         let verifier = verifier(material)?;
-        let builder =
-            ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS).map_err(unfit)?;
+        let builder = ClientConfig::builder_with_provider(provider());
+        let builder = builder.with_protocol_versions(versions(material.protocols)).map_err(unfit)?;
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         let shown = material.shown()?;
         let not_after = shown.as_ref().and_then(|shown| shown.not_after());

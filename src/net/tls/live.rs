@@ -1,6 +1,7 @@
 //! Both sides of one listener, as they are now.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -20,6 +21,10 @@ pub struct Live {
     client: ArcSwapOption<Acceptor>,
     server: ArcSwapOption<Connector>,
     handshakes: Semaphore,
+    /// What the server's side was made of.
+    made_of: Mutex<TlsSide>,
+    /// Servers are met in another way than before, and nobody was told yet.
+    other_way: AtomicBool,
 }
 
 /// When a certificate of ours ends.
@@ -34,8 +39,13 @@ pub struct Expiry {
 impl Default for Live {
     /// No TLS on either side.
     fn default() -> Self {
-        let handshakes = Semaphore::new(HANDSHAKES_MAX);
-        Self { client: ArcSwapOption::empty(), server: ArcSwapOption::empty(), handshakes }
+        Self {
+            client: ArcSwapOption::empty(),
+            server: ArcSwapOption::empty(),
+            handshakes: Semaphore::new(HANDSHAKES_MAX),
+            made_of: Mutex::default(),
+            other_way: AtomicBool::new(false),
+        }
     }
 }
 
@@ -47,6 +57,8 @@ impl Live {
     pub fn open(tls: &Tls) -> Result<Self, Vec<Unusable>> {
         let live = Self::default();
         let unusable = live.reload(tls);
+        // There was no way before.
+        live.other_way.store(false, Ordering::Relaxed);
         if unusable.is_empty() { Ok(live) } else { Err(unusable) }
     }
 
@@ -55,6 +67,11 @@ impl Live {
     pub fn reload(&self, tls: &Tls) -> Vec<Unusable> {
         let client = renew(&tls.client, &self.client, |old| old.digest, Acceptor::new);
         let server = renew(&tls.server, &self.server, |old| old.digest, Connector::new);
+        if server.is_ok() {
+            let mut made_of = self.made_of.lock().unwrap_or_else(PoisonError::into_inner);
+            self.other_way.fetch_or(*made_of != tls.server, Ordering::Relaxed);
+            made_of.clone_from(&tls.server);
+        }
         [client, server].into_iter().filter_map(Result::err).collect()
     }
 
@@ -66,6 +83,11 @@ impl Live {
     /// How servers are met; `None`: without TLS.
     pub fn server(&self) -> Option<Arc<Connector>> {
         self.server.load_full()
+    }
+
+    /// Has the configuration, not merely the content of a file, changed how servers are met? Told once.
+    pub fn takes_other_way(&self) -> bool {
+        self.other_way.swap(false, Ordering::Relaxed)
     }
 
     /// A place for one handshake of a client, in order of arrival. Cancel-safe.

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
 use super::certificate::validity;
-use crate::config::{TlsMode, TlsSide};
+use crate::config::{TlsMode, TlsProtocols, TlsSide};
 
 /// Why a side can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,7 @@ pub enum Unusable {
 /// The files' content. No `Debug`: a key is among it.
 pub(super) struct Material {
     pub(super) mode: TlsMode,
+    pub(super) protocols: TlsProtocols,
     cert: Option<(String, Vec<u8>)>,
     key: Option<(String, Vec<u8>)>,
     ca: Option<(String, Vec<u8>)>,
@@ -57,13 +58,20 @@ impl Material {
     pub(super) fn read(side: &TlsSide) -> Result<Self, Unusable> {
         let read = |path: &Option<_>| path.as_deref().map(read_file).transpose();
         let ca = if side.mode.verifies() { read(&side.ca_file)? } else { None };
-        Ok(Self { mode: side.mode, cert: read(&side.cert_file)?, key: read(&side.key_file)?, ca })
+        Ok(Self {
+            mode: side.mode,
+            protocols: side.protocols,
+            cert: read(&side.cert_file)?,
+            key: read(&side.key_file)?,
+            ca,
+        })
     }
 
     /// Differs wherever anything does.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         digest.update(self.mode.label());
+        self.protocols.labels().iter().for_each(|label| digest.update(label));
         for (_, content) in [&self.cert, &self.key, &self.ca].into_iter().flatten() {
             digest.update((content.len() as u64).to_be_bytes());
             digest.update(content);

@@ -15,8 +15,9 @@ mod verify;
 
 use std::sync::Arc;
 
-use rustls::ProtocolVersion;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ProtocolVersion, SupportedProtocolVersion};
 
 pub use self::acceptor::Acceptor;
 pub use self::certificate::{Identity, channel_binding};
@@ -25,12 +26,19 @@ pub use self::driver::{Driver, Ready};
 pub use self::live::{Expiry, Live};
 pub use self::material::Unusable;
 pub use self::socket::{Carrier, Socket};
+use crate::config::TlsProtocols;
 
 /// What PostgreSQL is called in ALPN (IANA's registry; PostgreSQL manual, "Direct SSL").
 pub const ALPN: &[u8] = b"postgresql";
 
-/// The versions spoken: TLS 1.3 and 1.2.
-const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+/// The versions spoken.
+const fn versions(protocols: TlsProtocols) -> &'static [&'static SupportedProtocolVersion] {
+    match protocols {
+        TlsProtocols::Both => const { &[&TLS13, &TLS12] },
+        TlsProtocols::Tls12 => const { &[&TLS12] },
+        TlsProtocols::Tls13 => const { &[&TLS13] },
+    }
+}
 
 /// Makes `ring` the provider of the process, for every library that uses `rustls`. Call it before anything else does; later calls
 /// change nothing.

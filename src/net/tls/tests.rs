@@ -44,7 +44,7 @@ impl Office {
         let (cert_file, key_file) = (self.path(&format!("{label}.crt")), self.path(&format!("{label}.key")));
         std::fs::write(&cert_file, certificate.pem()).unwrap();
         std::fs::write(&key_file, key.serialize_pem()).unwrap();
-        TlsSide { mode: TlsMode::Require, cert_file: Some(cert_file), key_file: Some(key_file), ca_file: None }
+        TlsSide { mode: TlsMode::Require, cert_file: Some(cert_file), key_file: Some(key_file), ..TlsSide::default() }
     }
 
     /// Checks servers against this authority.
@@ -103,8 +103,12 @@ async fn a_certificate_that_is_listed_itself_holds_as_long_as_its_name_and_time_
         let (cert_file, key_file) = (office.path(&format!("{label}.crt")), office.path(&format!("{label}.key")));
         std::fs::write(&cert_file, params.self_signed(&key).unwrap().pem()).unwrap();
         std::fs::write(&key_file, key.serialize_pem()).unwrap();
-        let side =
-            TlsSide { mode: TlsMode::Require, cert_file: Some(cert_file), key_file: Some(key_file), ca_file: None };
+        let side = TlsSide {
+            mode: TlsMode::Require,
+            cert_file: Some(cert_file),
+            key_file: Some(key_file),
+            ..TlsSide::default()
+        };
         let checks = |mode| TlsSide { mode, ca_file: side.cert_file.clone(), ..TlsSide::default() };
         (side.clone(), checks(TlsMode::VerifyCa), checks(TlsMode::VerifyFull))
     };

@@ -104,6 +104,16 @@ impl Nodes {
         }
     }
 
+    /// Has servers of pools that were made until now end with their transaction, as if another server had been chosen: the way to it
+    /// has changed.
+    pub fn renew(&self) {
+        self.choice.send_modify(|choice| {
+            self.remember(choice);
+            choice.generation = choice.generation.wrapping_add(1);
+        });
+        self.generation.store(self.choice.borrow().generation, Ordering::Relaxed);
+    }
+
     /// Notes a choice that is about to end.
     fn remember(&self, choice: &Choice) {
         let Some(server) = &choice.last else { return };

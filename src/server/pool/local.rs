@@ -139,7 +139,7 @@ impl<M: Make> Pool<M> {
         true
     }
 
-    /// Another worker has a waiter and asks for an idle server.
+    /// Another worker has a waiter and asks for an idle server, which is looked at here: there nobody knows yet whether it still lives.
     pub(super) fn asked(&self, worker: usize) {
         // Whoever gets it looks at it no more: what broke while it was idle is not even known over there.
         let idle = self.take();

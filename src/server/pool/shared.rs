@@ -63,10 +63,12 @@ impl<A: Debug + Send + 'static> Register<A> {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts limits in force. Servers beyond a smaller size are closed when they are given back.
+    /// Puts limits in force. Servers beyond a smaller size are closed when they are given back; who waits gets those that a larger one
+    /// allows.
     pub fn set_limits(&self, limits: Limits) {
         self.size.store(limits.size, Ordering::Relaxed);
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        self.lock().values().for_each(|pool| pool.tell_waiters());
     }
 
     /// The pool of that key, which is made where there is none.

@@ -432,6 +432,19 @@ fn a_server_that_broke_while_idle_is_not_sent_to_another_worker() {
 }
 
 #[test]
+fn a_larger_size_serves_who_waits() {
+    run(async {
+        let house = House::new(Limits { size: 1, ..LIMITS }, 2);
+        let (mut first, mut second) = (house.lease(0), house.lease(1));
+        assert_eq!(take(&mut first).await, Ok(1));
+        let waiting = spawn_local(async move { take(&mut second).await });
+        settle().await;
+        house.register.set_limits(LIMITS);
+        assert_eq!(waiting.await.unwrap(), Ok(2));
+    });
+}
+
+#[test]
 fn idle_servers_are_closed_in_time_down_to_the_least() {
     run(async {
         let house = House::new(Limits { min: 2, ..LIMITS }, 1);

@@ -84,7 +84,7 @@ impl Visitor<'_> {
     fn pool(&self, account: Account) -> Rc<Lender> {
         let account = Account { parameters: Vec::new(), ..account };
         let key = Key { user: account.user.clone(), database: account.database.clone() };
-        let pool = self.worker.lenders(self.house).pool(&key, || Maker::new(self.house, account.clone()));
+        let pool = self.worker.lenders(self.house).pool(&key, || Maker::new(self.house, &key, account.clone()));
         pool.maker().set_account(account);
         pool
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{timeout, timeout_at};
 
-use super::{Hold, Lent};
+use super::{Hold, Key, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
 use crate::config::Listener;
@@ -33,7 +33,7 @@ const TOO_MANY: [u8; 5] = *b"53300";
 pub struct Maker {
     house: Arc<House>,
     /// As whom. Whoever proves it last says with what.
-    account: RefCell<Account>,
+    account: Arc<accounts::Shared>,
     /// What clients are greeted with, by the settings that they ask for.
     greetings: RefCell<HashMap<Arc<Settings>, Greeting>>,
     /// What servers report, that of the last first: kept once for all that report the same, so that they are told apart by address.
@@ -56,10 +56,10 @@ const REPORTS_MAX: usize = 64;
 
 impl Maker {
     /// For the servers of this account.
-    pub fn new(house: &Arc<House>, account: Account) -> Self {
+    pub fn new(house: &Arc<House>, key: &Key, account: Account) -> Self {
         Self {
             house: Arc::clone(house),
-            account: RefCell::new(account),
+            account: house.lending.accounts.of(key, account),
             greetings: RefCell::default(),
             reports: RefCell::default(),
         }
@@ -67,12 +67,12 @@ impl Maker {
 
     /// What the next server is logged in with.
     pub fn set_account(&self, account: Account) {
-        *self.account.borrow_mut() = account;
+        self.account.set(account);
     }
 
     /// As whom servers are logged in.
     pub fn user(&self) -> String {
-        self.account.borrow().user.clone()
+        self.account.get().user
     }
 
     /// What a server of this pool reports with these settings; `None` where nobody has asked for them yet.
@@ -118,14 +118,14 @@ impl Maker {
         let settings = self.house.settings.load();
         let permit = self.place(&slot, &settings.listener).await?;
         let turn = self.house.lending.login().await;
-        let deadline = clock::now() + settings.caps.login_timeout;
+        let deadline = clock::now() + settings.listener.pool.server_connect_timeout;
         let nodes = &self.house.nodes;
         let Reached { stream, route, generation } =
             connect(nodes, &self.house.security(), deadline, deadline).await.map_err(|unreachable| {
                 let names = settings.listener.servers.join(", ");
                 NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
             })?;
-        let account = self.account.borrow().clone();
+        let account = self.account.get();
         let fresh = match timeout_at(deadline, login(stream, &account)).await {
             Ok(fresh) => fresh.map_err(|failed| not_let_in(&failed))?,
             Err(_) => {
@@ -151,8 +151,7 @@ impl Maker {
         if *why == NotMade::InLine {
             return;
         }
-        let account = self.account.borrow();
-        let Account { user, database, .. } = &*account;
+        let Account { user, database, .. } = self.account.get();
         if let Pass::Write { suppressed } = self.house.common.gate.pass("pool") {
             tracing::warn!(listener = &*self.house.name, user, database, %why, suppressed, "a pool got no server");
         }

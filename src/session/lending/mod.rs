@@ -3,6 +3,7 @@
 //! [`borrowed`] is what the relay asks for servers, [`maker`] makes them for a pool, and [`recover`] leads a server back to where it is
 //! clean when its session has ended in the middle of something. [`translate`] keeps its clients' prepared statements apart.
 
+pub mod accounts;
 pub mod borrowed;
 pub(in crate::session) mod enter;
 pub mod exchange;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::accounts::Accounts;
 use self::maker::Maker;
 use crate::client::admission::ServerPermit;
 use crate::client::refuse;
@@ -54,6 +56,8 @@ pub type Lenders = Pools<Maker>;
 pub struct Lending {
     /// The pools.
     pub register: Arc<Register<Away<Hold>>>,
+    /// As whom their servers are logged in.
+    accounts: Accounts,
     logins: Semaphore,
     logins_most: Mutex<usize>,
 }
@@ -64,6 +68,7 @@ impl Lending {
         let most = listener.pool.max_server_logins;
         Self {
             register: Register::new(limits(&listener.pool), workers),
+            accounts: Accounts::default(),
             logins: Semaphore::new(most),
             logins_most: Mutex::new(most),
         }

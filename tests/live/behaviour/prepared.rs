@@ -1,0 +1,192 @@
+//! Prepared statements of the protocol where servers are lent.
+
+use super::{SOON, join, one, pid, pool, state};
+use crate::pooling::waits;
+use crate::support::floodwall::direct;
+use crate::support::process::wait_until;
+use crate::support::raw::{
+    Message, Raw, bind, close_statement, describe_statement, execute, flush, parse, query, reply_codes, sqlstates, sync,
+};
+
+/// Sends these and a Sync; the whole reply.
+fn ask(client: &mut Raw, messages: &[Vec<u8>]) -> Vec<Message> {
+    client.send_all(&[messages.concat(), sync()]);
+    client.until(b"Z")
+}
+
+/// Runs a statement that was prepared; the only value of its only row.
+fn run(client: &mut Raw, name: &str, values: &[&str]) -> String {
+    let reply = ask(client, &[bind(name, values), execute()]);
+    assert_eq!(reply_codes(&reply), "2 D C Z", "{name}: {:?}", sqlstates(&reply));
+    reply.iter().find(|message| message.code == b'D').unwrap().columns()[0].clone()
+}
+
+/// The error that these end with, outside a transaction.
+fn error(client: &mut Raw, messages: &[Vec<u8>]) -> String {
+    let reply = ask(client, messages);
+    assert_eq!(state(&reply), b'I');
+    sqlstates(&reply).join(" ")
+}
+
+fn prepare(client: &mut Raw, name: &str, sql: &str) {
+    assert_eq!(reply_codes(&ask(client, &[parse(name, sql)])), "1 Z", "{sql}");
+}
+
+#[test]
+fn a_statement_outlives_its_server() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_reprepare", 2, "");
+    let mut client = join(&pool);
+    prepare(&mut client, "s", "SELECT $1::int + 1");
+    assert_eq!(run(&mut client, "s", &["1"]), "2");
+    let server = pid(&mut client);
+    pool.site.direct_sql(&format!("SELECT pg_terminate_backend({server})"));
+    let alive = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {server}");
+    assert!(wait_until(SOON, || pool.site.direct_sql(&alive) == "0"));
+    assert_eq!(reply_codes(&ask(&mut client, &[describe_statement("s")])), "t T Z");
+    assert_eq!(run(&mut client, "s", &["2"]), "3");
+    assert_ne!(pid(&mut client), server);
+    // At each of two servers at once, described and executed without another Parse.
+    let (mut one_more, mut another) = (join(&pool), join(&pool));
+    for client in [&mut one_more, &mut another] {
+        prepare(client, "s", "SELECT $1::int * 10");
+    }
+    for client in [&mut one_more, &mut another] {
+        client.rows("BEGIN");
+        assert_eq!(run_in_transaction(client, "s", "4"), "40");
+        assert_eq!(reply_codes(&ask(client, &[describe_statement("s")])), "t T Z");
+    }
+    assert_ne!(pid(&mut one_more), pid(&mut another));
+    drop((client, one_more, another));
+    pool.finish();
+}
+
+fn run_in_transaction(client: &mut Raw, name: &str, value: &str) -> String {
+    let reply = ask(client, &[bind(name, &[value]), execute()]);
+    assert_eq!((reply_codes(&reply).as_str(), state(&reply)), ("2 D C Z", b'T'), "{:?}", sqlstates(&reply));
+    reply[1].columns()[0].clone()
+}
+
+#[test]
+fn a_server_keeps_so_many_statements() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_lru", 1, "max_prepared_statements = 2\n");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    let names = ["s0", "s1", "s2", "s3", "s4"];
+    for (number, name) in names.iter().enumerate() {
+        prepare(&mut client, name, &format!("SELECT $1::int + {number}"));
+    }
+    prepare(&mut other, "s0", "SELECT $1::int * 100");
+    let kept = "SELECT count(*) FROM pg_prepared_statements";
+    for _ in 0..3 {
+        for (number, name) in names.iter().enumerate() {
+            assert_eq!(run(&mut client, name, &["10"]), (10 + number).to_string());
+            assert_eq!(run(&mut other, "s0", &["3"]), "300");
+            let count: u32 = one(&mut other, kept).parse().unwrap();
+            assert!(count <= 2, "{count} are prepared");
+        }
+    }
+    // All of them before one Sync: more than the server keeps.
+    let all: Vec<_> = names.iter().flat_map(|name| [bind(name, &["20"]), execute()]).collect();
+    let reply = ask(&mut client, &all);
+    let values: Vec<_> =
+        reply.iter().filter(|message| message.code == b'D').map(|row| row.columns()[0].clone()).collect();
+    assert_eq!(values, ["20", "21", "22", "23", "24"], "{:?}", sqlstates(&reply));
+    let count: u32 = one(&mut other, kept).parse().unwrap();
+    assert!(count <= 2, "{count} are prepared");
+    drop((client, other));
+    pool.finish();
+}
+
+#[test]
+fn names_are_their_clients_own() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_names", 1, "");
+    let (mut mine, mut theirs) = (join(&pool), join(&pool));
+    prepare(&mut mine, "s", "SELECT 'mine'");
+    assert_eq!(error(&mut theirs, &[bind("s", &[]), execute()]), "26000");
+    assert_eq!(error(&mut theirs, &[describe_statement("s")]), "26000");
+    prepare(&mut theirs, "s", "SELECT 'theirs'");
+    assert_eq!(error(&mut mine, &[parse("s", "SELECT 'taken'")]), "42P05");
+    assert_eq!((run(&mut mine, "s", &[]), run(&mut theirs, "s", &[])), ("mine".to_owned(), "theirs".to_owned()));
+    // Closed for one, not for the other; what does not exist can be closed as well.
+    assert_eq!(reply_codes(&ask(&mut mine, &[close_statement("s"), close_statement("none")])), "3 3 Z");
+    assert_eq!(error(&mut mine, &[bind("s", &[]), execute()]), "26000");
+    assert_eq!(run(&mut theirs, "s", &[]), "theirs");
+    prepare(&mut mine, "s", "SELECT 'another'");
+    assert_eq!(run(&mut mine, "s", &[]), "another");
+    // In one pipeline: closed, prepared anew, executed.
+    let again = [close_statement("s"), parse("s", "SELECT 'third'"), bind("s", &[]), execute()];
+    assert_eq!(reply_codes(&ask(&mut mine, &again)), "3 1 2 D C Z");
+    assert_eq!((run(&mut mine, "s", &[]), run(&mut theirs, "s", &[])), ("third".to_owned(), "theirs".to_owned()));
+    // The statement without a name stays with its client too, though another one has used the server.
+    prepare(&mut mine, "", "SELECT 'unnamed of mine'");
+    prepare(&mut theirs, "", "SELECT 'unnamed of theirs'");
+    assert_eq!(run(&mut mine, "", &[]), "unnamed of mine");
+    assert_eq!(run(&mut theirs, "", &[]), "unnamed of theirs");
+    drop((mine, theirs));
+    pool.finish();
+}
+
+#[test]
+fn what_failed_to_be_prepared_has_no_name() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_ghosts", 1, "");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    prepare(&mut client, "good", "SELECT 'good'");
+    assert_eq!(error(&mut client, &[parse("s", "SELECT no_such_column")]), "42703");
+    assert_eq!(error(&mut client, &[bind("s", &[]), execute()]), "26000");
+    // The rest of a pipeline behind an error was never done.
+    let skipped = [bind("none", &[]), execute(), parse("s", "SELECT 'skipped'"), close_statement("good")];
+    assert_eq!(error(&mut client, &skipped), "26000");
+    assert_eq!(error(&mut client, &[bind("s", &[]), execute()]), "26000");
+    assert_eq!(run(&mut client, "good", &[]), "good");
+    // Neither was what a failed transaction refused.
+    client.rows("BEGIN");
+    client.query("SELECT 1/0");
+    assert_eq!(sqlstates(&ask(&mut client, &[parse("s", "SELECT 'late'")])), ["25P02"]);
+    client.rows("ROLLBACK");
+    assert_eq!(error(&mut client, &[bind("s", &[]), execute()]), "26000");
+    // What was prepared in a transaction outlives its end, either way.
+    client.rows("BEGIN");
+    assert_eq!(reply_codes(&ask(&mut client, &[parse("s", "SELECT 'kept'")])), "1 Z");
+    client.rows("ROLLBACK");
+    assert_eq!(one(&mut other, "SELECT 'between'"), "between");
+    assert_eq!(run(&mut client, "s", &[]), "kept");
+    assert_eq!(run(&mut client, "good", &[]), "good");
+    drop((client, other));
+    pool.finish();
+}
+
+#[test]
+fn what_is_flushed_keeps_its_server_to_the_sync() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_flush", 1, "");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    client.send_all(&[parse("s", "SELECT $1::int + 5"), describe_statement("s"), flush()]);
+    assert_eq!(reply_codes(&client.until(b"T")), "1 t T");
+    other.send(&query("SELECT 'served'"));
+    assert!(wait_until(SOON, || waits(&pool) == 1));
+    client.send_all(&[bind("s", &["1"]), execute(), flush()]);
+    assert_eq!(reply_codes(&client.until(b"C")), "2 D C");
+    // An error needs no Flush to be told, and ends nothing before the Sync.
+    client.send(&bind("none", &[]));
+    assert_eq!(sqlstates(&client.until(b"E")), ["26000"]);
+    assert_eq!(waits(&pool), 1);
+    client.send(&sync());
+    assert_eq!(reply_codes(&client.until(b"Z")), "Z");
+    assert_eq!(other.until(b"Z")[1].columns(), ["served"]);
+    assert_eq!(run(&mut client, "s", &["2"]), "7");
+    drop((client, other));
+    pool.finish();
+}

@@ -1,5 +1,7 @@
 //! What a command answers, and how it becomes protocol messages.
 
+use std::fmt;
+
 use bytes::{BufMut, BytesMut};
 use pgwire::error::ErrorInfo;
 use pgwire::messages::PgWireBackendMessage as Reply;
@@ -46,6 +48,12 @@ impl From<u64> for Value {
     }
 }
 
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Count(number)
+    }
+}
+
 impl From<String> for Value {
     fn from(text: String) -> Self {
         // The protocol allows no NUL inside a text.
@@ -68,6 +76,20 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 /// A row of an answer.
 pub(super) type Row = Vec<Value>;
 
+/// What a command has begun, and waits for.
+pub(super) struct Wait {
+    /// How it ended; `None`: it has not.
+    pub(super) ended: Box<dyn Fn() -> Option<Result<String, Failure>> + Send + Sync>,
+    /// A sentence for an operator who has waited for a while.
+    pub(super) told: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl fmt::Debug for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").finish_non_exhaustive()
+    }
+}
+
 /// What a command answers.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
@@ -75,17 +97,24 @@ pub(super) struct Answer {
     pub(super) rows: Vec<Row>,
     /// A sentence for the operator.
     pub(super) notice: Option<String>,
+    /// What is to be waited for before it has been done.
+    pub(super) wait: Option<Wait>,
 }
 
 impl Answer {
     /// Rows and no more.
     pub(super) fn rows(rows: impl IntoIterator<Item = Row>) -> Self {
-        Self { rows: rows.into_iter().collect(), notice: None }
+        Self { rows: rows.into_iter().collect(), ..Self::default() }
     }
 
     /// A sentence and no rows.
     pub(super) fn done(notice: impl Into<String>) -> Self {
-        Self { rows: Vec::new(), notice: Some(notice.into()) }
+        Self { notice: Some(notice.into()), ..Self::default() }
+    }
+
+    /// Done once that has ended.
+    pub(super) fn after(wait: Wait) -> Self {
+        Self { wait: Some(wait), ..Self::default() }
     }
 }
 

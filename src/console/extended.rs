@@ -132,7 +132,7 @@ impl Extended {
             return Ok(Ok(vec![Reply::EmptyQueryResponse(EmptyQueryResponse::new())]));
         };
         if portal.left.is_none() {
-            match session.perform(call).await {
+            match session.perform(call).await? {
                 Ok(answer) => {
                     answer.notice.iter().try_for_each(|sentence| session.wire.put(&notice(sentence)))?;
                     portal.left = Some(answer.rows.into_iter());

@@ -7,15 +7,23 @@ use pgwire::messages::response::{EmptyQueryResponse, ReadyForQuery, TransactionS
 use pgwire::messages::{PgWireBackendMessage as Reply, PgWireFrontendMessage as Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Sources;
-use super::answer::{Answer, Failure, Formats, complete, error, head, notice, row};
+use super::answer::{Answer, Failure, Formats, Wait, complete, error, head, notice, row};
 use super::commands::{self, Call};
 use super::extended::Extended;
 use super::login::Operator;
+use super::sources::Sources;
 use super::wire::{End, Wire};
+use crate::clock;
 
 /// A console that nobody uses for so long gives its place to somebody else.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
+
+/// How often what a command waits for is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// When an operator who waits is told why.
+const TELL_FIRST: Duration = Duration::from_secs(1);
+/// And how often again.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// One operator's session.
 pub(super) struct Session<'a, S> {
@@ -67,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
 
     /// Runs a command and sends all of its answer.
     async fn answer(&mut self, call: &Call) -> Result<Result<(), Failure>, End> {
-        let answer = match self.perform(call).await {
+        let answer = match self.perform(call).await? {
             Ok(answer) => answer,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -88,10 +96,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
 
     /// Runs a command beside the console's own thread: RELOAD reads files, and a long list must not hold up others. A panic
     /// in it is an error of the command.
-    pub(super) async fn perform(&self, call: &Call) -> Result<Answer, Failure> {
+    pub(super) async fn perform(&mut self, call: &Call) -> Result<Result<Answer, Failure>, End> {
         let (call, sources, operator) = (call.clone(), self.sources.clone(), Arc::clone(&self.operator));
         let run = tokio::task::spawn_blocking(move || call.run(&sources, &operator));
-        run.await.unwrap_or_else(|_| Err(Failure::new("XX000", "the command failed inside Floodwall; see its log")))
+        let ran = run
+            .await
+            .unwrap_or_else(|_| Err(Failure::new("XX000", "the command failed inside Floodwall; see its log")));
+        match ran {
+            Ok(Answer { wait: Some(wait), .. }) => Ok(self.wait_for(&wait).await?.map(Answer::done)),
+            ran => Ok(ran),
+        }
+    }
+
+    /// Waits for what a command has begun, and tells an operator who waits for long why. An operator who leaves ends the wait, and
+    /// nothing else.
+    async fn wait_for(&mut self, wait: &Wait) -> Result<Result<String, Failure>, End> {
+        let mut tell_at = clock::now() + TELL_FIRST;
+        loop {
+            if let Some(ended) = (wait.ended)() {
+                return Ok(ended);
+            }
+            if clock::now() >= tell_at {
+                tell_at = clock::now() + TELL_AGAIN;
+                self.wire.put(&notice(&(wait.told)()))?;
+                self.wire.flush().await?;
+            }
+            tokio::select! {
+                gone = self.wire.gone() => return Err(gone),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
     }
 }
 

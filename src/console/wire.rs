@@ -136,6 +136,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Ok(())
     }
 
+    /// Returns once the client has left. What it sends meanwhile is kept for later, up to a message. Cancel safe.
+    pub(super) async fn gone(&mut self) -> End {
+        loop {
+            if self.inbox.len() >= SESSION_BYTES_MAX {
+                return std::future::pending().await;
+            }
+            match self.stream.read_buf(&mut self.inbox).await {
+                Ok(0) => return End::Closed,
+                Ok(_) => {}
+                Err(error) => return End::Io(error),
+            }
+        }
+    }
+
     /// Queues a reply.
     pub(super) fn put(&mut self, reply: &Reply) -> Result<(), End> {
         reply.encode(&mut self.outbox).map_err(|error| End::Io(io::Error::other(error)))

@@ -28,6 +28,7 @@ mod mariadb;
 mod nodes;
 mod notify;
 mod operate;
+mod operate_pools;
 mod pgbench;
 mod pki;
 mod pooling;

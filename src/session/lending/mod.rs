@@ -6,6 +6,7 @@
 pub mod borrowed;
 pub(in crate::session) mod enter;
 pub mod exchange;
+pub mod greetings;
 pub mod kept;
 pub mod maker;
 mod own;
@@ -13,9 +14,11 @@ pub mod recover;
 pub mod translate;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::greetings::Greetings;
 use self::maker::Maker;
 use crate::client::admission::ServerPermit;
 use crate::client::refuse;
@@ -54,6 +57,8 @@ pub type Lenders = Pools<Maker>;
 pub struct Lending {
     /// The pools.
     pub register: Arc<Register<Away<Hold>>>,
+    /// What clients are greeted with.
+    pub greetings: Greetings,
     logins: Semaphore,
     logins_most: Mutex<usize>,
 }
@@ -64,6 +69,7 @@ impl Lending {
         let most = listener.pool.max_server_logins;
         Self {
             register: Register::new(limits(&listener.pool), workers),
+            greetings: Greetings::default(),
             logins: Semaphore::new(most),
             logins_most: Mutex::new(most),
         }
@@ -80,6 +86,12 @@ impl Lending {
         } else {
             *most = most.saturating_sub(self.logins.forget_permits(most.saturating_sub(wanted)));
         }
+    }
+
+    /// The drain has begun: what is idle is closed, and nothing is kept beyond what somebody waits for.
+    pub fn retire(&self) {
+        let limits = self.register.limits();
+        self.register.set_limits(Limits { min: 0, guaranteed: 0, idle_timeout: Duration::ZERO, ..limits });
     }
 
     /// A place for a login at the server, first come, first served. `None` never comes about.

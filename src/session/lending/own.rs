@@ -11,6 +11,7 @@ use super::exchange::{Broken, Exchange};
 use super::kept::Kept;
 use crate::client::refuse;
 use crate::clock;
+use crate::server::pool::Standing;
 use crate::session::state::Findings;
 use crate::session::state::pins::Reason;
 use crate::session::state::replay::{Progress, Replaying};
@@ -66,6 +67,7 @@ impl Borrowed {
         self.target.lets_go();
         let backend = Arc::clone(server.process.backend());
         if backend.is_cancelled() {
+            server.slot.stands(Standing::BeingCanceled);
             self.own = Own::Landing(Box::pin(async move { backend.quiet().await }));
         } else {
             self.ask();
@@ -73,6 +75,9 @@ impl Borrowed {
     }
 
     fn ask(&mut self) {
+        if let Some(server) = self.lease.server() {
+            server.slot.stands(Standing::Tested);
+        }
         let user = self.lease.pool().maker().user();
         self.own = Own::Asking(Box::new((self.kept.question(user.as_bytes()), Findings::default(), None)));
     }
@@ -134,7 +139,13 @@ impl Borrowed {
         }
         let pins = self.kept.pins;
         self.pinned();
-        if pins.is_none() { self.release() } else { self.took() }
+        if pins.is_none() {
+            return self.release();
+        }
+        if let Some(server) = self.lease.server() {
+            server.slot.stands(Standing::Active);
+        }
+        self.took();
     }
 
     /// The server is closed with all that the session had in it; the next statement is told.

@@ -6,7 +6,9 @@ use bytes::{BufMut, BytesMut};
 use pgwire::error::ErrorInfo;
 use pgwire::messages::PgWireBackendMessage as Reply;
 use pgwire::messages::data::{DataRow, FORMAT_CODE_BINARY, FORMAT_CODE_TEXT, FieldDescription, RowDescription};
-use pgwire::messages::response::{CommandComplete, ErrorResponse, NoticeResponse};
+use pgwire::messages::response::{CommandComplete, ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus};
+
+use crate::telemetry::VERSION;
 
 /// A column of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +166,16 @@ fn info(severity: &str, failure: &Failure) -> ErrorInfo {
 /// The end of a command.
 pub(super) fn complete(tag: impl Into<String>) -> Reply {
     Reply::CommandComplete(CommandComplete::new(tag.into()))
+}
+
+/// The end of a request. The console knows no transactions.
+pub(super) fn ready() -> Reply {
+    Reply::ReadyForQuery(ReadyForQuery::new(TransactionStatus::Idle))
+}
+
+/// Clients read a number from the front of it, and switch features by that.
+pub(super) fn server_version() -> String {
+    format!("17.0 (Floodwall {VERSION})")
 }
 
 /// How the client wants each column.

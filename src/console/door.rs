@@ -19,11 +19,11 @@ use tokio::time::interval_at;
 use super::accounts::Accounts;
 use super::answer::Failure;
 use super::averages::PERIOD;
+use super::desk::Desk;
 use super::login::{Proof, login};
-use super::password;
-use super::session::Session;
 use super::sources::Sources;
 use super::wire::{End, Wire};
+use super::{password, session};
 use crate::clock;
 use crate::telemetry::{Gate, Pass};
 use crate::units::display_bytes;
@@ -207,8 +207,8 @@ impl House {
         };
         self.sources.metrics.console_login("ok");
         tracing::info!(who = operator.name, peer, "audit: console login");
-        let session = Session { wire: &mut wire, operator: Arc::clone(&operator), sources: self.sources.clone() };
-        let Err(end) = session.run().await else { return };
+        let desk = Desk { wire: &mut wire, operator: Arc::clone(&operator), sources: self.sources.clone() };
+        let Err(end) = session::run(desk).await else { return };
         tracing::debug!(who = operator.name, peer, %end, "console closed");
         if let End::Refused(failure) = &end {
             wire.farewell(failure).await;

@@ -13,25 +13,14 @@ use pgwire::messages::startup::{
 use pgwire::messages::{PgWireBackendMessage as Reply, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::accounts::Accounts;
-use super::answer::Failure;
-use super::session::ready;
+use super::accounts::{Accounts, Operator};
+use super::answer::{Failure, ready, server_version};
 use super::wire::{End, Opening, Wire};
 use crate::config::Role;
-use crate::telemetry::VERSION;
 use crate::units::display_bytes;
 
 /// TLS and GSS requests before the start-up packet.
 const ENCRYPTION_REQUESTS_MAX: usize = 2;
-
-/// Who logged in.
-#[derive(Debug, Clone)]
-pub(super) struct Operator {
-    /// Name, fit for a log.
-    pub(super) name: String,
-    /// What they may do.
-    pub(super) role: Role,
-}
 
 /// How somebody proves who they are.
 pub(super) enum Proof {
@@ -157,9 +146,4 @@ where
     let pid = i32::try_from(process::id()).unwrap_or(i32::MAX);
     wire.put(&Reply::BackendKeyData(BackendKeyData::new(pid, SecretKey::I32(0))))?;
     wire.put(&ready())
-}
-
-/// Clients read a number from the front of it, and switch features by that.
-pub(super) fn server_version() -> String {
-    format!("17.0 (Floodwall {VERSION})")
 }

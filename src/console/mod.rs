@@ -15,6 +15,7 @@ mod accounts;
 mod answer;
 mod averages;
 mod commands;
+mod desk;
 mod door;
 mod extended;
 mod login;

@@ -31,8 +31,8 @@ mod wait_close;
 
 use std::sync::Arc;
 
+use super::accounts::Operator;
 use super::answer::{Answer, Column, Failure};
-use super::login::Operator;
 use super::sources::Sources;
 use crate::config::Role;
 use crate::roster::Entry;

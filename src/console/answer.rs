@@ -84,6 +84,8 @@ pub(super) struct Wait {
     pub(super) ended: Box<dyn Fn() -> Option<Result<String, Failure>> + Send + Sync>,
     /// A sentence for an operator who has waited for a while.
     pub(super) told: Box<dyn Fn() -> String + Send + Sync>,
+    /// Takes back what was begun: the operator has cancelled it.
+    pub(super) given_up: Box<dyn Fn() + Send + Sync>,
 }
 
 impl fmt::Debug for Wait {

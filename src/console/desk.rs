@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::accounts::Operator;
 use super::answer::{Answer, Failure, Wait, notice};
 use super::commands::Call;
+use super::keys::Key;
 use super::sources::Sources;
 use super::wire::{End, Wire};
 use crate::clock;
@@ -24,6 +25,7 @@ pub(super) struct Desk<'a, S> {
     pub(super) wire: &'a mut Wire<S>,
     pub(super) operator: Arc<Operator>,
     pub(super) sources: Sources,
+    pub(super) key: Key,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Desk<'_, S> {
@@ -45,7 +47,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Desk<'_, S> {
     /// nothing else.
     async fn wait_for(&mut self, wait: &Wait) -> Result<Result<String, Failure>, End> {
         let mut tell_at = clock::now() + TELL_FIRST;
+        let cancels = self.key.cancels();
         loop {
+            if self.key.cancels() != cancels {
+                (wait.given_up)();
+                return Ok(Err(Failure::new("57014", "canceling statement due to user request")));
+            }
             if let Some(ended) = (wait.ended)() {
                 return Ok(ended);
             }

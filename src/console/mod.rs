@@ -18,6 +18,7 @@ mod commands;
 mod desk;
 mod door;
 mod extended;
+mod keys;
 mod login;
 mod password;
 mod pools;

@@ -227,6 +227,40 @@ async fn what_keeps_a_server_keeps_a_pause_from_its_end_and_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_is_cancelled_is_none() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::idling(STAY, "pause_cancel", 2, "");
+    let (busy, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    busy.batch_execute("BEGIN").await.unwrap();
+    let (user, password) = CONSOLE_USER;
+    let port = pooled.site.proxy.console_port;
+    let target = format!("host=127.0.0.1 port={port} user={user} password={password} dbname=floodwall");
+    let (console, connection) = tokio_postgres::connect(&target, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let cancel = console.cancel_token();
+    let pausing = tokio::spawn(async move {
+        let told = console.simple_query("PAUSE").await.map(drop);
+        (console, told)
+    });
+    assert!(wait_until(SOON, || pooled.database()["paused"] == "1"));
+    let waiting = Waiting::begin(other, "SELECT 'served'");
+    pooled.expect("cl_waiting", 1);
+    cancel.cancel_query(NoTls).await.unwrap();
+    let (console, told) = pausing.await.unwrap();
+    assert_eq!(sqlstate(&told.unwrap_err()), "57014");
+    let (other, served) = waiting.served().await;
+    assert_eq!(served, "served");
+    // The same connection may pause again, and the old cancel is no concern of that.
+    busy.batch_execute("COMMIT").await.unwrap();
+    console.simple_query("PAUSE; RESUME").await.unwrap();
+    assert_eq!(one(&other, "SELECT 1").await.unwrap(), "1");
+    drop((busy, other, console));
+    pooled.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn servers_and_pools_tell_the_same() {
     if direct() {
         return;

@@ -25,7 +25,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     }
     let time = asked.sources.control.pause(name, time, &asked.operator.name);
     asked.sources.steer.pause();
-    Ok(Answer::after(closed(asked.sources, name, time)))
+    Ok(Answer::after(closed(asked, name, time)))
 }
 
 /// A word that is no time is a database; one in quotes always is.
@@ -45,10 +45,11 @@ fn read<'a>(args: &[&'a str]) -> Result<(Option<&'a str>, Duration), Failure> {
     }
 }
 
-/// Until no pool of the database has a server.
-fn closed(sources: &Sources, name: Option<&str>, time: Duration) -> Wait {
-    let (sources, name) = (sources.clone(), name.map(str::to_owned));
+/// Until no pool of the database has a server. Whoever cancels that has not paused anything.
+fn closed(asked: &Asked<'_>, name: Option<&str>, time: Duration) -> Wait {
+    let (sources, name) = (asked.sources.clone(), name.map(str::to_owned));
     let (teller, whose) = (sources.clone(), name.clone());
+    let given_up = give_up(sources.clone(), name.clone(), asked.operator.name.clone());
     let doubt = database::doubt(&sources, name.as_deref());
     let ended = move || {
         let name = name.as_deref();
@@ -61,7 +62,14 @@ fn closed(sources: &Sources, name: Option<&str>, time: Duration) -> Wait {
         (!holds).then(|| Err(Failure::new("57014", "the pause ended before all servers were given back")))
     };
     let told = move || holders::told(&teller, whose.as_deref(), &database::pools(&teller, whose.as_deref()));
-    Wait { ended: Box::new(ended), told: Box::new(told) }
+    Wait { ended: Box::new(ended), told: Box::new(told), given_up: Box::new(given_up) }
+}
+
+fn give_up(sources: Sources, name: Option<String>, who: String) -> impl Fn() {
+    move || {
+        sources.control.resume(name.as_deref(), &who);
+        sources.steer.pause();
+    }
 }
 
 #[cfg(test)]

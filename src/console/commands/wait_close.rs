@@ -21,7 +21,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let (teller, whose) = (sources.clone(), name.clone());
     let ended = move || past(&sources, name.as_deref()).is_empty().then(|| Ok("all closed".to_owned()));
     let told = move || holders::told(&teller, whose.as_deref(), &past(&teller, whose.as_deref()));
-    Ok(Answer::after(Wait { ended: Box::new(ended), told: Box::new(told) }))
+    Ok(Answer::after(Wait { ended: Box::new(ended), told: Box::new(told), given_up: Box::new(|| {}) }))
 }
 
 /// Pools with the servers that are to be closed, and no others.

@@ -154,7 +154,6 @@ impl Make for Maker {
 
     fn forget(&self) {
         self.house.lending.greetings.forget(&self.pool);
-        *self.fresh.borrow_mut() = None;
     }
 }
 

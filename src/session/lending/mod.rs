@@ -14,7 +14,6 @@ pub mod recover;
 pub mod translate;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -88,10 +87,11 @@ impl Lending {
         }
     }
 
-    /// The drain has begun: what is idle is closed, and nothing is kept beyond what somebody waits for.
+    /// The drain has begun: what is idle is closed, and nothing is kept that nobody waits for.
     pub fn retire(&self) {
         let limits = self.register.limits();
-        self.register.set_limits(Limits { min: 0, guaranteed: 0, idle_timeout: Duration::ZERO, ..limits });
+        self.register.set_limits(Limits { min: 0, guaranteed: 0, ..limits });
+        self.register.reconnect(None);
     }
 
     /// A place for a login at the server, first come, first served. `None` never comes about.

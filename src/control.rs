@@ -1,13 +1,15 @@
-//! What an operator changed at run time: pause, drain, shutdown. Pure state with expiry; each change leaves an audit line.
+//! What an operator changed at run time: pauses, databases without newcomers, drain, shutdown. Pure state with expiry; each change leaves an audit line.
 //!
 //! `console` writes, the data path reads. Nothing here reaches into a session: `app` runs [`Control::watch_pauses`] and
 //! wakes sessions through the roster when a pause ends.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::clock;
 use crate::units::display_duration;
@@ -38,6 +40,9 @@ pub struct Pause {
     pub until_ms: u64,
 }
 
+/// Pauses by the database that they hold; `None`: all of them.
+pub type Pauses = BTreeMap<Option<String>, Pause>;
+
 /// Whether a load balancer should send clients here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
@@ -63,11 +68,13 @@ impl Readiness {
 /// The state that operators change.
 #[derive(Debug)]
 pub struct Control {
-    /// 0 while not paused, else the moment at which the pause ends. Mirrors `pause`, for one cheap load.
+    /// 0 while nothing is paused, else the moment at which the last pause ends. Mirrors `pauses`, for one cheap load.
     paused_until_ms: AtomicU64,
-    pause: Mutex<Option<Pause>>,
-    /// Counts changes of the pause.
-    pauses: watch::Sender<u64>,
+    pauses: Mutex<Pauses>,
+    /// Counts changes of the pauses.
+    changes: watch::Sender<u64>,
+    /// Databases that take no newcomers.
+    disabled: Mutex<BTreeSet<String>>,
     started: AtomicBool,
     shutdown: watch::Sender<Shutdown>,
 }
@@ -76,8 +83,9 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             paused_until_ms: AtomicU64::new(0),
-            pause: Mutex::new(None),
-            pauses: watch::Sender::new(0),
+            pauses: Mutex::default(),
+            changes: watch::Sender::new(0),
+            disabled: Mutex::default(),
             started: AtomicBool::new(false),
             shutdown: watch::Sender::new(Shutdown::No),
         }
@@ -87,94 +95,147 @@ impl Default for Control {
 // === pause ===
 
 impl Control {
-    /// Holds sessions back at their next quiet moment, for this long at the most ([`PAUSE_MAX`] bounds it). A second pause
+    /// Holds sessions of a database back, or of all, for this long at the most ([`PAUSE_MAX`] bounds it). A second pause of the same
     /// replaces the first. Returns how long it will last.
-    pub fn pause(&self, time: Duration, who: &str) -> Duration {
+    pub fn pause(&self, database: Option<&str>, time: Duration, who: &str) -> Duration {
         let time = time.clamp(Duration::from_millis(1), PAUSE_MAX);
         let until_ms = clock::uptime_ms().saturating_add(millis(time)).max(1);
-        self.set_pause(Some(Pause { who: who.to_owned(), until_ms }));
-        tracing::warn!(who, time = %display_duration(time), "audit: paused");
+        let pause = Pause { who: who.to_owned(), until_ms };
+        self.change(|pauses| pauses.insert(database.map(str::to_owned), pause).is_some());
+        tracing::warn!(who, database, time = %display_duration(time), "audit: paused");
         time
     }
 
-    /// Ends a pause. False where there was none.
-    pub fn resume(&self, who: &str) -> bool {
-        let was_paused = self.set_pause(None);
+    /// Ends the pause of a database, or the one of all; others hold on. False where there was none.
+    pub fn resume(&self, database: Option<&str>, who: &str) -> bool {
+        let now_ms = clock::uptime_ms();
+        let before = self.change(|pauses| pauses.remove(&database.map(str::to_owned)));
+        let was_paused = before.is_some_and(|pause| now_ms < pause.until_ms);
         if was_paused {
-            tracing::warn!(who, "audit: resumed");
+            tracing::warn!(who, database, "audit: resumed");
         }
         was_paused
     }
 
-    /// Whether sessions are to wait. One relaxed load while nothing is paused; a pause that is over no longer holds, even
-    /// before anybody has noticed.
-    pub fn paused(&self) -> bool {
+    /// Whether sessions of a database are to wait. One relaxed load while nothing is paused; a pause that is over no longer holds,
+    /// even before anybody has noticed.
+    pub fn paused(&self, database: &str) -> bool {
         let until_ms = self.paused_until_ms.load(Ordering::Relaxed);
-        until_ms != 0 && clock::uptime_ms() < until_ms
+        until_ms != 0 && clock::uptime_ms() < until_ms && self.pause_of(database).is_some()
     }
 
-    /// The pause that holds, for people.
-    pub fn pause_now(&self) -> Option<Pause> {
-        self.lock().clone().filter(|pause| clock::uptime_ms() < pause.until_ms)
+    /// The pauses that hold.
+    pub fn pauses(&self) -> Pauses {
+        let now_ms = clock::uptime_ms();
+        let pauses = self.lock();
+        let held = pauses.iter().filter(|(_, pause)| now_ms < pause.until_ms);
+        held.map(|(database, pause)| (database.clone(), pause.clone())).collect()
     }
 
-    /// Waits until nothing is paused. Cancel-safe.
-    pub async fn resumed(&self) {
-        let mut changes = self.pauses.subscribe();
-        while let Some(pause) = self.pause_now() {
-            let left = Duration::from_millis(pause.until_ms.saturating_sub(clock::uptime_ms()));
+    /// The pause that holds a database: of those that do, the one that lasts longest.
+    fn pause_of(&self, database: &str) -> Option<Pause> {
+        let now_ms = clock::uptime_ms();
+        let pauses = self.lock();
+        let holds = |held: &Option<String>| held.as_ref().is_none_or(|held| held == database);
+        let held = pauses.iter().filter(|(held, pause)| holds(held) && now_ms < pause.until_ms);
+        held.map(|(_, pause)| pause).max_by_key(|pause| pause.until_ms).cloned()
+    }
+
+    /// Waits until a database is not paused. Cancel-safe.
+    pub async fn resumed(&self, database: &str) {
+        let mut changes = self.changes.subscribe();
+        while let Some(pause) = self.pause_of(database) {
             tokio::select! {
                 _ = changes.changed() => {}
-                () = tokio::time::sleep(left) => {}
+                () = sleep(left(pause.until_ms)) => {}
             }
         }
     }
 
-    /// Calls `on_resume` each time a pause ends, by an operator or by its expiry. Never returns; run it as a task.
-    pub async fn watch_pauses(&self, on_resume: impl Fn()) {
-        let mut changes = self.pauses.subscribe();
+    /// Calls `on_change` each time a pause begins or ends, by an operator or by its expiry, and once at first. Never returns; run it as
+    /// a task.
+    pub async fn watch_pauses(&self, on_change: impl Fn()) {
+        let mut changes = self.changes.subscribe();
         loop {
             // Seen before the state is read: a change in between is met in the next round.
             changes.borrow_and_update();
-            let pause = self.lock().clone();
-            match pause {
-                None => {
-                    on_resume();
-                    if changes.changed().await.is_err() {
-                        return;
-                    }
+            on_change();
+            let first = self.lock().values().map(|pause| pause.until_ms).min();
+            let expiry = async {
+                match first {
+                    Some(until_ms) => sleep(left(until_ms)).await,
+                    None => std::future::pending().await,
                 }
-                Some(pause) => {
-                    let left = Duration::from_millis(pause.until_ms.saturating_sub(clock::uptime_ms()));
-                    tokio::select! {
-                        _ = changes.changed() => {}
-                        () = tokio::time::sleep(left) => self.expire(&pause),
-                    }
-                }
+            };
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() {
+                    return;
+                },
+                () = expiry => self.expire(),
             }
         }
     }
 
-    fn expire(&self, pause: &Pause) {
-        if clock::uptime_ms() < pause.until_ms || self.lock().as_ref() != Some(pause) {
-            return;
+    fn expire(&self) {
+        let now_ms = clock::uptime_ms();
+        let over: Pauses = self.change(|pauses| {
+            let all = std::mem::take(pauses);
+            let (over, left) = all.into_iter().partition(|(_, pause)| now_ms >= pause.until_ms);
+            *pauses = left;
+            over
+        });
+        for (database, pause) in over {
+            tracing::warn!(who = pause.who, database, "audit: pause expired");
         }
-        self.set_pause(None);
-        tracing::warn!(who = pause.who, "audit: pause expired");
     }
 
-    /// True where one held before.
-    fn set_pause(&self, pause: Option<Pause>) -> bool {
-        let mut held = self.lock();
-        self.paused_until_ms.store(pause.as_ref().map_or(0, |pause| pause.until_ms), Ordering::Relaxed);
-        let before = std::mem::replace(&mut *held, pause);
-        drop(held);
-        self.pauses.send_modify(|changes| *changes = changes.wrapping_add(1));
-        before.is_some()
+    fn change<T>(&self, change: impl FnOnce(&mut Pauses) -> T) -> T {
+        let mut pauses = self.lock();
+        let changed = change(&mut pauses);
+        let until_ms = pauses.values().map(|pause| pause.until_ms).max().unwrap_or(0);
+        self.paused_until_ms.store(until_ms, Ordering::Relaxed);
+        drop(pauses);
+        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+        changed
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Pause>> {
-        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn left(until_ms: u64) -> Duration {
+    Duration::from_millis(until_ms.saturating_sub(clock::uptime_ms()))
+}
+
+// === databases that take no newcomers ===
+
+impl Control {
+    /// Lets no new client into a database. False where it was so already.
+    pub fn disable(&self, database: &str, who: &str) -> bool {
+        let changed = self.disabled().insert(database.to_owned());
+        if changed {
+            tracing::warn!(who, database, "audit: disabled");
+        }
+        changed
+    }
+
+    /// Lets new clients in again. False where nothing kept them out.
+    pub fn enable(&self, database: &str, who: &str) -> bool {
+        let changed = self.disabled().remove(database);
+        if changed {
+            tracing::warn!(who, database, "audit: enabled");
+        }
+        changed
+    }
+
+    /// Does it take no newcomers?
+    pub fn is_disabled(&self, database: &str) -> bool {
+        self.disabled().contains(database)
+    }
+
+    fn disabled(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.disabled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -236,25 +297,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_until_resumed() {
         let control = Control::default();
-        assert!(!control.paused());
-        control.pause(PAUSE_DEFAULT, "sre");
-        assert!(control.paused());
-        assert_eq!(control.pause_now().unwrap().who, "sre");
-        assert!(control.resume("sre"));
-        assert!(!control.paused());
-        assert!(!control.resume("sre"));
-        assert_eq!(control.pause_now(), None);
+        assert!(!control.paused("shop"));
+        control.pause(None, PAUSE_DEFAULT, "sre");
+        assert!(control.paused("shop"));
+        assert_eq!(control.pauses()[&None].who, "sre");
+        assert!(control.resume(None, "sre"));
+        assert!(!control.paused("shop"));
+        assert!(!control.resume(None, "sre"));
+        assert!(control.pauses().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_ends_by_itself() {
         let control = Control::default();
-        control.pause(Duration::from_secs(30), "sre");
+        control.pause(None, Duration::from_secs(30), "sre");
         tokio::time::advance(Duration::from_millis(29_990)).await;
-        assert!(control.paused());
+        assert!(control.paused("shop"));
         tokio::time::advance(Duration::from_millis(20)).await;
-        assert!(!control.paused());
-        assert_eq!(control.pause(Duration::from_secs(1 << 40), "sre"), PAUSE_MAX);
+        assert!(!control.paused("shop"));
+        assert_eq!(control.pause(None, Duration::from_secs(1 << 40), "sre"), PAUSE_MAX);
     }
 
     /// Counts how often sessions would be woken; the watcher calls once as it starts.
@@ -281,16 +342,16 @@ mod tests {
         let (control, woken) = watched();
         settle().await;
         let start = woken.load(Ordering::Relaxed);
-        control.pause(Duration::from_secs(30), "sre");
-        settle().await;
-        assert_eq!(woken.load(Ordering::Relaxed), start);
-        control.resume("sre");
+        control.pause(None, Duration::from_secs(30), "sre");
         settle().await;
         assert_eq!(woken.load(Ordering::Relaxed), start + 1);
-        control.pause(Duration::from_secs(30), "sre");
-        tokio::time::sleep(Duration::from_secs(31)).await;
+        control.resume(None, "sre");
+        settle().await;
         assert_eq!(woken.load(Ordering::Relaxed), start + 2);
-        assert_eq!(control.pause_now(), None);
+        control.pause(None, Duration::from_secs(30), "sre");
+        sleep(Duration::from_secs(31)).await;
+        assert_eq!(woken.load(Ordering::Relaxed), start + 4);
+        assert!(control.pauses().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -298,14 +359,38 @@ mod tests {
         let (control, woken) = watched();
         settle().await;
         let start = woken.load(Ordering::Relaxed);
-        control.pause(Duration::from_secs(30), "a");
+        control.pause(None, Duration::from_secs(30), "a");
         settle().await;
-        control.pause(Duration::from_secs(60), "b");
-        tokio::time::sleep(Duration::from_secs(45)).await;
-        assert!(control.paused());
-        assert_eq!(woken.load(Ordering::Relaxed), start);
-        tokio::time::sleep(Duration::from_secs(16)).await;
-        assert_eq!(woken.load(Ordering::Relaxed), start + 1);
+        control.pause(None, Duration::from_secs(60), "b");
+        sleep(Duration::from_secs(45)).await;
+        assert!(control.paused("shop"));
+        assert_eq!(woken.load(Ordering::Relaxed), start + 2);
+        sleep(Duration::from_secs(16)).await;
+        assert_eq!(woken.load(Ordering::Relaxed), start + 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pause_of_a_database_is_no_others() {
+        let control = Control::default();
+        control.pause(Some("shop"), Duration::from_secs(30), "a");
+        assert!(control.paused("shop") && !control.paused("bank"));
+        assert!(!control.resume(None, "b") && control.paused("shop"));
+        control.pause(None, Duration::from_secs(10), "b");
+        assert!(control.paused("bank"));
+        control.resumed("bank").await;
+        assert!(control.paused("shop") && !control.paused("bank"));
+        control.pause(None, Duration::from_secs(300), "b");
+        assert!(control.resume(Some("shop"), "a") && control.paused("shop"), "all are paused");
+        assert!(control.resume(None, "b") && !control.paused("shop"));
+    }
+
+    #[test]
+    fn a_database_is_disabled_until_it_is_enabled() {
+        let control = Control::default();
+        assert!(!control.is_disabled("shop") && !control.enable("shop", "sre"));
+        assert!(control.disable("shop", "sre") && !control.disable("shop", "sre"));
+        assert!(control.is_disabled("shop") && !control.is_disabled("bank"));
+        assert!(control.enable("shop", "sre") && !control.is_disabled("shop"));
     }
 
     #[test]

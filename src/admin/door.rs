@@ -1,6 +1,5 @@
 //! Accepting HTTP connections: bounded in number, size and time.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,11 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::guard::Token;
+use super::http::Http;
 use super::pages;
-use crate::control::Control;
-use crate::telemetry::rows::RuleRow;
-use crate::telemetry::{Gate, Metrics, Pass};
+use crate::telemetry::{Gate, Pass};
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -34,25 +31,6 @@ const CONNECTION_MAX: Duration = Duration::from_secs(120);
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 /// After a failed accept: descriptors may be short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What the pages show.
-#[derive(Clone)]
-pub struct Http {
-    /// Metrics.
-    pub metrics: Arc<Metrics>,
-    /// Readiness.
-    pub control: Arc<Control>,
-    /// Rules as they run.
-    pub rules: Arc<dyn Fn() -> Vec<RuleRow> + Send + Sync>,
-    /// The secret of `/api/*`; `None`: nothing there is served.
-    pub token: Option<Token>,
-}
-
-impl fmt::Debug for Http {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("control", &self.control).field("token", &self.token).finish_non_exhaustive()
-    }
-}
 
 /// Serves HTTP until `stop` completes; then its connections are closed.
 pub async fn serve(listener: TcpListener, http: Http, stop: impl Future<Output = ()>) {

@@ -5,10 +5,13 @@
 
 mod door;
 mod guard;
+mod http;
+mod nodes;
 mod pages;
 mod report;
 mod state;
 
-pub use door::{Http, serve};
+pub use door::serve;
 pub use guard::Token;
+pub use http::Http;
 pub use state::state_collector;

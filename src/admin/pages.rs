@@ -8,14 +8,15 @@ use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde_json::Value;
 
-use super::Http;
 use super::guard::{same_host, with_token};
+use super::http::Http;
 use crate::control::Readiness;
 
 /// All paths. What comes after the first three sits behind the guard, so that a path added later does too.
 pub(super) fn router(http: Http) -> Router {
     let api = Router::new()
         .route("/api/report", get(report))
+        .route("/api/nodes", get(nodes))
         .route("/api/{*path}", any(not_found))
         .layer(from_fn_with_state(http.token.clone(), with_token));
     let guarded = Router::new().route("/", get(front)).merge(api).fallback(not_found).layer(from_fn(same_host));
@@ -45,6 +46,10 @@ async fn metrics(State(http): State<Http>) -> Response {
 
 async fn report(State(http): State<Http>) -> Json<Value> {
     Json(super::report::report(&http))
+}
+
+async fn nodes(State(http): State<Http>) -> Json<Value> {
+    Json(super::nodes::nodes(&http))
 }
 
 async fn front() -> Response {

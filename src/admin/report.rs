@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Http;
+use super::http::Http;
 use crate::telemetry::report::{LimitReport, RuleReport, TopRow};
 use crate::units::display_bytes;
 

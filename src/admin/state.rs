@@ -10,7 +10,7 @@ use crate::telemetry::{Collector, Series, series_collector, table};
 /// Sessions by listener and state, and whether Floodwall is paused or draining.
 pub fn state_collector(roster: Arc<Roster>, control: Arc<Control>) -> Box<dyn Collector> {
     let defs = [table::SESSIONS, table::PAUSED, table::DRAINING];
-    series_collector(defs, move || [sessions(&roster), flag(control.pause_now().is_some()), flag(control.draining())])
+    series_collector(defs, move || [sessions(&roster), flag(!control.pauses().is_empty()), flag(control.draining())])
 }
 
 fn sessions(roster: &Roster) -> Series {

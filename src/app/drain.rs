@@ -1,5 +1,6 @@
 //! The end: nobody comes in any more, sessions end with their transactions, the rest is cut off.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -9,7 +10,8 @@ use crate::client::door::Sharing;
 use crate::clock;
 use crate::control::Shutdown;
 use crate::roster::Signal;
-use crate::session::house::Common;
+use crate::server::pool::Held;
+use crate::session::house::{Common, House};
 use crate::shutdown::Signals;
 use crate::worker::Workers;
 
@@ -27,6 +29,7 @@ impl App {
         let Self { common, open, workers, reloader } = self;
         let grace = if open.iter().any(|open| open.sharing == Sharing::HandOver) { SETTLING } else { Duration::ZERO };
         drop(open);
+        reloader.houses.iter().for_each(|house| house.lending.retire());
         herald::stopping();
         let patience = reloader.config.load().drain_timeout;
         let mut shutdowns = common.control.shutdowns();
@@ -39,6 +42,19 @@ impl App {
         }
         if timeout(FAREWELL, emptied(&workers, &common, Signal::Shutdown, Duration::ZERO)).await.is_err() {
             tracing::warn!(sessions = common.roster.len(), "sessions were cut off");
+        }
+        // Servers that nobody uses hear a goodbye too.
+        drop(timeout(FAREWELL, closed(&reloader.houses)).await);
+    }
+}
+
+/// Closes the servers of all pools.
+async fn closed(houses: &[Arc<House>]) {
+    let all = || Held { all: true, ..Held::default() };
+    for house in houses {
+        house.lending.register.hold(all);
+        while house.lending.register.open() > 0 {
+            sleep(DRAIN_LOOK).await;
         }
     }
 }

@@ -15,6 +15,8 @@ mod memory;
 mod operator;
 mod primary;
 mod reload;
+mod rows;
+mod steer;
 
 use std::future::pending;
 use std::io;
@@ -163,7 +165,7 @@ impl App {
             herald::watchdog(),
             listeners::ask_for_verifiers(&self.open),
             self.tick(),
-            self.wake_after_pauses(),
+            self.follow_pauses(),
             certificates::watch(&self.reloader.houses, &self.common.gate),
             signals.watch(&self.common.control, reload),
         );
@@ -189,9 +191,13 @@ impl App {
         }
     }
 
-    async fn wake_after_pauses(&self) {
-        let wake = || self.common.roster.list().iter().for_each(|entry| entry.wake());
-        self.common.control.watch_pauses(wake).await;
+    /// Pools follow each pause, and sessions with a server of their own are woken at its end.
+    async fn follow_pauses(&self) {
+        let follow = || {
+            steer::pause(&self.common.control, &self.reloader.houses);
+            self.common.roster.list().iter().for_each(|entry| entry.wake());
+        };
+        self.common.control.watch_pauses(follow).await;
     }
 }
 

@@ -9,17 +9,18 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-use super::Failed;
-use super::certificates;
 use super::reload::Reloader;
+use super::rows::{
+    cap_rows, config_rows, guard_states, listener_row, node_rows, node_series, pool_rows, rule_rows, surge_rows,
+};
+use super::steer::Pools;
+use super::{Failed, certificates};
 use crate::admin::{self, Http, Token, state_collector};
-use crate::config::{Config, PoolMode};
+use crate::config::Config;
 use crate::console::{self, Averages, Doors, Rows, Sources};
-use crate::guard::{Guard, Measure, Mode, RuleDef, State};
-use crate::server::pool;
-use crate::session::house::{Common, House};
-use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, SurgeRow};
-use crate::telemetry::{Metrics, Series, caps_collector, series_collector, surges_collector, table};
+use crate::session::house::Common;
+use crate::telemetry::rows::{NodeRow, RuleRow};
+use crate::telemetry::{caps_collector, series_collector, surges_collector, table};
 
 /// Where the token of `/api/*` is kept, in `state_dir`.
 const TOKEN_FILE: &str = "http.token";
@@ -100,8 +101,10 @@ async fn serve(doors: Option<Doors>, http: Option<TcpListener>, common: &Arc<Com
     let http = async {
         if let Some(listener) = http {
             let (metrics, control) = (Arc::clone(&common.metrics), Arc::clone(&common.control));
-            let (rules, token) = (rules(common, reloader), token(&reloader.config.load().state_dir));
-            admin::serve(listener, Http { metrics, control, rules, token }, std::future::pending()).await;
+            let (rules, nodes) = (rules(common, reloader), nodes(reloader));
+            let token = token(&reloader.config.load().state_dir);
+            let http = Http { metrics, control, rules, nodes, token };
+            admin::serve(listener, http, std::future::pending()).await;
         }
     };
     tokio::join!(console, http);
@@ -110,7 +113,7 @@ async fn serve(doors: Option<Doors>, http: Option<TcpListener>, common: &Arc<Com
 fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
     let (caps, surges, config, reload) =
         (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
-    let (nodes, pools, listeners) = (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
+    let (pools, listeners, keys) = (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(&common.keys));
     Sources {
         roster: Arc::clone(&common.roster),
         control: Arc::clone(&common.control),
@@ -118,19 +121,26 @@ fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
         shapes: Arc::clone(&common.shapes),
         caps: Arc::new(move || cap_rows(&caps.houses)),
         surges: Arc::new(move || surge_rows(&surges.houses)),
-        nodes: Arc::new(move || node_rows(&nodes.houses)),
+        nodes: nodes(reloader),
         pools: Arc::new(move || pool_rows(&pools.houses)),
+        cancels: Arc::new(move || keys.canceling().rows()),
         listeners: Arc::new(move || listeners.houses.iter().map(listener_row).collect()),
         averages: Arc::new(Averages::new(&common.roster)),
         rules: rules(common, reloader),
         config: Arc::new(move || config_rows(&config.config.load())),
         reload: Arc::new(move |who| reload.reload(who)),
+        steer: Arc::new(Pools::new(common, reloader)),
     }
 }
 
 fn rules(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Rows<RuleRow> {
     let (metrics, reloader) = (Arc::clone(&common.metrics), Arc::clone(reloader));
     Arc::new(move || rule_rows(&reloader.houses, &metrics))
+}
+
+fn nodes(reloader: &Arc<Reloader>) -> Rows<NodeRow> {
+    let reloader = Arc::clone(reloader);
+    Arc::new(move || node_rows(&reloader.houses))
 }
 
 /// The token of `/api/*`. Without a folder to keep it in nothing there is served, and all else is.
@@ -159,121 +169,4 @@ fn register(common: &Arc<Common>, reloader: &Arc<Reloader>) {
     common.metrics.register(state_collector(Arc::clone(&common.roster), Arc::clone(&common.control)));
     let config = reloader.config.load();
     common.metrics.name_clients(config.clients.iter().map(|client| client.name.as_str()));
-}
-
-fn cap_rows(houses: &[Arc<House>]) -> Vec<CapRow> {
-    houses.iter().flat_map(|house| house.admission.cap_rows()).map(Into::into).collect()
-}
-
-fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {
-    houses.iter().flat_map(|house| house.admission.surge_rows()).map(Into::into).collect()
-}
-
-fn node_rows(houses: &[Arc<House>]) -> Vec<NodeRow> {
-    houses.iter().flat_map(|house| house.nodes.rows()).collect()
-}
-
-fn pool_rows(houses: &[Arc<House>]) -> Vec<PoolRow> {
-    let of = |house: &Arc<House>| {
-        let listener = house.name.to_string();
-        let row = |row: pool::PoolRow| PoolRow {
-            listener: listener.clone(),
-            database: row.key.database,
-            user: row.key.user,
-            active: row.sv_active as u64,
-            being_canceled: row.sv_being_canceled as u64,
-            idle: row.sv_idle as u64,
-            login: row.sv_login as u64,
-            max_wait: row.maxwait,
-        };
-        house.lending.rows().into_iter().map(row).collect::<Vec<_>>()
-    };
-    houses.iter().flat_map(of).collect()
-}
-
-fn listener_row(house: &Arc<House>) -> ListenerRow {
-    let current = house.settings.load();
-    let listener = &current.listener;
-    let used = house.nodes.primary().server;
-    // A path to a Unix socket has no port.
-    let (host, port) = used.as_deref().map_or(("", 0), |server| match server.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().unwrap_or_default()),
-        None => (server, 0),
-    });
-    let lends = listener.pool.mode == PoolMode::Transaction;
-    let lent = |number: usize| if lends { number as u64 } else { 0 };
-    ListenerRow {
-        listener: house.name.to_string(),
-        host: host.to_owned(),
-        port,
-        mode: listener.pool.mode.label(),
-        pool_size: lent(listener.pool.size),
-        min_pool_size: lent(listener.pool.min_size),
-        server_lifetime: if lends { listener.pool.server_lifetime } else { Duration::ZERO },
-        max_server_connections: listener.max_server_connections.map(|most| most as u64),
-        max_clients: current.caps.max_clients as u64,
-    }
-}
-
-/// Whether each server answers, as far as anybody looks at it, and whether it is the one that is used.
-fn node_series(rows: &[NodeRow]) -> [Series; 2] {
-    let labels = |row: &NodeRow| vec![row.listener.clone(), row.server.clone(), row.role.to_owned()];
-    let number = |yes: bool| f64::from(u8::from(yes));
-    let seen = rows.iter().filter(|row| row.state != "unknown");
-    [
-        seen.map(|row| (labels(row), number(row.state == "up"))).collect(),
-        rows.iter().map(|row| (labels(row), number(row.used))).collect(),
-    ]
-}
-
-/// The common rules; overrides of single clients are in SHOW CONFIG. A rule that has failed on any listener shows as failed.
-fn rule_rows(houses: &[Arc<House>], metrics: &Metrics) -> Vec<RuleRow> {
-    let Some(house) = houses.first() else { return Vec::new() };
-    let current = house.settings.load();
-    let guard = current.policies.base();
-    let failed: Vec<&str> = houses.iter().flat_map(failed_rules).collect();
-    let row = |(def, mode): (&'static RuleDef, Mode)| RuleRow {
-        rule: def.name,
-        mode: mode.label(),
-        state: if failed.contains(&def.name) { State::Failed.label() } else { mode.label() },
-        settings: guard.settings(def),
-        enforced_total: metrics.verdicts(def.name, "enforce"),
-        warned_total: metrics.verdicts(def.name, "warn"),
-        lifted_total: metrics.lifted(def.name),
-        limits: limit_rows(guard, def),
-    };
-    guard.modes().map(row).collect()
-}
-
-fn failed_rules(house: &Arc<House>) -> Vec<&'static str> {
-    let current = house.settings.load();
-    let failed = current.policies.base().states().filter(|(_, state)| *state == State::Failed);
-    failed.map(|(def, _)| def.name).collect()
-}
-
-fn limit_rows(guard: &Guard, def: &RuleDef) -> Vec<LimitRow> {
-    let measures = Measure::ALL.iter().filter(|measure| measure.rule() == def.name);
-    let row = |measure: &Measure| LimitRow {
-        setting: measure.setting(),
-        unit: measure.unit(),
-        slot: (*measure).into(),
-        limit: guard.limit_of(*measure),
-    };
-    measures.map(row).collect()
-}
-
-fn guard_states(houses: &[Arc<House>]) -> Series {
-    let of = |house: &Arc<House>| {
-        let current = house.settings.load();
-        let states = current.policies.base().states();
-        let series = |(def, state): (&RuleDef, State)| {
-            (vec![house.name.to_string(), def.name.to_owned(), state.label().to_owned()], 1.0)
-        };
-        states.map(series).collect::<Series>()
-    };
-    houses.iter().flat_map(of).collect()
-}
-
-fn config_rows(config: &Config) -> Vec<ConfigRow> {
-    config.rows().into_iter().map(|(key, value)| ConfigRow { key, value }).collect()
 }

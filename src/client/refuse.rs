@@ -275,12 +275,17 @@ pub fn crowded() -> Refusal {
 
 /// PAUSE held a login back for too long.
 pub fn paused() -> Refusal {
-    fatal(NOT_NOW, "pause", "an operator has paused this listener", "Connect again later.")
+    fatal(NOT_NOW, "pause", "an operator has paused this database", "Connect again later.")
+}
+
+/// DISABLE keeps newcomers away from a database.
+pub fn disabled() -> Refusal {
+    fatal(NOT_NOW, "disable", "an operator lets no new client into this database", "Connect again later.")
 }
 
 /// An operator ended the session.
 pub fn killed() -> Refusal {
-    fatal(SHUTDOWN, "operator", "an operator ended this session (KILL CLIENT)", "Connect again.")
+    fatal(SHUTDOWN, "operator", "an operator ended this session (KILL)", "Connect again.")
 }
 
 /// The client did nothing for too long.

@@ -12,6 +12,15 @@ use pgwire::api::auth::sasl::scram::{SCRAM_ITERATIONS, ScramSecret, gen_salted_p
 use super::password;
 use crate::config::{AdminUser, Role};
 
+/// Who logged in.
+#[derive(Debug, Clone)]
+pub(super) struct Operator {
+    /// Name, fit for a log.
+    pub(super) name: String,
+    /// What they may do.
+    pub(super) role: Role,
+}
+
 /// The accounts of the console, replaced whole by RELOAD.
 ///
 /// Only SCRAM verifiers are kept. Salts come from the name and a seed of this process, for names that exist and for names

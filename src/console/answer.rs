@@ -1,10 +1,14 @@
 //! What a command answers, and how it becomes protocol messages.
 
+use std::fmt;
+
 use bytes::{BufMut, BytesMut};
 use pgwire::error::ErrorInfo;
 use pgwire::messages::PgWireBackendMessage as Reply;
 use pgwire::messages::data::{DataRow, FORMAT_CODE_BINARY, FORMAT_CODE_TEXT, FieldDescription, RowDescription};
-use pgwire::messages::response::{CommandComplete, ErrorResponse, NoticeResponse};
+use pgwire::messages::response::{CommandComplete, ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus};
+
+use crate::telemetry::VERSION;
 
 /// A column of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +50,12 @@ impl From<u64> for Value {
     }
 }
 
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Count(number)
+    }
+}
+
 impl From<String> for Value {
     fn from(text: String) -> Self {
         // The protocol allows no NUL inside a text.
@@ -68,6 +78,22 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 /// A row of an answer.
 pub(super) type Row = Vec<Value>;
 
+/// What a command has begun, and waits for.
+pub(super) struct Wait {
+    /// How it ended; `None`: it has not.
+    pub(super) ended: Box<dyn Fn() -> Option<Result<String, Failure>> + Send + Sync>,
+    /// A sentence for an operator who has waited for a while.
+    pub(super) told: Box<dyn Fn() -> String + Send + Sync>,
+    /// Takes back what was begun: the operator has cancelled it.
+    pub(super) given_up: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").finish_non_exhaustive()
+    }
+}
+
 /// What a command answers.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
@@ -75,17 +101,24 @@ pub(super) struct Answer {
     pub(super) rows: Vec<Row>,
     /// A sentence for the operator.
     pub(super) notice: Option<String>,
+    /// What is to be waited for before it has been done.
+    pub(super) wait: Option<Wait>,
 }
 
 impl Answer {
     /// Rows and no more.
     pub(super) fn rows(rows: impl IntoIterator<Item = Row>) -> Self {
-        Self { rows: rows.into_iter().collect(), notice: None }
+        Self { rows: rows.into_iter().collect(), ..Self::default() }
     }
 
     /// A sentence and no rows.
     pub(super) fn done(notice: impl Into<String>) -> Self {
-        Self { rows: Vec::new(), notice: Some(notice.into()) }
+        Self { notice: Some(notice.into()), ..Self::default() }
+    }
+
+    /// Done once that has ended.
+    pub(super) fn after(wait: Wait) -> Self {
+        Self { wait: Some(wait), ..Self::default() }
     }
 }
 
@@ -135,6 +168,16 @@ fn info(severity: &str, failure: &Failure) -> ErrorInfo {
 /// The end of a command.
 pub(super) fn complete(tag: impl Into<String>) -> Reply {
     Reply::CommandComplete(CommandComplete::new(tag.into()))
+}
+
+/// The end of a request. The console knows no transactions.
+pub(super) fn ready() -> Reply {
+    Reply::ReadyForQuery(ReadyForQuery::new(TransactionStatus::Idle))
+}
+
+/// Clients read a number from the front of it, and switch features by that.
+pub(super) fn server_version() -> String {
+    format!("17.0 (Floodwall {VERSION})")
 }
 
 /// How the client wants each column.

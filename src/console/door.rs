@@ -19,10 +19,12 @@ use tokio::time::interval_at;
 use super::accounts::Accounts;
 use super::answer::Failure;
 use super::averages::PERIOD;
+use super::desk::Desk;
+use super::keys::Keys;
 use super::login::{Proof, login};
-use super::session::Session;
+use super::sources::Sources;
 use super::wire::{End, Wire};
-use super::{Sources, password};
+use super::{password, session};
 use crate::clock;
 use crate::telemetry::{Gate, Pass};
 use crate::units::display_bytes;
@@ -130,13 +132,14 @@ impl Drop for Socket {
 /// What connections share.
 struct House {
     accounts: Arc<Accounts>,
+    keys: Arc<Keys>,
     sources: Sources,
     gate: Gate,
 }
 
 /// Serves the console until `stop` completes; then its connections are closed.
 pub async fn serve(doors: Doors, accounts: Arc<Accounts>, sources: Sources, stop: impl Future<Output = ()>) {
-    let house = Arc::new(House { accounts, sources, gate: Gate::default() });
+    let house = Arc::new(House { accounts, keys: Arc::default(), sources, gate: Gate::default() });
     let (tcp, unix) = (Arc::new(Semaphore::new(TCP_MAX)), Arc::new(Semaphore::new(UNIX_MAX)));
     let mut connections = JoinSet::new();
     let mut spans = interval_at(clock::now() + PERIOD, PERIOD);
@@ -198,16 +201,16 @@ impl House {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut wire = Wire::new(stream);
-        let operator = match tokio::time::timeout(LOGIN_WAIT, login(&mut wire, proof)).await {
-            Ok(Ok(Some(operator))) => Arc::new(operator),
+        let (operator, key) = match tokio::time::timeout(LOGIN_WAIT, login(&mut wire, proof, &self.keys)).await {
+            Ok(Ok(Some((operator, key)))) => (Arc::new(operator), key),
             Ok(Ok(None)) => return,
             Ok(Err(end)) => return self.login_failed(&mut wire, end, &peer).await,
             Err(_) => return self.login_failed(&mut wire, End::Refused(too_slow()), &peer).await,
         };
         self.sources.metrics.console_login("ok");
         tracing::info!(who = operator.name, peer, "audit: console login");
-        let session = Session { wire: &mut wire, operator: Arc::clone(&operator), sources: self.sources.clone() };
-        let Err(end) = session.run().await else { return };
+        let desk = Desk { wire: &mut wire, operator: Arc::clone(&operator), sources: self.sources.clone(), key };
+        let Err(end) = session::run(desk).await else { return };
         tracing::debug!(who = operator.name, peer, %end, "console closed");
         if let End::Refused(failure) = &end {
             wire.farewell(failure).await;

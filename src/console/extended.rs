@@ -12,9 +12,9 @@ use pgwire::messages::response::EmptyQueryResponse;
 use pgwire::messages::{PgWireBackendMessage as Reply, PgWireFrontendMessage as Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::answer::{Failure, Formats, Row, complete, error, head, notice, row};
+use super::answer::{Failure, Formats, Row, complete, error, head, notice, ready, row};
 use super::commands::{self, Call};
-use super::session::{Session, ready};
+use super::desk::Desk;
 use super::wire::End;
 
 /// Statements and portals of one connection, each.
@@ -39,15 +39,15 @@ struct Portal {
 
 impl Extended {
     /// Answers one message.
-    pub(super) async fn request<S>(&mut self, session: &mut Session<'_, S>, request: Request) -> Result<(), End>
+    pub(super) async fn request<S>(&mut self, desk: &mut Desk<'_, S>, request: Request) -> Result<(), End>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if matches!(request, Request::Sync(_)) {
             self.skipping = false;
             self.portals.clear();
-            session.wire.put(&ready())?;
-            return session.wire.flush().await;
+            desk.wire.put(&ready())?;
+            return desk.wire.flush().await;
         }
         if self.skipping {
             return Ok(());
@@ -56,19 +56,19 @@ impl Extended {
             Request::Parse(parse) => self.parse(parse).map(|reply| vec![reply]),
             Request::Bind(bind) => self.bind(bind).map(|reply| vec![reply]),
             Request::Describe(describe) => self.describe(&describe),
-            Request::Execute(execute) => self.execute(session, &execute).await?,
+            Request::Execute(execute) => self.execute(desk, &execute).await?,
             Request::Close(close) => {
                 self.forget(close.target_type, &close.name.unwrap_or_default());
                 Ok(vec![Reply::CloseComplete(CloseComplete::new())])
             }
-            Request::Flush(_) => return session.wire.flush().await,
+            Request::Flush(_) => return desk.wire.flush().await,
             _ => return Err(End::Refused(Failure::new("08P01", "unexpected message"))),
         };
         match done {
-            Ok(replies) => replies.iter().try_for_each(|reply| session.wire.put(reply)),
+            Ok(replies) => replies.iter().try_for_each(|reply| desk.wire.put(reply)),
             Err(failure) => {
                 self.skipping = true;
-                session.wire.put(&error(&failure))
+                desk.wire.put(&error(&failure))
             }
         }
     }
@@ -120,7 +120,7 @@ impl Extended {
     /// Runs the portal at its first Execute, then hands out its rows.
     async fn execute<S>(
         &mut self,
-        session: &mut Session<'_, S>,
+        desk: &mut Desk<'_, S>,
         execute: &Execute,
     ) -> Result<Result<Vec<Reply>, Failure>, End>
     where
@@ -132,9 +132,9 @@ impl Extended {
             return Ok(Ok(vec![Reply::EmptyQueryResponse(EmptyQueryResponse::new())]));
         };
         if portal.left.is_none() {
-            match session.perform(call).await {
+            match desk.perform(call).await? {
                 Ok(answer) => {
-                    answer.notice.iter().try_for_each(|sentence| session.wire.put(&notice(sentence)))?;
+                    answer.notice.iter().try_for_each(|sentence| desk.wire.put(&notice(sentence)))?;
                     portal.left = Some(answer.rows.into_iter());
                 }
                 Err(failure) => return Ok(Err(failure)),
@@ -144,7 +144,7 @@ impl Extended {
         let left = portal.left.get_or_insert_default();
         let mut sent = 0;
         for values in left.by_ref().take(rows_max) {
-            session.wire.feed(&row(&values, &portal.formats)).await?;
+            desk.wire.feed(&row(&values, &portal.formats)).await?;
             sent += 1;
         }
         if left.len() > 0 {

@@ -1,6 +1,5 @@
 //! From the start-up packet to ReadyForQuery.
 
-use std::process;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,25 +12,15 @@ use pgwire::messages::startup::{
 use pgwire::messages::{PgWireBackendMessage as Reply, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::accounts::Accounts;
-use super::answer::Failure;
-use super::session::ready;
+use super::accounts::{Accounts, Operator};
+use super::answer::{Failure, ready, server_version};
+use super::keys::{Key, Keys};
 use super::wire::{End, Opening, Wire};
 use crate::config::Role;
-use crate::telemetry::VERSION;
 use crate::units::display_bytes;
 
 /// TLS and GSS requests before the start-up packet.
 const ENCRYPTION_REQUESTS_MAX: usize = 2;
-
-/// Who logged in.
-#[derive(Debug, Clone)]
-pub(super) struct Operator {
-    /// Name, fit for a log.
-    pub(super) name: String,
-    /// What they may do.
-    pub(super) role: Role,
-}
 
 /// How somebody proves who they are.
 pub(super) enum Proof {
@@ -44,11 +33,11 @@ pub(super) enum Proof {
 }
 
 /// Logs a client in; `None` where it only wanted to cancel something.
-pub(super) async fn login<S>(wire: &mut Wire<S>, proof: Proof) -> Result<Option<Operator>, End>
+pub(super) async fn login<S>(wire: &mut Wire<S>, proof: Proof, keys: &Arc<Keys>) -> Result<Option<(Operator, Key)>, End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(startup) = startup(wire).await? else { return Ok(None) };
+    let Some(startup) = startup(wire, keys).await? else { return Ok(None) };
     let user = startup.parameters.get("user").map(String::as_str).unwrap_or_default();
     if user.is_empty() {
         return Err(End::Refused(Failure::new("28000", "no user name in the startup packet")));
@@ -60,19 +49,23 @@ where
         Proof::Scram(accounts) => scram(wire, &accounts, user).await?,
     };
     let operator = Operator { name: display_bytes(user.as_bytes()), role };
-    welcome(wire, user, &startup)?;
+    let key = keys.issue().map_err(|error| End::Io(error.into()))?;
+    welcome(wire, user, &startup, &key)?;
     wire.flush().await?;
-    Ok(Some(operator))
+    Ok(Some((operator, key)))
 }
 
-async fn startup<S>(wire: &mut Wire<S>) -> Result<Option<Startup>, End>
+async fn startup<S>(wire: &mut Wire<S>, keys: &Keys) -> Result<Option<Startup>, End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     for _ in 0..=ENCRYPTION_REQUESTS_MAX {
         match wire.opening().await? {
             Opening::Encryption => wire.decline().await?,
-            Opening::Cancel => return Ok(None),
+            Opening::Cancel(pid, secret) => {
+                keys.cancel(pid, secret);
+                return Ok(None);
+            }
             Opening::Startup(startup) => return Ok(Some(startup)),
         }
     }
@@ -132,7 +125,7 @@ fn first_response(body: bytes::BytesMut) -> Result<Bytes, End> {
     response.data.ok_or_else(malformed)
 }
 
-fn welcome<S>(wire: &mut Wire<S>, user: &str, startup: &Startup) -> Result<(), End>
+fn welcome<S>(wire: &mut Wire<S>, user: &str, startup: &Startup, key: &Key) -> Result<(), End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -153,13 +146,7 @@ where
     for (name, value) in parameters {
         wire.put(&Reply::ParameterStatus(ParameterStatus::new(name.to_owned(), value.to_owned())))?;
     }
-    // Cancel requests are accepted and change nothing, so the key need not be secret.
-    let pid = i32::try_from(process::id()).unwrap_or(i32::MAX);
-    wire.put(&Reply::BackendKeyData(BackendKeyData::new(pid, SecretKey::I32(0))))?;
+    let (pid, secret) = key.told();
+    wire.put(&Reply::BackendKeyData(BackendKeyData::new(pid, SecretKey::I32(secret))))?;
     wire.put(&ready())
-}
-
-/// Clients read a number from the front of it, and switch features by that.
-pub(super) fn server_version() -> String {
-    format!("17.0 (Floodwall {VERSION})")
 }

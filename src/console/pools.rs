@@ -4,12 +4,13 @@
 //! the roster. Pools of one database and user on several listeners are one row, since exporters tell rows apart by these two names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Sources;
+use super::sources::Sources;
 use crate::clock;
 use crate::roster::{Activity, Entry};
-use crate::telemetry::rows::PoolRow;
+use crate::telemetry::rows::{PoolRow, Standing};
 
 /// Who uses a database as which user.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -24,12 +25,18 @@ pub(super) struct Use {
     pub(super) cl_waiting: u64,
     /// Clients whose login is about to end.
     pub(super) cl_login: u64,
+    /// Cancel requests that are on their way to a server, each on a connection of its own.
+    pub(super) cancels_sent: u64,
+    /// Cancel requests that wait for their turn.
+    pub(super) cancels_waiting: u64,
     /// Servers that a client has.
     pub(super) sv_active: u64,
     /// Servers that no client has and that a cancel keeps from the others.
     pub(super) sv_being_canceled: u64,
     /// Servers that wait for a client.
     pub(super) sv_idle: u64,
+    /// Servers that are being made clean.
+    pub(super) sv_tested: u64,
     /// Servers that are being made.
     pub(super) sv_login: u64,
     /// How long the client that has waited longest waits.
@@ -56,13 +63,27 @@ impl Pools {
     fn where_listener(sources: &Sources, fits: impl Fn(&str) -> bool) -> Self {
         let now_ms = clock::uptime_ms();
         let mut pools = Self::default();
-        for entry in sources.roster.list().iter().filter(|entry| fits(&entry.identity.listener)) {
-            pools.find(&entry.identity.database, &entry.identity.user, &entry.identity.listener).note(entry, now_ms);
+        let entries = sources.roster.list();
+        for entry in entries.iter().filter(|entry| fits(&entry.identity.listener)) {
+            pools.of_entry(entry).note(entry, now_ms);
         }
         for row in (sources.pools)().iter().filter(|row| fits(&row.listener)) {
             pools.find(&row.database, &row.user, &row.listener).note_row(row);
         }
+        let cancels = Cancels::of(sources, &entries);
+        for entry in cancels.sent().filter(|entry| fits(&entry.identity.listener)) {
+            let found = pools.of_entry(entry);
+            found.cancels_sent = found.cancels_sent.saturating_add(1);
+        }
+        for entry in cancels.waiting().filter(|entry| fits(&entry.identity.listener)) {
+            let found = pools.of_entry(entry);
+            found.cancels_waiting = found.cancels_waiting.saturating_add(1);
+        }
         pools
+    }
+
+    fn of_entry(&mut self, entry: &Entry) -> &mut Use {
+        self.find(&entry.identity.database, &entry.identity.user, &entry.identity.listener)
     }
 
     /// By database and user.
@@ -103,15 +124,52 @@ impl Use {
 
     fn note_row(&mut self, row: &PoolRow) {
         self.lent = true;
-        self.sv_active = self.sv_active.saturating_add(row.active);
-        self.sv_being_canceled = self.sv_being_canceled.saturating_add(row.being_canceled);
-        self.sv_idle = self.sv_idle.saturating_add(row.idle);
-        self.sv_login = self.sv_login.saturating_add(row.login);
+        let kinds = [
+            (&mut self.sv_active, Standing::Active),
+            (&mut self.sv_being_canceled, Standing::BeingCanceled),
+            (&mut self.sv_idle, Standing::Idle),
+            (&mut self.sv_tested, Standing::Tested),
+            (&mut self.sv_login, Standing::Login),
+        ];
+        for (count, standing) in kinds {
+            *count = count.saturating_add(row.standing(standing));
+        }
         self.max_wait = self.max_wait.max(row.max_wait);
+    }
+
+    /// Servers, however they stand.
+    pub(super) fn servers(&self) -> u64 {
+        let counts = [self.sv_active, self.sv_being_canceled, self.sv_idle, self.sv_tested, self.sv_login];
+        counts.into_iter().fold(0, u64::saturating_add)
     }
 
     /// PgBouncer's name of how servers are shared.
     pub(super) const fn mode(&self) -> &'static str {
         if self.lent { "transaction" } else { "session" }
+    }
+}
+
+/// The sessions that cancel requests under way are for, each as often as it has some.
+#[derive(Debug)]
+pub(super) struct Cancels<'a>(Vec<(&'a Entry, bool)>);
+
+impl<'a> Cancels<'a> {
+    /// As things are now. Requests for sessions that have left are nobody's.
+    pub(super) fn of(sources: &Sources, entries: &'a [Arc<Entry>]) -> Self {
+        let find = |session| {
+            let place = entries.binary_search_by_key(&session, |entry| entry.number).ok()?;
+            entries.get(place).map(|entry| &**entry)
+        };
+        Self((sources.cancels)().iter().filter_map(|row| Some((find(row.session)?, row.is_sent))).collect())
+    }
+
+    /// Those on their way to a server.
+    pub(super) fn sent(&self) -> impl Iterator<Item = &'a Entry> {
+        self.0.iter().filter(|(_, is_sent)| *is_sent).map(|(entry, _)| *entry)
+    }
+
+    /// Those that wait for their turn.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &'a Entry> {
+        self.0.iter().filter(|(_, is_sent)| !is_sent).map(|(entry, _)| *entry)
     }
 }

@@ -1,35 +1,35 @@
 //! A logged-in console connection: requests in, answers out.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use pgwire::messages::response::{EmptyQueryResponse, ReadyForQuery, TransactionStatus};
+use pgwire::messages::response::EmptyQueryResponse;
 use pgwire::messages::{PgWireBackendMessage as Reply, PgWireFrontendMessage as Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Sources;
-use super::answer::{Answer, Failure, Formats, complete, error, head, notice, row};
+use super::answer::{Failure, Formats, complete, error, head, notice, ready, row};
 use super::commands::{self, Call};
+use super::desk::Desk;
 use super::extended::Extended;
-use super::login::Operator;
-use super::wire::{End, Wire};
+use super::wire::End;
 
 /// A console that nobody uses for so long gives its place to somebody else.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
 
+/// Answers until the client leaves.
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(desk: Desk<'_, S>) -> Result<(), End> {
+    Session { desk }.run().await
+}
+
 /// One operator's session.
-pub(super) struct Session<'a, S> {
-    pub(super) wire: &'a mut Wire<S>,
-    pub(super) operator: Arc<Operator>,
-    pub(super) sources: Sources,
+struct Session<'a, S> {
+    desk: Desk<'a, S>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
-    /// Answers until the client leaves.
-    pub(super) async fn run(mut self) -> Result<(), End> {
+    async fn run(mut self) -> Result<(), End> {
         let mut extended = Extended::default();
         loop {
-            let request = tokio::time::timeout(IDLE_MAX, self.wire.request()).await;
+            let request = tokio::time::timeout(IDLE_MAX, self.desk.wire.request()).await;
             let Ok(request) = request else {
                 return Err(End::Refused(Failure::new("57P05", "console closed: idle for an hour")));
             };
@@ -37,12 +37,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 Request::Terminate(_) => return Ok(()),
                 Request::Query(query) => {
                     self.query(&query.query).await?;
-                    self.wire.put(&ready())?;
-                    self.wire.flush().await?;
+                    self.desk.wire.put(&ready())?;
+                    self.desk.wire.flush().await?;
                 }
                 // What a client sends after a COPY was refused; PostgreSQL ignores it too.
                 Request::CopyData(_) | Request::CopyDone(_) | Request::CopyFail(_) => {}
-                other => extended.request(&mut self, other).await?,
+                other => extended.request(&mut self.desk, other).await?,
             }
         }
     }
@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     async fn query(&mut self, text: &str) -> Result<(), End> {
         let texts: Vec<&str> = text.split(';').map(str::trim).filter(|text| !text.is_empty()).collect();
         if texts.is_empty() {
-            return self.wire.put(&Reply::EmptyQueryResponse(EmptyQueryResponse::new()));
+            return self.desk.wire.put(&Reply::EmptyQueryResponse(EmptyQueryResponse::new()));
         }
         for text in texts {
             let done = match commands::parse(text) {
@@ -59,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 Err(failure) => Err(failure),
             };
             if let Err(failure) = done {
-                return self.wire.put(&error(&failure));
+                return self.desk.wire.put(&error(&failure));
             }
         }
         Ok(())
@@ -67,35 +67,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
 
     /// Runs a command and sends all of its answer.
     async fn answer(&mut self, call: &Call) -> Result<Result<(), Failure>, End> {
-        let answer = match self.perform(call).await {
+        let answer = match self.desk.perform(call).await? {
             Ok(answer) => answer,
             Err(failure) => return Ok(Err(failure)),
         };
         let formats = Formats::default();
         if !call.columns().is_empty() {
-            self.wire.put(&head(call.columns(), &formats))?;
+            self.desk.wire.put(&head(call.columns(), &formats))?;
         }
         let rows = answer.rows.len();
         for values in &answer.rows {
-            self.wire.feed(&row(values, &formats)).await?;
+            self.desk.wire.feed(&row(values, &formats)).await?;
         }
         if let Some(sentence) = &answer.notice {
-            self.wire.put(&notice(sentence))?;
+            self.desk.wire.put(&notice(sentence))?;
         }
-        self.wire.put(&complete(call.tag(rows)))?;
+        self.desk.wire.put(&complete(call.tag(rows)))?;
         Ok(Ok(()))
     }
-
-    /// Runs a command beside the console's own thread: RELOAD reads files, and a long list must not hold up others. A panic
-    /// in it is an error of the command.
-    pub(super) async fn perform(&self, call: &Call) -> Result<Answer, Failure> {
-        let (call, sources, operator) = (call.clone(), self.sources.clone(), Arc::clone(&self.operator));
-        let run = tokio::task::spawn_blocking(move || call.run(&sources, &operator));
-        run.await.unwrap_or_else(|_| Err(Failure::new("XX000", "the command failed inside Floodwall; see its log")))
-    }
-}
-
-/// The console knows no transactions.
-pub(super) fn ready() -> Reply {
-    Reply::ReadyForQuery(ReadyForQuery::new(TransactionStatus::Idle))
 }

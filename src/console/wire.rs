@@ -64,8 +64,8 @@ impl From<io::Error> for End {
 pub(super) enum Opening {
     /// TLS or GSS: answered with no.
     Encryption,
-    /// A cancel request. Commands are short, so there is nothing to cancel.
-    Cancel,
+    /// A cancel request: a process id and a secret.
+    Cancel(i32, i32),
     /// The start-up packet.
     Startup(Startup),
 }
@@ -83,7 +83,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return Ok(Opening::Encryption);
         }
         if CancelRequest::is_cancel_request_packet(&frame) {
-            return Ok(Opening::Cancel);
+            let number =
+                |at: usize| frame.get(at..).and_then(|rest| rest.first_chunk()).copied().map(i32::from_be_bytes);
+            return number(8).zip(number(12)).map_or_else(
+                || Err(malformed("invalid cancel request")),
+                |(pid, secret)| Ok(Opening::Cancel(pid, secret)),
+            );
         }
         match Startup::decode(&mut frame, &DecodeContext::default()) {
             Ok(Some(startup)) if frame.is_empty() => Ok(Opening::Startup(startup)),
@@ -134,6 +139,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
         }
         Ok(())
+    }
+
+    /// Returns once the client has left. What it sends meanwhile is kept for later, up to a message. Cancel safe.
+    pub(super) async fn gone(&mut self) -> End {
+        loop {
+            if self.inbox.len() >= SESSION_BYTES_MAX {
+                return std::future::pending().await;
+            }
+            match self.stream.read_buf(&mut self.inbox).await {
+                Ok(0) => return End::Closed,
+                Ok(_) => {}
+                Err(error) => return End::Io(error),
+            }
+        }
     }
 
     /// Queues a reply.

@@ -95,7 +95,11 @@ impl<H: Debug + Send + 'static> Member for Server<H> {
         }
     }
 
-    fn slot(&mut self) -> &mut Slot {
+    fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    fn slot_mut(&mut self) -> &mut Slot {
         &mut self.slot
     }
 
@@ -110,7 +114,8 @@ impl<H: Debug + Send + 'static> Member for Server<H> {
     }
 
     fn close(self: Box<Self>) {
-        let Self { mut stream, process, slot, hold, .. } = *self;
+        let Self { mut stream, process, mut slot, hold, .. } = *self;
+        slot.closes();
         spawn_local(async move {
             let goodbye = async {
                 if stream.write_all(&GOODBYE).await.is_ok() {

@@ -12,6 +12,7 @@ use std::task::Waker;
 
 use subtle::ConstantTimeEq;
 
+use super::canceling::Canceling;
 use crate::server::backend::{Backend, Backends, Registered};
 use crate::server::route::Route;
 use crate::wire::pg::startup::Cancel;
@@ -31,8 +32,15 @@ pub struct Target {
     secret: Box<[u8]>,
     /// Number of the process that the session has, or one of the above.
     at: AtomicU64,
-    waker: OnceLock<Waker>,
+    owner: OnceLock<Owner>,
     backends: Arc<Backends>,
+}
+
+/// The session behind a key.
+struct Owner {
+    waker: Waker,
+    /// Its number in the roster.
+    session: u64,
 }
 
 impl std::fmt::Debug for Target {
@@ -72,6 +80,7 @@ pub struct Keys {
     /// Two servers may give the same process id.
     targets: Mutex<HashMap<i32, Vec<Arc<Target>>>>,
     backends: Arc<Backends>,
+    canceling: Arc<Canceling>,
 }
 
 /// A session's key: gone when dropped.
@@ -119,7 +128,7 @@ impl Keys {
             pid,
             secret,
             at: AtomicU64::new(at),
-            waker: OnceLock::new(),
+            owner: OnceLock::new(),
             backends: Arc::clone(&self.backends),
         });
         self.lock().entry(pid).or_default().push(Arc::clone(&target));
@@ -136,6 +145,11 @@ impl Keys {
     /// The processes that may be cancelled.
     pub fn backends(&self) -> &Arc<Backends> {
         &self.backends
+    }
+
+    /// The cancel requests that are under way.
+    pub fn canceling(&self) -> &Arc<Canceling> {
+        &self.canceling
     }
 
     /// How many sessions have a key.
@@ -188,8 +202,8 @@ impl Target {
         let at = self.at.load(Ordering::SeqCst);
         // In one step, so that it is this wait that ends, and no later one.
         if at == WAITING && self.at.compare_exchange(WAITING, TOLD, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            if let Some(waker) = self.waker.get() {
-                waker.wake_by_ref();
+            if let Some(owner) = self.owner.get() {
+                owner.waker.wake_by_ref();
             }
             return Cancelled::Queued;
         }
@@ -201,9 +215,14 @@ impl Target {
         if cancelling.send().await { Cancelled::Forwarded } else { Cancelled::Unreachable }
     }
 
-    /// Whom to wake where a cancel finds the session waiting. Only the first call counts.
-    pub fn register(&self, waker: &Waker) {
-        drop(self.waker.set(waker.clone()));
+    /// Whose it is: whom to wake where a cancel finds the session waiting, and its number in the roster. Only the first call counts.
+    pub fn register(&self, waker: &Waker, session: u64) {
+        drop(self.owner.set(Owner { waker: waker.clone(), session }));
+    }
+
+    /// The session's number in the roster; 0, which is nobody's, before its login has ended.
+    pub fn session(&self) -> u64 {
+        self.owner.get().map_or(0, |owner| owner.session)
     }
 
     /// The session waits for a server from now on, or waits on.

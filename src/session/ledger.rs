@@ -77,7 +77,7 @@ impl Ledger {
     pub fn register(&self, waker: &Waker) {
         self.stay.seat.register(waker);
         if let Some(key) = &self.stay.key {
-            key.target().register(waker);
+            key.target().register(waker, self.stay.seat.number);
         }
         self.timing.register(waker);
     }
@@ -315,7 +315,7 @@ impl Overseer for Ledger {
     }
 
     fn paused(&mut self, _cx: &mut Context<'_>) -> bool {
-        let paused = self.house.common.control.paused();
+        let paused = self.house.common.control.paused(&self.stay.seat.identity.database);
         if paused {
             self.stay.seat.set_activity(Activity::Paused, clock::uptime_ms());
         }

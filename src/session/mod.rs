@@ -6,6 +6,7 @@ pub mod bound;
 pub mod break_glass;
 pub mod budget;
 pub mod cancel;
+pub mod canceling;
 pub mod durations;
 pub mod end;
 pub mod findings;

@@ -25,7 +25,7 @@ use crate::client::proxied::{self, Origin, Unknown, Way};
 use crate::client::refuse;
 use crate::client::startup::{self, Front, Opening};
 use crate::clock;
-use crate::config::Login;
+use crate::config::{Login, PoolMode};
 use crate::guard::caps;
 use crate::net::framed::{Broken, Framed};
 use crate::net::socket::close;
@@ -152,9 +152,11 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
     let outcome = match house.common.keys.find(request) {
         None => "unknown_key",
         Some(target) => {
+            let request = house.common.keys.canceling().begin(&target);
             let lane = house.admission.cancel().await;
+            request.is_sent();
             let cancelled = target.cancel().await;
-            drop(lane);
+            drop((request, lane));
             cancelled.label()
         }
     };
@@ -249,7 +251,7 @@ impl Visitor<'_> {
     pub(super) async fn places(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit), Failed> {
         let admission = &self.house.admission;
         let until = self.wait_until();
-        timeout_at(until, self.house.common.control.resumed()).await.map_err(|_| Failed::refused(refuse::paused()))?;
+        self.let_in(&identity.database, until).await?;
         let house = self
             .queued("max_clients", admission.enter(identity.address, until))
             .await
@@ -261,6 +263,18 @@ impl Visitor<'_> {
             .map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(login.waited());
         Ok((house, login))
+    }
+
+    /// What operators have said about the database. Where servers are lent, a paused database is no hindrance: the first statement waits.
+    async fn let_in(&self, database: &str, until: Instant) -> Result<(), Failed> {
+        let control = &self.house.common.control;
+        if control.is_disabled(database) {
+            return Err(Failed::refused(refuse::disabled()));
+        }
+        if self.settings.listener.pool.mode == PoolMode::Transaction {
+            return Ok(());
+        }
+        timeout_at(until, control.resumed(database)).await.map_err(|_| Failed::refused(refuse::paused()))
     }
 
     /// A place at the server.

@@ -116,16 +116,100 @@ pub struct PoolRow {
     pub database: String,
     /// Role that its servers are logged in as.
     pub user: String,
-    /// Servers that a client has.
-    pub active: u64,
-    /// Servers that no client has, and that a cancel on its way keeps from the others.
-    pub being_canceled: u64,
-    /// Servers that wait for a client.
-    pub idle: u64,
-    /// Servers that are being made.
-    pub login: u64,
+    /// Its servers, oldest first.
+    pub servers: Vec<ServerRow>,
     /// How long the client that has waited longest waits.
     pub max_wait: Duration,
+}
+
+/// One server of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerRow {
+    /// Unique in its pool.
+    pub number: u64,
+    /// Where it stands.
+    pub standing: Standing,
+    /// What is known of it; `None` before its login.
+    pub process: Option<ProcessRow>,
+    /// `clock::uptime_ms` when a client last got it, to the second; 0 where none did.
+    pub lent_ms: u64,
+    /// It is closed as soon as no client has it.
+    pub close_needed: bool,
+}
+
+/// A server that is logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessRow {
+    /// Its address as people read it.
+    pub server: String,
+    /// The host of that.
+    pub host: String,
+    /// The port of that; 0 for a Unix socket.
+    pub port: u16,
+    /// Its process id; 0 where it has told none.
+    pub pid: i32,
+    /// `clock::uptime_ms` at the end of its login.
+    pub since_ms: u64,
+}
+
+/// Where a server of a pool stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Standing {
+    /// It is being made: it waits for a place, connects, or logs in.
+    Login = 0,
+    /// It waits for a client.
+    Idle = 1,
+    /// A client has it.
+    Active = 2,
+    /// No client uses it while it is made clean.
+    Tested = 3,
+    /// No client has it, and a cancel on its way to it keeps it from the others.
+    BeingCanceled = 4,
+    /// It was told goodbye. Its place is free once it has closed.
+    Closing = 5,
+}
+
+impl Standing {
+    /// PgBouncer's word in `SHOW SERVERS`; ours for what it has no word for.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Login => "new",
+            Self::Idle => "idle",
+            Self::Active => "active",
+            Self::Tested => "tested",
+            Self::BeingCanceled => "being_canceled",
+            Self::Closing => "closing",
+        }
+    }
+
+    /// The one of that number.
+    pub const fn from_u8(value: u8) -> Self {
+        match value {
+            1 => Self::Idle,
+            2 => Self::Active,
+            3 => Self::Tested,
+            4 => Self::BeingCanceled,
+            5 => Self::Closing,
+            _ => Self::Login,
+        }
+    }
+}
+
+impl PoolRow {
+    /// Servers that stand so.
+    pub fn standing(&self, standing: Standing) -> u64 {
+        self.servers.iter().filter(|server| server.standing == standing).count() as u64
+    }
+}
+
+/// A cancel request that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CancelRow {
+    /// The session that it is for, by its number in the roster.
+    pub session: u64,
+    /// Is it on its way to the server? Otherwise it waits for its turn.
+    pub is_sent: bool,
 }
 
 /// What a listener gives each database that comes through it.

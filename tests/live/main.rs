@@ -29,6 +29,7 @@ mod mariadb;
 mod nodes;
 mod notify;
 mod operate;
+mod operate_pools;
 mod pgbench;
 mod pki;
 mod pooling;

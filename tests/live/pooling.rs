@@ -16,28 +16,42 @@ const USERS: &str = "[[user]]\nname = 'app'\npassword = 'app-secret'\n[[user]]\n
 /// A site whose clients share servers.
 pub(crate) struct Pooled {
     pub(crate) site: Site,
-    _folder: Scratch,
+    folder: Scratch,
 }
 
 impl Pooled {
     /// `keys` are further lines of the listener.
     pub(crate) fn new(label: &str, size: usize, keys: &str) -> Self {
+        Self::idling("1s", label, size, keys)
+    }
+
+    /// The same, whose idle servers stay for so long.
+    pub(crate) fn idling(idle: &str, label: &str, size: usize, keys: &str) -> Self {
         let folder = Scratch::new("users");
         let file = folder.path().join("users.toml");
         std::fs::write(&file, USERS).unwrap();
-        let idle = if keys.contains("server_idle_timeout") { "" } else { "server_idle_timeout = '1s'\n" };
+        let idle = if keys.contains("server_idle_timeout") {
+            String::new()
+        } else {
+            format!("server_idle_timeout = '{idle}'\n")
+        };
         let listener = format!(
             "[[listener]]\npool = 'transaction'\npool_size = {size}\nlogin = 'users'\nusers_file = '{}'\n\
              {idle}{keys}\n[caps.client]\nmax_connections = 1000\n",
             file.display()
         );
-        Self { site: Site::new(label, &listener), _folder: folder }
+        Self { site: Site::new(label, &listener), folder }
     }
 
     /// Server processes of this test.
     pub(crate) fn servers(&self) -> usize {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'app'";
         self.site.direct_sql(sql).parse().unwrap()
+    }
+
+    /// Puts another file of users in the place of the one at hand; nothing is reloaded.
+    pub(crate) fn write_users(&self, text: &str) {
+        std::fs::write(self.folder.path().join("users.toml"), text).unwrap();
     }
 
     pub(crate) fn sleepers(&self) -> usize {

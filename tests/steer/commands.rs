@@ -1,7 +1,7 @@
 //! Each command, through `psql`.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use floodwall::clock;
 use floodwall::control::Shutdown;
@@ -36,7 +36,10 @@ fn show_clients_and_servers() {
     assert_eq!(fields[27], "main");
     let servers = shown(&steer, "SHOW SERVERS");
     assert!(servers.starts_with("S|django|shop||active|127.0.0.1|5432|"), "{servers}");
-    assert!(servers.ends_with("|127.0.0.1:5432|4711|1|idle in transaction|main\n"), "{servers}");
+    assert!(servers.contains("|127.0.0.1:5432|4711|1|idle in transaction|main\n"), "{servers}");
+    // Those of the pool, as SHOW POOLS counts them.
+    let so = |state: &str| servers.lines().filter(|line| line.contains(&format!("|shop||{state}|"))).count();
+    assert_eq!(["active", "being_canceled", "idle", "new", "tested"].map(so), [4, 1, 2, 4, 0], "{servers}");
     let nodes = shown(&steer, "SHOW NODES");
     assert!(nodes.starts_with("main|127.0.0.1:5432|up|primary|yes|"), "{nodes}");
     drop(seat);
@@ -100,7 +103,20 @@ fn kill_signals_the_session() {
 fn a_reader_reads_and_no_more() {
     let steer = Steer::start(&users());
     let seat = steer.join("django");
-    for command in ["KILL CLIENT 1", "PAUSE", "RESUME", "RELOAD", "SHUTDOWN", "SHUTDOWN NOW"] {
+    for command in [
+        "KILL CLIENT 1",
+        "KILL_CLIENT 1",
+        "KILL shop",
+        "PAUSE",
+        "RESUME",
+        "RECONNECT",
+        "WAIT_CLOSE",
+        "DISABLE shop",
+        "ENABLE shop",
+        "RELOAD",
+        "SHUTDOWN",
+        "SHUTDOWN NOW",
+    ] {
         let refused = steer.psql("looker", "read secret", command);
         assert!(!refused.ok && refused.err.contains("42501"), "{command}: {}", refused.err);
     }
@@ -113,19 +129,65 @@ fn a_reader_reads_and_no_more() {
 fn pause_and_resume() {
     let steer = Steer::start(&users());
     let control = &steer.sources.control;
-    shown(&steer, "PAUSE 90s");
-    let pause = control.pause_now().unwrap();
+    // The pools of this scene are those of `shop`, and keep their servers.
+    shown(&steer, "PAUSE bank 90s");
+    let pause = &control.pauses()[&Some("bank".to_owned())];
     assert_eq!(pause.who, "sre");
     assert!(pause.until_ms <= clock::uptime_ms() + 90_000);
-    assert!(shown(&steer, "SHOW VERSION").contains("by sre, 1m"));
-    shown(&steer, "resume");
-    assert!(!control.paused());
-    shown(&steer, "PAUSE");
-    assert!(control.pause_now().unwrap().until_ms > clock::uptime_ms() + 590_000);
-    for wrong in ["PAUSE soon", "PAUSE 30", "PAUSE 0s"] {
+    assert!(control.paused("bank") && !control.paused("shop"));
+    assert!(shown(&steer, "SHOW VERSION").contains("bank: by sre, 1m"));
+    let refused = steer.psql("sre", PASSWORD, "RESUME");
+    assert!(!refused.ok && refused.err.contains("55000") && refused.err.contains("database bank"), "{}", refused.err);
+    shown(&steer, "resume bank");
+    assert!(!control.paused("bank"));
+    // Nothing is paused, which is no error.
+    shown(&steer, "RESUME");
+    shown(&steer, "PAUSE bank");
+    assert!(control.pauses()[&Some("bank".to_owned())].until_ms > clock::uptime_ms() + 590_000);
+    for wrong in ["PAUSE bank soon", "PAUSE 30", "PAUSE 0s"] {
         let refused = steer.psql("sre", PASSWORD, wrong);
         assert!(!refused.ok && refused.err.contains("22023"), "{wrong}: {}", refused.err);
     }
+}
+
+#[test]
+fn a_pause_that_ends_before_the_servers_are_closed_is_an_error_and_tells_whom_it_waited_for() {
+    let steer = Steer::start(&users());
+    let begin = Instant::now();
+    let paused = steer.psql("sre", PASSWORD, "PAUSE shop 1500ms");
+    assert!(!paused.ok && paused.err.contains("57014"), "{}", paused.err);
+    assert!(paused.err.contains("waiting for 10 servers (3 held by clients)"), "{}", paused.err);
+    assert!(begin.elapsed() >= Duration::from_millis(1400));
+    assert!(shown(&steer, "SHOW CLIENTS").is_empty(), "the console goes on");
+}
+
+#[test]
+fn kill_ends_the_clients_of_a_database_and_pauses_it() {
+    let steer = Steer::start(&users());
+    let control = &steer.sources.control;
+    let seat = steer.join("django");
+    shown(&steer, "KILL bank");
+    assert_eq!((seat.signalled(), control.paused("bank"), control.paused("shop")), (Signal::None, true, false));
+    shown(&steer, "KILL shop");
+    assert_eq!((seat.signalled(), control.paused("shop")), (Signal::Kill, true));
+    let other = steer.join("django");
+    shown(&steer, &format!("KILL_CLIENT {}", other.number));
+    assert_eq!(other.signalled(), Signal::Kill);
+    shown(&steer, "RESUME shop; RESUME bank");
+    assert!(!control.paused("shop"));
+}
+
+#[test]
+fn disable_and_enable() {
+    let steer = Steer::start(&users());
+    let control = &steer.sources.control;
+    let _seat = steer.join("django");
+    shown(&steer, "DISABLE shop");
+    assert!(control.is_disabled("shop") && !control.is_disabled("bank"));
+    assert!(shown(&steer, "SHOW DATABASES").contains("|0|1|main\n"), "{}", shown(&steer, "SHOW DATABASES"));
+    shown(&steer, "ENABLE shop");
+    assert!(!control.is_disabled("shop"));
+    assert!(!steer.psql("sre", PASSWORD, "DISABLE").ok);
 }
 
 #[test]

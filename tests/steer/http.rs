@@ -74,6 +74,19 @@ fn the_rest_wants_the_token() {
 }
 
 #[test]
+fn nodes_are_told_to_who_has_the_token() {
+    let steer = Steer::start(&users());
+    assert_eq!(status(&get(&steer, "/api/nodes", "")), "401");
+    let told = get(&steer, "/api/nodes", &format!("Authorization: Bearer {TOKEN}\r\n"));
+    let body = told.split("\r\n\r\n").nth(1).unwrap();
+    let nodes: serde_json::Value = serde_json::from_str(body).unwrap();
+    let node = &nodes["nodes"][0];
+    let texts = ["listener", "server", "state", "role"].map(|key| node[key].as_str().unwrap());
+    assert_eq!(texts, ["main", "127.0.0.1:5432", "up", "primary"]);
+    assert!(node["used"].as_bool().unwrap() && node["since_seconds"].is_u64() && node["last_error"].is_null());
+}
+
+#[test]
 fn only_get_is_served() {
     let steer = Steer::start(&users());
     for path in ["/metrics", "/healthz", "/readyz", "/"] {

@@ -15,7 +15,7 @@ use floodwall::roster::{Identity, Newcomer, Roster, Seat};
 use floodwall::telemetry::Metrics;
 use floodwall::telemetry::report::Slot;
 use floodwall::telemetry::rows::{
-    CapRow, ConfigRow, Label, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, SurgeRow,
+    CapRow, ConfigRow, Label, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, ServerRow, Standing, SurgeRow,
 };
 use floodwall::telemetry::shapes::Shapes;
 use floodwall::units::Unit;
@@ -162,6 +162,7 @@ fn serve(
             metrics: Arc::clone(&sources.metrics),
             control: Arc::clone(&sources.control),
             rules: Arc::clone(&sources.rules),
+            nodes: Arc::clone(&sources.nodes),
             token: Token::new(TOKEN),
         };
         sources.metrics.register(state_collector(Arc::clone(&sources.roster), Arc::clone(&sources.control)));
@@ -179,6 +180,8 @@ fn sources(broken: &Arc<AtomicBool>) -> Sources {
     Sources {
         averages: Arc::new(Averages::new(&roster)),
         pools: Arc::new(|| vec![pool()]),
+        cancels: Arc::new(Vec::new),
+        steer: Arc::new(Still),
         listeners: Arc::new(|| vec![listener()]),
         roster,
         control: Arc::new(Control::default()),
@@ -236,15 +239,29 @@ fn node() -> NodeRow {
     }
 }
 
+/// No pool does what it is told.
+struct Still;
+
+impl console::Steer for Still {
+    fn pause(&self) {}
+
+    fn reconnect(&self, _database: Option<&str>) {}
+}
+
+/// Three active, one being cancelled, two idle, four being made.
+fn standing() -> Vec<ServerRow> {
+    let so = [(Standing::Active, 3), (Standing::BeingCanceled, 1), (Standing::Idle, 2), (Standing::Login, 4)];
+    let servers = so.into_iter().flat_map(|(standing, count)| std::iter::repeat_n(standing, count));
+    let row = |(number, standing)| ServerRow { number, standing, process: None, lent_ms: 0, close_needed: false };
+    (1..).zip(servers).map(row).collect()
+}
+
 fn pool() -> PoolRow {
     PoolRow {
         listener: "main".to_owned(),
         database: "shop".to_owned(),
         user: "django".to_owned(),
-        active: 3,
-        being_canceled: 1,
-        idle: 2,
-        login: 4,
+        servers: standing(),
         max_wait: Duration::from_micros(2_000_017),
     }
 }

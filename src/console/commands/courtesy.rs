@@ -2,8 +2,7 @@
 
 use super::{Asked, Def};
 use crate::config::Role;
-use crate::console::answer::{Answer, Column, Failure, count, text};
-use crate::console::login::server_version;
+use crate::console::answer::{Answer, Column, Failure, count, server_version, text};
 
 pub(super) const ALL: &[Def] = &[
     ask("SELECT 1", &[count("?column?")], |_| Ok(Answer::rows([vec![1u64.into()]]))),

@@ -1,9 +1,11 @@
-//! KILL CLIENT: ends one session.
+//! KILL: ends one session, or all of a database.
 
-use super::{Asked, Def};
+use super::{Asked, Def, database};
 use crate::config::Role;
 use crate::console::answer::{Answer, Failure};
+use crate::control::PAUSE_DEFAULT;
 use crate::roster::Signal;
+use crate::units::display_duration;
 
 pub(super) const DEF: Def = Def {
     name: "KILL CLIENT",
@@ -11,12 +13,31 @@ pub(super) const DEF: Def = Def {
     summary: "end the session with that number now; its transaction is rolled back",
     role: Role::Admin,
     columns: &[],
-    run,
+    run: |asked| client(asked, &DEF),
 };
 
-fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
-    let [number] = asked.args[..] else { return Err(DEF.misused()) };
-    let number: u64 = number.parse().map_err(|_| DEF.misused())?;
+/// PgBouncer's name of it.
+pub(super) const KILL_CLIENT: Def = Def {
+    name: "KILL_CLIENT",
+    syntax: "KILL_CLIENT n",
+    summary: "the same",
+    role: Role::Admin,
+    columns: &[],
+    run: |asked| client(asked, &KILL_CLIENT),
+};
+
+pub(super) const DATABASE: Def = Def {
+    name: "KILL",
+    syntax: "KILL [db]",
+    summary: "end all sessions of a database, or all, and pause it: new clients wait until RESUME, 10m at the most",
+    role: Role::Admin,
+    columns: &[],
+    run: of_database,
+};
+
+fn client(asked: &Asked<'_>, def: &Def) -> Result<Answer, Failure> {
+    let [number] = asked.args[..] else { return Err(def.misused()) };
+    let number: u64 = number.parse().map_err(|_| def.misused())?;
     let Some(entry) = asked.sources.roster.find(number) else {
         let failure = Failure::new("42704", format!("no client has the number {number}"));
         return Err(failure.hint("SHOW CLIENTS lists them."));
@@ -25,4 +46,19 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let client = &*entry.client;
     tracing::warn!(who = asked.operator.name, client = number, name = client, peer = %entry.peer, "audit: client killed");
     Ok(Answer::done(format!("client {number} is being ended")))
+}
+
+fn of_database(asked: &Asked<'_>) -> Result<Answer, Failure> {
+    let name = database::optional(asked, &DATABASE)?;
+    let sources = asked.sources;
+    let doubt = database::doubt(sources, name);
+    // Nobody takes the places of those who are ended before the operator says so.
+    let time = sources.control.pause(name, PAUSE_DEFAULT, &asked.operator.name);
+    sources.steer.pause();
+    let sessions = database::sessions(sources, name);
+    sessions.iter().for_each(|entry| entry.signal(Signal::Kill));
+    let clients = sessions.len();
+    tracing::warn!(who = asked.operator.name, database = name, clients, "audit: killed");
+    let (what, time) = (database::display(name), display_duration(time));
+    Ok(Answer::done(format!("{what}: {clients} clients are being ended; paused for {time}, RESUME ends that{doubt}")))
 }

@@ -1,9 +1,13 @@
 //! The commands, one file each, and the registry: one line each.
 
 mod courtesy;
+mod database;
+mod disable;
 mod help;
+mod holders;
 mod kill;
 mod pause;
+mod reconnect;
 mod reload;
 mod reset_report;
 mod resume;
@@ -23,13 +27,15 @@ mod show_stats;
 mod show_surges;
 mod show_version;
 mod shutdown;
+mod wait_close;
 
 use std::sync::Arc;
 
-use super::Sources;
+use super::accounts::Operator;
 use super::answer::{Answer, Column, Failure};
-use super::login::Operator;
+use super::sources::Sources;
 use crate::config::Role;
+use crate::roster::Entry;
 use crate::units::display_bytes;
 
 /// Every command that HELP lists, in its order.
@@ -55,10 +61,16 @@ pub(super) const ALL: &[Def] = &[
     help::SHOW_HELP,
     help::DEF,
     kill::DEF,
+    kill::KILL_CLIENT,
+    kill::DATABASE,
     reload::DEF,
     reset_report::DEF,
     pause::DEF,
     resume::DEF,
+    reconnect::DEF,
+    wait_close::DEF,
+    disable::DEF,
+    disable::ENABLE,
     shutdown::DEF,
 ];
 
@@ -159,6 +171,11 @@ impl Call {
             _ => self.def.name.to_owned(),
         }
     }
+}
+
+/// The server process of a session; `None` until the server has told it.
+fn pid(entry: &Entry) -> Option<i32> {
+    Some(entry.server_pid()).filter(|pid| *pid != 0)
 }
 
 impl Asked<'_> {

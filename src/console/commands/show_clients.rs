@@ -2,77 +2,37 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
-
 use super::{Asked, Def};
-use crate::clock;
 use crate::config::Role;
-use crate::console::answer::{Answer, Failure, Row, Value, count, text};
+use crate::console::answer::{Answer, Column, Failure, Row, Value, count, text};
+use crate::console::socket::{self, Now, Socket};
 use crate::roster::{Activity, Entry};
 use crate::units::display_bytes;
+
+const OURS: [Column; 7] = [
+    text("client"),
+    text("activity"),
+    count("activity_seconds"),
+    count("statements"),
+    count("server_pid"),
+    count("connected_seconds"),
+    text("listener"),
+];
+const COLUMNS: [Column; socket::with(OURS.len())] = socket::columns(OURS);
 
 pub(super) const DEF: Def = Def {
     name: "SHOW CLIENTS",
     syntax: "SHOW CLIENTS",
     summary: "client connections and what they are doing",
     role: Role::Read,
-    columns: &[
-        text("type"),
-        text("user"),
-        text("database"),
-        text("replication"),
-        text("state"),
-        text("addr"),
-        count("port"),
-        text("local_addr"),
-        count("local_port"),
-        text("connect_time"),
-        text("request_time"),
-        count("wait"),
-        count("wait_us"),
-        count("close_needed"),
-        text("ptr"),
-        text("link"),
-        count("remote_pid"),
-        text("tls"),
-        text("application_name"),
-        count("prepared_statements"),
-        count("id"),
-        text("client"),
-        text("activity"),
-        count("activity_seconds"),
-        count("statements"),
-        count("server_pid"),
-        count("connected_seconds"),
-        text("listener"),
-    ],
+    columns: &COLUMNS,
     run,
 };
 
 fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     asked.nothing_more(&DEF)?;
-    let now = Now { ms: clock::uptime_ms(), wall: clock::wall() };
+    let now = Now::new();
     Ok(Answer::rows(asked.sources.roster.list().iter().map(|entry| row(entry, now))))
-}
-
-/// One moment on both clocks.
-#[derive(Debug, Clone, Copy)]
-struct Now {
-    ms: u64,
-    wall: Duration,
-}
-
-impl Now {
-    fn since(self, then_ms: u64) -> Duration {
-        Duration::from_millis(self.ms.saturating_sub(then_ms))
-    }
-
-    /// As PgBouncer writes times, in UTC.
-    fn date(self, then_ms: u64) -> String {
-        let then = self.wall.saturating_sub(self.since(then_ms));
-        let date = i64::try_from(then.as_secs()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        date.map(|date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
-    }
 }
 
 /// PgBouncer's word: a client is `active` while it has a server.
@@ -89,34 +49,30 @@ fn row(entry: &Entry, now: Now) -> Row {
     let activity = entry.activity();
     let in_activity = now.since(entry.activity_since_ms());
     let wait = if state(activity) == "waiting" { in_activity } else { Duration::ZERO };
-    vec![
-        "C".into(),
-        display_bytes(entry.identity.user.as_bytes()).into(),
-        display_bytes(entry.identity.database.as_bytes()).into(),
-        Value::Null,
-        state(activity).into(),
-        entry.peer.host().into(),
-        u64::from(entry.peer.port()).into(),
-        Value::Null,
-        Value::Null,
-        now.date(entry.since_ms).into(),
-        now.date(entry.activity_since_ms()).into(),
-        wait.as_secs().into(),
-        u64::from(wait.subsec_micros()).into(),
-        Value::Count(0),
-        Value::Null,
-        Value::Null,
-        Value::Count(0),
-        entry.tls().to_owned().into(),
-        display_bytes(entry.identity.application_name.as_bytes()).into(),
-        Value::Null,
-        entry.number.into(),
+    let socket = Socket {
+        kind: "C",
+        user: &entry.identity.user,
+        database: &entry.identity.database,
+        state: state(activity),
+        address: Some((entry.peer.host(), entry.peer.port())),
+        connected: Some(now.date(entry.since_ms)),
+        requested: Some(now.date(entry.activity_since_ms())),
+        wait,
+        pid: Some(0),
+        tls: Some(entry.tls()),
+        application_name: &entry.identity.application_name,
+        id: Some(entry.number),
+        ..Socket::default()
+    };
+    let mut row = socket.row();
+    row.extend([
         display_bytes(entry.client.as_bytes()).into(),
         activity.label().into(),
         in_activity.as_secs().into(),
         entry.statements().into(),
-        super::show_servers::pid(entry),
+        Value::from(super::pid(entry).map(i64::from)),
         now.since(entry.since_ms).as_secs().into(),
         Value::from(&*entry.identity.listener),
-    ]
+    ]);
+    row
 }

@@ -6,6 +6,7 @@ use super::{Asked, Def};
 use crate::config::Role;
 use crate::console::answer::{Answer, Failure, Row, Value, count, text};
 use crate::console::pools::{Pools, Use};
+use crate::control::Control;
 use crate::telemetry::rows::ListenerRow;
 use crate::units::display_bytes;
 
@@ -61,15 +62,13 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
             databases.entry(key).or_default().note(pool, &listener);
         }
     }
-    let paused = u64::from(asked.sources.control.paused());
-    Ok(Answer::rows(databases.into_iter().map(|(key, database)| row(key, database, paused))))
+    let control = &asked.sources.control;
+    Ok(Answer::rows(databases.into_iter().map(|(key, database)| row(key, database, control))))
 }
 
 impl Database {
     fn note(&mut self, pool: &Use, listener: &ListenerRow) {
-        let lent = pool.sv_idle.saturating_add(pool.sv_being_canceled);
-        let servers = pool.sv_active.saturating_add(pool.sv_login).saturating_add(lent);
-        self.servers = self.servers.saturating_add(servers);
+        self.servers = self.servers.saturating_add(pool.servers());
         self.clients = self.clients.saturating_add(pool.cl_active).saturating_add(pool.cl_waiting);
         if self.listeners.insert(listener.listener.clone()) {
             self.servers_most = self.servers_most.saturating_add(listener.max_server_connections.unwrap_or(0));
@@ -81,7 +80,8 @@ impl Database {
     }
 }
 
-fn row((name, host, port, mode): Key, database: Database, paused: u64) -> Row {
+fn row((name, host, port, mode): Key, database: Database, control: &Control) -> Row {
+    let (paused, disabled) = (control.paused(&name), control.is_disabled(&name));
     let name = display_bytes(name.as_bytes());
     let listeners: Vec<_> = database.listeners.into_iter().collect();
     vec![
@@ -100,8 +100,8 @@ fn row((name, host, port, mode): Key, database: Database, paused: u64) -> Row {
         database.servers.into(),
         database.clients_most.into(),
         database.clients.into(),
-        paused.into(),
-        Value::Count(0),
+        u64::from(paused).into(),
+        u64::from(disabled).into(),
         listeners.join(", ").into(),
     ]
 }

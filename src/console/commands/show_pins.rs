@@ -42,7 +42,7 @@ fn row(entry: &Entry, now_ms: u64) -> Option<Row> {
         display_bytes(entry.identity.application_name.as_bytes()).into(),
         pin.why.into(),
         Value::from(now_ms.saturating_sub(pin.since_ms) / 1000),
-        super::show_servers::pid(entry),
+        Value::from(super::pid(entry).map(i64::from)),
         Value::from(&*entry.identity.listener),
     ])
 }

@@ -46,16 +46,15 @@ fn row(pool: &Use) -> Row {
         display_bytes(pool.user.as_bytes()).into(),
         pool.cl_active.into(),
         pool.cl_waiting.into(),
-        // A cancel has a connection of its own, which belongs to no pool.
-        Value::Count(0),
-        Value::Count(0),
+        pool.cancels_sent.into(),
+        pool.cancels_waiting.into(),
         pool.sv_active.into(),
-        Value::Count(0),
+        pool.cancels_sent.into(),
         pool.sv_being_canceled.into(),
         pool.sv_idle.into(),
-        // Servers are clean and sound when they become idle.
+        // Servers are looked at when they are taken, so that none has been idle for too long.
         Value::Count(0),
-        Value::Count(0),
+        pool.sv_tested.into(),
         pool.sv_login.into(),
         pool.max_wait.as_secs().into(),
         u64::from(pool.max_wait.subsec_micros()).into(),

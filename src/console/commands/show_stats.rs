@@ -2,43 +2,85 @@
 
 use super::{Asked, Def};
 use crate::config::Role;
-use crate::console::answer::{Answer, Failure, Row, Value, count, text};
+use crate::console::answer::{Answer, Column, Failure, Row, Value, count, text};
 use crate::console::averages::Grown;
 use crate::traffic::{Count, Totals};
 use crate::units::display_bytes;
+
+/// What is counted, and PgBouncer's names of it.
+struct Stat {
+    /// `None`: nobody counts it.
+    count: Option<Count>,
+    /// In SHOW STATS: the total and the average.
+    names: [&'static str; 2],
+    /// In STATS_TOTALS and in STATS_AVERAGES.
+    alone: [&'static str; 2],
+}
+
+const fn stat(count: Option<Count>, names: [&'static str; 2], alone: [&'static str; 2]) -> Stat {
+    Stat { count, names, alone }
+}
+
+/// All of them, in the order of the columns.
+const STATS: [Stat; 12] = [
+    stat(
+        Some(Count::Assignments),
+        ["total_server_assignment_count", "avg_server_assignment_count"],
+        ["server_assignment_count"; 2],
+    ),
+    stat(Some(Count::Transactions), ["total_xact_count", "avg_xact_count"], ["xact_count"; 2]),
+    stat(Some(Count::Statements), ["total_query_count", "avg_query_count"], ["query_count"; 2]),
+    stat(Some(Count::Received), ["total_received", "avg_recv"], ["bytes_received"; 2]),
+    stat(Some(Count::Sent), ["total_sent", "avg_sent"], ["bytes_sent"; 2]),
+    stat(Some(Count::TransactionUs), ["total_xact_time", "avg_xact_time"], ["xact_time"; 2]),
+    stat(Some(Count::StatementUs), ["total_query_time", "avg_query_time"], ["query_time"; 2]),
+    stat(Some(Count::WaitUs), ["total_wait_time", "avg_wait_time"], ["wait_time"; 2]),
+    stat(
+        Some(Count::Prepared),
+        ["total_client_parse_count", "avg_client_parse_count"],
+        ["client_parse_count", "avg_client_parse_count"],
+    ),
+    stat(
+        None,
+        ["total_server_parse_count", "avg_server_parse_count"],
+        ["server_parse_count", "avg_server_parse_count"],
+    ),
+    stat(Some(Count::Bound), ["total_bind_count", "avg_bind_count"], ["bind_count", "avg_bind_count"]),
+    stat(
+        Some(Count::Logins),
+        ["total_client_login_count", "avg_client_login_count"],
+        ["client_login_count", "avg_client_login_count"],
+    ),
+];
+
+/// The database, and a column for each: `half` 0 for totals, 1 for averages.
+const fn alone(half: usize) -> [Column; 1 + STATS.len()] {
+    let mut columns = [text("database"); 1 + STATS.len()];
+    let mut place = 0;
+    while place < STATS.len() {
+        columns[1 + place] = count(STATS[place].alone[half]);
+        place += 1;
+    }
+    columns
+}
+
+/// The database, all totals, all averages.
+const fn both() -> [Column; 1 + 2 * STATS.len()] {
+    let mut columns = [text("database"); 1 + 2 * STATS.len()];
+    let mut place = 0;
+    while place < 2 * STATS.len() {
+        columns[1 + place] = count(STATS[place % STATS.len()].names[place / STATS.len()]);
+        place += 1;
+    }
+    columns
+}
 
 pub(super) const DEF: Def = Def {
     name: "SHOW STATS",
     syntax: "SHOW STATS",
     summary: "transactions, statements, bytes and times of each database, as PgBouncer tells them",
     role: Role::Read,
-    columns: &[
-        text("database"),
-        count("total_server_assignment_count"),
-        count("total_xact_count"),
-        count("total_query_count"),
-        count("total_received"),
-        count("total_sent"),
-        count("total_xact_time"),
-        count("total_query_time"),
-        count("total_wait_time"),
-        count("total_client_parse_count"),
-        count("total_server_parse_count"),
-        count("total_bind_count"),
-        count("total_client_login_count"),
-        count("avg_server_assignment_count"),
-        count("avg_xact_count"),
-        count("avg_query_count"),
-        count("avg_recv"),
-        count("avg_sent"),
-        count("avg_xact_time"),
-        count("avg_query_time"),
-        count("avg_wait_time"),
-        count("avg_client_parse_count"),
-        count("avg_server_parse_count"),
-        count("avg_bind_count"),
-        count("avg_client_login_count"),
-    ],
+    columns: &both(),
     run: |asked| rows(asked, &DEF, |totals, grown| [told(totals), averages(grown)].concat()),
 };
 
@@ -47,21 +89,7 @@ pub(super) const TOTALS: Def = Def {
     syntax: "SHOW STATS_TOTALS",
     summary: "the totals of SHOW STATS",
     role: Role::Read,
-    columns: &[
-        text("database"),
-        count("server_assignment_count"),
-        count("xact_count"),
-        count("query_count"),
-        count("bytes_received"),
-        count("bytes_sent"),
-        count("xact_time"),
-        count("query_time"),
-        count("wait_time"),
-        count("client_parse_count"),
-        count("server_parse_count"),
-        count("bind_count"),
-        count("client_login_count"),
-    ],
+    columns: &alone(0),
     run: |asked| rows(asked, &TOTALS, |totals, _| told(totals)),
 };
 
@@ -70,21 +98,7 @@ pub(super) const AVERAGES: Def = Def {
     syntax: "SHOW STATS_AVERAGES",
     summary: "the averages of SHOW STATS, over the last full minute",
     role: Role::Read,
-    columns: &[
-        text("database"),
-        count("server_assignment_count"),
-        count("xact_count"),
-        count("query_count"),
-        count("bytes_received"),
-        count("bytes_sent"),
-        count("xact_time"),
-        count("query_time"),
-        count("wait_time"),
-        count("avg_client_parse_count"),
-        count("avg_server_parse_count"),
-        count("avg_bind_count"),
-        count("avg_client_login_count"),
-    ],
+    columns: &alone(1),
     run: |asked| rows(asked, &AVERAGES, |_, grown| averages(grown)),
 };
 
@@ -99,24 +113,8 @@ fn rows(asked: &Asked<'_>, def: &Def, numbers: impl Fn(&Totals, &Grown) -> Row) 
     Ok(Answer::rows(asked.sources.roster.traffic().into_iter().map(row)))
 }
 
-/// In the order of the columns; `None` is what is not counted.
-const ORDER: [Option<Count>; 12] = [
-    Some(Count::Assignments),
-    Some(Count::Transactions),
-    Some(Count::Statements),
-    Some(Count::Received),
-    Some(Count::Sent),
-    Some(Count::TransactionUs),
-    Some(Count::StatementUs),
-    Some(Count::WaitUs),
-    Some(Count::Prepared),
-    None,
-    Some(Count::Bound),
-    Some(Count::Logins),
-];
-
 fn told(totals: &Totals) -> Row {
-    ORDER.iter().map(|count| count.map(|count| totals.get(count)).into()).collect()
+    STATS.iter().map(|stat| stat.count.map(|count| totals.get(count)).into()).collect()
 }
 
 /// Times are for each transaction and statement, all else is for each second.
@@ -127,5 +125,5 @@ fn averages(grown: &Grown) -> Row {
         Count::StatementUs => each(count, Count::Statements),
         _ => grown.each_second(grown.totals.get(count)),
     };
-    ORDER.iter().map(|count| count.map(average).into()).collect()
+    STATS.iter().map(|stat| stat.count.map(average).into()).collect()
 }

@@ -1,17 +1,19 @@
 //! How a pool gets more servers, and what happens where it cannot.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use tokio::task::spawn_local;
 use tokio::time::sleep_until;
 
 use super::mail::Note;
-use super::shared::Slot;
-use super::{Make, Member, NotMade, Pool, Unserved};
+use super::{Make, Member, NotMade, Pool, Slot, Unserved};
 use crate::clock::{self, Instant};
 
 impl<M: Make> Pool<M> {
     /// Looks for a server for each waiter that none is on its way to: an idle one of another worker, or a new one.
     pub(super) fn grow(&self) {
-        while self.lacks() {
+        while self.lacks() && !self.shared.is_paused() {
             if let Some(worker) = self.shared.claim_idle(self.worker) {
                 let mut inner = self.inner.borrow_mut();
                 inner.asked = inner.asked.saturating_add(1);
@@ -43,7 +45,7 @@ impl<M: Make> Pool<M> {
             match made {
                 Ok(mut server) => {
                     pool.shared.went_well();
-                    server.slot().set_worker(Some(pool.worker));
+                    server.slot_mut().set_worker(Some(pool.worker));
                     pool.give(server);
                     // Others may have waited for this one to get through.
                     pool.grow();
@@ -57,7 +59,7 @@ impl<M: Make> Pool<M> {
     fn failed(&self, why: &NotMade) {
         let until = self.shared.failed(why);
         // Where there are servers, one of them will be free.
-        if matches!(why, NotMade::Failed(_)) && self.shared.servers() == 0 {
+        if matches!(why, NotMade::Failed(_)) && self.shared.servers() == 0 && !self.shared.is_paused() {
             let mut inner = self.inner.borrow_mut();
             inner.queue.refuse(clock::now(), |_| Unserved::NotMade(why.clone()));
             self.publish_queue(&mut inner);
@@ -84,6 +86,7 @@ impl<M: Make> Pool<M> {
         let mut gone = Vec::new();
         let mut inner = self.inner.borrow_mut();
         inner.now = now;
+        inner.now_ms = clock::uptime_ms_at(now);
         let mut spare = self.shared.open().saturating_sub(limits.min);
         let oversize = self.shared.open().saturating_sub(limits.size);
         let idle = std::mem::take(&mut inner.idle);
@@ -121,13 +124,22 @@ impl<M: Make> Pool<M> {
         }
     }
 
-    /// Closes what is idle.
-    pub(super) fn close_idle(&self) {
+    /// Something has changed for the pool as a whole: closes what is idle of an earlier era, and grows.
+    pub(super) fn look(&self) {
+        let era = self.shared.era();
         let mut inner = self.inner.borrow_mut();
         let idle = std::mem::take(&mut inner.idle);
+        let (past, idle): (Vec<_>, Vec<_>) = idle.into_iter().partition(|idle| self.is_past(&idle.server));
+        inner.idle = idle;
         self.publish_idle(&inner);
+        let before = std::mem::replace(&mut inner.era, era);
         drop(inner);
-        idle.into_iter().for_each(|idle| idle.server.close());
+        // Whoever logs in during a pause is still told what was learnt before it.
+        if before != era && !self.shared.is_paused() {
+            self.make.forget();
+        }
+        past.into_iter().for_each(|idle| idle.server.close());
+        self.grow();
     }
 
     /// Nothing is here, and nobody but the map knows this part.
@@ -135,5 +147,15 @@ impl<M: Make> Pool<M> {
         let inner = self.inner.borrow();
         let empty = inner.idle.is_empty() && inner.queue.waiting() == 0 && inner.opening == 0 && inner.asked == 0;
         empty && self.me.strong_count() == 1 && self.shared.open() == 0
+    }
+
+    /// Nobody uses this part any more. The last part takes the pool with it.
+    pub(super) fn end(self: Rc<Self>) {
+        let (register, key) = (Arc::clone(&self.shared.register), self.shared.key.clone());
+        let Some(Self { shared, make, .. }) = Rc::into_inner(self) else { return };
+        drop(shared);
+        if register.forget(&key) {
+            make.forget();
+        }
     }
 }

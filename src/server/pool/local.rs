@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use super::mail::{Cause, Note};
 use super::queue::{Queue, Waiter};
 use super::shared::{Lane, Shared, TICK};
-use super::{Make, Member, Unserved};
+use super::{Make, Member, Standing, Unserved};
 use crate::clock::{self, Instant};
 
 /// A deadline that is further off is seen by a later tick.
@@ -46,6 +46,10 @@ pub(super) struct Inner<S> {
     pub(super) retrying: bool,
     /// The time at the last tick: near enough for what lasts minutes.
     pub(super) now: Instant,
+    /// The same, for people.
+    pub(super) now_ms: u64,
+    /// The pool's era when it was last looked at.
+    pub(super) era: u64,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,7 @@ pub(super) struct Idle<S> {
 
 impl<M: Make> Pool<M> {
     pub(super) fn new(shared: Arc<Shared<Away<M>>>, worker: usize, make: M) -> Rc<Self> {
+        let now = clock::now();
         let inner = Inner {
             idle: Vec::new(),
             queue: Queue::default(),
@@ -63,7 +68,9 @@ impl<M: Make> Pool<M> {
             asked: 0,
             timing: false,
             retrying: false,
-            now: clock::now(),
+            now,
+            now_ms: clock::uptime_ms_at(now),
+            era: shared.era(),
         };
         Rc::new_cyclic(|me| Self { shared, worker, make, inner: RefCell::new(inner), me: Weak::clone(me) })
     }
@@ -74,9 +81,10 @@ impl<M: Make> Pool<M> {
         loop {
             let mut server = inner.idle.pop()?.server;
             self.publish_idle(&inner);
-            if !server.is_wanted(inner.now) {
+            if self.is_past(&server) || !server.is_wanted(inner.now) {
                 server.close();
             } else if server.is_sound() {
+                server.slot().lend(inner.now_ms);
                 return Some(server);
             }
             // Otherwise it is gone already, and so is its slot.
@@ -99,10 +107,22 @@ impl<M: Make> Pool<M> {
         }
     }
 
+    /// Is it of an earlier era, so that nobody is to get it any more?
+    pub(super) fn is_past(&self, server: &M::Server) -> bool {
+        server.slot().era() != self.shared.era()
+    }
+
     /// Gives a server to the oldest waiter, or puts it on the stack.
     pub(super) fn place(&self, server: Box<M::Server>) {
+        if self.is_past(&server) {
+            return server.close();
+        }
         let mut inner = self.inner.borrow_mut();
         let since = inner.now;
+        match inner.queue.waiting() {
+            0 => server.slot().stands(Standing::Idle),
+            _ => server.slot().lend(inner.now_ms),
+        }
         match inner.queue.serve(server) {
             None => self.publish_queue(&mut inner),
             Some(server) => {
@@ -133,7 +153,7 @@ impl<M: Make> Pool<M> {
 
     /// Sends a server to another worker. False where it broke.
     fn send(&self, worker: usize, mut server: Box<M::Server>, cause: Cause) -> bool {
-        server.slot().set_worker(None);
+        server.slot_mut().set_worker(None);
         let Some(away) = server.leave() else { return false };
         self.shared.register.send(worker, Note::Server(self.shared.key.clone(), away, cause));
         true
@@ -158,7 +178,7 @@ impl<M: Make> Pool<M> {
         }
         match M::Server::arrive(away) {
             Some(mut server) => {
-                server.slot().set_worker(Some(self.worker));
+                server.slot_mut().set_worker(Some(self.worker));
                 self.place(server);
             }
             None => self.grow(),

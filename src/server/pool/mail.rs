@@ -17,6 +17,8 @@ pub(super) enum Note<A> {
     Please(Key, usize),
     /// The pool has room for another server.
     Grow(Key),
+    /// Something has changed for the pool as a whole: its era, or its size.
+    Look(Key),
     /// An idle server is to make room for another pool.
     Evict(Key),
     /// Another second has gone by.

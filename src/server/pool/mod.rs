@@ -12,6 +12,8 @@
 //! waiter of its worker, unless another worker needs it more ([`shared`]); then it moves. A pool grows when somebody waits and neither an
 //! idle server of another worker nor one that is being made is in sight ([`grow`]); no tick is waited for.
 //!
+//! PAUSE, RESUME and RECONNECT begin another *era* of a pool: servers of an earlier one are closed as soon as no client has them.
+//!
 //! What a server is, and how one is made, stands elsewhere: see [`Member`] and [`Make`].
 
 pub mod grow;
@@ -20,7 +22,10 @@ pub mod local;
 pub mod mail;
 pub mod pools;
 pub mod queue;
+pub mod rows;
 pub mod shared;
+pub mod slot;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -30,8 +35,11 @@ use std::time::Duration;
 pub use self::lease::Lease;
 pub use self::local::Pool;
 pub use self::pools::Pools;
-pub use self::shared::{PoolRow, Register, Slot};
+pub use self::rows::PoolRow;
+pub use self::shared::{Held, Register};
+pub use self::slot::Slot;
 use crate::clock::Instant;
+pub use crate::telemetry::rows::Standing;
 
 /// Whose servers a pool has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,7 +79,10 @@ pub trait Member: Debug + 'static {
     fn is_wanted(&self, now: Instant) -> bool;
 
     /// Its place in the pool's count.
-    fn slot(&mut self) -> &mut Slot;
+    fn slot(&self) -> &Slot;
+
+    /// The same, to be changed.
+    fn slot_mut(&mut self) -> &mut Slot;
 
     /// Leaves this worker; `None`: it broke, and is gone.
     fn leave(self: Box<Self>) -> Option<Self::Away>;
@@ -93,6 +104,9 @@ pub trait Make: Debug + 'static {
     /// # Errors
     /// See [`NotMade`].
     fn make(&self, slot: Slot) -> impl Future<Output = Result<Box<Self::Server>, NotMade>>;
+
+    /// All servers of the pool are being closed: what was learnt from them may no longer hold.
+    fn forget(&self) {}
 }
 
 /// Why a server was not made.

@@ -68,6 +68,7 @@ impl<M: Make> Pools<M> {
                 None => self.register.send(worker, Note::Sorry(key)),
             },
             Note::Grow(key) => drop(self.find(&key).map(|pool| pool.grow())),
+            Note::Look(key) => drop(self.find(&key).map(|pool| pool.look())),
             Note::Evict(key) => drop(self.find(&key).map(|pool| pool.evict())),
             Note::Tick => self.tick(),
         }
@@ -78,19 +79,13 @@ impl<M: Make> Pools<M> {
         all.iter().for_each(|pool| pool.tick());
         drop(all);
         let mut gone = Vec::new();
-        self.pools.borrow_mut().retain(|key, pool| {
+        self.pools.borrow_mut().retain(|_, pool| {
             let unused = pool.is_unused();
             if unused {
-                gone.push(key.clone());
+                gone.push(Rc::clone(pool));
             }
             !unused
         });
-        gone.iter().for_each(|key| self.register.forget(key));
-    }
-
-    /// Closes all idle servers.
-    pub fn close_idle(&self) {
-        let all: Vec<_> = self.pools.borrow().values().map(Rc::clone).collect();
-        all.iter().for_each(|pool| pool.close_idle());
+        gone.into_iter().for_each(|pool| pool.end());
     }
 }

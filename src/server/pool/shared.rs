@@ -4,7 +4,7 @@
 //! publishes it and then looks for waiters elsewhere; a worker that queues a waiter first publishes it and then looks for idle servers
 //! elsewhere. Both sides are sequentially consistent, so one of them sees the other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,8 +13,12 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::mail::{Note, Post};
+use super::rows::PoolRow;
+use super::slot::{AlreadyWaiting, Count, Need, Slot};
+use super::standing::Record;
 use super::{Key, Limits, NotMade};
 use crate::clock::{self, Instant};
+use crate::telemetry::rows::ServerRow;
 
 /// How often idle servers are looked at. Nothing that a client waits for waits for it.
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -29,10 +33,31 @@ pub struct Register<A> {
     limits: Mutex<Limits>,
     size: AtomicUsize,
     pub(super) post: Vec<Post<A>>,
-    pools: Mutex<HashMap<Key, Arc<Shared<A>>>>,
+    all: Mutex<All<A>>,
     /// Pools below their guarantee that wait for a place.
     starving: AtomicUsize,
     epoch: Instant,
+}
+
+#[derive(Debug)]
+struct All<A> {
+    pools: HashMap<Key, Arc<Shared<A>>>,
+    held: Held,
+}
+
+/// Whose pools are paused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Everybody's.
+    pub all: bool,
+    /// Those of these databases.
+    pub databases: BTreeSet<String>,
+}
+
+impl Held {
+    fn holds(&self, database: &str) -> bool {
+        self.all || self.databases.contains(database)
+    }
 }
 
 impl<A: Debug + Send + 'static> Register<A> {
@@ -42,7 +67,7 @@ impl<A: Debug + Send + 'static> Register<A> {
             size: AtomicUsize::new(limits.size),
             limits: Mutex::new(limits),
             post: (0..workers.max(1)).map(|_| Post::default()).collect(),
-            pools: Mutex::default(),
+            all: Mutex::new(All { pools: HashMap::new(), held: Held::default() }),
             starving: AtomicUsize::new(0),
             epoch: clock::now(),
         })
@@ -63,16 +88,40 @@ impl<A: Debug + Send + 'static> Register<A> {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts limits in force. Servers beyond a smaller size are closed when they are given back; who waits gets those that a larger one
-    /// allows.
+    /// Puts limits in force. Servers beyond a smaller size are closed when they are given back; whoever waits hears of a larger one.
     pub fn set_limits(&self, limits: Limits) {
         self.size.store(limits.size, Ordering::Relaxed);
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
-        self.lock().values().for_each(|pool| pool.tell_waiters());
+        self.lock().pools.values().for_each(|pool| pool.look());
+    }
+
+    /// Pauses the pools that `held` names, and no others: their idle servers are closed, those that clients have when they are given
+    /// back, and nobody gets one until the pause is over. `held` is asked while no other change can come in between.
+    pub fn hold(&self, held: impl FnOnce() -> Held) {
+        let mut all = self.lock();
+        all.held = held();
+        let All { pools, held } = &*all;
+        for pool in pools.values().filter(|pool| pool.is_paused() != held.holds(&pool.key.database)) {
+            pool.turn(1);
+        }
+    }
+
+    /// Closes the servers of a database, or all: idle ones now, those that clients have when they are given back.
+    pub fn reconnect(&self, database: Option<&str>) {
+        let all = self.lock();
+        let fits = |pool: &&Arc<Shared<A>>| database.is_none_or(|database| pool.key.database == database);
+        all.pools.values().filter(fits).for_each(|pool| pool.turn(2));
+    }
+
+    /// How many servers there are, with those that are being made or closed.
+    pub fn open(&self) -> usize {
+        self.lock().pools.values().map(|pool| pool.open()).sum()
     }
 
     /// The pool of that key, which is made where there is none.
     pub(super) fn pool(self: &Arc<Self>, key: &Key) -> Arc<Shared<A>> {
+        let mut house = self.lock();
+        let is_held = house.held.holds(&key.database);
         let make = || {
             Arc::new(Shared {
                 register: Arc::clone(self),
@@ -81,23 +130,26 @@ impl<A: Debug + Send + 'static> Register<A> {
                 open: AtomicUsize::new(0),
                 trouble: Mutex::default(),
                 placing: AtomicBool::new(false),
-                canceled: AtomicUsize::new(0),
+                era: AtomicU64::new(u64::from(is_held)),
+                records: Mutex::default(),
+                numbers: AtomicU64::new(0),
             })
         };
-        Arc::clone(self.lock().entry(key.clone()).or_insert_with(make))
+        Arc::clone(house.pools.entry(key.clone()).or_insert_with(make))
     }
 
-    /// Forgets a pool that has nothing and that nobody uses.
-    pub(super) fn forget(&self, key: &Key) {
-        let mut pools = self.lock();
+    /// Forgets a pool that has nothing and that nobody uses. False where somebody still does.
+    pub(super) fn forget(&self, key: &Key) -> bool {
+        let pools = &mut self.lock().pools;
         if pools.get(key).is_some_and(|pool| Arc::strong_count(pool) == 1) {
-            pools.remove(key);
+            return pools.remove(key).is_some();
         }
+        false
     }
 
     /// A row for each pool.
     pub fn rows(&self) -> Vec<PoolRow> {
-        let mut rows: Vec<_> = self.lock().values().map(|pool| pool.row()).collect();
+        let mut rows: Vec<_> = self.lock().pools.values().map(|pool| pool.row()).collect();
         rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         rows
     }
@@ -107,7 +159,7 @@ impl<A: Debug + Send + 'static> Register<A> {
     pub(super) fn evict(&self, for_whom: &Key) -> bool {
         let limits = self.limits();
         let kept = limits.min.max(limits.guaranteed);
-        let pools = self.lock();
+        let pools = &self.lock().pools;
         let spare = |pool: &&Arc<Shared<A>>| pool.key != *for_whom && pool.open() > kept && pool.idle() > 0;
         let Some(pool) = pools.values().filter(spare).max_by_key(|pool| pool.open()) else { return false };
         let Some(worker) = pool.lanes.iter().position(|lane| lane.idle.load(Ordering::SeqCst) > 0) else {
@@ -128,8 +180,8 @@ impl<A: Debug + Send + 'static> Register<A> {
         u64::try_from(at.saturating_duration_since(self.epoch).as_micros()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Shared<A>>>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, All<A>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,8 +196,12 @@ pub(super) struct Shared<A> {
     trouble: Mutex<Trouble>,
     /// Somebody waits for a place of the listener in this pool's name.
     placing: AtomicBool,
-    /// Servers that no client has, while a cancel is on its way to them.
-    canceled: AtomicUsize,
+    /// Counts what closes all servers: PAUSE, RESUME and RECONNECT. Odd while the pool is paused. A server of an earlier era is closed
+    /// as soon as no client has it.
+    era: AtomicU64,
+    /// Each server, for people.
+    records: Mutex<BTreeMap<u64, Arc<Record>>>,
+    numbers: AtomicU64,
 }
 
 /// One worker's part. Apart from the others in memory, since each is written all the time.
@@ -167,25 +223,6 @@ struct Trouble {
     last: Option<NotMade>,
     pause: Duration,
     until: Option<Instant>,
-}
-
-/// The numbers of one pool, as they are told to people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolRow {
-    /// Whose it is.
-    pub key: Key,
-    /// Clients that wait for a server.
-    pub cl_waiting: usize,
-    /// Servers that a client has.
-    pub sv_active: usize,
-    /// Servers that no client has, and that a cancel on its way keeps from the others.
-    pub sv_being_canceled: usize,
-    /// Servers that wait for a client.
-    pub sv_idle: usize,
-    /// Servers that are being made.
-    pub sv_login: usize,
-    /// How long the oldest waiter has waited.
-    pub maxwait: Duration,
 }
 
 impl<A: Debug + Send + 'static> Shared<A> {
@@ -216,12 +253,15 @@ impl<A: Debug + Send + 'static> Shared<A> {
     /// A place in the pool's count; `None`: it has its size.
     pub(super) fn reserve(self: &Arc<Self>, most: usize) -> Option<Slot> {
         // Whoever waits for a place of the listener comes first.
-        if self.placing.load(Ordering::SeqCst) {
+        let era = self.era();
+        if is_pause(era) || self.placing.load(Ordering::SeqCst) {
             return None;
         }
         let more = |open: usize| (open < most).then(|| open.saturating_add(1));
         self.open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
-        Some(Slot { of: Arc::clone(self) as Arc<dyn Count>, worker: None })
+        let record = Arc::new(Record::new(self.numbers.fetch_add(1, Ordering::Relaxed).wrapping_add(1), era));
+        self.records().insert(record.number, Arc::clone(&record));
+        Some(Slot::new(Arc::clone(self) as Arc<dyn Count>, record))
     }
 
     /// Is a server that is given back one too many, or is its place due to a pool that has too few?
@@ -304,23 +344,34 @@ impl<A: Debug + Send + 'static> Shared<A> {
         }
     }
 
-    fn row(&self) -> PoolRow {
-        let sum = |what: fn(&Lane) -> &AtomicUsize| -> usize {
-            self.lanes.iter().map(|lane| what(lane).load(Ordering::Relaxed)).sum()
-        };
-        let (servers, idle) = (sum(|lane| &lane.servers), sum(|lane| &lane.idle));
-        let heads = self.lanes.iter().map(|lane| lane.head.load(Ordering::Relaxed)).filter(|&head| head > 0);
-        let now = self.register.micros(clock::now());
-        let canceled = self.canceled.load(Ordering::Relaxed).min(servers.saturating_sub(idle));
-        PoolRow {
-            key: self.key.clone(),
-            cl_waiting: sum(|lane| &lane.waiting),
-            sv_active: servers.saturating_sub(idle).saturating_sub(canceled),
-            sv_being_canceled: canceled,
-            sv_idle: idle,
-            sv_login: self.open().saturating_sub(servers),
-            maxwait: heads.min().map_or(Duration::ZERO, |head| Duration::from_micros(now.saturating_sub(head))),
-        }
+    /// Counts what closes all servers.
+    pub(super) fn era(&self) -> u64 {
+        self.era.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        is_pause(self.era())
+    }
+
+    /// Another era begins.
+    fn turn(&self, by: u64) {
+        self.era.fetch_add(by, Ordering::SeqCst);
+        self.look();
+    }
+
+    /// Every worker is to look at its part: something has changed for the pool as a whole.
+    fn look(&self) {
+        (0..self.lanes.len()).for_each(|worker| self.register.send(worker, Note::Look(self.key.clone())));
+    }
+
+    /// A row for each server, oldest first.
+    pub(super) fn server_rows(&self) -> Vec<ServerRow> {
+        let era = self.era();
+        self.records().values().map(|record| record.row(era)).collect()
+    }
+
+    fn records(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Record>>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn trouble(&self) -> MutexGuard<'_, Trouble> {
@@ -328,14 +379,9 @@ impl<A: Debug + Send + 'static> Shared<A> {
     }
 }
 
-/// A pool's count, whatever its servers are.
-trait Count: Debug + Send + Sync {
-    fn moved(&self, from: Option<usize>, to: Option<usize>);
-    fn freed(&self);
-    fn wait_for_place(&self) -> Result<Need, AlreadyWaiting>;
-    fn ask_again(&self, before: Need) -> Need;
-    fn waited_for_place(&self, need: Need);
-    fn canceled(&self) -> &AtomicUsize;
+/// Eras that are odd are pauses.
+const fn is_pause(era: u64) -> bool {
+    era % 2 == 1
 }
 
 impl<A: Debug + Send + 'static> Count for Shared<A> {
@@ -348,7 +394,8 @@ impl<A: Debug + Send + 'static> Count for Shared<A> {
         }
     }
 
-    fn freed(&self) {
+    fn freed(&self, number: u64) {
+        self.records().remove(&number);
         self.open.fetch_sub(1, Ordering::SeqCst);
         self.tell_waiters();
     }
@@ -377,90 +424,5 @@ impl<A: Debug + Send + 'static> Count for Shared<A> {
         }
         self.placing.store(false, Ordering::SeqCst);
         self.tell_waiters();
-    }
-
-    fn canceled(&self) -> &AtomicUsize {
-        &self.canceled
-    }
-}
-
-/// What a pool wants a place of the listener for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
-    /// For more servers than it is due, or another pool has been asked for its place.
-    Growth,
-    /// It has less than it is due, and no other pool has a server idle.
-    Guarantee,
-}
-
-/// A place in a pool's count: given back on drop.
-#[derive(Debug)]
-#[must_use = "dropping it gives the place back"]
-pub struct Slot {
-    of: Arc<dyn Count>,
-    worker: Option<usize>,
-}
-
-/// Another one of the same pool waits for a place of the listener already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AlreadyWaiting;
-
-/// A pool waits for a place of the listener: told for as long as this lives.
-#[derive(Debug)]
-pub struct Placing {
-    of: Arc<dyn Count>,
-    need: Need,
-}
-
-/// A server that no client has is kept from the others by a cancel: told for as long as this lives.
-#[derive(Debug)]
-pub struct BeingCanceled(Arc<dyn Count>);
-
-impl Drop for BeingCanceled {
-    fn drop(&mut self) {
-        self.0.canceled().fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Slot {
-    /// Its server waits for the end of a cancel.
-    pub fn being_canceled(&self) -> BeingCanceled {
-        self.of.canceled().fetch_add(1, Ordering::Relaxed);
-        BeingCanceled(Arc::clone(&self.of))
-    }
-
-    /// The server is on this worker now; `None`: on none.
-    pub(super) fn set_worker(&mut self, worker: Option<usize>) {
-        let from = std::mem::replace(&mut self.worker, worker);
-        self.of.moved(from, worker);
-    }
-
-    /// The listener has no place for this server now: asks other pools to make room, until the result is dropped.
-    ///
-    /// # Errors
-    /// Another server of this pool waits already, and one is enough: the pool looks again when that one got through.
-    pub fn wait_for_place(&self) -> Result<Placing, AlreadyWaiting> {
-        let need = self.of.wait_for_place()?;
-        Ok(Placing { of: Arc::clone(&self.of), need })
-    }
-}
-
-impl Placing {
-    /// Asks once more: something may have become idle meanwhile.
-    pub fn ask_again(&mut self) {
-        self.need = self.of.ask_again(self.need);
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.set_worker(None);
-        self.of.freed();
-    }
-}
-
-impl Drop for Placing {
-    fn drop(&mut self) {
-        self.of.waited_for_place(self.need);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::{Key, Lease, Limits, Make, Member, NotMade, Pool, Pools, Register, Slot, Unserved};
+use super::{Held, Key, Lease, Limits, Make, Member, NotMade, Pool, Pools, Register, Slot, Standing, Unserved};
 use crate::clock::{self, Instant};
 
 const LIMITS: Limits = Limits {
@@ -44,7 +44,11 @@ impl Member for Fake {
         self.expires > now
     }
 
-    fn slot(&mut self) -> &mut Slot {
+    fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    fn slot_mut(&mut self) -> &mut Slot {
         &mut self.slot
     }
 
@@ -122,8 +126,13 @@ impl House {
 
     fn counts(&self) -> [usize; 4] {
         let row = self.row();
-        [row.cl_waiting, row.sv_active, row.sv_idle, row.sv_login]
+        let [active, idle, login] = [Standing::Active, Standing::Idle, Standing::Login].map(|so| count(&row, so));
+        [row.cl_waiting, active, idle, login]
     }
+}
+
+fn count(row: &super::PoolRow, standing: Standing) -> usize {
+    row.servers.iter().filter(|server| server.standing == standing).count()
 }
 
 async fn take(lease: &mut Lease<Maker>) -> Result<u32, Unserved> {
@@ -488,19 +497,137 @@ fn a_pool_without_servers_gets_the_place_that_another_can_spare() {
         assert!(slot.wait_for_place().is_err(), "one is enough");
         // Nothing is idle, so the next server that is given back makes room; it is not used again meanwhile.
         rich[0].give();
-        assert_eq!(house.register.rows().iter().map(|row| row.sv_active).sum::<usize>(), 2);
+        assert_eq!(house.register.rows().iter().map(|row| count(row, Standing::Active)).sum::<usize>(), 2);
         drop(placing);
         rich[1].give();
         // Something is idle now: it makes room at once.
         let placing = slot.wait_for_place().unwrap();
         settle().await;
         let rows = house.register.rows();
-        assert_eq!(rows.iter().map(|row| row.sv_idle).sum::<usize>(), 0, "{rows:?}");
+        assert_eq!(rows.iter().map(|row| count(row, Standing::Idle)).sum::<usize>(), 0, "{rows:?}");
         drop((placing, slot));
         drop(rich);
         drop(other);
         // Who watches deadlines holds on to it until then.
         sleep(LIMITS.query_wait_timeout + Duration::from_secs(3)).await;
         assert_eq!(house.register.rows(), [], "pools that nobody uses are forgotten");
+    });
+}
+
+/// The pools of this database are paused.
+fn paused(database: &str) -> Held {
+    Held { all: false, databases: [database.to_owned()].into() }
+}
+
+#[test]
+fn reconnect_closes_what_is_idle_now_and_what_is_lent_when_it_is_given_back() {
+    run(async {
+        let house = House::new(LIMITS, 2);
+        let (mut here, mut idle, mut there) = (house.lease(0), house.lease(0), house.lease(1));
+        take(&mut here).await.unwrap();
+        take(&mut idle).await.unwrap();
+        take(&mut there).await.unwrap();
+        idle.give();
+        house.register.reconnect(Some("other"));
+        settle().await;
+        assert_eq!(house.counts(), [0, 2, 1, 0], "another database is no concern of this pool");
+        house.register.reconnect(Some("shop"));
+        assert_eq!(house.row().servers.iter().filter(|server| server.close_needed).count(), 3);
+        settle().await;
+        assert_eq!(house.counts(), [0, 2, 0, 0]);
+        here.give();
+        there.give();
+        settle().await;
+        assert_eq!(house.counts(), [0; 4]);
+        // New ones are made by need, and stay.
+        assert_eq!(take(&mut here).await, Ok(4));
+        here.give();
+        assert_eq!(take(&mut here).await, Ok(4));
+        assert!(house.row().servers.iter().all(|server| !server.close_needed));
+        here.give();
+        assert_eq!(house.counts(), [0, 0, 1, 0]);
+    });
+}
+
+#[test]
+fn a_pause_serves_nobody_and_leaves_no_server_and_its_end_serves_all() {
+    run(async {
+        let house = House::new(Limits { min: 1, ..LIMITS }, 2);
+        let (mut lent, mut idle) = (house.lease(0), house.lease(1));
+        take(&mut lent).await.unwrap();
+        take(&mut idle).await.unwrap();
+        idle.give();
+        house.register.hold(|| paused("shop"));
+        settle().await;
+        assert_eq!((house.counts(), house.register.open()), ([0, 1, 0, 0], 1));
+        let mut waiting = [house.lease(0), house.lease(1), house.lease(1)];
+        for lease in &mut waiting {
+            assert!(futures::poll!(std::pin::pin!(poll_fn(|cx| lease.poll_take(cx)))).is_pending());
+        }
+        lent.give();
+        // Neither what is given back nor the tick serves anybody.
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!((house.counts(), house.register.open()), ([3, 0, 0, 0], 0));
+        let made = house.maker.0.made.get();
+        house.register.hold(Held::default);
+        let served = futures::future::join_all(waiting.iter_mut().map(take)).await;
+        assert!(served.iter().all(|served| served.as_ref().is_ok_and(|number| *number > made)), "{served:?}");
+        waiting.iter_mut().for_each(Lease::give);
+        // Some may have been begun for waiters that another one served.
+        sleep(MAKING * 2).await;
+        let [waits, active, idle, login] = house.counts();
+        assert_eq!(([waits, active, login], idle >= 1), ([0, 0, 0], true));
+    });
+}
+
+#[test]
+fn who_waits_in_a_pause_waits_no_longer_than_ever() {
+    run(async {
+        let house = House::new(LIMITS, 1);
+        house.register.hold(|| Held { all: true, databases: Default::default() });
+        // The pool is made while everything is paused.
+        let mut lease = house.lease(0);
+        assert!(matches!(take(&mut lease).await, Err(Unserved::TooLong(..))));
+        assert_eq!(house.counts(), [0; 4]);
+        house.register.hold(Held::default);
+        assert_eq!(take(&mut lease).await, Ok(1));
+        lease.give();
+    });
+}
+
+#[test]
+fn a_server_that_was_being_made_when_the_pause_began_serves_nobody() {
+    run(async {
+        let house = House::new(LIMITS, 1);
+        let mut lease = house.lease(0);
+        {
+            let mut waits = std::pin::pin!(take(&mut lease));
+            assert!(futures::poll!(waits.as_mut()).is_pending());
+            assert_eq!(house.counts(), [1, 0, 0, 1]);
+            house.register.hold(|| paused("shop"));
+            sleep(MAKING * 3).await;
+            assert!(futures::poll!(waits.as_mut()).is_pending());
+            assert_eq!((house.counts(), house.register.open()), ([1, 0, 0, 0], 0));
+            house.register.hold(Held::default);
+            assert_eq!(waits.await, Ok(2));
+        }
+        lease.give();
+        assert_eq!(house.counts(), [0, 0, 1, 0]);
+    });
+}
+
+#[test]
+fn who_waits_hears_of_a_larger_size() {
+    run(async {
+        let house = House::new(Limits { size: 1, ..LIMITS }, 1);
+        let (mut busy, mut waiting) = (house.lease(0), house.lease(0));
+        take(&mut busy).await.unwrap();
+        let mut waits = std::pin::pin!(take(&mut waiting));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        house.register.set_limits(Limits { size: 2, ..LIMITS });
+        let begin = clock::now();
+        assert_eq!(waits.await, Ok(2));
+        assert!(begin.elapsed() < MAKING * 2);
+        busy.give();
     });
 }

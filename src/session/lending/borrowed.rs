@@ -15,7 +15,7 @@ use crate::client::refuse;
 use crate::clock::{self, Instant};
 use crate::net::stream::Stream;
 use crate::roster::{Activity, Entry};
-use crate::server::pool::{Lease, Member, Unserved};
+use crate::server::pool::{Lease, Member, Standing, Unserved};
 use crate::session::cancel::Target;
 use crate::session::durations::micros;
 use crate::session::house::House;
@@ -124,10 +124,9 @@ impl Borrowed {
         // A cancel is on its way, or may be: whoever comes next must not be hit by it.
         if let Some(server) = self.lease.release() {
             let (pool, backend) = (Rc::clone(self.lease.pool()), Arc::clone(server.process.backend()));
-            let canceled = server.slot.being_canceled();
+            server.slot.stands(Standing::BeingCanceled);
             spawn_local(async move {
                 backend.quiet().await;
-                drop(canceled);
                 if backend.is_doubtful() { server.close() } else { pool.give_back(server) }
             });
         }

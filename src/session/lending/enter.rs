@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 use tokio::time::timeout_at;
 
-use super::maker::{Greeting, Maker};
+use super::greetings::Greeting;
+use super::maker::Maker;
 use super::{Key, Lender, Lent};
 use crate::client::admission::HousePermit;
 use crate::client::refuse;

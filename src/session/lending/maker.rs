@@ -1,7 +1,6 @@
 //! Makes the servers of one pool: a place under the caps, a place among the logins, a connection, a login.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,15 +8,15 @@ use std::time::Duration;
 
 use tokio::time::{timeout, timeout_at};
 
+use super::greetings::Greeting;
 use super::{Hold, Key, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
 use crate::config::Listener;
 use crate::server::connect::{Reached, connect};
 use crate::server::login::{Account, LoginFailed, login};
-use crate::server::pool::{Make, NotMade, Slot};
+use crate::server::pool::{Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
-use crate::server::route::Route;
 use crate::session::house::House;
 use crate::session::state::{Reported, Settings};
 use crate::session::statements::Known;
@@ -32,26 +31,14 @@ const TOO_MANY: [u8; 5] = *b"53300";
 #[derive(Debug)]
 pub struct Maker {
     house: Arc<House>,
+    pool: Key,
     /// As whom. Whoever proves it last says with what.
     account: Arc<accounts::Shared>,
-    /// What clients are greeted with, by the settings that they ask for.
-    greetings: RefCell<HashMap<Arc<Settings>, Greeting>>,
     /// What servers report, that of the last first: kept once for all that report the same, so that they are told apart by address.
     reports: RefCell<Vec<Arc<Reported>>>,
 }
 
-/// What a server of a pool says to whoever logs in.
-#[derive(Debug, Clone)]
-pub struct Greeting {
-    /// Where it is.
-    pub server: (Route, u64),
-    /// What it reports.
-    pub parameters: Arc<Reported>,
-}
-
-/// Greetings that are kept: applications ask for few kinds of settings.
-const GREETINGS_MAX: usize = 64;
-/// Reports that are kept, for the same reason.
+/// Reports that are kept: applications ask for few kinds of settings.
 const REPORTS_MAX: usize = 64;
 
 impl Maker {
@@ -59,8 +46,8 @@ impl Maker {
     pub fn new(house: &Arc<House>, key: &Key, account: Account) -> Self {
         Self {
             house: Arc::clone(house),
+            pool: key.clone(),
             account: house.lending.accounts.of(key, account),
-            greetings: RefCell::default(),
             reports: RefCell::default(),
         }
     }
@@ -77,16 +64,12 @@ impl Maker {
 
     /// What a server of this pool reports with these settings; `None` where nobody has asked for them yet.
     pub fn greeting(&self, settings: &Settings) -> Option<Greeting> {
-        self.greetings.borrow().get(settings).cloned()
+        self.house.lending.greetings.find(&self.pool, settings)
     }
 
     /// Notes what a server reports with these settings.
     pub fn note(&self, settings: &Arc<Settings>, greeting: Greeting) {
-        let mut greetings = self.greetings.borrow_mut();
-        if greetings.len() >= GREETINGS_MAX {
-            greetings.clear();
-        }
-        greetings.insert(Arc::clone(settings), greeting);
+        self.house.lending.greetings.note(&self.pool, settings, greeting);
     }
 
     /// What a server reports: the same copy for all that report the same.
@@ -137,6 +120,7 @@ impl Maker {
         };
         drop(turn);
         let common = &self.house.common;
+        slot.logged_in(route.address(), fresh.pid.unwrap_or_default());
         let process = common.keys.backends().register(route, fresh.pid.unwrap_or_default(), &fresh.secret);
         let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
         let gauge = common.metrics.server_connected(&self.house.name);
@@ -167,6 +151,10 @@ impl Make for Maker {
             self.report(why);
         }
         made
+    }
+
+    fn forget(&self) {
+        self.house.lending.greetings.forget(&self.pool);
     }
 }
 

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod borrowed;
 pub(in crate::session) mod enter;
 pub mod exchange;
+pub mod greetings;
 pub mod kept;
 pub mod maker;
 mod own;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::accounts::Accounts;
+use self::greetings::Greetings;
 use self::maker::Maker;
 use crate::client::admission::ServerPermit;
 use crate::client::refuse;
@@ -58,6 +60,8 @@ pub struct Lending {
     pub register: Arc<Register<Away<Hold>>>,
     /// As whom their servers are logged in.
     accounts: Accounts,
+    /// What clients are greeted with.
+    pub greetings: Greetings,
     logins: Semaphore,
     logins_most: Mutex<usize>,
 }
@@ -69,6 +73,7 @@ impl Lending {
         Self {
             register: Register::new(limits(&listener.pool), workers),
             accounts: Accounts::default(),
+            greetings: Greetings::default(),
             logins: Semaphore::new(most),
             logins_most: Mutex::new(most),
         }
@@ -85,6 +90,13 @@ impl Lending {
         } else {
             *most = most.saturating_sub(self.logins.forget_permits(most.saturating_sub(wanted)));
         }
+    }
+
+    /// The drain has begun: what is idle is closed, and nothing is kept that nobody waits for.
+    pub fn retire(&self) {
+        let limits = self.register.limits();
+        self.register.set_limits(Limits { min: 0, guaranteed: 0, ..limits });
+        self.register.reconnect(None);
     }
 
     /// A place for a login at the server, first come, first served. `None` never comes about.

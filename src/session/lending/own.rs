@@ -12,6 +12,7 @@ use super::exchange::{Broken, Exchange};
 use super::kept::Kept;
 use crate::client::refuse;
 use crate::clock;
+use crate::server::pool::Standing;
 use crate::session::state::Findings;
 use crate::session::state::pins::Reason;
 use crate::session::state::replay::{Progress, Replaying};
@@ -72,6 +73,7 @@ impl Borrowed {
         self.target.lets_go();
         let backend = Arc::clone(server.process.backend());
         if backend.is_cancelled() {
+            server.slot.stands(Standing::BeingCanceled);
             self.own = Own::Landing(Box::pin(async move { backend.quiet().await }));
         } else {
             self.ask();
@@ -79,6 +81,9 @@ impl Borrowed {
     }
 
     fn ask(&mut self) {
+        if let Some(server) = self.lease.server() {
+            server.slot.stands(Standing::Tested);
+        }
         let user = self.lease.pool().maker().user();
         self.own = Own::Asking(Box::new((self.kept.question(user.as_bytes()), Findings::default(), None)));
     }
@@ -142,7 +147,13 @@ impl Borrowed {
             return self.lose(&why);
         }
         self.pinned();
-        if self.kept.pins.is_none() { self.release() } else { self.redress() }
+        if self.kept.pins.is_none() {
+            return self.release();
+        }
+        if let Some(server) = self.lease.server() {
+            server.slot.stands(Standing::Active);
+        }
+        self.redress();
     }
 
     /// The server is closed with all that the session had in it; the next statement is told.

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::borrowed::Borrowed;
+use crate::server::pool::Standing;
 use crate::session::end::End;
 use crate::session::relay::{Behind, Left, Source};
 use crate::wire::pg::code::server;
@@ -45,6 +46,9 @@ pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behin
             None
         }
     };
+    if let Some(server) = borrowed.server().filter(|_| at.is_some()) {
+        server.slot.stands(Standing::Tested);
+    }
     let clean = match at {
         Some(Transaction::None) => true,
         Some(_) => roll_back(&mut borrowed).await,

@@ -65,7 +65,8 @@ where
             }
             Attention::Reading => {}
         }
-        if self.crowded() || (self.rest() == Rest::Idle && self.overseer.paused(cx)) {
+        // Where servers are lent, a pause holds back whoever waits for one.
+        if self.crowded() || (!S::LENT && self.rest() == Rest::Idle && self.overseer.paused(cx)) {
             return Ok(moved);
         }
         if let Poll::Ready(()) = self.read_up(cx)? {

@@ -1,0 +1,125 @@
+//! What the console, the pages and the metrics are told of what runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, PoolMode};
+use crate::guard::{Guard, Measure, Mode, RuleDef, State};
+use crate::server::pool;
+use crate::session::house::House;
+use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, SurgeRow};
+use crate::telemetry::{Metrics, Series};
+
+pub(super) fn cap_rows(houses: &[Arc<House>]) -> Vec<CapRow> {
+    houses.iter().flat_map(|house| house.admission.cap_rows()).map(Into::into).collect()
+}
+
+pub(super) fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {
+    houses.iter().flat_map(|house| house.admission.surge_rows()).map(Into::into).collect()
+}
+
+pub(super) fn node_rows(houses: &[Arc<House>]) -> Vec<NodeRow> {
+    houses.iter().flat_map(|house| house.nodes.rows()).collect()
+}
+
+pub(super) fn pool_rows(houses: &[Arc<House>]) -> Vec<PoolRow> {
+    let of = |house: &Arc<House>| {
+        let listener = house.name.to_string();
+        let row = |row: pool::PoolRow| PoolRow {
+            listener: listener.clone(),
+            database: row.key.database,
+            user: row.key.user,
+            servers: row.servers,
+            max_wait: row.maxwait,
+        };
+        house.lending.rows().into_iter().map(row).collect::<Vec<_>>()
+    };
+    houses.iter().flat_map(of).collect()
+}
+
+pub(super) fn listener_row(house: &Arc<House>) -> ListenerRow {
+    let current = house.settings.load();
+    let listener = &current.listener;
+    let used = house.nodes.primary().server;
+    // A path to a Unix socket has no port.
+    let (host, port) = used.as_deref().map_or(("", 0), |server| match server.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().unwrap_or_default()),
+        None => (server, 0),
+    });
+    let lends = listener.pool.mode == PoolMode::Transaction;
+    let lent = |number: usize| if lends { number as u64 } else { 0 };
+    ListenerRow {
+        listener: house.name.to_string(),
+        host: host.to_owned(),
+        port,
+        mode: listener.pool.mode.label(),
+        pool_size: lent(listener.pool.size),
+        min_pool_size: lent(listener.pool.min_size),
+        server_lifetime: if lends { listener.pool.server_lifetime } else { Duration::ZERO },
+        max_server_connections: listener.max_server_connections.map(|most| most as u64),
+        max_clients: current.caps.max_clients as u64,
+    }
+}
+
+/// Whether each server answers, as far as anybody looks at it, and whether it is the one that is used.
+pub(super) fn node_series(rows: &[NodeRow]) -> [Series; 2] {
+    let labels = |row: &NodeRow| vec![row.listener.clone(), row.server.clone(), row.role.to_owned()];
+    let number = |yes: bool| f64::from(u8::from(yes));
+    let seen = rows.iter().filter(|row| row.state != "unknown");
+    [
+        seen.map(|row| (labels(row), number(row.state == "up"))).collect(),
+        rows.iter().map(|row| (labels(row), number(row.used))).collect(),
+    ]
+}
+
+/// The common rules; overrides of single clients are in SHOW CONFIG. A rule that has failed on any listener shows as failed.
+pub(super) fn rule_rows(houses: &[Arc<House>], metrics: &Metrics) -> Vec<RuleRow> {
+    let Some(house) = houses.first() else { return Vec::new() };
+    let current = house.settings.load();
+    let guard = current.policies.base();
+    let failed: Vec<&str> = houses.iter().flat_map(failed_rules).collect();
+    let row = |(def, mode): (&'static RuleDef, Mode)| RuleRow {
+        rule: def.name,
+        mode: mode.label(),
+        state: if failed.contains(&def.name) { State::Failed.label() } else { mode.label() },
+        settings: guard.settings(def),
+        enforced_total: metrics.verdicts(def.name, "enforce"),
+        warned_total: metrics.verdicts(def.name, "warn"),
+        lifted_total: metrics.lifted(def.name),
+        limits: limit_rows(guard, def),
+    };
+    guard.modes().map(row).collect()
+}
+
+fn failed_rules(house: &Arc<House>) -> Vec<&'static str> {
+    let current = house.settings.load();
+    let failed = current.policies.base().states().filter(|(_, state)| *state == State::Failed);
+    failed.map(|(def, _)| def.name).collect()
+}
+
+fn limit_rows(guard: &Guard, def: &RuleDef) -> Vec<LimitRow> {
+    let measures = Measure::ALL.iter().filter(|measure| measure.rule() == def.name);
+    let row = |measure: &Measure| LimitRow {
+        setting: measure.setting(),
+        unit: measure.unit(),
+        slot: (*measure).into(),
+        limit: guard.limit_of(*measure),
+    };
+    measures.map(row).collect()
+}
+
+pub(super) fn guard_states(houses: &[Arc<House>]) -> Series {
+    let of = |house: &Arc<House>| {
+        let current = house.settings.load();
+        let states = current.policies.base().states();
+        let series = |(def, state): (&RuleDef, State)| {
+            (vec![house.name.to_string(), def.name.to_owned(), state.label().to_owned()], 1.0)
+        };
+        states.map(series).collect::<Series>()
+    };
+    houses.iter().flat_map(of).collect()
+}
+
+pub(super) fn config_rows(config: &Config) -> Vec<ConfigRow> {
+    config.rows().into_iter().map(|(key, value)| ConfigRow { key, value }).collect()
+}

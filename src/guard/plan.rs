@@ -3,9 +3,9 @@
 use super::bound::{Inputs, upper};
 use super::intake::{Entry, Intake, Whole};
 use super::limits::Limits;
-use crate::sql::Verb;
 use crate::sql::facts::{Reach, Source};
 use crate::sql::lexer::{Marks, Wrap};
+use crate::sql::{Piece, Verb};
 
 /// How many rows something has, as far as anybody can tell beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -27,7 +27,7 @@ pub enum Effect {
     Reads,
     /// It changes rows, and may run inside a transaction block.
     Writes,
-    /// It is one `EXECUTE`: it may run inside a transaction block, and what was prepared by a driver may even end that.
+    /// It has an `EXECUTE`: it may run inside a transaction block, and what was prepared by a driver may even end that.
     Runs,
     /// It opens a transaction block, reads or changes rows in it, and leaves it open.
     Opens,
@@ -85,6 +85,7 @@ impl Effect {
 pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
     let mut plan = Plan::default();
     let mut block = false;
+    let mut several = Several::default();
     for entry in intake.entries() {
         if entry.piece.verb == Verb::Empty {
             continue;
@@ -96,16 +97,54 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
         plan.changes = plan.changes.max(changes(&entry, limits.write.map_or(u64::MAX, |limit| limit.max_rows)));
         if !begins {
             plan.effect = plan.effect.max(effect(&entry));
+            several.add(&entry);
         }
     }
-    let several = plan.statements > 1;
-    plan.effect = match plan.effect {
-        Effect::Reads | Effect::Writes if block && several => Effect::Opens,
-        Effect::Runs if several => Effect::Other,
+    let effect = if plan.statements > 1 { several.effect(plan) } else { plan.effect };
+    plan.effect = match effect {
+        Effect::Reads | Effect::Writes if block && plan.statements > 1 => Effect::Opens,
         _ if block => Effect::Other,
         effect => effect,
     };
     plan
+}
+
+/// What the statements of one text are together. PostgreSQL runs them as one transaction, so that what is forbidden in a
+/// transaction block is forbidden there too: a block around them changes nothing, as long as none of them ends it.
+#[derive(Debug, Default)]
+struct Several {
+    /// One of them controls transactions, or takes data of the client's.
+    apart: bool,
+    executes: bool,
+}
+
+impl Several {
+    fn add(&mut self, entry: &Entry<'_>) {
+        let piece = entry.piece;
+        self.executes |= piece.verb == Verb::Execute;
+        self.apart |= entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) || !stays_inside(piece);
+    }
+
+    /// A block is wanted only where nobody can tell how much they change.
+    fn effect(&self, plan: Plan) -> Effect {
+        match plan.effect {
+            Effect::Runs | Effect::Other if self.apart || plan.changes < Extent::Unknown => Effect::Other,
+            Effect::Runs | Effect::Other if self.executes => Effect::Runs,
+            Effect::Other => Effect::Writes,
+            effect => effect,
+        }
+    }
+}
+
+/// True for what neither begins nor ends a transaction, nor waits for data of the client's.
+fn stays_inside(piece: &Piece) -> bool {
+    match piece.verb {
+        verb if verb.controls_transactions() => false,
+        // Of a transaction, not of a statement.
+        Verb::Prepare => piece.inner != Verb::Prepare,
+        Verb::Copy | Verb::Load | Verb::Handler | Verb::Kill | Verb::Other => false,
+        _ => true,
+    }
 }
 
 /// Rows that it sends, against the budget of a reply. What a write sends is what RETURNING names of its rows.

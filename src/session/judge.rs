@@ -21,6 +21,7 @@ use super::tidy::Tidy;
 use super::unread::Unread;
 use super::values::{Unbound, Uncounted};
 use crate::clock;
+use crate::guard::plan::Effect;
 use crate::guard::{Fetch, Intake, Judgement, Limits, Plan, Whole};
 use crate::roster::Entry;
 use crate::sql::{Encoding, Schema, Strings, Values, Verb};
@@ -62,6 +63,7 @@ pub struct Judge {
     /// The first prepared statement with a name that only passes where it is read in portions. `EXECUTE` reads it whole; since no
     /// driver mixes the two, it is not looked up which one a text means.
     portioned: Option<Rc<Text>>,
+    prepares: Prepares,
     pub(super) portals: Portals,
     pub(super) pipeline: Pipeline,
     pub(super) stream: Stream,
@@ -83,6 +85,14 @@ pub(super) enum Lending {
     Text(Case),
     /// The values of a Bind.
     Values(Unbound),
+}
+
+/// What the client has prepared so far under a name, which a text may run by `EXECUTE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prepares {
+    Statements,
+    /// Also what begins or ends a transaction, which a driver can prepare and SQL's PREPARE cannot.
+    Transactions,
 }
 
 /// Why a text is judged.
@@ -149,6 +159,7 @@ impl Judge {
             occasion: Occasion::Running,
             prepared,
             portioned: None,
+            prepares: Prepares::Statements,
             portals,
             pipeline: Pipeline::default(),
             stream: Stream::default(),
@@ -280,6 +291,9 @@ impl Judge {
     fn remember(&mut self, name: &[u8]) {
         let Some(current) = &self.current else { return self.prepared.forget(name) };
         self.prepared.remember(name, current, self.due);
+        if !name.is_empty() && current.reading.pieces().iter().any(|piece| piece.verb.controls_transactions()) {
+            self.prepares = Prepares::Transactions;
+        }
         if self.due == Due::ToRefuse && !name.is_empty() && self.portioned.is_none() {
             self.portioned = Some(Rc::clone(current));
         }
@@ -306,13 +320,13 @@ impl Judge {
         let alone = case.whole == Whole::Whole && values.is_none();
         let settled = text.memo.borrow().holds(&self.policy, self.schema.as_ref());
         if let Some(plan) = settled.filter(|_| alone) {
-            self.plan = self.plan.or(plan);
+            self.plan = self.plan.or(self.sure(plan));
             let observed = text.memo.borrow().values();
             self.know(Some(text), observed);
             return Opinion::Allow;
         }
         let plan = self.policy.guard.plan(&self.intake(&text, case, values));
-        self.plan = self.plan.or(plan);
+        self.plan = self.plan.or(self.sure(plan));
         let (mut judgement, observed) = self.weigh(&text, case, values);
         if judgement.is_clean() && alone {
             *text.memo.borrow_mut() = Memo::of(&self.policy, self.schema.as_ref(), plan, observed.clone());
@@ -333,6 +347,14 @@ impl Judge {
         match case.more {
             Some(bytes) if judgement.allows() => Opinion::More(bytes),
             _ => self.report(judgement, observed, text, who),
+        }
+    }
+
+    /// A block around several statements is none where an `EXECUTE` among them may end it.
+    fn sure(&self, plan: Plan) -> Plan {
+        match (self.prepares, plan.effect) {
+            (Prepares::Transactions, Effect::Runs) if plan.statements > 1 => Plan { effect: Effect::Other, ..plan },
+            _ => plan,
         }
     }
 

@@ -114,6 +114,11 @@ impl Verb {
         matches!(self, Self::Insert | Self::Update | Self::Delete | Self::Merge)
     }
 
+    /// True for what begins or ends a transaction or a part of one. `PREPARE TRANSACTION` has the verb of PREPARE.
+    pub const fn controls_transactions(self) -> bool {
+        matches!(self, Self::Begin | Self::Commit | Self::Rollback | Self::Savepoint | Self::Xa)
+    }
+
     /// True for SELECT, VALUES and TABLE.
     pub const fn queries(self) -> bool {
         matches!(self, Self::Select | Self::Values | Self::Table)

@@ -106,6 +106,35 @@ fn what_execute_writes_is_taken_back() {
     finish(site, client);
 }
 
+/// They are one transaction, of which all goes back or nothing.
+#[test]
+fn a_text_of_several_statements_is_taken_back_with_what_stands_beside_its_write() {
+    let Some(site) = site("several", WRITES) else { return };
+    let mut client = site.raw();
+    client.query(&format!("PREPARE over AS {OVER}"));
+    client.query("PREPARE within (int) AS UPDATE ledger SET v = v WHERE n = $1");
+    let texts = [
+        format!("ALTER TABLE ledger ADD COLUMN w int; {OVER}"),
+        format!("SET application_name = 'mine'; {OVER}; ANALYZE ledger"),
+        format!("CREATE TABLE beside (a int); DO $$ BEGIN NULL; END $$; {OVER}; SELECT 1"),
+        "EXECUTE within(1); EXECUTE over; EXECUTE within(2)".to_owned(),
+        "INSERT INTO kept VALUES (7); EXECUTE over".to_owned(),
+    ];
+    for sql in &texts {
+        let reply = client.query(sql);
+        assert_refused(&reply, "write_budget");
+        assert_eq!(reply.last().unwrap().body, b"I", "{sql}");
+        assert_eq!((kept(&site), ledger(&site)), (String::new(), "210".to_owned()), "{sql}");
+    }
+    assert!(client.rows("SELECT 1 FROM pg_class WHERE relname = 'beside'").is_empty());
+    assert!(client.rows("SELECT 1 FROM pg_attribute WHERE attname = 'w' AND attrelid = 'ledger'::regclass").is_empty());
+    assert_ne!(client.rows("SHOW application_name"), [["mine"]]);
+    let within = format!("ALTER TABLE ledger ADD COLUMN w int; {WITHIN}; EXECUTE within(1); SELECT 1");
+    assert_eq!(reply_codes(&client.query(&within)), "C C C T D C Z");
+    assert_eq!(client.rows("SELECT count(w) FROM ledger"), [["0"]]);
+    finish(site, client);
+}
+
 /// A driver can prepare what SQL's PREPARE does not take.
 #[test]
 fn an_execute_commits_nothing_that_is_not_decided() {
@@ -119,6 +148,9 @@ fn an_execute_commits_nothing_that_is_not_decided() {
     client.query("ROLLBACK");
     client.query("EXECUTE ends");
     assert_eq!(ledger(&site), "210");
+    // Nobody can say that a text is taken back which may have committed itself: it runs as it is, and is reported.
+    let reply = client.query(&format!("{OVER}; EXECUTE ends"));
+    assert_eq!((sqlstates(&reply), ledger(&site)), (vec![], "-210".to_owned()), "{}", reply_codes(&reply));
     finish(site, client);
 }
 

@@ -505,7 +505,6 @@ fn a_text_that_leaves_its_own_transaction_open_is_told_from_one_that_ends_it() {
         "UPDATE t SET a = 1; BEGIN",
         "BEGIN; CALL p()",
         "BEGIN; EXECUTE x",
-        "UPDATE t SET a = 1; EXECUTE x (1)",
     ] {
         assert_eq!(effect(sql), Effect::Other, "{sql}");
     }
@@ -514,6 +513,39 @@ fn a_text_that_leaves_its_own_transaction_open_is_told_from_one_that_ends_it() {
     let plain = plan(None, "UPDATE t SET a = 1");
     assert_eq!([opens.or(plain).effect, plain.or(opens).effect], [Effect::Other; 2], "where it is read in two ways");
     assert_eq!([opens.or(opens), Plan::default().or(opens)], [opens; 2]);
+}
+
+/// The server runs them as one transaction, so one of ours around them changes nothing.
+#[test]
+fn statements_of_one_text_may_run_in_a_block_of_ours_where_a_write_among_them_has_no_bound() {
+    let effect = |sql: &str| plan(None, sql).effect;
+    for sql in [
+        "ALTER TABLE t ADD COLUMN b int; UPDATE t SET b = 1",
+        "UPDATE t SET a = 1; ANALYZE t; SELECT 1",
+        "SET LOCAL lock_timeout = '1s'; DELETE FROM t; CALL p()",
+        "CREATE TEMP TABLE x AS SELECT 1; PREPARE p AS SELECT 1; DELETE FROM t; TRUNCATE x",
+    ] {
+        assert_eq!(effect(sql), Effect::Writes, "{sql}");
+    }
+    for sql in
+        ["EXECUTE x (1); EXECUTE x (2)", "UPDATE t SET a = 1; EXECUTE x (1)", "SET a.b = 1; EXECUTE x; DROP TABLE y"]
+    {
+        assert_eq!(effect(sql), Effect::Runs, "{sql}");
+    }
+    for sql in [
+        "ALTER TABLE t ADD COLUMN b int; INSERT INTO t VALUES (1)",
+        "ALTER TABLE t ADD COLUMN b int; SELECT 1",
+        "VACUUM t",
+        "UPDATE t SET a = 1; COPY t FROM STDIN",
+        "UPDATE t SET a = 1; SAVEPOINT s",
+        "UPDATE t SET a = 1; PREPARE TRANSACTION 'x'",
+        "UPDATE t SET a = 1; ROLLBACK; EXECUTE x",
+        "DROP TABLE x; UPDATE t SET a = 1; END",
+        "DROP TABLE x; BEGIN; UPDATE t SET a = 1",
+    ] {
+        assert_eq!(effect(sql), Effect::Other, "{sql}");
+    }
+    assert_eq!(effect("BEGIN; ALTER TABLE t ADD COLUMN b int; UPDATE t SET b = 1"), Effect::Opens);
 }
 
 #[test]

@@ -77,6 +77,25 @@ fn shapes_are_what_stays_the_same_from_call_to_call() {
 }
 
 #[test]
+fn literals_that_leave_everything_in_leave_a_trace() {
+    let cases = [
+        (
+            "SELECT * FROM t WHERE x = 'a' OR x <> 'a' OR x IS NULL",
+            "select * from t where x =  3 or x <>  3 or x is null",
+        ),
+        ("SELECT * FROM t WHERE x < 7 OR t.x >= 7 OR x >= 7", "select * from t where x < $1 or t.x >= $1 or x >= $1"),
+        ("SELECT * FROM t WHERE x = 'a' OR x <> 'b'", "select * from t where x = $1 or x <> $1"),
+        ("SELECT * FROM t WHERE x ~ '.*' OR x SIMILAR TO '%'", "select * from t where x ~ '%' or x similar to '%'"),
+        ("SELECT * FROM t WHERE x ~ 'a' OR x SIMILAR TO 'a%'", "select * from t where x ~ $1 or x similar to $1"),
+        ("SELECT * FROM t TABLESAMPLE SYSTEM (100.0)", "select * from t tablesample system(100)"),
+        ("SELECT * FROM t TABLESAMPLE SYSTEM (99)", "select * from t tablesample system($1)"),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(shape(sql), expected, "{sql}");
+    }
+}
+
+#[test]
 fn texts_that_differ_in_values_only_share_a_shape() {
     let same = [
         ("SELECT * FROM t WHERE a = 1", "select * from T where a='it''s' -- x"),

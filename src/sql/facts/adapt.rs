@@ -107,7 +107,9 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         "similar" if words.around(at) == "substring" => Edit::put(1, "from"),
         "escape" if words.around(at) == "substring" => Edit::put(1, "for"),
         "sets" if words.before(at, 1) == "grouping" => Edit::put(words.close(at + 1) - at + 1, "sets ((a))"),
-        "xmltable" if words.word(at + 1) == "(" => Edit::put(words.close(at + 1) - at + 1, "rows_from(a)"),
+        "xmltable" | "json_table" if words.word(at + 1) == "(" => {
+            Edit::put(words.close(at + 1) - at + 1, "rows_from(a)")
+        }
         "collation" if words.word(at + 1) == "for" => Edit::put(words.close(at + 2) - at + 1, "lower(a)"),
         ":" if words.word(at + 1) == "=" => Edit::put(2, "=>"),
         word if TYPES.contains(&word) && words.word(at + 1) == "$1" => Edit::put(2, "$1"),
@@ -183,6 +185,7 @@ fn lock<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     match (words.word(at + 1), words.word(at + 2), words.word(at + 3)) {
         ("no", "key", "update") => Edit::put(4, "for update"),
         ("key", "share", _) => Edit::put(3, "for share"),
+        ("read", "only", _) => Edit::cut(3),
         _ => None,
     }
 }

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use sqlparser::ast::{BinaryOperator, DataType, Expr, TableFactor, UnaryOperator, Value};
 
+use super::Reach;
 use super::calls;
+use super::compare;
 use super::join;
 use super::keyed::{
     CONDITIONS_MAX, Column, Equal, Goal, Keyed, Link, Match, Pin, SOURCES_MAX, Source, Sources, Values,
 };
-use super::{Reach, truth};
 
 /// The items of a FROM while it is read, with what its conditions say.
 #[derive(Debug, Default)]
@@ -126,7 +127,7 @@ impl Scope {
 
     /// The column that an expression is, of one of these sources.
     fn column(&self, expr: &Expr, among: Sources) -> Option<Column> {
-        let name = truth::column(expr)?.into();
+        let name = compare::column(expr)?.into();
         match expr {
             Expr::CompoundIdentifier(parts) => {
                 let source = self.source(join::qualifier(parts))?;
@@ -147,7 +148,7 @@ impl Scope {
     pub(super) fn link(&self, column: &Expr) -> Option<Link> {
         let Expr::CompoundIdentifier(parts) = column else { return None };
         let source = self.source(join::qualifier(parts))?;
-        Some(self.link_of(source, truth::column(column)?))
+        Some(self.link_of(source, compare::column(column)?))
     }
 
     /// Columns of these names in each of some sources.

@@ -6,7 +6,7 @@ use sqlparser::ast::{
 };
 
 use super::calls::{self, Calls};
-use super::functions::PURE;
+use super::functions::{PURE, STATEMENT};
 use super::truth::{self, Keys, Truth};
 
 /// How deep an expression is looked into.
@@ -36,12 +36,17 @@ fn within(expr: &Expr, depth: usize) -> bool {
         | Expr::AnyOp { left, right, .. }
         | Expr::AllOp { left, right, .. }
         | Expr::RLike { expr: left, pattern: right, .. } => all(&[left, right]),
+        Expr::Like { expr, pattern, .. }
+        | Expr::ILike { expr, pattern, .. }
+        | Expr::SimilarTo { expr, pattern, .. } => all(&[expr, pattern]),
+        Expr::Tuple(items) => items.iter().all(|item| within(item, depth)),
         Expr::Between { expr, low, high, .. } => all(&[expr, low, high]),
         Expr::Array(array) => !array.elem.is_empty() && array.elem.iter().all(|item| within(item, depth)),
         Expr::Case { operand, conditions, else_result, .. } => {
             let mut rest = operand.iter().chain(else_result);
             rest.all(|part| within(part, depth)) && conditions.iter().all(|arm| all(&[&arm.condition, &arm.result]))
         }
+        Expr::Function(function) if is_of_the_statement(function) => true,
         Expr::Function(function) => is_pure(function) && arguments(function).is_some_and(|args| all(&args)),
         Expr::Subquery(query) => one_row(query).is_some_and(|select| match select.projection.as_slice() {
             [SelectItem::UnnamedExpr(value)] => select.from.is_empty() && within(value, depth),
@@ -51,7 +56,7 @@ fn within(expr: &Expr, depth: usize) -> bool {
     }
 }
 
-/// The arguments of a call; `None` where it has none, since what it gives is then no matter of its text.
+/// The arguments of a call; `None` where it has none.
 fn arguments(function: &Function) -> Option<Vec<&Expr>> {
     let FunctionArguments::List(list) = &function.args else { return None };
     let args: Option<Vec<&Expr>> = list
@@ -63,6 +68,11 @@ fn arguments(function: &Function) -> Option<Vec<&Expr>> {
         })
         .collect();
     args.filter(|args| !args.is_empty())
+}
+
+/// True for what has one value for all rows of a statement.
+fn is_of_the_statement(function: &Function) -> bool {
+    calls::last_name(&function.name).is_some_and(|name| STATEMENT.contains(&name)) && function.over.is_none()
 }
 
 fn is_pure(function: &Function) -> bool {
@@ -78,6 +88,39 @@ pub(super) fn one_row(query: &Query) -> Option<&Select> {
     let counted = calls.has(Calls::AGGREGATE) && !calls.has(Calls::ROWS);
     let alone = select.from.is_empty() && select.selection.is_none();
     (plain && ungrouped && (counted || alone)).then_some(select)
+}
+
+/// True for a query that gives a row whatever the tables hold.
+pub(super) fn has_rows(query: &Query) -> bool {
+    if one_row(query).is_some() {
+        return true;
+    }
+    match &*query.body {
+        SetExpr::Values(_) => query.limit_clause.is_none() && query.fetch.is_none(),
+        SetExpr::Select(select) => {
+            let all = |condition| truth::fold(condition, Keys::Nullable) == Truth::Always;
+            let plain = query.limit_clause.is_none() && query.fetch.is_none() && select.having.is_none();
+            plain && select.from.is_empty() && select.selection.as_ref().is_none_or(all)
+        }
+        _ => false,
+    }
+}
+
+/// What `coalesce` gives where that is a literal: the first that is not null.
+pub(super) fn chosen(function: &Function) -> Option<&Expr> {
+    let coalesce = calls::last_name(&function.name).is_some_and(|name| matches!(name, "coalesce" | "ifnull"));
+    let null = |expr: &&Expr| matches!(expr, Expr::Value(value) if value.value == Value::Null);
+    let first = arguments(function).filter(|_| coalesce)?.into_iter().find(|expr| !null(expr))?;
+    is_constant(first).then_some(first)
+}
+
+/// What MySQL's `ISNULL(a)` asks about.
+pub(super) fn asked_for_null(function: &Function) -> Option<&Expr> {
+    let asks = calls::last_name(&function.name) == Some("isnull");
+    match arguments(function).filter(|_| asks)?.as_slice() {
+        [asked] => Some(asked),
+        _ => None,
+    }
 }
 
 /// True for a query that gives no row whatever the tables hold.

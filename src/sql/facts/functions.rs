@@ -381,6 +381,7 @@ pub(super) const PURE: &[&str] = &[
     "reverse",
     "right",
     "round",
+    "row",
     "sign",
     "sqrt",
     "strpos",
@@ -388,4 +389,19 @@ pub(super) const PURE: &[&str] = &[
     "substring",
     "trim",
     "upper",
+];
+
+/// Functions that have one value for all rows of a statement, whoever runs it.
+pub(super) const STATEMENT: &[&str] = &[
+    "curdate",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+    "now",
+    "pi",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "utc_timestamp",
 ];

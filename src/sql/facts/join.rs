@@ -2,6 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins};
 
+use super::compare;
 use super::conditions::Scope;
 use super::keyed::{Link, Sources};
 use super::truth::{self, Keys, Truth};
@@ -185,10 +186,10 @@ pub(super) fn conjuncts(condition: &Expr) -> impl Iterator<Item = &Expr> {
 
 /// True where a condition compares columns of two tables, each of which is told; with `local` given, of these tables.
 fn link<'a>(condition: &'a Expr, local: &[&str], mut told: impl FnMut(&'a Expr)) -> bool {
-    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = truth::peel(condition) else {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = compare::peel(condition) else {
         return truth::fold(condition, Keys::Nullable) == Truth::Always;
     };
-    let (left, right) = (truth::peel(left), truth::peel(right));
+    let (left, right) = (compare::peel(left), compare::peel(right));
     let links = match (left, right) {
         (Expr::CompoundIdentifier(a), Expr::CompoundIdentifier(b)) => {
             let (a, b) = (qualifier(a), qualifier(b));

@@ -8,6 +8,8 @@ mod adapt;
 mod builtin;
 mod calls;
 pub mod claims;
+mod compare;
+mod complement;
 mod conditions;
 mod constant;
 mod cut;

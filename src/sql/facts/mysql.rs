@@ -1,9 +1,10 @@
 //! What MySQL's SQL means where it is not PostgreSQL's, and what its parser has to be spared.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use sqlparser::ast::{Expr, GroupByExpr, JoinConstraint, JoinOperator, Select, TableWithJoins};
 
+use super::functions::AGGREGATES;
 use super::scan;
 use super::select::{self, Cap, LIMIT_BASE};
 use super::tokens::{Token, tokens};
@@ -48,7 +49,7 @@ pub(super) fn adapted(text: &str) -> String {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         let (count, by) = match replaced(&tokens, at) {
-            _ if parens.contains(&at) => (1, " ".into()),
+            _ if parens.contains_key(&at) => (1, parens[&at].into()),
             Some((count, by)) => (count, by.into()),
             None if token.text == "?2" => (1, format!("?{}", LIMIT_BASE.saturating_add(limits))),
             None => {
@@ -87,10 +88,32 @@ fn replaced(tokens: &[Token<'_>], at: usize) -> Option<(usize, &'static str)> {
         // Of one row, and no aggregate.
         "any_value" if word(1) == "(" => (1, "lower"),
         "." if word(1) == "*" && tokens[0].text == "delete" => (2, ""),
+        "mod" if word(1) != "(" && before != "." => (1, "%"),
+        "json_value" | "char" if word(1) == "(" => (own_syntax(tokens, at)?, "lower(a)"),
+        "use" | "ignore" | "force" if word(2) == "for" && matches!(word(1), "key" | "index") => {
+            let open = (3..6).find(|&offset| word(offset) == "(")?;
+            (open + length(tokens, at + open)?, "")
+        }
         "asc" | "desc" if in_group_by(tokens, at) => (1, ""),
         modifier if MODIFIERS.contains(&modifier) && modifies(tokens, at) => (1, ""),
         _ => return None,
     })
+}
+
+/// Tokens of the parentheses that open at `open`.
+fn length(tokens: &[Token<'_>], open: usize) -> Option<usize> {
+    let depth = tokens.get(open)?.depth;
+    let inside = tokens.get(open + 1..)?.iter().take(1_000).position(|token| token.depth <= depth)?;
+    Some(inside + 2)
+}
+
+/// Tokens of a call whose arguments have words between them that the parser does not know. No aggregate is hidden in it.
+fn own_syntax(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let length = 1 + length(tokens, at + 1)?;
+    let inside = tokens.get(at + 2..at + length)?;
+    let own = inside.iter().any(|token| matches!(token.text, "using" | "default" | "returning" | "on"));
+    let counts = inside.iter().any(|token| AGGREGATES.contains(&token.text));
+    (own && !counts).then_some(length)
 }
 
 /// The 1,000 tokens before one, backwards: each token may be asked, and all of them together must not take long.
@@ -111,16 +134,23 @@ fn in_group_by(tokens: &[Token<'_>], at: usize) -> bool {
     before.find(|token| clauses.contains(&token.text)).is_some_and(|token| token.text == "group")
 }
 
-/// The parentheses of `FROM (a, b)`, which names two tables as `FROM a, b` does, and of `FROM (a)`.
-fn table_parens(tokens: &[Token<'_>]) -> BTreeSet<usize> {
-    let mut parens = BTreeSet::new();
+/// The parentheses of `FROM (a, b)`, which names two tables as `FROM a, b` does, and of `FROM (a)`; and the commas of
+/// `JOIN (a, b) ON`.
+fn table_parens(tokens: &[Token<'_>]) -> BTreeMap<usize, &'static str> {
+    let mut parens = BTreeMap::new();
     for (open, pair) in tokens.windows(2).enumerate().map(|(at, pair)| (at + 1, pair)) {
         let first = tokens.get(open + 1).map_or("", |token| token.text);
         let opens = pair[1].text == "("
             && matches!(pair[0].text, "from" | "join")
             && !matches!(first, "select" | "with" | "values" | "(" | "table");
         if let Some(close) = if opens { listed_until(tokens, open) } else { None } {
-            parens.extend([open, close]);
+            let depth = pair[1].depth;
+            let commas = (open..close).filter(|&at| tokens[at].text == "," && tokens[at].depth == depth + 1);
+            let before = parens.len();
+            parens.extend(commas.filter(|_| pair[0].text == "join").map(|at| (at, " cross join ")));
+            if parens.len() == before {
+                parens.extend([(open, " "), (close, " ")]);
+            }
         }
     }
     parens
@@ -168,7 +198,7 @@ pub(super) fn narrowed(filter: Filter, tables: &[&TableWithJoins], limit: Option
     }
     match limit.map(select::capped) {
         Some(Cap::Literal(index)) => Filter::Limited(Box::new(filter), index),
-        Some(Cap::Rows(_) | Cap::Ties(_) | Cap::Unknown) => Filter::Real,
+        Some(Cap::Rows(_) | Cap::Ties(_) | Cap::FirstAndTies | Cap::Unknown) => Filter::Real,
         Some(Cap::None) | None => filter,
     }
 }

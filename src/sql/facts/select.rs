@@ -2,15 +2,17 @@
 
 use sqlparser::ast::{
     Cte, Distinct, Expr, Fetch, GroupByExpr, LimitClause, ObjectName, ObjectNamePart, Query, Select, SetExpr,
-    SetOperator, TableAlias, TableFactor, TableWithJoins, Value, With,
+    SetOperator, TableAlias, TableFactor, TableSampleKind, TableWithJoins, Value, With,
 };
 
 use super::calls::Calls;
+use super::compare;
 use super::conditions::Scope;
 use super::join;
 use super::keyed::{Goal, Sources};
 use super::mysql;
 use super::truth::{self, Folded};
+use super::whole;
 use super::{Reach, TableName, Write};
 use crate::sql::dialect::Dialect;
 
@@ -43,6 +45,8 @@ pub(super) enum Cap {
     /// One that lets more pass that are equal to the last.
     Ties(u16),
     Rows(u64),
+    /// The first row, and those that are equal to it.
+    FirstAndTies,
     Unknown,
 }
 
@@ -64,6 +68,7 @@ impl Reader {
         match cap(query) {
             Cap::None => body,
             Cap::Rows(rows) => Reach::Rows(rows),
+            Cap::FirstAndTies => Reach::Rows(1).unsure(),
             Cap::Unknown => Reach::limited(body, NO_VALUE),
             Cap::Literal(_) if body == Reach::Rows(1) => body,
             Cap::Literal(index) => Reach::limited(body, index),
@@ -170,11 +175,12 @@ impl Reader {
             TableFactor::Table { name, sample, partitions, .. } => {
                 let reach = table_name(name).map_or(Reach::Unknown, |name| self.named(name));
                 let table = self.direct(name, &reach);
-                (if sample.is_some() || !partitions.is_empty() { reach.filtered() } else { reach }, table)
+                let part = sample.as_ref().is_some_and(is_part) || !partitions.is_empty();
+                (if part { reach.filtered() } else { reach }, table)
             }
             TableFactor::Derived { lateral, subquery, sample, .. } => {
                 let reach = if *lateral { self.lateral(subquery, scope) } else { self.query(subquery) };
-                (if sample.is_some() { reach.filtered() } else { reach }, None)
+                (if sample.as_ref().is_some_and(is_part) { reach.filtered() } else { reach }, None)
             }
             TableFactor::UNNEST { array_exprs, .. } if scope.are_fixed_arrays(array_exprs) => (Reach::Elements, None),
             _ => (Reach::Unknown, None),
@@ -239,6 +245,13 @@ pub(super) enum Having {
     Applied,
 }
 
+/// True for a sample that leaves rows out: the lexer keeps a share of 100 percent and more.
+fn is_part(sample: &TableSampleKind) -> bool {
+    let (TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) = sample;
+    let share = sample.quantity.as_ref().map(|quantity| &quantity.value);
+    share.is_none_or(|share| compare::number(share) != Some(100))
+}
+
 /// What a WHERE leaves.
 fn narrowed(select: &Select, parts: Vec<Reach>, condition: &Expr, scope: &mut Scope) -> Reach {
     let all = Sources::range(0, scope.len());
@@ -248,6 +261,9 @@ fn narrowed(select: &Select, parts: Vec<Reach>, condition: &Expr, scope: &mut Sc
         Folded::Never => Reach::Rows(0),
         Folded::Given(claims) if !several => {
             Reach::Presumed(Box::new(Reach::product(parts)), scope.table(0), claims).bounded()
+        }
+        Folded::Depends if whole::is_every_row(condition, &select.from.iter().collect::<Vec<_>>()) && !several => {
+            Reach::product(parts)
         }
         Folded::Depends | Folded::Given(_) => {
             scope.condition(condition, all, all);
@@ -330,13 +346,13 @@ fn fetched(fetch: &Fetch) -> Cap {
             Cap::Literal(index) if fetch.with_ties => Cap::Ties(index),
             cap => cap,
         },
-        None if fetch.with_ties => Cap::Unknown,
+        None if fetch.with_ties => Cap::FirstAndTies,
         None => Cap::Rows(1),
     }
 }
 
 pub(super) fn capped(limit: &Expr) -> Cap {
-    let Expr::Value(value) = truth::peel(limit) else { return Cap::Unknown };
+    let Expr::Value(value) = compare::peel(limit) else { return Cap::Unknown };
     match &value.value {
         Value::Null => Cap::None,
         Value::Placeholder(name) => {

@@ -3,7 +3,9 @@
 use sqlparser::ast::{BinaryOperator, Expr, SelectItem, UnaryOperator, Value};
 
 use super::claims::{Always, Claims};
-use super::constant::{is_constant, no_rows, one_row};
+use super::compare::{any_text, column, compared, equal_numbers, is_null, not_null, opposite, peel, same_column};
+use super::complement;
+use super::constant::{self, is_constant, no_rows, one_row};
 
 /// What a condition comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,7 @@ impl Folded {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Never, _) | (_, Self::Never) => Self::Never,
             (Self::Always, other) | (other, Self::Always) => other,
@@ -85,39 +87,84 @@ pub(super) fn fold(condition: &Expr, keys: Keys) -> Truth {
 
 /// Folds a condition about one table. Chains of AND and OR may be thousands long: they are walked, not recursed into.
 pub(super) fn read(condition: &Expr) -> Folded {
+    read_as(condition, Sense::Given)
+}
+
+/// Whether a condition is read as it stands, or as what NOT makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sense {
+    Given,
+    Negated,
+}
+
+impl Sense {
+    /// True where an operator of the text leaves rows of both sides: of `NOT (a AND b)` those of either.
+    const fn joins_either(self, op: &BinaryOperator) -> bool {
+        match self {
+            Self::Given => matches!(op, BinaryOperator::Or),
+            Self::Negated => matches!(op, BinaryOperator::And),
+        }
+    }
+}
+
+/// Alternatives of one OR that are compared with each other.
+const ALTERNATIVES_MAX: usize = 8;
+
+fn read_as(condition: &Expr, sense: Sense) -> Folded {
     let mut chain = Vec::new();
     let mut leftmost = condition;
     while let Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } = leftmost {
         chain.push((op, right));
         leftmost = left;
     }
-    let mut truth = simple(leftmost);
-    let mut before = leftmost;
+    let mut truth = simple(leftmost, sense);
+    // What stands here leaves a row in where any of it does.
+    let mut alternatives = vec![leftmost];
     for (op, right) in chain.into_iter().rev() {
-        let other = simple(right);
-        truth = match op {
-            BinaryOperator::And => truth.and(other),
-            _ if complements(before, right) => Folded::Always,
-            _ => truth.or(other),
+        let other = simple(right, sense);
+        if !sense.joins_either(op) {
+            truth = truth.and(other);
+            alternatives.clear();
+            continue;
+        }
+        truth = match alternatives.iter().any(|left| complement::are(left, right)) {
+            true => Folded::Always,
+            false => truth.or(other),
         };
-        before = right;
+        if alternatives.len() < ALTERNATIVES_MAX {
+            alternatives.push(right);
+        }
     }
     truth
 }
 
-/// `a IS NULL OR a IS NOT NULL`, and the like.
-fn complements(left: &Expr, right: &Expr) -> bool {
-    match (peel(left), peel(right)) {
-        (Expr::IsNull(a), Expr::IsNotNull(b)) | (Expr::IsNotNull(a), Expr::IsNull(b)) => same_column(a, b),
-        _ => false,
-    }
-}
-
-fn simple(condition: &Expr) -> Folded {
-    match known(condition) {
+fn simple(condition: &Expr, sense: Sense) -> Folded {
+    let folded = match sense {
+        Sense::Given => known(condition),
+        Sense::Negated => negated(condition),
+    };
+    match folded {
         // No row has a say in it. What it comes to is not worked out: nobody filters by a falsehood.
         Folded::Depends if is_constant(condition) => Folded::Given(Claims::one("", Always::Literal)),
         folded => folded,
+    }
+}
+
+/// What NOT makes of a condition. A null is no more true than before, as with `a = a`.
+fn negated(condition: &Expr) -> Folded {
+    match condition {
+        Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => read_as(inner, Sense::Negated),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } | Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => {
+            read_as(inner, Sense::Given)
+        }
+        Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => read_as(condition, Sense::Negated),
+        Expr::BinaryOp { left, op, right } => match opposite(op) {
+            Some(op) => compared(left, &op, right),
+            None => Folded::Depends,
+        },
+        Expr::IsNull(inner) => not_null(inner),
+        Expr::Function(function) => constant::asked_for_null(function).map_or(Folded::Depends, not_null),
+        _ => known(condition).not(),
     }
 }
 
@@ -130,18 +177,22 @@ fn known(condition: &Expr) -> Folded {
             Some(key @ ("id" | "pk")) => Folded::Given(Claims::one(key, Always::Positive)),
             _ => Folded::Depends,
         },
-        Expr::Cast { expr, .. } => simple(expr),
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => match peel(expr) {
-            Expr::IsNull(inner) => not_null(inner),
-            _ => read(expr).not(),
-        },
+        Expr::Cast { expr, .. } => simple(expr, Sense::Given),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => read_as(expr, Sense::Negated),
         Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => read(condition),
+        Expr::BinaryOp { op: BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch, right, .. } => {
+            any_text(right)
+        }
+        Expr::SimilarTo { negated: false, pattern, .. } | Expr::RLike { negated: false, pattern, .. } => {
+            any_text(pattern)
+        }
         Expr::BinaryOp { left, op, right } => compared(left, op, right),
+        Expr::Function(function) => constant::chosen(function).map_or(Folded::Depends, read),
         Expr::IsNotDistinctFrom(left, right) if same_column(left, right) || (is_null(left) && is_null(right)) => {
             Folded::Always
         }
         Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => read(inner),
-        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => read(inner).not(),
+        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => read_as(inner, Sense::Negated),
         Expr::IsNotNull(inner) => not_null(inner),
         Expr::IsNull(inner) if is_null(inner) => Folded::Always,
         Expr::Like { negated: false, pattern, .. } | Expr::ILike { negated: false, pattern, .. } => any_text(pattern),
@@ -158,7 +209,7 @@ fn known(condition: &Expr) -> Folded {
             let between = least.and(compared(expr, &BinaryOperator::LtEq, high));
             if *negated { between.not() } else { between }
         }
-        Expr::Exists { subquery, negated } if one_row(subquery).is_some() => Folded::from(!negated),
+        Expr::Exists { subquery, negated } if constant::has_rows(subquery) => Folded::from(!negated),
         Expr::Exists { subquery, negated } if no_rows(subquery) => Folded::from(*negated),
         Expr::Subquery(query) => match one_row(query).map(|select| select.projection.as_slice()) {
             Some([SelectItem::UnnamedExpr(value)]) if one_row(query).is_some_and(|select| select.from.is_empty()) => {
@@ -176,147 +227,5 @@ fn literal(value: &Value) -> Folded {
         Value::Boolean(value) => Folded::from(*value),
         Value::Number(digits, _) => Folded::from(digits != "0"),
         _ => Folded::Depends,
-    }
-}
-
-fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Folded {
-    let (left, right) = (peel(left), peel(right));
-    if let (Some(a), Some(b)) = (number(left), number(right)) {
-        return ordered(a.cmp(&b), op);
-    }
-    if let (Expr::Tuple(left), Expr::Tuple(right), BinaryOperator::Eq) = (left, right, op)
-        && left.len() == right.len()
-    {
-        let pairs = left.iter().zip(right).map(|(left, right)| compared(left, op, right));
-        return pairs.fold(Folded::Always, Folded::and);
-    }
-    if *op == BinaryOperator::Spaceship && is_null(left) && is_null(right) {
-        return Folded::Always;
-    }
-    if same_column(left, right) {
-        return ordered(std::cmp::Ordering::Equal, op);
-    }
-    if let (Some(a), Some(b)) = (boolean(left), boolean(right)) {
-        return ordered(a.cmp(&b), op);
-    }
-    match (column(left), number(right), number(left), column(right)) {
-        (Some(key), Some(value), _, _) => key_at_least(key, op, value),
-        (_, _, Some(value), Some(key)) => key_at_least(key, &mirrored(op), value),
-        _ => Folded::Depends,
-    }
-}
-
-fn ordered(order: std::cmp::Ordering, op: &BinaryOperator) -> Folded {
-    match op {
-        BinaryOperator::Eq | BinaryOperator::Spaceship => Folded::from(order.is_eq()),
-        BinaryOperator::NotEq => Folded::from(order.is_ne()),
-        BinaryOperator::Lt => Folded::from(order.is_lt()),
-        BinaryOperator::LtEq => Folded::from(order.is_le()),
-        BinaryOperator::Gt => Folded::from(order.is_gt()),
-        BinaryOperator::GtEq => Folded::from(order.is_ge()),
-        _ => Folded::Depends,
-    }
-}
-
-fn mirrored(op: &BinaryOperator) -> BinaryOperator {
-    match op {
-        BinaryOperator::Lt => BinaryOperator::Gt,
-        BinaryOperator::LtEq => BinaryOperator::GtEq,
-        BinaryOperator::Gt => BinaryOperator::Lt,
-        BinaryOperator::GtEq => BinaryOperator::LtEq,
-        BinaryOperator::NotEq => BinaryOperator::NotEq,
-        _ => BinaryOperator::Eq,
-    }
-}
-
-/// A key is positive. The lexer leaves a 0 for every value up to 0, and a 1 for 1.
-fn key_at_least(key: &str, op: &BinaryOperator, value: u8) -> Folded {
-    match (op, value) {
-        (BinaryOperator::Gt | BinaryOperator::GtEq | BinaryOperator::NotEq, 0) | (BinaryOperator::GtEq, 1) => {
-            Folded::Given(Claims::one(key, Always::Positive))
-        }
-        _ => Folded::Depends,
-    }
-}
-
-/// A value that cannot be null: a literal, or a column that is said never to be.
-fn not_null(expr: &Expr) -> Folded {
-    let expr = peel(expr);
-    if number(expr).is_some() || boolean(expr).is_some() {
-        return Folded::Always;
-    }
-    column(expr).map_or(Folded::Depends, |column| Folded::Given(Claims::one(column, Always::Present)))
-}
-
-fn is_null(expr: &Expr) -> bool {
-    matches!(peel(expr), Expr::Value(value) if value.value == Value::Null)
-}
-
-fn any_text(pattern: &Expr) -> Folded {
-    match pattern {
-        Expr::Value(value) if matches!(&value.value, Value::SingleQuotedString(text) if text == "%") => Folded::Always,
-        _ => Folded::Depends,
-    }
-}
-
-fn equal_numbers(left: &Expr, right: &Expr) -> bool {
-    matches!((number(peel(left)), number(peel(right))), (Some(a), Some(b)) if a == b)
-}
-
-/// Only the digits that the lexer leaves are numbers here.
-fn number(expr: &Expr) -> Option<u8> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Number(digits, _) => digits.parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn boolean(expr: &Expr) -> Option<bool> {
-    match expr {
-        Expr::Value(value) => match value.value {
-            Value::Boolean(value) => Some(value),
-            _ => None,
-        },
-        // Only comparisons: a long sum is no truth value, and would be walked for nothing.
-        Expr::BinaryOp { op, .. } if ordered(std::cmp::Ordering::Equal, op) != Folded::Depends => match simple(expr) {
-            Folded::Always => Some(true),
-            Folded::Never => Some(false),
-            Folded::Depends | Folded::Given(_) => None,
-        },
-        _ => None,
-    }
-}
-
-/// What is inside parentheses and casts.
-pub(super) fn peel(mut expr: &Expr) -> &Expr {
-    while let Expr::Nested(inner) | Expr::Cast { expr: inner, .. } = expr {
-        expr = inner;
-    }
-    expr
-}
-
-pub(super) fn column(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Identifier(ident) => Some(&ident.value),
-        Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.as_str()),
-        _ => None,
-    }
-}
-
-fn same_column(left: &Expr, right: &Expr) -> bool {
-    match (peel(left), peel(right)) {
-        (Expr::Identifier(a), Expr::Identifier(b)) => a.value == b.value,
-        (Expr::CompoundIdentifier(a), Expr::CompoundIdentifier(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.value == b.value)
-        }
-        // `t.a = a` names one column twice where there is one table; with several it is no filter on either.
-        (Expr::CompoundIdentifier(long), Expr::Identifier(short))
-        | (Expr::Identifier(short), Expr::CompoundIdentifier(long)) => {
-            long.last().is_some_and(|last| last.value == short.value)
-        }
-        _ => false,
     }
 }

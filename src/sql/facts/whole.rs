@@ -1,7 +1,10 @@
 //! Conditions of a write that leave no row of its table out, though they look like a filter.
 
-use sqlparser::ast::{Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    BinaryOperator, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
+};
 
+use super::compare;
 use super::join;
 use super::truth::{self, Keys, Truth};
 
@@ -23,12 +26,19 @@ fn aliases(table: &TableWithJoins) -> impl Iterator<Item = &str> {
 
 /// `id IN (SELECT id FROM t)` of `t`, with nothing that narrows it. A null is in no list; a key has none.
 fn looks_up_itself(part: &Expr, target: &TableFactor) -> bool {
-    let Expr::InSubquery { expr, subquery, negated: false } = truth::peel(part) else { return false };
-    let (Some(column), Some(Select { projection, from, .. })) = (truth::column(expr), whole(subquery)) else {
+    let (expr, subquery) = match compare::peel(part) {
+        Expr::InSubquery { expr, subquery, negated: false } => (expr, subquery),
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => match &**right {
+            Expr::Subquery(subquery) => (left, subquery),
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let (Some(column), Some(Select { projection, from, .. })) = (compare::column(expr), whole(subquery)) else {
         return false;
     };
     let selected = match projection.as_slice() {
-        [SelectItem::UnnamedExpr(selected)] => truth::column(selected),
+        [SelectItem::UnnamedExpr(selected)] => compare::column(selected),
         _ => None,
     };
     let own = |of: &TableFactor| match (of, target) {

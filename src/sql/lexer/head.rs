@@ -82,6 +82,14 @@ impl Lexer<'_> {
             }
             (Word::Key, _) => Pair::Left(Side::Key),
             (Word::In, pair) => pair.compared(),
+            (Word::Or, pair) => {
+                self.note_or(pair);
+                Pair::None
+            }
+            (Word::And | Word::When, _) => {
+                self.before_or = None;
+                Pair::None
+            }
             // The type of a cast.
             (_, pair) if self.last == Last::Cast => pair,
             _ => Pair::None,

@@ -4,16 +4,18 @@
 //! in lower case, each literal and parameter is `$1`, a list keeps its first item and `VALUES` its first tuple. What
 //! was left out is counted, and the values that a verdict needs ([`Limit`]) stand beside the shape. Table names stay.
 //!
-//! Three kinds of literal keep a trace in the shape, since a verdict depends on them: `$2` stands for the value of a
-//! `LIMIT` or `FETCH FIRST`; a comparison of two literals becomes one of `1` and `2` with the same outcome; and a `0`
-//! or `1` that is compared with a column named `id` or `pk` stays. In MySQL's SQL the marks are `?1` and `?2`, and
-//! names keep their case.
+//! A few kinds of literal keep a trace in the shape, since a verdict depends on them: `$2` stands for the value of a
+//! `LIMIT` or `FETCH FIRST`; a comparison of two literals becomes one of `1` and `2` with the same outcome; a `0`
+//! or `1` that is compared with a column named `id` or `pk` stays; of `a = 'x' OR a <> 'x'` both become `3`; a pattern that
+//! every text matches becomes `'%'`; and a sample of 100 percent and more becomes `100`. In MySQL's SQL the marks are `?1`
+//! and `?2`, and names keep their case.
 //!
 //! The lexer takes any bytes, never fails, allocates nothing for a token, and its time is linear in the text. What it keeps is
 //! bounded: names by [`NAME_BYTES_MAX`], the shape by [`SHAPE_BYTES_MAX`], statements by [`PIECES_MAX`], limits by [`LIMITS_MAX`],
 //! nesting by [`NEST_MAX`]. Beyond each bound counting goes on, and [`Marks::CUT`] tells what was not kept.
 
 mod body;
+mod everything;
 mod fold;
 mod head;
 mod keyword;

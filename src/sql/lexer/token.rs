@@ -75,6 +75,8 @@ pub(super) struct Lexer<'a> {
     /// Offset in the shape of a sign, with its space, while it is the last token.
     pub(super) sign_at: usize,
     pub(super) pair: Pair,
+    /// The literal that was compared last before an OR, with its place in the shape.
+    pub(super) before_or: Option<(Scalar, usize)>,
     /// Up to here each operator is a sign of its own.
     pub(super) signs: usize,
     /// The next value is that of a LIMIT.
@@ -130,6 +132,7 @@ impl<'a> Lexer<'a> {
             sign_at: 0,
             signs: 0,
             pair: Pair::None,
+            before_or: None,
             limit_next: false,
             atomic: 0,
             first_piece,
@@ -215,6 +218,7 @@ impl<'a> Lexer<'a> {
         self.last = Last::Start;
         self.before_last = Last::Start;
         self.pair = Pair::None;
+        self.before_or = None;
         self.limit_next = false;
         self.atomic = 0;
     }
@@ -292,6 +296,7 @@ impl<'a> Lexer<'a> {
     pub(super) fn cut(&mut self, to: usize) {
         self.out.shape.truncate(to);
         self.pair = self.pair.cut(to);
+        self.before_or = self.before_or.filter(|(_, at)| *at < to);
         self.out.forget_values(to);
     }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::everything::is_percent;
 use super::head::Head;
 use super::keyword::Word;
 use super::nest::{FrameKind, Place};
@@ -41,7 +42,7 @@ impl Scalar {
     }
 
     /// Its value as a number, also where it is written as a string.
-    fn number(self, text: &[u8]) -> Option<f64> {
+    pub(super) fn number(self, text: &[u8]) -> Option<f64> {
         let content = match self.kind {
             Kind::Parameter => return None,
             Kind::Text | Kind::Number => self.content(text).trim_ascii(),
@@ -194,6 +195,7 @@ impl Lexer<'_> {
         } else {
             self.note_number(scalar);
             let digits = self.placeholder(scalar);
+            let digits = if self.before_or.is_some() { self.complemented(scalar, digits) } else { digits };
             self.out.shape.extend_from_slice(digits);
             self.pair = Pair::Left(Side::Literal(scalar, at));
         }
@@ -259,11 +261,13 @@ impl Lexer<'_> {
     fn verbatim(&self, scalar: Scalar) -> Option<&'static [u8]> {
         let content = scalar.content(self.text);
         match (scalar.kind, self.last) {
-            // A typed literal takes a string, not a placeholder.
-            (Kind::Text, Last::Word(Word::Type)) => Some(b"''"),
-            (Kind::Text, Last::Word(Word::Like)) if !content.is_empty() && content.iter().all(|&b| b == b'%') => {
+            (Kind::Text, Last::Word(_) | Last::Operator) if content.len() <= 4 && self.is_any_text(content) => {
                 Some(b"'%'")
             }
+            (Kind::Number, Last::Open) if self.is_whole_sample(scalar) => Some(b"100"),
+            // A typed literal takes a string, not a placeholder.
+            (Kind::Text, Last::Word(Word::Type)) => Some(b"''"),
+            (Kind::Text, Last::Word(Word::Like)) if is_percent(content) => Some(b"'%'"),
             // The size of a type takes a number; which one means nothing here.
             (Kind::Number, _) if self.top().kind == FrameKind::Size => Some(b"9"),
             _ => None,
@@ -308,7 +312,7 @@ impl Lexer<'_> {
         }
     }
 
-    fn patch(&mut self, at: usize, left: &[u8; 2], right: &'static [u8; 2]) -> &'static [u8] {
+    pub(super) fn patch(&mut self, at: usize, left: &[u8; 2], right: &'static [u8; 2]) -> &'static [u8] {
         if let Some(place) = self.out.shape.get_mut(at..at + 2) {
             place.copy_from_slice(left);
         }

@@ -110,8 +110,8 @@ pub struct Pin {
 pub struct Entry {
     /// Number for `KILL CLIENT`, unique in the life of the process.
     pub number: u64,
-    /// Who it is.
-    pub identity: Identity,
+    /// Who it is; shared by all sessions of the same.
+    pub identity: Arc<Identity>,
     /// Label of the client (`[[client]]` name or the key): bounded, so fit for a metric.
     pub client: Arc<str>,
     /// Peer socket, with the port.
@@ -258,6 +258,8 @@ impl Entry {
 pub struct Roster {
     next: AtomicU64,
     entries: Mutex<HashMap<u64, Arc<Entry>>>,
+    /// Who they are, and how many are the same. Locked after `entries`, where both are.
+    identities: Mutex<HashMap<Arc<Identity>, usize>>,
     /// What those have moved who have left.
     left: Mutex<ByDatabase>,
 }
@@ -283,7 +285,7 @@ impl Roster {
         let now_ms = clock::uptime_ms();
         let entry = Arc::new(Entry {
             number: self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
-            identity: newcomer.identity,
+            identity: self.share(newcomer.identity),
             client: newcomer.client,
             peer: newcomer.peer,
             server: newcomer.server,
@@ -332,6 +334,27 @@ impl Roster {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         traffic::add(&mut left, &entry.identity.database, &entry.traffic.totals());
         entries.remove(&entry.number);
+        self.forget(&entry.identity);
+    }
+
+    /// The identity that other sessions of the same have.
+    fn share(&self, identity: Identity) -> Arc<Identity> {
+        let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = identities.get_key_value(&identity).map(|(known, _)| Arc::clone(known));
+        let shared = shared.unwrap_or_else(|| Arc::new(identity));
+        let sessions = identities.entry(Arc::clone(&shared)).or_default();
+        *sessions = sessions.saturating_add(1);
+        shared
+    }
+
+    /// A session of this identity leaves: with the last one it goes too.
+    fn forget(&self, identity: &Arc<Identity>) {
+        let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sessions) = identities.get_mut(identity) else { return };
+        *sessions = sessions.saturating_sub(1);
+        if *sessions == 0 {
+            identities.remove(identity);
+        }
     }
 
     /// How many there are.
@@ -374,5 +397,41 @@ impl std::ops::Deref for Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.roster.leave(&self.entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn newcomer(user: &str) -> Newcomer {
+        let place = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 1)));
+        Newcomer {
+            identity: Identity {
+                listener: "main".into(),
+                user: user.to_owned(),
+                database: "shop".to_owned(),
+                application_name: String::new(),
+                address: [127, 0, 0, 1].into(),
+            },
+            client: user.into(),
+            peer: place.clone(),
+            server: place,
+            server_generation: None,
+        }
+    }
+
+    #[test]
+    fn sessions_of_one_identity_share_it_and_the_last_takes_it_along() {
+        let roster = Arc::new(Roster::default());
+        let [one, same, other] = ["web", "web", "jobs"].map(|user| roster.join(newcomer(user)));
+        assert!(Arc::ptr_eq(&one.identity, &same.identity));
+        assert!(!Arc::ptr_eq(&one.identity, &other.identity));
+        let looked_at = one.entry();
+        drop(one);
+        assert!(Arc::ptr_eq(&same.identity, &roster.join(newcomer("web")).identity));
+        drop((same, other));
+        assert!(roster.is_empty() && roster.identities.lock().unwrap().is_empty());
+        assert_eq!(looked_at.identity.user, "web");
     }
 }

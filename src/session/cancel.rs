@@ -13,6 +13,7 @@ use std::task::Waker;
 use subtle::ConstantTimeEq;
 
 use super::canceling::Canceling;
+use super::keyring::{Same, Secret};
 use crate::server::backend::{Backend, Backends, Registered};
 use crate::server::route::Route;
 use crate::wire::pg::startup::Cancel;
@@ -23,13 +24,11 @@ const NONE: u64 = 0;
 const WAITING: u64 = 1;
 /// It waits for one, and was told to wait no more.
 const TOLD: u64 = u64::MAX;
-/// Bytes of a secret where no server says how many: what protocol 3.0 has room for.
-const SECRET: usize = 4;
 
 /// A session, as its cancel key sees it.
 pub struct Target {
     pid: i32,
-    secret: Box<[u8]>,
+    secret: Secret,
     /// Number of the process that the session has, or one of the above.
     at: AtomicU64,
     owner: OnceLock<Owner>,
@@ -77,8 +76,7 @@ impl Cancelled {
 /// The keys of all live sessions.
 #[derive(Debug, Default)]
 pub struct Keys {
-    /// Two servers may give the same process id.
-    targets: Mutex<HashMap<i32, Vec<Arc<Target>>>>,
+    targets: Mutex<HashMap<i32, Same<Target>>>,
     backends: Arc<Backends>,
     canceling: Arc<Canceling>,
 }
@@ -115,14 +113,13 @@ impl Keys {
         loop {
             let pid = i32::try_from(getrandom::u32()? >> 1).unwrap_or_default();
             if pid > 0 && !self.lock().contains_key(&pid) {
-                return self.insert(pid, SECRET, None);
+                return self.insert(pid, Secret::SHORT, None);
             }
         }
     }
 
     fn insert(self: &Arc<Self>, pid: i32, length: usize, own: Option<Registered>) -> Result<Key, getrandom::Error> {
-        let mut secret = vec![0; length].into_boxed_slice();
-        getrandom::fill(&mut secret)?;
+        let secret = Secret::random(length)?;
         let at = own.as_ref().map_or(NONE, |own| own.backend().number());
         let target = Arc::new(Target {
             pid,
@@ -131,15 +128,21 @@ impl Keys {
             owner: OnceLock::new(),
             backends: Arc::clone(&self.backends),
         });
-        self.lock().entry(pid).or_default().push(Arc::clone(&target));
+        let mut targets = self.lock();
+        let same = match targets.remove(&pid) {
+            Some(same) => same.and(Arc::clone(&target)),
+            None => Same::One(Arc::clone(&target)),
+        };
+        targets.insert(pid, same);
+        drop(targets);
         Ok(Key { keys: Arc::clone(self), target, _own: own })
     }
 
     /// The session that this request means. Secrets are compared in constant time.
     pub fn find(&self, cancel: &Cancel) -> Option<Arc<Target>> {
         let targets = self.lock();
-        let candidates = targets.get(&cancel.pid)?;
-        candidates.iter().find(|target| bool::from(target.secret.ct_eq(&cancel.secret))).cloned()
+        let candidates = targets.get(&cancel.pid)?.all();
+        candidates.iter().find(|target| bool::from(target.secret.bytes().ct_eq(&cancel.secret))).cloned()
     }
 
     /// The processes that may be cancelled.
@@ -154,7 +157,7 @@ impl Keys {
 
     /// How many sessions have a key.
     pub fn len(&self) -> usize {
-        self.lock().values().map(Vec::len).sum()
+        self.lock().values().map(|same| same.all().len()).sum()
     }
 
     /// True where no session has one.
@@ -162,7 +165,7 @@ impl Keys {
         self.lock().is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Vec<Arc<Target>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Same<Target>>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -175,7 +178,7 @@ impl Key {
 
     /// The secret that the client is given.
     pub fn secret(&self) -> &[u8] {
-        &self.target.secret
+        self.target.secret.bytes()
     }
 
     /// Where this key leads.
@@ -187,11 +190,9 @@ impl Key {
 impl Drop for Key {
     fn drop(&mut self) {
         let mut targets = self.keys.lock();
-        if let Some(same) = targets.get_mut(&self.target.pid) {
-            same.retain(|target| !Arc::ptr_eq(target, &self.target));
-            if same.is_empty() {
-                targets.remove(&self.target.pid);
-            }
+        let pid = self.target.pid;
+        if let Some(rest) = targets.remove(&pid).and_then(|same| same.without(&self.target)) {
+            targets.insert(pid, rest);
         }
     }
 }

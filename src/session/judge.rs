@@ -192,11 +192,6 @@ impl Judge {
         }
     }
 
-    /// Which settings the rules are of.
-    pub fn settings(&self) -> u64 {
-        self.settings
-    }
-
     /// What is measured while a statement runs.
     pub fn limits(&self) -> &Limits {
         self.policy.guard.limits()

@@ -14,7 +14,7 @@ use super::local::Local;
 use super::memory::Share;
 use super::overseer::{Extent, Leaves, Opinion, Overseer, Owes, Rest, Way};
 use super::stopper::Stopper;
-use super::timing::{Timed, Timing};
+use super::timing::{Held, Timed, Timing};
 use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
 use super::welcome::Stay;
 use crate::client::refuse;
@@ -44,8 +44,6 @@ pub struct Ledger {
     transaction: Option<Instant>,
     durations: Durations,
     timing: Timing,
-    /// The settings whose limits `timing` has.
-    timed_by: Option<u64>,
     /// The statement at work has become too late, and nobody was told yet.
     late: bool,
 }
@@ -68,7 +66,6 @@ impl Ledger {
             transaction: None,
             durations: Durations::default(),
             timing,
-            timed_by: None,
             late: false,
         }
     }
@@ -79,7 +76,6 @@ impl Ledger {
         if let Some(key) = &self.stay.key {
             key.target().register(waker, self.stay.seat.number);
         }
-        self.timing.register(waker);
     }
 
     /// Takes in what the server reported during the login.
@@ -132,11 +128,7 @@ impl Ledger {
     }
 
     fn begin_timing(&mut self, now: Instant) {
-        let settings = self.judge.settings();
-        if self.timed_by.replace(settings) != Some(settings) {
-            self.timing.limit(self.judge.limits());
-        }
-        self.timing.begins(now);
+        self.timing.begins(now, Held { limits: self.judge.limits(), who: &self.stay.seat });
     }
 
     /// The end of a session whose transaction has taken too long.
@@ -254,7 +246,7 @@ impl Overseer for Ledger {
         }
         self.begin();
         if self.judge.opens(request) {
-            self.timing.opens(clock::now());
+            self.timing.opens(clock::now(), Held { limits: self.judge.limits(), who: &self.stay.seat });
         }
     }
 
@@ -269,14 +261,16 @@ impl Overseer for Ledger {
         }
         if owes == Owes::Nothing {
             self.durations.rests(transaction, began, now, &self.local.metrics);
-            self.timing.rests(transaction, began.unwrap_or(now), now);
+            let held = Held { limits: self.judge.limits(), who: &self.stay.seat };
+            self.timing.rests(transaction, began.unwrap_or(now), now, held);
             self.judge.settled(transaction);
         }
         let activity = match (owes, transaction) {
             (Owes::More, _) => {
                 self.began = Some(now);
                 self.transaction.get_or_insert(now);
-                self.timing.ends(transaction, began.unwrap_or(now));
+                let held = Held { limits: self.judge.limits(), who: &self.stay.seat };
+                self.timing.ends(transaction, began.unwrap_or(now), held);
                 self.begin_timing(now);
                 return;
             }

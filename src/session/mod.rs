@@ -13,6 +13,7 @@ pub mod findings;
 pub mod flow;
 pub mod house;
 pub mod judge;
+mod keyring;
 pub mod ledger;
 pub mod lending;
 pub mod local;

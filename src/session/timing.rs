@@ -6,7 +6,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use tokio::task::spawn_local;
@@ -15,6 +14,7 @@ use super::beat::Beat;
 use crate::clock::{self, Instant};
 use crate::guard::Limits;
 use crate::guard::limits::TimeLimit;
+use crate::roster::{Entry, Seat};
 use crate::wire::Transaction;
 
 /// What may not take for ever.
@@ -36,6 +36,14 @@ impl Timed {
             Self::Statement => 0,
             Self::Transaction => 1,
             Self::IdleTransaction => 2,
+        }
+    }
+
+    const fn of(self, limits: &Limits) -> Option<&TimeLimit> {
+        match self {
+            Self::Statement => limits.statement.as_ref(),
+            Self::Transaction => limits.transaction.as_ref(),
+            Self::IdleTransaction => limits.idle_transaction.as_ref(),
         }
     }
 }
@@ -60,7 +68,17 @@ enum Looking {
 #[derive(Debug)]
 pub struct Timing {
     worker: Rc<Timings>,
-    times: Rc<Times>,
+    /// Made when something begins that has a limit.
+    times: Option<Rc<Times>>,
+}
+
+/// What a session's times are held to as they begin, and whom to wake.
+#[derive(Debug, Clone, Copy)]
+pub struct Held<'a> {
+    /// Limits of the rules in force.
+    pub limits: &'a Limits,
+    /// The session.
+    pub who: &'a Seat,
 }
 
 /// What a session notes and its worker looks at.
@@ -72,7 +90,8 @@ struct Times {
     going: Cell<[Going; 3]>,
     due: Cell<Option<Timed>>,
     place: Cell<Place>,
-    waker: RefCell<Option<Waker>>,
+    /// Whom to wake.
+    who: Arc<Entry>,
 }
 
 /// Whether something goes on.
@@ -93,87 +112,100 @@ enum Place {
 }
 
 impl Timing {
-    /// The times of a session of this worker; without limits.
+    /// The times of a session of this worker, of which none has begun.
     pub fn new(worker: &Rc<Timings>) -> Self {
-        let times = Times {
-            limits: Cell::default(),
-            going: Cell::default(),
-            due: Cell::new(None),
-            place: Cell::new(Place::Unlisted),
-            waker: RefCell::new(None),
-        };
-        Self { worker: Rc::clone(worker), times: Rc::new(times) }
-    }
-
-    /// Whom to wake: the session's task.
-    pub fn register(&self, waker: &Waker) {
-        *self.times.waker.borrow_mut() = Some(waker.clone());
-    }
-
-    /// Takes up the limits of the rules in force; they count from the next beginning on.
-    pub fn limit(&self, limits: &Limits) {
-        let limit = |limit: Option<TimeLimit>| limit.map(|limit| limit.limit);
-        self.times.limits.set([limit(limits.statement), limit(limits.transaction), limit(limits.idle_transaction)]);
+        Self { worker: Rc::clone(worker), times: None }
     }
 
     /// A request went to the server.
-    pub fn begins(&self, now: Instant) {
-        self.times.stop(Timed::IdleTransaction);
-        if self.times.going(Timed::Statement) == Going::Not {
-            self.start(Timed::Statement, now);
+    pub fn begins(&mut self, now: Instant, held: Held<'_>) {
+        self.stop(Timed::IdleTransaction);
+        if self.going(Timed::Statement) == Going::Not {
+            self.start(Timed::Statement, now, held);
         }
     }
 
     /// A request that opens a transaction went to the server. Its boundary may be far: other statements may stand behind the BEGIN.
-    pub fn opens(&self, now: Instant) {
-        if self.times.going(Timed::Transaction) == Going::Not {
-            self.start(Timed::Transaction, now);
+    pub fn opens(&mut self, now: Instant, held: Held<'_>) {
+        if self.going(Timed::Transaction) == Going::Not {
+            self.start(Timed::Transaction, now, held);
         }
     }
 
     /// The server has answered a request that began at `began`, and owes nothing.
-    pub fn rests(&self, transaction: Transaction, began: Instant, now: Instant) {
-        self.ends(transaction, began);
-        if transaction == Transaction::None {
-            self.times.stop(Timed::IdleTransaction);
-        } else {
-            self.start(Timed::IdleTransaction, now);
+    pub fn rests(&mut self, transaction: Transaction, began: Instant, now: Instant, held: Held<'_>) {
+        self.ends(transaction, began, held);
+        if transaction != Transaction::None {
+            return self.start(Timed::IdleTransaction, now, held);
         }
+        self.stop(Timed::IdleTransaction);
+        // Where nobody looks at them any more, an idle session need not keep them.
+        self.times.take_if(|times| times.place.get() == Place::Unlisted);
     }
 
     /// The server has answered a request that began at `began`, and may owe more.
-    pub fn ends(&self, transaction: Transaction, began: Instant) {
-        self.times.stop(Timed::Statement);
+    pub fn ends(&mut self, transaction: Transaction, began: Instant, held: Held<'_>) {
+        self.stop(Timed::Statement);
         match transaction {
-            Transaction::None => self.times.stop(Timed::Transaction),
-            Transaction::Open | Transaction::Failed => self.opens(began),
+            Transaction::None => self.stop(Timed::Transaction),
+            Transaction::Open | Transaction::Failed => self.opens(began, held),
         }
     }
 
     /// What has taken too long: told once for each beginning. One cell is read where nothing has.
     pub fn take_due(&self) -> Option<Timed> {
-        self.times.due.take()
+        self.times.as_ref()?.due.take()
     }
 
-    fn start(&self, what: Timed, now: Instant) {
-        if self.times.limit(what).is_none() {
-            return;
+    fn going(&self, what: Timed) -> Going {
+        self.times.as_ref().map_or(Going::Not, |times| times.going(what))
+    }
+
+    fn stop(&self, what: Timed) {
+        if let Some(times) = &self.times {
+            times.stop(what);
         }
-        self.times.set(what, Going::Since(now));
-        if self.times.place.replace(Place::Listed) == Place::Unlisted {
-            self.worker.list(Rc::clone(&self.times));
+    }
+
+    fn start(&mut self, what: Timed, now: Instant, Held { limits, who }: Held<'_>) {
+        let Some(TimeLimit { limit, .. }) = what.of(limits) else { return };
+        let times = self.times.get_or_insert_with(|| Rc::new(Times::of(who)));
+        times.set_limit(what, *limit);
+        times.set(what, Going::Since(now));
+        if times.place.replace(Place::Listed) == Place::Unlisted {
+            self.worker.list(Rc::clone(times));
         }
     }
 }
 
 impl Drop for Timing {
     fn drop(&mut self) {
-        self.times.going.set([Going::Not; 3]);
-        self.times.due.set(None);
+        if let Some(times) = &self.times {
+            times.going.set([Going::Not; 3]);
+            times.due.set(None);
+        }
     }
 }
 
 impl Times {
+    fn of(who: &Seat) -> Self {
+        Self {
+            limits: Cell::default(),
+            going: Cell::default(),
+            due: Cell::new(None),
+            place: Cell::new(Place::Unlisted),
+            who: who.entry(),
+        }
+    }
+
+    fn set_limit(&self, what: Timed, limit: Duration) {
+        let mut all = self.limits.get();
+        if let Some(slot) = all.get_mut(what.index()) {
+            *slot = Some(limit);
+        }
+        self.limits.set(all);
+    }
+
     fn limit(&self, what: Timed) -> Option<Duration> {
         self.limits.get().get(what.index()).copied().flatten()
     }
@@ -212,9 +244,7 @@ impl Times {
         {
             self.set(what, Going::Told);
             self.due.set(Some(what));
-            if let Some(waker) = &*self.waker.borrow() {
-                waker.wake_by_ref();
-            }
+            self.who.wake();
         }
         self.going.get().iter().any(|going| matches!(going, Going::Since(_))) || self.due.get().is_some()
     }
@@ -261,6 +291,7 @@ mod tests {
     use super::*;
     use crate::guard::Guard;
     use crate::session::beat::BEAT;
+    use crate::session::judge::tests::{house, seat};
     use tokio::task::LocalSet;
     use tokio::time::advance;
 
@@ -268,13 +299,48 @@ mod tests {
                          transaction_timeout = { mode = 'warn', limit = '10s' }\n\
                          idle_transaction_timeout = { mode = 'warn', limit = '4s' }";
 
-    fn timing(rules: &str) -> Timing {
+    /// A session with its rules.
+    struct Session {
+        timing: Timing,
+        guard: Guard,
+        seat: Seat,
+    }
+
+    impl Session {
+        fn begins(&mut self) {
+            let Self { timing, guard, seat } = self;
+            timing.begins(clock::now(), Held { limits: guard.limits(), who: seat });
+        }
+
+        fn opens(&mut self) {
+            let Self { timing, guard, seat } = self;
+            timing.opens(clock::now(), Held { limits: guard.limits(), who: seat });
+        }
+
+        fn ends(&mut self, transaction: Transaction) {
+            let Self { timing, guard, seat } = self;
+            timing.ends(transaction, clock::now(), Held { limits: guard.limits(), who: seat });
+        }
+
+        fn rests(&mut self, transaction: Transaction) {
+            let Self { timing, guard, seat } = self;
+            let now = clock::now();
+            timing.rests(transaction, now, now, Held { limits: guard.limits(), who: seat });
+        }
+
+        fn take_due(&self) -> Option<Timed> {
+            self.timing.take_due()
+        }
+    }
+
+    fn timing(rules: &str) -> Session {
         let beat = Arc::new(Beat::default());
         let beats = Arc::clone(&beat);
         spawn_local(async move { beats.run().await });
         let timing = Timing::new(&Rc::new(Timings::new(beat)));
-        timing.limit(Guard::build(&rules.parse().unwrap()).unwrap().limits());
-        timing
+        let guard = Guard::build(&rules.parse().unwrap()).unwrap();
+        let house = house(Guard::build(&rules.parse().unwrap()).unwrap());
+        Session { timing, guard, seat: seat(&house) }
     }
 
     async fn pass(time: Duration) {
@@ -295,28 +361,33 @@ mod tests {
     #[test]
     fn a_statement_that_runs_too_long_is_told_once() {
         run(async {
-            let timing = timing(RULES);
-            timing.begins(clock::now());
+            let mut timing = timing(RULES);
+            timing.begins();
             pass(Duration::from_millis(1_900)).await;
             assert_eq!(timing.take_due(), None);
             pass(Duration::from_millis(300)).await;
             assert_eq!(timing.take_due(), Some(Timed::Statement));
             pass(Duration::from_secs(5)).await;
             assert_eq!(timing.take_due(), None);
-            timing.rests(Transaction::None, clock::now(), clock::now());
+            timing.rests(Transaction::None);
             pass(Duration::from_secs(1)).await;
-            assert!(timing.worker.listed.borrow().is_empty(), "nobody is looked at where nothing goes on");
+            assert!(timing.timing.worker.listed.borrow().is_empty(), "nobody is looked at where nothing goes on");
+            timing.begins();
+            timing.rests(Transaction::None);
+            pass(Duration::from_secs(1)).await;
+            timing.rests(Transaction::None);
+            assert!(timing.timing.times.is_none(), "and an idle session keeps no times");
         });
     }
 
     #[test]
     fn a_statement_that_ended_in_time_is_not_late() {
         run(async {
-            let timing = timing(RULES);
+            let mut timing = timing(RULES);
             for _ in 0..5 {
-                timing.begins(clock::now());
+                timing.begins();
                 pass(Duration::from_millis(1_500)).await;
-                timing.rests(Transaction::None, clock::now(), clock::now());
+                timing.rests(Transaction::None);
             }
             assert_eq!(timing.take_due(), None);
         });
@@ -325,22 +396,22 @@ mod tests {
     #[test]
     fn a_transaction_is_late_as_a_whole_and_when_idle() {
         run(async {
-            let timing = timing(RULES);
-            timing.begins(clock::now());
-            timing.rests(Transaction::Open, clock::now(), clock::now());
+            let mut timing = timing(RULES);
+            timing.begins();
+            timing.rests(Transaction::Open);
             pass(Duration::from_millis(4_200)).await;
             assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
-            timing.begins(clock::now());
+            timing.begins();
             pass(Duration::from_secs(1)).await;
-            timing.rests(Transaction::Failed, clock::now(), clock::now());
+            timing.rests(Transaction::Failed);
             pass(Duration::from_millis(3_500)).await;
             assert_eq!(timing.take_due(), None, "idle counts anew after a statement");
             pass(Duration::from_secs(2)).await;
             assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
             pass(BEAT).await;
             assert_eq!(timing.take_due(), Some(Timed::Transaction), "one after the other");
-            timing.begins(clock::now());
-            timing.rests(Transaction::None, clock::now(), clock::now());
+            timing.begins();
+            timing.rests(Transaction::None);
             pass(Duration::from_secs(20)).await;
             assert_eq!(timing.take_due(), None);
         });
@@ -349,24 +420,24 @@ mod tests {
     #[test]
     fn a_transaction_is_as_old_as_its_begin() {
         run(async {
-            let timing = timing(RULES);
-            timing.begins(clock::now());
-            timing.opens(clock::now());
+            let mut timing = timing(RULES);
+            timing.begins();
+            timing.opens();
             pass(Duration::from_millis(2_200)).await;
             assert_eq!(timing.take_due(), Some(Timed::Statement));
             pass(Duration::from_millis(6_000)).await;
             // The server owes more: only some of what was sent is done.
-            timing.ends(Transaction::Open, clock::now());
-            timing.begins(clock::now());
-            timing.opens(clock::now());
+            timing.ends(Transaction::Open);
+            timing.begins();
+            timing.opens();
             pass(Duration::from_millis(1_900)).await;
             assert_eq!(
                 timing.take_due(),
                 Some(Timed::Transaction),
                 "neither the boundary nor a second BEGIN begins anew"
             );
-            timing.ends(Transaction::None, clock::now());
-            timing.rests(Transaction::Open, clock::now(), clock::now());
+            timing.ends(Transaction::None);
+            timing.rests(Transaction::Open);
             pass(Duration::from_millis(9_800)).await;
             assert_eq!(timing.take_due(), Some(Timed::IdleTransaction));
             pass(Duration::from_millis(400)).await;
@@ -377,11 +448,11 @@ mod tests {
     #[test]
     fn without_limits_nobody_is_looked_at() {
         run(async {
-            let timing = timing("mode = 'off'");
-            timing.begins(clock::now());
-            timing.rests(Transaction::Open, clock::now(), clock::now());
-            assert!(timing.worker.listed.borrow().is_empty());
-            assert_eq!(timing.worker.looking.get(), Looking::No);
+            let mut timing = timing("mode = 'off'");
+            timing.begins();
+            timing.rests(Transaction::Open);
+            assert!(timing.timing.worker.listed.borrow().is_empty());
+            assert_eq!(timing.timing.worker.looking.get(), Looking::No);
         });
     }
 }

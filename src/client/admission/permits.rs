@@ -67,7 +67,8 @@ pub struct CancelPermit(#[expect(dead_code, reason = "held for its drop")] pub(s
 #[must_use = "dropping it gives the place back"]
 pub struct HousePermit {
     pub(super) _slot: Slot,
-    pub(super) waited: Option<Waited>,
+    /// Boxed, since most do not wait.
+    pub(super) waited: Option<Box<Waited>>,
 }
 
 /// A server connection.
@@ -75,7 +76,8 @@ pub struct HousePermit {
 #[must_use = "dropping it gives the place back"]
 pub struct ServerPermit {
     pub(super) _slot: Slot,
-    pub(super) waited: Option<Waited>,
+    /// Boxed, since most do not wait.
+    pub(super) waited: Option<Box<Waited>>,
 }
 
 /// A login in progress of an identity that is claimed, not proven.
@@ -87,7 +89,7 @@ pub struct LoginPermit {
     pub(super) claim: ClaimSeat,
     pub(super) label: Arc<str>,
     pub(super) known: Known,
-    pub(super) waited: Option<Waited>,
+    pub(super) waited: Option<Box<Waited>>,
 }
 
 /// The places of a proven client, one of each cap that applies to it.
@@ -96,20 +98,20 @@ pub struct LoginPermit {
 pub struct ClientPermit {
     pub(super) _slot: Slot,
     pub(super) label: Arc<str>,
-    pub(super) waited: Option<Waited>,
+    pub(super) waited: Option<Box<Waited>>,
 }
 
 impl HousePermit {
     /// How long the newcomer waited; `None` where it got in at once.
     pub fn waited(&self) -> Option<Waited> {
-        self.waited
+        self.waited.as_deref().copied()
     }
 }
 
 impl ServerPermit {
     /// How long the newcomer waited; `None` where it got in at once.
     pub fn waited(&self) -> Option<Waited> {
-        self.waited
+        self.waited.as_deref().copied()
     }
 }
 
@@ -126,7 +128,7 @@ impl LoginPermit {
 
     /// How long the newcomer waited; `None` where it got in at once.
     pub fn waited(&self) -> Option<Waited> {
-        self.waited
+        self.waited.as_deref().copied()
     }
 }
 
@@ -138,6 +140,6 @@ impl ClientPermit {
 
     /// How long the newcomer waited once it was proven; `None` where it got in at once.
     pub fn waited(&self) -> Option<Waited> {
-        self.waited
+        self.waited.as_deref().copied()
     }
 }

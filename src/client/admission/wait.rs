@@ -24,7 +24,7 @@ pub(super) enum Request {
 
 impl Request {
     /// The place, and how long it took.
-    pub(super) async fn settle(self) -> Result<(Slot, Option<Waited>), Denied> {
+    pub(super) async fn settle(self) -> Result<(Slot, Option<Box<Waited>>), Denied> {
         match self {
             Self::Granted(slot) => Ok((slot, None)),
             Self::Waiting(waiting) => waiting.settle().await,
@@ -96,7 +96,7 @@ struct Newcomer {
 }
 
 impl Waiting {
-    async fn settle(mut self) -> Result<(Slot, Option<Waited>), Denied> {
+    async fn settle(mut self) -> Result<(Slot, Option<Box<Waited>>), Denied> {
         loop {
             let wake = self.block.again.map_or(self.deadline, |again| again.min(self.deadline));
             tokio::select! {
@@ -121,7 +121,7 @@ impl Waiting {
     }
 
     /// The deadline has come: the turn may have come with it.
-    fn last_look(mut self) -> Result<(Slot, Option<Waited>), Denied> {
+    fn last_look(mut self) -> Result<(Slot, Option<Box<Waited>>), Denied> {
         let left = self.admission.lock().leave_queue(self.ticket).is_some();
         match self.turn.try_recv() {
             Ok(slot) => Ok(self.served(slot)),
@@ -132,7 +132,7 @@ impl Waiting {
 
     /// Not in the queue and no place yet: somebody is handing it over at this very moment, after unlocking.
     /// Whoever closes first decides; a place that comes too late goes to the next by its own drop.
-    fn in_hand_over(mut self) -> Result<(Slot, Option<Waited>), Denied> {
+    fn in_hand_over(mut self) -> Result<(Slot, Option<Box<Waited>>), Denied> {
         self.turn.close();
         match self.turn.try_recv() {
             Ok(slot) => Ok(self.served(slot)),
@@ -140,9 +140,9 @@ impl Waiting {
         }
     }
 
-    fn served(&self, slot: Slot) -> (Slot, Option<Waited>) {
+    fn served(&self, slot: Slot) -> (Slot, Option<Box<Waited>>) {
         let time = clock::now().saturating_duration_since(self.since);
-        (slot, Some(Waited { rule: self.block.over.rule, time }))
+        (slot, Some(Box::new(Waited { rule: self.block.over.rule, time })))
     }
 
     fn denied(&self, reason: Reason) -> Denied {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{timeout, timeout_at};
 
 use super::greetings::Greeting;
-use super::{Hold, Key, Lent, accounts};
+use super::{Hold, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
 use crate::config::Listener;

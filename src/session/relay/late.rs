@@ -50,7 +50,7 @@ where
     }
 
     fn stop(&mut self, refusal: Refusal, tail: Tail) {
-        self.late = Some(Late { refusal, work: Work::Running });
+        self.late = Some(Box::new(Late { refusal, work: Work::Running }));
         let rule = Excess::Time.rule();
         match tail {
             // A server that waits for data takes no notice of a cancel.

@@ -84,7 +84,7 @@ pub struct Relay<P: Protocol, C, S, O> {
     group: Group,
     stage: Stage,
     /// The statement at work that has taken too long, until it is stopped.
-    late: Option<Late>,
+    late: Option<Box<Late>>,
     /// What we ask of the server, at the next frame border towards it.
     errand: Option<Errand<'static>>,
     /// The server's last word was a fatal error, so its end needs no words of ours.

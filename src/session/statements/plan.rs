@@ -27,9 +27,6 @@ use crate::wire::pg::reply;
 /// Steps that may wait for replies: with so many, read no more of the client until some came.
 pub const STEPS_MAX: usize = 10_000;
 
-/// Room for so many is kept.
-const STEPS_KEPT: usize = 16;
-
 /// Whose books a step changes.
 #[derive(Debug)]
 pub struct Parts<'a> {
@@ -147,6 +144,9 @@ impl Plan {
     ) -> Result<Passing, Refused> {
         if self.mode == Mode::Skipping && !matches!(asked, Asked::Sync | Asked::Silent) {
             return Ok(Passing::Withheld);
+        }
+        if self.queue.capacity() == 0 {
+            self.queue = parts.shared.queue();
         }
         let passing = match asked {
             Asked::Parse { name: b"", body } => self.parse_unnamed(body, parts),
@@ -328,9 +328,9 @@ impl Plan {
             _ => Reply::OutOfStep,
         };
         self.give(client);
-        // An idle client keeps no room for a long pipeline.
-        if self.queue.is_empty() && self.queue.capacity() > STEPS_KEPT {
-            self.queue = VecDeque::new();
+        // An idle client keeps no room for its next pipeline.
+        if self.queue.is_empty() {
+            parts.shared.keep(std::mem::take(&mut self.queue));
         }
         reply
     }

@@ -1,7 +1,9 @@
 //! The statements of one worker's clients: each text kept once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::{Rc, Weak};
+
+use super::entry::Entry;
 
 /// What every name of ours begins with.
 pub const PREFIX: &str = "FLOODWALL_";
@@ -43,6 +45,8 @@ pub struct Shared {
     scratch: Vec<u8>,
     /// Statements whose result has changed lately.
     changed: HashSet<u64>,
+    /// Empty queues of pipelines that are through: whoever asks next takes one.
+    queues: Vec<VecDeque<Entry>>,
 }
 
 impl Shared {
@@ -91,6 +95,18 @@ impl Shared {
         statement.has_star || (!self.changed.is_empty() && self.changed.contains(&statement.number))
     }
 
+    /// An empty queue for a pipeline, with the memory of an earlier one where there is one.
+    pub(super) fn queue(&mut self) -> VecDeque<Entry> {
+        self.queues.pop().unwrap_or_default()
+    }
+
+    /// Takes back a queue in which nothing waits.
+    pub(super) fn keep(&mut self, queue: VecDeque<Entry>) {
+        if self.queues.len() < QUEUES_KEPT && (1..=STEPS_KEPT).contains(&queue.capacity()) {
+            self.queues.push(queue);
+        }
+    }
+
     /// How many are known, those included that nobody has any more.
     pub fn len(&self) -> usize {
         self.known.len()
@@ -116,6 +132,10 @@ const SWEEP_MIN: usize = 256;
 /// Statements that are known to have changed.
 const CHANGED_MAX: usize = 1024;
 const STAR: u8 = 0x2a;
+/// Queues that are kept: as many clients may be at work at once before one has to be made.
+const QUEUES_KEPT: usize = 64;
+/// A queue that is kept has room for at most so many steps.
+const STEPS_KEPT: usize = 16;
 const SCRATCH_KEPT: usize = 4096;
 
 #[cfg(test)]
@@ -132,6 +152,16 @@ mod tests {
         for (path, body) in [(&b"a"[..], &b"SELECT 1\0\0\0"[..]), (b"", b"SELECT 1\0\0\x01\0\0\0\x17")] {
             assert_ne!(shared.statement(path, body).number, one.number);
         }
+    }
+
+    #[test]
+    fn queues_go_round_and_neither_many_nor_large_ones_are_kept() {
+        let mut shared = Shared::default();
+        shared.keep(VecDeque::with_capacity(4));
+        shared.keep(VecDeque::with_capacity(STEPS_KEPT + 1));
+        assert_eq!([shared.queue().capacity(), shared.queue().capacity()], [4, 0]);
+        (0..2 * QUEUES_KEPT).for_each(|_| shared.keep(VecDeque::with_capacity(1)));
+        assert_eq!(shared.queues.len(), QUEUES_KEPT);
     }
 
     #[test]

@@ -1,0 +1,76 @@
+//! What the books of cancel keys are made of.
+
+use std::sync::Arc;
+
+/// The sessions with one process id: two servers may give the same. Nearly always one, so it takes no list.
+#[derive(Debug)]
+pub(super) enum Same<T> {
+    /// One.
+    One(Arc<T>),
+    /// More than one.
+    Several(Vec<Arc<T>>),
+}
+
+impl<T> Same<T> {
+    /// All of them.
+    pub(super) fn all(&self) -> &[Arc<T>] {
+        match self {
+            Self::One(target) => std::slice::from_ref(target),
+            Self::Several(targets) => targets,
+        }
+    }
+
+    /// These and one more.
+    pub(super) fn and(self, target: Arc<T>) -> Self {
+        match self {
+            Self::One(other) => Self::Several(vec![other, target]),
+            Self::Several(mut others) => {
+                others.push(target);
+                Self::Several(others)
+            }
+        }
+    }
+
+    /// These but for one. `None`: nobody is left.
+    pub(super) fn without(self, target: &Arc<T>) -> Option<Self> {
+        match self {
+            Self::One(other) => (!Arc::ptr_eq(&other, target)).then_some(Self::One(other)),
+            Self::Several(mut others) => {
+                others.retain(|other| !Arc::ptr_eq(other, target));
+                (!others.is_empty()).then_some(Self::Several(others))
+            }
+        }
+    }
+}
+
+/// The secret of a key.
+pub(super) enum Secret {
+    /// That of most; not worth a box.
+    Short([u8; Secret::SHORT]),
+    /// Any other.
+    Long(Box<[u8]>),
+}
+
+impl Secret {
+    /// Bytes where no server says how many: what protocol 3.0 has room for.
+    pub(super) const SHORT: usize = 4;
+
+    /// A random one.
+    pub(super) fn random(length: usize) -> Result<Self, getrandom::Error> {
+        let mut secret =
+            if length == Self::SHORT { Self::Short([0; Self::SHORT]) } else { Self::Long(vec![0; length].into()) };
+        getrandom::fill(match &mut secret {
+            Self::Short(bytes) => bytes,
+            Self::Long(bytes) => bytes,
+        })?;
+        Ok(secret)
+    }
+
+    /// Its bytes.
+    pub(super) const fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(bytes) => bytes,
+            Self::Long(bytes) => bytes,
+        }
+    }
+}

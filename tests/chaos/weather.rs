@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How long after a storm something may still come of it.
+/// How long after a storm something may still come of it: all that was ended has ended, and the end is on its way through the strait and the
+/// proxy, which a busy machine makes wait. Nothing takes longer by its nature: a pool that could not make a server pauses, up to two seconds,
+/// but whoever comes meanwhile waits for it and is not refused.
 const AFTERMATH: Duration = Duration::from_millis(1_000);
 
 #[derive(Debug, Default)]

@@ -79,7 +79,7 @@ impl Client {
     }
 
     async fn work(mut self) {
-        let mut good = Instant::now();
+        let mut good = self.conn.sent;
         for _ in 0..=self.dice.below(40) {
             if self.scene.is_over() {
                 break;
@@ -92,7 +92,7 @@ impl Client {
                 Ok(()) => self.scene.count(&format!("{turn:?}")),
                 Err(fault) => return self.scene.judge(&fault, &who, good, &self.cancels),
             }
-            good = Instant::now();
+            good = self.conn.sent;
         }
         self.leave().await;
     }

@@ -91,6 +91,8 @@ pub(crate) struct Conn {
     /// Process id and secret for cancels.
     pub(crate) key: (u32, Vec<u8>),
     pub(crate) parameters: HashMap<String, String>,
+    /// When it last sent something. An answer proves that its server lived then; it may have died before its answer was read.
+    pub(crate) sent: Instant,
     /// The longest time without a byte from the other side.
     pub(crate) longest: Duration,
 }
@@ -142,6 +144,7 @@ impl Conn {
             unread: BytesMut::new(),
             key: (0, Vec::new()),
             parameters: HashMap::new(),
+            sent: Instant::now(),
             longest: Duration::ZERO,
         })
     }
@@ -167,6 +170,7 @@ impl Conn {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.sent = Instant::now();
         let written = timeout(DEADLINE, self.stream.write_all(bytes)).await;
         Ok(written.map_err(|_| Fault::Hangs("nothing was taken"))??)
     }

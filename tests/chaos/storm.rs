@@ -82,10 +82,14 @@ async fn gust(scene: &Arc<Scene>, dice: &mut Dice) {
 
 /// Ends processes, and waits until they have ended: they would take the calm after the storm for it.
 async fn terminate(scene: &Scene, backends: &str) {
-    let ended = ask(scene, &format!("SELECT pg_terminate_backend(pid, 5000) FROM ({backends}) AS b")).await;
-    let ended = ended.unwrap_or_default();
-    ended.iter().for_each(|_| scene.count("terminated"));
-    scene.tell(&format!("{} server processes were terminated", ended.len()));
+    let terminate = format!(
+        "SELECT client_port FROM pg_stat_activity WHERE pid IN ({backends}) AND pg_terminate_backend(pid, 5000)"
+    );
+    let ports: Vec<u16> =
+        ask(scene, &terminate).await.unwrap_or_default().iter().flat_map(|port| port.parse()).collect();
+    ports.iter().for_each(|_| scene.count("terminated"));
+    scene.tell(&format!("{} server processes were terminated", ports.len()));
+    until_ended(scene, &ports).await;
 }
 
 /// Kills a server process outright: the server ends all others and recovers. It has begun to when this ends; until it has noticed the
@@ -99,10 +103,22 @@ async fn crash(scene: &Scene, dice: &mut Dice) {
         return;
     }
     let Some(witness) = witness(scene).await else { return };
+    let ports = scene.strait.ports();
     if kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).is_ok() {
         scene.tell(&format!("server process {pid} was killed"));
         let crashed = was_noticed(scene, pid, witness).await;
         scene.count(if crashed { "crashed" } else { "killed at its end" });
+        if crashed {
+            until_ended(scene, &ports).await;
+        }
+    }
+}
+
+/// Waits until the proxy could have heard of the end of these connections: from here on it has no excuse but its own pace.
+async fn until_ended(scene: &Scene, ports: &[u16]) {
+    let end = Instant::now() + NOTICED;
+    while !(scene.strait.have_ended(ports) || scene.is_over() || Instant::now() >= end) {
+        sleep(Duration::from_millis(20)).await;
     }
 }
 

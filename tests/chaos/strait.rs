@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ struct Passage {
     tide: watch::Sender<Tide>,
     /// Where the server sees it come from.
     port: u16,
+    /// All that the server said has passed, its end as well.
+    ended: Arc<AtomicBool>,
 }
 
 impl Strait {
@@ -60,6 +63,18 @@ impl Strait {
         tokio::time::sleep(time).await;
         passage.tide.send_replace(Tide::Cut);
         Some(passage.port)
+    }
+
+    /// The connections of this moment, by the port that the server sees.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.passages.lock().unwrap().iter().map(|passage| passage.port).collect()
+    }
+
+    /// Has all passed that the server said on these connections, their end as well? A server that is gone may leave a megabyte behind,
+    /// and buffers of 4 KiB take their time.
+    pub(crate) fn have_ended(&self, ports: &[u16]) -> bool {
+        let passages = self.passages.lock().unwrap();
+        passages.iter().all(|passage| !ports.contains(&passage.port) || passage.ended.load(Ordering::Relaxed))
     }
 
     /// Was that connection, by the port that the server sees, frozen or cut here? The server learns of it when it next reads or writes.
@@ -91,10 +106,15 @@ impl Strait {
         let Ok(port) = far.local_addr().map(|address| address.port()) else { return };
         let (tide, turns) = watch::channel(Tide::Flows);
         self.broken.lock().unwrap().remove(&port);
-        self.passages.lock().unwrap().push(Passage { tide, port });
+        let ended = Arc::new(AtomicBool::new(false));
+        self.passages.lock().unwrap().push(Passage { tide, port, ended: Arc::clone(&ended) });
         let (near_in, near_out) = near.into_split();
         let (far_in, far_out) = far.into_split();
-        tokio::join!(flow(near_in, far_out, turns.clone()), flow(far_in, near_out, turns));
+        let down = async {
+            flow(far_in, near_out, turns.clone()).await;
+            ended.store(true, Ordering::Relaxed);
+        };
+        tokio::join!(flow(near_in, far_out, turns.clone()), down);
     }
 }
 

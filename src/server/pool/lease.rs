@@ -89,9 +89,9 @@ impl<M: Make> Pool<M> {
         &self.make
     }
 
-    /// Takes back a server that is clean, from whoever cleaned it.
-    pub fn give_back(&self, server: Box<M::Server>) {
-        self.give(server);
+    /// Takes back a server that is clean, from whoever cleaned it. One that broke meanwhile is closed: nobody may have listened to it.
+    pub fn give_back(&self, mut server: Box<M::Server>) {
+        if server.is_sound() { self.give(server) } else { server.close() }
     }
 }
 

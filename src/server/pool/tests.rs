@@ -454,6 +454,22 @@ fn a_larger_size_serves_who_waits() {
 }
 
 #[test]
+fn a_server_that_broke_while_a_cancel_landed_goes_to_nobody() {
+    run(async {
+        let house = House::new(Limits { size: 1, ..LIMITS }, 1);
+        let (mut first, mut next) = (house.lease(0), house.lease(0));
+        assert_eq!(take(&mut first).await, Ok(1));
+        let server = first.release().unwrap();
+        let waiting = spawn_local(async move { take(&mut next).await });
+        settle().await;
+        house.maker.0.broken.set(true);
+        house.pool(0).give_back(server);
+        assert_eq!(waiting.await.unwrap(), Ok(2));
+        assert_eq!(house.counts(), [0; 4]);
+    });
+}
+
+#[test]
 fn idle_servers_are_closed_in_time_down_to_the_least() {
     run(async {
         let house = House::new(Limits { min: 2, ..LIMITS }, 1);

@@ -99,8 +99,9 @@ async fn many_clients_on_few_servers_each_read_their_own_replies() {
     for task in tasks {
         task.await.unwrap();
     }
+    // Idle for a second, they may be gone before a slow machine has counted them.
     let made = pooled.servers();
-    assert!((1..=4).contains(&made), "{made} servers");
+    assert!(made <= 4, "{made} servers");
     pooled.finish();
 }
 

@@ -233,26 +233,34 @@ fn the_oldest_waiter_is_served_first() {
     });
 }
 
+/// A session's transaction: first what is free, then its place in the queue. How long that took.
+async fn transaction(lease: &mut Lease<Maker>) -> Duration {
+    let begin = clock::now();
+    if !lease.try_take() {
+        take(lease).await.unwrap();
+    }
+    sleep(WORK).await;
+    lease.give();
+    begin.elapsed()
+}
+
+const WORK: Duration = Duration::from_millis(10);
+
 #[test]
 fn a_crowd_is_served_round_by_round() {
-    const WORK: Duration = Duration::from_millis(10);
     run(async {
         let house = House::new(Limits { size: 20, queue_length: 500, ..LIMITS }, 1);
         let times = Rc::new(RefCell::new(Vec::new()));
         for _ in 0..500 {
             let (mut lease, times) = (house.lease(0), Rc::clone(&times));
             spawn_local(async move {
-                for round in 0..12 {
-                    let begin = clock::now();
-                    // As a session does: first what is free, then its place in the queue. Its next statement is always there already.
-                    if !lease.try_take() {
-                        take(&mut lease).await.unwrap();
-                    }
-                    sleep(WORK).await;
-                    lease.give();
-                    if round >= 2 {
-                        times.borrow_mut().push(begin.elapsed());
-                    }
+                // The first ones wait for servers that are being made.
+                transaction(&mut lease).await;
+                transaction(&mut lease).await;
+                // Its next statement is always there already.
+                for _ in 0..10 {
+                    let time = transaction(&mut lease).await;
+                    times.borrow_mut().push(time);
                 }
             });
         }
@@ -262,7 +270,7 @@ fn a_crowd_is_served_round_by_round() {
         let mut times = times.take();
         times.sort_unstable();
         let (median, last) = (times[2_500], times[4_950]);
-        assert!(median >= 25 * WORK && last <= median.mul_f64(1.1), "{median:?}, {last:?}");
+        assert!(median >= 24 * WORK && last <= median.mul_f64(1.1), "{median:?}, {last:?}");
         assert_eq!(house.counts(), [0, 0, 20, 0]);
     });
 }

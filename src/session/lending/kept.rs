@@ -11,7 +11,7 @@ use super::Lent;
 use super::exchange::Exchange;
 use crate::server::reported::Reported;
 use crate::session::state::replay::{Replay, discard, replay};
-use crate::session::state::{Decision, Findings, Gathered, Interner, Reasons, Settings, Stain, check};
+use crate::session::state::{Findings, Gathered, Interner, Reasons, Settings, Stain, check};
 use crate::wire::pg::own;
 
 /// The settings of one worker's sessions.

@@ -50,6 +50,7 @@ impl Local {
     /// The threads of its analysts could not be made.
     pub fn start(means: Means, shapes: Arc<Shapes>, beat: Arc<Beat>) -> io::Result<Self> {
         let metrics = Arc::clone(&means.metrics);
+        let statements = Shared::counted(&means.memory);
         let reader = Reader::start(means, shapes)?;
         Ok(Self {
             lent: lent(),
@@ -57,7 +58,7 @@ impl Local {
             reader: RefCell::new(reader),
             timings: Rc::new(Timings::new(beat)),
             worker: 0,
-            statements: Rc::default(),
+            statements: Rc::new(RefCell::new(statements)),
             wardrobe: Rc::default(),
             no_tables: Arc::new(Schema::builder().build()),
             lenders: RefCell::default(),
@@ -67,8 +68,8 @@ impl Local {
     /// The same as the worker of that number; without this it is the first.
     #[must_use]
     pub fn of_worker(self, worker: usize) -> Self {
-        let statements = Rc::new(RefCell::new(Shared::of_worker(worker)));
-        Self { worker, statements, ..self }
+        self.statements.borrow_mut().number_for(worker);
+        Self { worker, ..self }
     }
 
     /// This worker's pools of a listener.

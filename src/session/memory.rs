@@ -35,6 +35,11 @@ impl Share {
         Self { budget: Arc::clone(budget), bytes: 0 }
     }
 
+    /// Bytes of this share.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Changes the share to `bytes`. False, and unchanged, where the budget has no room.
     pub fn resize(&mut self, bytes: usize) -> bool {
         if bytes > self.bytes {

@@ -220,6 +220,45 @@ fn a_table_that_changed_is_no_news_to_who_asks_for_the_shape_with_the_rows() {
 }
 
 #[test]
+fn statements_of_all_clients_are_counted_as_memory_and_given_back() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_memory", 1, &format!("{NO_PASSWORD}\n[limits]\nmemory = '16MiB'"));
+    let prepare = |raw: &mut Raw, client: usize| {
+        let filler = "x".repeat(20_000);
+        (0..150).find_map(|n| {
+            raw.send(
+                &[raw::parse(&format!("s{n}"), &format!("SELECT 'c{client} s{n} {filler}'")), raw::sync()].concat(),
+            );
+            sqlstates(&raw.until(b"Z")).into_iter().next()
+        })
+    };
+    let mut clients: Vec<Raw> = Vec::new();
+    let refused = (0..10).find_map(|client| {
+        let mut raw = raw_client(&pooled);
+        let refused = prepare(&mut raw, client);
+        clients.push(raw);
+        refused
+    });
+    assert_eq!(refused.as_deref(), Some("53200"));
+    // Short ones find room again once somebody has left.
+    let mut last = clients.pop().unwrap();
+    drop(clients);
+    let again = wait_until(Duration::from_secs(10), || {
+        last.send(
+            &[raw::close_statement("late"), raw::parse("late", &format!("SELECT '{}'", "y".repeat(20_000)))].concat(),
+        );
+        last.send(&raw::sync());
+        sqlstates(&last.until(b"Z")).is_empty()
+    });
+    assert!(again);
+    assert_eq!(prepare(&mut raw_client(&pooled), 99), None);
+    drop(last);
+    pooled.finish();
+}
+
+#[test]
 fn a_column_whose_type_changed_is_news_once() {
     if direct() {
         return;

@@ -36,7 +36,8 @@ pub struct Translator {
 impl Translator {
     /// A client that has prepared nothing yet.
     pub fn new(shared: Statements, bounds: Bounds) -> Self {
-        Self { shared, names: Names::default(), plan: Plan::default(), bounds, again: None }
+        let names = Names::counted(shared.borrow().share());
+        Self { shared, names, plan: Plan::default(), bounds, again: None }
     }
 
     /// Bytes from the start of a client's message that are wanted: of a Parse all that is to be kept.
@@ -221,6 +222,10 @@ fn words(refused: Refused, asked: Asked<'_>) -> Refusal {
     match (refused, asked) {
         (Refused::Duplicate, Asked::Parse { name, .. }) => refuse::statement_exists(name),
         (Refused::TooLong, _) => refuse::statement_too_long(),
+        (Refused::NoRoom, Asked::Parse { name, body }) => {
+            refuse::memory(name.len().saturating_add(body.unwrap_or_default().len()))
+        }
+        (Refused::NoRoom, _) => refuse::memory(0),
         (Refused::Duplicate | Refused::TooMany, _) => refuse::too_many_statements(),
     }
 }

@@ -93,7 +93,10 @@ impl Entry {
                 }
             }
             Undo::Learnt(number) => unlearn(number, miss, parts),
-            Undo::Closed(name, statement) => parts.names.insert(&name, statement),
+            // What was there a moment ago finds room.
+            Undo::Closed(name, statement) => {
+                parts.names.insert(&name, statement);
+            }
             // It is of no use there, but its name is taken.
             Undo::Evicted(number) => parts.known.spoil(number),
             // A Parse that fails has taken the old one away already.

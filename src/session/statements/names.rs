@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rapidhash::fast::GlobalState;
 
 use super::shared::Statement;
+use crate::session::memory::Share;
 
 /// What one client may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Refused {
     TooMany,
     /// The statement is too long to be kept: SQLSTATE 54000. Without a name it would pass.
     TooLong,
+    /// The memory of all clients has no room for it: SQLSTATE 53200.
+    NoRoom,
 }
 
 /// The unnamed statement of a client.
@@ -76,11 +79,18 @@ const OVERHEAD_BYTES: usize = 96;
 pub struct Names {
     named: HashMap<Box<[u8]>, Rc<Statement>, GlobalState>,
     bytes: usize,
+    /// The part of the memory that names take; texts are counted with what they are shared as. `None`: nothing is counted.
+    room: Option<Share>,
     /// The unnamed one.
     pub(super) unnamed: Unnamed,
 }
 
 impl Names {
+    /// None yet; what they take is counted in this share.
+    pub fn counted(room: Option<Share>) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// The statement of a name.
     pub fn find(&self, name: &[u8]) -> Option<&Rc<Statement>> {
         self.named.get(name)
@@ -124,15 +134,25 @@ impl Names {
         }
     }
 
-    pub(super) fn insert(&mut self, name: &[u8], statement: Rc<Statement>) {
+    /// Keeps a statement; one of the same name goes. False, and without it, where the memory has no room for the name.
+    pub(super) fn insert(&mut self, name: &[u8], statement: Rc<Statement>) -> bool {
         self.remove(name);
+        if !self.resize(|room| room.saturating_add(weight(name, b""))) {
+            return false;
+        }
         self.bytes = self.bytes.saturating_add(weight(name, statement.body()));
         self.named.insert(name.into(), statement);
+        true
+    }
+
+    fn resize(&mut self, to: impl FnOnce(usize) -> usize) -> bool {
+        self.room.as_mut().is_none_or(|room| room.resize(to(room.bytes())))
     }
 
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<Rc<Statement>> {
         let statement = self.named.remove(name)?;
         self.bytes = self.bytes.saturating_sub(weight(name, statement.body()));
+        self.resize(|room| room.saturating_sub(weight(name, b"")));
         Some(statement)
     }
 
@@ -140,6 +160,7 @@ impl Names {
     pub fn clear(&mut self) {
         self.named = HashMap::default();
         self.bytes = 0;
+        self.resize(|_| 0);
     }
 }
 
@@ -151,6 +172,7 @@ fn weight(name: &[u8], body: &[u8]) -> usize {
 mod tests {
     use super::super::Shared;
     use super::*;
+    use crate::session::memory::Budget;
 
     #[test]
     fn a_client_keeps_no_more_than_it_may_and_gives_back_what_it_forgets() {
@@ -158,7 +180,7 @@ mod tests {
         let bounds = Bounds { statements: 2, bytes: 1_000 };
         for name in [&b"a"[..], b"b"] {
             assert_eq!(names.admits(name, b"SELECT 1", bounds), Ok(()));
-            names.insert(name, shared.statement(b"", b"SELECT 1"));
+            assert!(names.insert(name, shared.statement(b"", b"SELECT 1").unwrap()));
         }
         assert_eq!(names.admits(b"a", b"SELECT 1", bounds), Err(Refused::Duplicate));
         assert_eq!(names.admits(b"c", b"SELECT 1", bounds), Err(Refused::TooMany));
@@ -168,5 +190,24 @@ mod tests {
         assert_eq!(names.admits(b"c", &[7; 1_000], bounds), Err(Refused::TooLong));
         names.clear();
         assert_eq!((names.len(), names.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn names_take_room_of_the_memory_and_give_it_back() {
+        let budget = Budget::new(2 * OVERHEAD_BYTES + 10);
+        let mut shared = Shared::default();
+        let text = shared.statement(b"", b"SELECT 1").unwrap();
+        let mut names = Names::counted(Some(Share::of(&budget)));
+        assert!(names.insert(b"a", Rc::clone(&text)) && names.insert(b"b", Rc::clone(&text)));
+        assert_eq!(budget.used(), 2 * OVERHEAD_BYTES + 2);
+        assert!(!names.insert(b"c", Rc::clone(&text)));
+        assert!(names.find(b"c").is_none() && names.len() == 2);
+        names.remove(b"a");
+        assert!(names.insert(b"c", Rc::clone(&text)));
+        names.clear();
+        assert_eq!(budget.used(), 0);
+        assert!(names.insert(b"d", text));
+        drop(names);
+        assert_eq!(budget.used(), 0);
     }
 }

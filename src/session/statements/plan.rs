@@ -191,8 +191,10 @@ impl Plan {
         caused: &mut Outgoing,
     ) -> Result<Passing, Refused> {
         parts.names.admits(name, body, parts.bounds)?;
-        let statement = parts.shared.statement(parts.path, body);
-        parts.names.insert(name, Rc::clone(&statement));
+        let statement = parts.shared.statement(parts.path, body).ok_or(Refused::NoRoom)?;
+        if !parts.names.insert(name, Rc::clone(&statement)) {
+            return Err(Refused::NoRoom);
+        }
         if parts.known.uses(statement.number) {
             let undo = Undo::Named(name.into(), statement, None);
             self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo));
@@ -357,6 +359,7 @@ impl Plan {
         for entry in &self.queue {
             match &entry.undo {
                 Undo::Named(name, statement, learnt) => {
+                    // What was there a moment ago finds room.
                     parts.names.insert(name, Rc::clone(statement));
                     learnt.iter().for_each(|_| parts.known.add(statement.number));
                 }

@@ -2,6 +2,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use crate::session::memory::{Budget, Share};
 
 use super::entry::Entry;
 
@@ -11,7 +14,7 @@ pub const PREFIX: &str = "FLOODWALL_";
 pub const NOWHERE: &[u8] = b"FLOODWALL_0";
 
 /// A statement that one or more clients have prepared.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Statement {
     /// Its number, from 1, never used again.
     pub number: u64,
@@ -21,6 +24,8 @@ pub struct Statement {
     path: usize,
     /// Its text has a `*`, so it may return all columns of a table, whatever they are.
     has_star: bool,
+    /// Its part of the memory, given back with it.
+    _room: Option<Share>,
 }
 
 impl Statement {
@@ -47,17 +52,28 @@ pub struct Shared {
     changed: HashSet<u64>,
     /// Empty queues of pipelines that are through: whoever asks next takes one.
     queues: Vec<VecDeque<Entry>>,
+    /// What they take is counted here; `None`: nowhere.
+    budget: Option<Arc<Budget>>,
 }
 
 impl Shared {
-    /// Those of one worker: servers move between workers, so no two give out the same number.
-    pub fn of_worker(worker: usize) -> Self {
-        let worker = u64::try_from(worker).unwrap_or(u64::MAX);
-        Self { last: worker.wrapping_shl(WORKER_BITS), ..Self::default() }
+    /// Counts what statements take against this budget.
+    pub fn counted(budget: &Arc<Budget>) -> Self {
+        Self { budget: Some(Arc::clone(budget)), ..Self::default() }
     }
 
-    /// The statement of this body under this search path.
-    pub fn statement(&mut self, path: &[u8], body: &[u8]) -> Rc<Statement> {
+    /// Numbers those of one worker: servers move between workers, so no two give out the same.
+    pub fn number_for(&mut self, worker: usize) {
+        self.last = u64::try_from(worker).unwrap_or(u64::MAX).wrapping_shl(WORKER_BITS);
+    }
+
+    /// A share of the memory for what one client keeps beside; `None` where nothing is counted.
+    pub fn share(&self) -> Option<Share> {
+        self.budget.as_ref().map(Share::of)
+    }
+
+    /// The statement of this body under this search path; `None` where the memory has no room for it.
+    pub fn statement(&mut self, path: &[u8], body: &[u8]) -> Option<Rc<Statement>> {
         self.scratch.clear();
         self.scratch.extend_from_slice(path);
         // No setting holds a NUL.
@@ -65,15 +81,19 @@ impl Shared {
         let begin = self.scratch.len();
         self.scratch.extend_from_slice(body);
         if let Some(known) = self.known.get(&*self.scratch).and_then(Weak::upgrade) {
-            return known;
+            return Some(known);
+        }
+        let mut room = self.share();
+        if room.as_mut().is_some_and(|room| !room.resize(self.scratch.len().saturating_add(OVERHEAD_BYTES))) {
+            return None;
         }
         self.sweep();
         let number = self.number();
         let key: Rc<[u8]> = self.scratch.as_slice().into();
         let (key_of, name, has_star) = (Rc::clone(&key), name(number), body.contains(&STAR));
-        let statement = Rc::new(Statement { number, name, key: key_of, path: begin, has_star });
+        let statement = Rc::new(Statement { number, name, key: key_of, path: begin, has_star, _room: room });
         self.known.insert(key, Rc::downgrade(&statement));
-        statement
+        Some(statement)
     }
 
     /// A number that nothing else has.
@@ -129,6 +149,8 @@ impl Shared {
 /// The lower bits of a number: years of new statements.
 const WORKER_BITS: u32 = 48;
 const SWEEP_MIN: usize = 256;
+/// What a statement takes beside its text.
+const OVERHEAD_BYTES: usize = 256;
 /// Statements that are known to have changed.
 const CHANGED_MAX: usize = 1024;
 const STAR: u8 = 0x2a;
@@ -145,12 +167,12 @@ mod tests {
     #[test]
     fn one_text_is_one_statement_as_long_as_its_path_is_the_same() {
         let mut shared = Shared::default();
-        let one = shared.statement(b"", b"SELECT 1\0\0\0");
-        assert!(Rc::ptr_eq(&one, &shared.statement(b"", b"SELECT 1\0\0\0")));
+        let one = shared.statement(b"", b"SELECT 1\0\0\0").unwrap();
+        assert!(Rc::ptr_eq(&one, &shared.statement(b"", b"SELECT 1\0\0\0").unwrap()));
         assert_eq!(one.body(), b"SELECT 1\0\0\0");
         assert_eq!(*one.name, *b"FLOODWALL_1");
         for (path, body) in [(&b"a"[..], &b"SELECT 1\0\0\0"[..]), (b"", b"SELECT 1\0\0\x01\0\0\0\x17")] {
-            assert_ne!(shared.statement(path, body).number, one.number);
+            assert_ne!(shared.statement(path, body).unwrap().number, one.number);
         }
     }
 
@@ -167,13 +189,28 @@ mod tests {
     #[test]
     fn what_no_client_has_is_forgotten_and_its_name_never_used_again() {
         let mut shared = Shared::default();
-        let kept = shared.statement(b"", b"kept");
-        let gone = shared.statement(b"", b"gone").number;
+        let kept = shared.statement(b"", b"kept").unwrap();
+        let gone = shared.statement(b"", b"gone").unwrap().number;
         for n in 0..5_000_u32 {
-            shared.statement(b"", &n.to_be_bytes());
+            shared.statement(b"", &n.to_be_bytes()).unwrap();
         }
         assert!(shared.len() <= 2 * SWEEP_MIN);
-        assert_eq!(shared.statement(b"", b"kept").number, kept.number);
-        assert!(shared.statement(b"", b"gone").number > gone);
+        assert_eq!(shared.statement(b"", b"kept").unwrap().number, kept.number);
+        assert!(shared.statement(b"", b"gone").unwrap().number > gone);
+    }
+
+    #[test]
+    fn a_text_counts_once_and_as_long_as_somebody_has_it() {
+        let budget = Budget::new(2_000);
+        let mut shared = Shared::counted(&budget);
+        let one = shared.statement(b"", &[1; 1_000]).unwrap();
+        let used = budget.used();
+        assert!((1_000..1_500).contains(&used), "{used}");
+        let same = shared.statement(b"", &[1; 1_000]).unwrap();
+        assert_eq!(budget.used(), used);
+        assert!(shared.statement(b"", &[2; 1_000]).is_none());
+        drop((one, same));
+        assert_eq!(budget.used(), 0);
+        assert!(shared.statement(b"", &[2; 1_000]).is_some());
     }
 }

@@ -27,7 +27,8 @@ pub fn deallocated(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !text.first().is_some_and(|first| first.eq_ignore_ascii_case(&b'd')) {
         return None;
     }
-    let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii();
+    let text = text.trim_ascii_end();
+    let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
     let rest = behind(text, b"deallocate")?;
     let name = behind(rest, b"prepare").unwrap_or(rest);
     match name.strip_prefix(b"\"") {

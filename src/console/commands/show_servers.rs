@@ -36,7 +36,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let pooled = pooled.filter(|(_, server)| server.standing != Standing::Closing);
     let pooled = pooled.map(|(pool, server)| pooled_row(pool, server, &lent, now));
     let canceling = Cancels::of(asked.sources, &entries);
-    let canceling = canceling.sent().map(|entry| cancel_row(entry));
+    let canceling = canceling.sent().map(cancel_row);
     Ok(Answer::rows(own.chain(pooled).chain(canceling)))
 }
 

@@ -284,6 +284,22 @@ fn a_goodbye_is_not_the_servers() {
     });
 }
 
+/// What was sent behind the statement moved what went to the server by as many bytes.
+#[test]
+fn a_goodbye_behind_a_statement_that_waits_leaves_the_statement_whole() {
+    with_shelf(|mut scene| async move {
+        let elsewhere = scene.lend_away();
+        let statement = query("INSERT INTO t VALUES (1)");
+        put(&mut scene.client, &[statement.clone(), message(b'X', b""), query("never read")].concat()).await;
+        expect_nothing(&mut scene.client).await;
+        scene.bring_back(elsewhere);
+        expect(&mut scene.server, &statement).await;
+        expect_nothing(&mut scene.server).await;
+        let remains = scene.relay.await.unwrap();
+        assert_eq!((remains.end, remains.left), (End::ClientQuit, Left::Working));
+    });
+}
+
 #[test]
 fn what_a_session_leaves_behind_is_told() {
     for (left, expected) in [("closed", Left::Working), ("pipeline", Left::Unclear), ("copy", Left::Unclear)] {

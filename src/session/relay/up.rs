@@ -146,9 +146,11 @@ where
     pub(super) fn walk_held(&mut self, opinion: Option<Opinion>) -> Result<(), End> {
         let mut input = std::mem::take(&mut self.up.held);
         let left = self.walk_up(&input, opinion)?;
-        let (send, hold) = (left.send.len(), left.hold.len());
-        input.advance(input.len().saturating_sub(send + hold));
+        let (before, send, hold) = (left.before, left.send.len(), left.hold.len());
+        input.advance(before);
         let passed = input.split_to(send);
+        // Behind a goodbye nothing is kept.
+        input.truncate(hold);
         // A small rest must not keep the memory of a large frame that is gone.
         let roomy = self.up.wanted > HELD_FREE && input.capacity() >= self.up.wanted;
         self.up.held = if hold > HELD_FREE || roomy { input } else { BytesMut::from(&input[..]) };

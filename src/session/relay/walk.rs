@@ -60,8 +60,10 @@ pub(super) struct Walk<'i> {
     at: usize,
 }
 
-/// What a walk leaves behind: bytes to be sent and bytes to be kept.
+/// What a walk leaves behind: bytes to be sent and bytes to be kept. What is kept follows what is sent.
 pub(super) struct Walked<'i> {
+    /// Bytes in front of what is sent that went elsewhere, or nowhere.
+    pub(super) before: usize,
     pub(super) send: &'i [u8],
     pub(super) hold: &'i [u8],
 }
@@ -112,12 +114,13 @@ impl<'i> Walk<'i> {
         if !unsent.is_empty() {
             self.flush(unsent);
         }
-        Walked { send: self.input.get(self.from..self.at).unwrap_or_default(), hold: self.rest() }
+        Walked { hold: self.rest(), ..self.end_here() }
     }
 
     /// Ends the walk for good: nothing after this frame is looked at.
     pub(super) fn end_here(self) -> Walked<'i> {
-        Walked { send: self.input.get(self.from..self.at).unwrap_or_default(), hold: &[] }
+        let send = self.input.get(self.from..self.at).unwrap_or_default();
+        Walked { before: self.from, send, hold: &[] }
     }
 }
 

@@ -27,7 +27,7 @@ fn a_key_that_leads_to_no_statement_stops_nobodys() {
     let (mut busy, mut idle) = (join(&pool), join(&pool));
     // The one server was its own a moment ago.
     assert_eq!(one(&mut idle, "SELECT 1"), "1");
-    sleep(&pool, &mut busy, 1.0);
+    sleep(&pool, &mut busy, 2.0);
     let (pid, secret) = idle.key.clone().unwrap();
     let wrong: Vec<u8> = secret.iter().map(|byte| !byte).collect();
     let busys = busy.key.clone().unwrap();
@@ -97,7 +97,7 @@ fn a_cancel_that_comes_too_late_finds_nobody() {
     let gate = Gate::new(Cluster::shared().port, Manner::Open);
     let pool = pool("bhv_cancel_late", 1, &gate.key());
     let (mut client, mut other) = (join(&pool), join(&pool));
-    sleep(&pool, &mut client, 1.0);
+    sleep(&pool, &mut client, 2.0);
     gate.set(Manner::Silent);
     let begin = Instant::now();
     cancel(&pool, &client.key.clone().unwrap());

@@ -281,7 +281,6 @@ fn a_pool_without_a_server_is_served_beside_one_that_never_rests() {
             let mut somebody = join_as(&pool, "md5_user", &pool.site.database);
             assert_eq!(one(&mut somebody, "SELECT current_user"), "md5_user");
             assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
-            assert!(pool.servers() <= 1);
             drop(somebody);
             assert!(wait_until(SOON, || pool.servers() == 2), "the other one gets it back");
         }

@@ -24,11 +24,9 @@ fn an_idle_server_goes_and_one_at_work_stays() {
     let (mut busy, mut other) = (join(&pool), join(&pool));
     busy.rows("BEGIN");
     let server = pid(&mut busy);
-    assert_eq!(one(&mut other, "SELECT 1"), "1");
-    assert_eq!(pool.servers(), 2);
+    assert_ne!(pid(&mut other), server);
     let begin = Instant::now();
     assert!(wait_until(SOON, || pool.servers() == 1));
-    assert!(begin.elapsed() >= Duration::from_millis(500), "{:?}", begin.elapsed());
     std::thread::sleep(Duration::from_secs(2).saturating_sub(begin.elapsed()));
     assert_eq!(pid(&mut busy), server);
     busy.rows("COMMIT");
@@ -60,8 +58,8 @@ fn a_transaction_that_takes_too_long_ends_with_its_client() {
     if direct() {
         return;
     }
-    let rules = "[rules.idle_transaction_timeout]\nmode = 'enforce'\nlimit = '400ms'\n\
-                 [rules.transaction_timeout]\nmode = 'enforce'\nlimit = '1s'\n";
+    let rules = "[rules.idle_transaction_timeout]\nmode = 'enforce'\nlimit = '1s'\n\
+                 [rules.transaction_timeout]\nmode = 'enforce'\nlimit = '3s'\n";
     let pool = pool("bhv_tx", 1, rules);
     pool.site.direct_sql("CREATE TABLE t (n int); GRANT ALL ON t TO app");
     let mut other = join(&pool);
@@ -86,12 +84,12 @@ fn a_query_that_takes_too_long_is_stopped_and_nobody_elses() {
     if direct() {
         return;
     }
-    let pool = pool("bhv_query", 1, "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '400ms'\n");
+    let pool = pool("bhv_query", 1, "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '1s'\n");
     let (mut client, mut other) = (join(&pool), join(&pool));
-    for _ in 0..3 {
+    for _ in 0..2 {
         let begin = Instant::now();
         assert_eq!(sqlstates(&client.query("SELECT pg_sleep(30)")), ["57014"]);
-        assert!(begin.elapsed() >= Duration::from_millis(400));
+        assert!(begin.elapsed() >= Duration::from_secs(1));
         assert_eq!(one(&mut other, "SELECT 'mine' FROM pg_sleep(0.1)"), "mine");
         assert_eq!(one(&mut client, "SELECT 'lives'"), "lives");
     }
@@ -99,7 +97,7 @@ fn a_query_that_takes_too_long_is_stopped_and_nobody_elses() {
     other.rows("BEGIN");
     assert_eq!(one(&mut other, "SELECT 1"), "1");
     client.send(&query("SELECT 'was patient'"));
-    std::thread::sleep(Duration::from_millis(800));
+    std::thread::sleep(Duration::from_millis(1_500));
     other.rows("COMMIT");
     assert_eq!(sqlstates(&client.until(b"Z")), [""; 0]);
     drop((client, other));
@@ -111,9 +109,9 @@ fn idles(proxy: &Proxy, user: &str, database: &str) {
     let login = || Raw::login(proxy.port, user, database).unwrap();
     let (mut idle, mut in_transaction, mut busy, mut now_and_then) = (login(), login(), login(), login());
     in_transaction.rows("BEGIN");
-    busy.send(&query("SELECT pg_sleep(2.5)"));
+    busy.send(&query("SELECT pg_sleep(3)"));
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_millis(2_500) {
+    while begin.elapsed() < Duration::from_secs(3) {
         assert_eq!(one(&mut now_and_then, "SELECT 1"), "1");
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -134,10 +132,17 @@ fn a_client_that_idles_too_long_is_ended() {
     if direct() {
         return;
     }
-    let pool = pool("bhv_away", 4, "client_idle_timeout = '1s'\n");
+    let pool = pool("bhv_away", 4, "client_idle_timeout = '2s'\n");
     idles(&pool.site.proxy, "app", &pool.site.database);
     pool.finish();
-    let site = Site::new("bhv_away_own", "[[listener]]\nclient_idle_timeout = '1s'\n");
+}
+
+#[test]
+fn so_is_one_with_a_server_of_its_own() {
+    if direct() {
+        return;
+    }
+    let site = Site::new("bhv_away_own", "[[listener]]\nclient_idle_timeout = '2s'\n");
     idles(&site.proxy, "postgres", &site.database);
     site.finish();
 }
@@ -147,7 +152,7 @@ fn a_login_has_an_end() {
     if direct() {
         return;
     }
-    let keys = "[caps]\nlogin_timeout = '1s'\n[[access]]\nuser = 'md5_user'\nmethod = 'scram'\n";
+    let keys = "[caps]\nlogin_timeout = '2s'\n[[access]]\nuser = 'md5_user'\nmethod = 'scram'\n";
     let pool = pool("bhv_login", 1, keys);
     let start = startup(VERSION_3_0, &[("user", "md5_user"), ("database", &pool.site.database)]);
     for sent in [&[][..], &start[..5], &start[..]] {
@@ -157,7 +162,7 @@ fn a_login_has_an_end() {
         drop(client.rest());
         assert!(begin.elapsed() < Duration::from_secs(8), "{:?} after {} bytes", begin.elapsed(), sent.len());
     }
-    assert_eq!(one(&mut join(&pool), "SELECT 1"), "1");
+    assert!(wait_until(SOON, || Raw::login(pool.site.proxy.port, "app", &pool.site.database).is_ok()));
     pool.finish();
 }
 

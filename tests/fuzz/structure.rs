@@ -1,10 +1,12 @@
 //! Statements made of what SQL is made of, well-formed and broken, from tiny to as long as any rule looks at.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use floodwall::clock;
 use floodwall::sql::facts::{self, Facts, STACK_BYTES};
 use floodwall::sql::lexer::{LIMITS_MAX, Lexed, PIECES_MAX, SHAPE_BYTES_MAX, lex};
-use floodwall::sql::{Flags, Reading, Strings};
+use floodwall::sql::{Dialect, Flags, Reading, Strings};
 
 use crate::seed::{Dice, fuzz};
 
@@ -59,15 +61,68 @@ fn long() {
             let lexed = check(Flags::POSTGRES, &text);
             let writes = lexed.pieces.iter().filter(|piece| piece.writes()).count();
             assert_eq!(writes > 0, kind.writes == Writes::Yes, "{}", kind.unit);
+            check(Flags::MYSQL, &text);
         }
     });
 }
 
+/// Statements in each other, as deep as the parser follows and deeper: what is read at each depth is read once, or a text of a few
+/// hundred bytes would take years.
+#[test]
+fn nested() {
+    on_analyst(|| {
+        for (head, before, after) in NESTED {
+            for depth in [2, 8, 20, 40, 60, 300] {
+                let text = format!("{head} {}1 = 1{}", before.repeat(depth), after.repeat(depth));
+                let began = clock::now();
+                for flags in [Flags::POSTGRES, Flags::MYSQL] {
+                    check(flags, text.as_bytes());
+                }
+                let took = clock::now().saturating_duration_since(began);
+                assert!(took < Duration::from_secs(20), "{took:?} for {text}");
+            }
+        }
+    });
+}
+
+/// The beginning of a statement, and what stands before and behind the next depth of it.
+const NESTED: &[(&str, &str, &str)] = &[
+    ("SELECT * FROM t WHERE", "EXISTS (SELECT 1 WHERE ", ")"),
+    ("SELECT * FROM t WHERE", "EXISTS (SELECT 1 FROM t WHERE ", ")"),
+    ("SELECT * FROM t WHERE", "NOT EXISTS (SELECT 1 FROM t WHERE ", ")"),
+    ("DELETE FROM t WHERE", "id IN (SELECT id FROM t WHERE ", ")"),
+    ("DELETE FROM t WHERE", "id = ANY (SELECT id FROM t WHERE ", ")"),
+    ("DELETE FROM t WHERE", "NOT (a IS NULL AND ", ")"),
+    ("DELETE FROM t WHERE", "NOT (NOT (", "))"),
+    ("UPDATE t SET a = 1 WHERE", "a = (", ") OR a = 1 OR a = 2 OR a = 3 OR a = 4 OR a <> 5"),
+    ("UPDATE t SET a = 1 WHERE", "(", ") = (a = 1) OR NOT a"),
+    ("SELECT * FROM t WHERE", "coalesce(", ", a)"),
+    ("SELECT * FROM t WHERE", "coalesce(true, ", ")"),
+    ("SELECT * FROM t WHERE", "a + 0 = (", ")"),
+    ("SELECT * FROM t WHERE", "((", ") IS NOT TRUE)"),
+    ("SELECT * FROM t WHERE", "(SELECT ", ")"),
+    ("SELECT * FROM t WHERE", "CASE WHEN ", " THEN true END"),
+    ("SELECT * FROM t WHERE", "a BETWEEN (", ") AND 5"),
+    ("SELECT * FROM t WHERE a IN (", "1, (", ")"),
+    ("SELECT * FROM t WHERE", "(1, ", ") = (1, 2)"),
+    ("MERGE INTO t USING s ON", "(", ") IS TRUE"),
+    ("INSERT INTO t SELECT * FROM s WHERE", "a IN (SELECT a FROM s WHERE ", ")"),
+    ("EXPLAIN ANALYZE DELETE FROM t WHERE", "EXISTS (VALUES (", "))"),
+    ("COPY (SELECT * FROM t WHERE", "EXISTS (TABLE t) AND (", ")"),
+    ("PREPARE p AS SELECT 1 WHERE", "a ~ '.*' AND NOT (", ")"),
+    ("DECLARE c CURSOR FOR SELECT 1 WHERE", "EXISTS (SELECT 1 UNION SELECT 1 WHERE ", ")"),
+    ("CREATE TABLE x AS SELECT 1 WHERE", "EXISTS (WITH w AS (SELECT 1) SELECT 1 FROM w WHERE ", ")"),
+    ("SELECT * FROM t JOIN s ON", "(a = 1 OR ", ") AND t.id = s.id"),
+    ("SELECT count(*) FROM t GROUP BY a HAVING", "EXISTS (SELECT max(a) FROM t WHERE ", ")"),
+];
+
 /// Reads a text and holds the result to its bounds.
 fn check(flags: Flags, text: &[u8]) -> Lexed {
     let lexed = lex(flags, text);
-    assert!(lexed.shape.len() <= SHAPE_BYTES_MAX && lexed.limits.len() <= LIMITS_MAX);
-    assert!((1..=PIECES_MAX + 2).contains(&lexed.pieces.len()));
+    // A text of MySQL may be read in several ways.
+    let readings = if flags.dialect == Dialect::MySql { 7 } else { 1 };
+    assert!(lexed.shape.len() <= readings * SHAPE_BYTES_MAX && lexed.limits.len() <= readings * LIMITS_MAX);
+    assert!((1..=readings * (PIECES_MAX + 2)).contains(&lexed.pieces.len()));
     for piece in &lexed.pieces {
         assert!(piece.text.start <= piece.text.end && piece.text.end <= text.len());
         assert!(piece.shape.start <= piece.shape.end && piece.shape.end <= lexed.shape.len());
@@ -89,7 +144,8 @@ fn on_analyst(test: impl FnOnce() + Send + 'static) {
 }
 
 fn flags(dice: &mut Dice) -> Flags {
-    Flags::POSTGRES.with_strings(*dice.one(&[Strings::Standard, Strings::Escapes]))
+    let strings = *dice.one(&[Strings::Standard, Strings::Escapes]);
+    dice.one(&[Flags::POSTGRES, Flags::POSTGRES, Flags::MYSQL, Flags::MARIADB]).with_strings(strings)
 }
 
 fn statement(dice: &mut Dice) -> Vec<u8> {
@@ -374,4 +430,33 @@ const KINDS: &[Kind] = &[
     write("", "DELETE FROM t WHERE a = 1;", ""),
     write("", "WITH a AS (DELETE FROM t WHERE ", ""),
     write("SELECT 1;", "SELECT 1;", "DELETE FROM t"),
+    kind("SELECT 1 WHERE ", "a = 1 OR a <> 1 OR ", "b"),
+    kind("SELECT 1 WHERE ", "a IS NULL OR ", "b"),
+    kind("SELECT 1 WHERE a", ".a", " = 5 OR a <> 5"),
+    kind("SELECT 1 WHERE ", "a.a.a.a.a.a.a.a.a.a = 5 OR b IS NULL OR ", "b"),
+    kind("SELECT 1 WHERE a = 5 OR (b <> 5", ", b <> 5", ")"),
+    kind("SELECT 1 WHERE ", "a ~ '.*' OR ", "b"),
+    kind("SELECT 1 FROM t", " TABLESAMPLE SYSTEM (100)", ""),
+    kind("SELECT ", "EXISTS (SELECT 1 WHERE ", "true"),
+    kind("SELECT ", "coalesce(NULL, ", "1"),
+    kind("SELECT * FROM t", " FETCH FIRST ROW WITH TIES", ""),
+    kind("SELECT * FROM JSON_TABLE(a, '$' COLUMNS (", "NESTED PATH '$' COLUMNS (", "a int PATH '$'"),
+    kind("SELECT * FROM t", " USE KEY FOR JOIN (a)", ""),
+    kind("SELECT * FROM t", " LEFT JOIN (a, b)", ""),
+    kind("SELECT ", "json_value(", "1"),
+    kind("SELECT ", "a MOD ", "1"),
+    kind("SELECT ", "/*! 1 + */", "1"),
+    kind("COPY (", "(", "SELECT 1"),
+    kind("PREPARE p AS ", "(", "SELECT 1"),
+    kind("EXPLAIN (", "ANALYZE, ", "VERBOSE) SELECT 1"),
+    kind("DO $$ BEGIN ", "NULL;", " END $$"),
+    kind("", "EXECUTE p(1);", ""),
+    kind("DECLARE c CURSOR FOR ", "(", "SELECT 1"),
+    kind("CREATE TABLE t AS ", "(", "SELECT 1"),
+    kind("CALL p(", "(", "1"),
+    kind("VALUES (1)", ",(1)", ""),
+    kind("TABLE t", " UNION TABLE t", ""),
+    kind("SET a = 1", ",1", ""),
+    write("MERGE INTO t USING s ON true", " WHEN MATCHED THEN DELETE", ""),
+    write("DELETE FROM t USING a", ", a", " WHERE t.id = a.id"),
 ];

@@ -113,7 +113,10 @@ fn rows_and_limits_are_counted() {
     for (sql, expected) in [
         ("SELECT * FROM t LIMIT 5, 10", vec![Limit::Rows(10)]),
         ("SELECT * FROM t LIMIT ?, 10", vec![Limit::Rows(10)]),
-        ("SELECT * FROM t LIMIT 10, ?", vec![Limit::Parameter(0)]),
+        ("SELECT * FROM t LIMIT 10, ?", vec![Limit::Parameter(1)]),
+        ("SELECT * FROM t WHERE a = ? AND b = ? LIMIT ?, ?", vec![Limit::Parameter(4)]),
+        ("SELECT ? FROM t LIMIT ? OFFSET ?; SELECT 1 LIMIT ?", vec![Limit::Parameter(2), Limit::Parameter(1)]),
+        ("SELECT '?', `?` /* ? */ FROM t LIMIT ? + 1", vec![Limit::Parameter(0)]),
         ("SELECT * FROM (SELECT * FROM u LIMIT 1, 2) x LIMIT 3", vec![Limit::Rows(2), Limit::Rows(3)]),
         ("SELECT (SELECT a FROM t LIMIT 1), b FROM t", vec![Limit::Rows(1)]),
         ("DELETE FROM t LIMIT 7", vec![Limit::Rows(7)]),

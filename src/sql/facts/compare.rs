@@ -119,7 +119,7 @@ pub(super) fn number(expr: &Expr) -> Option<u8> {
     }
 }
 
-pub(super) fn boolean(expr: &Expr) -> Option<bool> {
+fn boolean(expr: &Expr) -> Option<bool> {
     match expr {
         Expr::Value(value) => match value.value {
             Value::Boolean(value) => Some(value),

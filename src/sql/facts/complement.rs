@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
-use super::compare::{boolean, number, opposite, peel, same_column};
+use super::compare::{number, opposite, peel, same_column};
 
 /// True where one of two conditions holds for every row: `a IS NULL` and `a IS NOT NULL`, `a = 5` and `a <> 5`. Where
 /// a column is null, neither need be, as with `a = a`.
@@ -30,7 +30,15 @@ pub(super) fn are(left: &Expr, right: &Expr) -> bool {
 fn are_opposite(left: (&BinaryOperator, &Expr), right: (&BinaryOperator, &Expr)) -> bool {
     let (a, b) = (peel(left.1), peel(right.1));
     let equal = |op: &BinaryOperator| matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq);
-    match (boolean(a), boolean(b)) {
+    // No more than literals: conditions stand in each other, and each would be read once for every alternative.
+    let truth = |expr: &Expr| match expr {
+        Expr::Value(value) => match value.value {
+            Value::Boolean(truth) => Some(truth),
+            _ => None,
+        },
+        _ => None,
+    };
+    match (truth(a), truth(b)) {
         (Some(a), Some(b)) if equal(left.0) && equal(right.0) => (left.0 == right.0) == (a != b),
         _ => opposite(left.0).as_ref() == Some(right.0) && number(a).is_some_and(|value| Some(value) == number(b)),
     }

@@ -90,19 +90,24 @@ pub(super) fn one_row(query: &Query) -> Option<&Select> {
     (plain && ungrouped && (counted || alone)).then_some(select)
 }
 
-/// True for a query that gives a row whatever the tables hold.
-pub(super) fn has_rows(query: &Query) -> bool {
+/// Whether a query gives a row whatever the tables hold, or none; `None` where that depends. Its WHERE is read once: queries
+/// stand in each other.
+pub(super) fn finds(query: &Query) -> Option<bool> {
     if one_row(query).is_some() {
-        return true;
+        return Some(true);
     }
-    match &*query.body {
-        SetExpr::Values(_) => query.limit_clause.is_none() && query.fetch.is_none(),
-        SetExpr::Select(select) => {
-            let all = |condition| truth::fold(condition, Keys::Nullable) == Truth::Always;
-            let plain = query.limit_clause.is_none() && query.fetch.is_none() && select.having.is_none();
-            plain && select.from.is_empty() && select.selection.as_ref().is_none_or(all)
-        }
-        _ => false,
+    let unlimited = query.limit_clause.is_none() && query.fetch.is_none();
+    let select = match &*query.body {
+        SetExpr::Values(_) if unlimited => return Some(true),
+        SetExpr::Select(select) => select,
+        _ => return None,
+    };
+    let condition = select.selection.as_ref().map_or(Truth::Always, |condition| truth::fold(condition, Keys::Nullable));
+    let calls = Calls::of(&select.projection);
+    match condition {
+        Truth::Always if unlimited && select.from.is_empty() && select.having.is_none() => Some(true),
+        Truth::Never if !calls.has(Calls::AGGREGATE) && !calls.has(Calls::UNKNOWN) => Some(false),
+        Truth::Always | Truth::Never | Truth::Depends => None,
     }
 }
 
@@ -121,12 +126,4 @@ pub(super) fn asked_for_null(function: &Function) -> Option<&Expr> {
         [asked] => Some(asked),
         _ => None,
     }
-}
-
-/// True for a query that gives no row whatever the tables hold.
-pub(super) fn no_rows(query: &Query) -> bool {
-    let SetExpr::Select(select) = &*query.body else { return false };
-    let calls = Calls::of(&select.projection);
-    let never = |condition| truth::fold(condition, Keys::Nullable) == Truth::Never;
-    select.selection.as_ref().is_some_and(never) && !calls.has(Calls::AGGREGATE) && !calls.has(Calls::UNKNOWN)
 }

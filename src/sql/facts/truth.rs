@@ -5,7 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, SelectItem, UnaryOperator, Value};
 use super::claims::{Always, Claims};
 use super::compare::{any_text, column, compared, equal_numbers, is_null, not_null, opposite, peel, same_column};
 use super::complement;
-use super::constant::{self, is_constant, no_rows, one_row};
+use super::constant::{self, is_constant, one_row};
 
 /// What a condition comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,8 +209,9 @@ fn known(condition: &Expr) -> Folded {
             let between = least.and(compared(expr, &BinaryOperator::LtEq, high));
             if *negated { between.not() } else { between }
         }
-        Expr::Exists { subquery, negated } if constant::has_rows(subquery) => Folded::from(!negated),
-        Expr::Exists { subquery, negated } if no_rows(subquery) => Folded::from(*negated),
+        Expr::Exists { subquery, negated } => {
+            constant::finds(subquery).map_or(Folded::Depends, |found| Folded::from(found != *negated))
+        }
         Expr::Subquery(query) => match one_row(query).map(|select| select.projection.as_slice()) {
             Some([SelectItem::UnnamedExpr(value)]) if one_row(query).is_some_and(|select| select.from.is_empty()) => {
                 read(value)

@@ -1,9 +1,9 @@
 //! Literals that leave everything in: `a = 5 OR a <> 5`, a pattern that every text matches, a sample of all rows.
 
-use super::Numbers;
 use super::keyword::Word;
 use super::token::{Last, Lexer};
 use super::value::{Kind, Pair, Scalar, Side};
+use super::{NAME_BYTES_MAX, Numbers};
 use crate::sql::dialect::Dialect;
 
 impl Lexer<'_> {
@@ -85,6 +85,8 @@ fn comparison(shape: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// What stands behind the last space or parenthesis.
 fn last_word(shape: &[u8]) -> Option<(&[u8], &[u8])> {
-    let begins = shape.iter().rposition(|byte| matches!(byte, b' ' | b'('))?;
+    // No further back than names are long, however many are joined by dots.
+    let far = shape.len().saturating_sub(2 * NAME_BYTES_MAX);
+    let begins = far + shape.get(far..)?.iter().rposition(|byte| matches!(byte, b' ' | b'('))?;
     shape.split_at_checked(begins + 1).map(|(rest, word)| (rest.strip_suffix(b" ").unwrap_or(rest), word))
 }

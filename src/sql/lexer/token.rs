@@ -221,6 +221,7 @@ impl<'a> Lexer<'a> {
         self.before_or = None;
         self.limit_next = false;
         self.atomic = 0;
+        self.mysql.parameters = 0;
     }
 
     pub(super) fn end_statement(&mut self, close: Close) {

@@ -69,11 +69,12 @@ impl Scalar {
         })
     }
 
-    fn limit(self, text: &[u8]) -> Limit {
+    /// `parameter`: its number, where it is one.
+    fn limit(self, text: &[u8], parameter: u16) -> Limit {
         match self.kind {
             // What is bound is not what counts.
             Kind::Parameter if self.negative => return Limit::Other,
-            Kind::Parameter => return Limit::Parameter(self.parameter(text)),
+            Kind::Parameter => return Limit::Parameter(parameter),
             Kind::Text | Kind::Number => {}
         }
         match self.number(text) {
@@ -186,7 +187,7 @@ impl Lexer<'_> {
         let at = self.out.shape.len();
         self.at = scalar.end;
         if self.limit_next {
-            self.keep_limit(LimitAt { at, limit: scalar.limit(self.text) });
+            self.keep_limit(LimitAt { at, limit: scalar.limit(self.text, self.number_of(scalar)) });
             self.out.shape.extend_from_slice(self.marks.limit);
             self.pair = Pair::None;
         } else if let Some(verbatim) = self.verbatim(scalar) {
@@ -222,7 +223,7 @@ impl Lexer<'_> {
 
     /// `LIMIT 10 + 5`: a sum of values is one value.
     fn adds_to_limit(&mut self, scalar: Scalar) -> bool {
-        let added = scalar.limit(self.text);
+        let added = scalar.limit(self.text, 0);
         let Some(last) = self.out.limits.last_mut() else { return false };
         if self.last != Last::Sign || last.at + 2 != self.sign_at {
             return false;
@@ -238,6 +239,14 @@ impl Lexer<'_> {
         self.limit_next = false;
         self.token(Last::Value);
         true
+    }
+
+    /// The number of the parameter that was just read: it has one, or is the next of its statement.
+    fn number_of(&self, scalar: Scalar) -> u16 {
+        match self.mysql.dialect {
+            Dialect::Postgres => scalar.parameter(self.text),
+            Dialect::MySql => self.mysql.parameters,
+        }
     }
 
     fn keep_limit(&mut self, limit: LimitAt) {
@@ -367,7 +376,7 @@ impl Lexer<'_> {
         match scalar.kind {
             Kind::Number => {}
             Kind::Parameter if self.out.arrays.len() >= LIMITS_MAX => self.piece.marks.set(Marks::CUT),
-            Kind::Parameter => self.out.arrays.push(ArrayAt { at, parameter: scalar.parameter(self.text) }),
+            Kind::Parameter => self.out.arrays.push(ArrayAt { at, parameter: self.number_of(scalar) }),
             Kind::Text => {
                 let elements = text_elements(scalar.bytes(self.text));
                 self.piece.counts.array_elements = self.piece.counts.array_elements.max(elements);

@@ -64,6 +64,8 @@ pub(super) struct MySql {
     /// Where an executable comment began before its statement did.
     opened: Option<usize>,
     program: Program,
+    /// Parameters of the statement so far.
+    pub(super) parameters: u16,
     /// Texts that PREPARE names, without their quotes.
     prepared: Vec<Range<usize>>,
 }
@@ -78,6 +80,7 @@ impl MySql {
             inside: Inside::Statement,
             executable: 0,
             opened: None,
+            parameters: 0,
             program: Program::No,
             prepared: Vec::new(),
         }

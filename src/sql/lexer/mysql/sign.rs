@@ -23,6 +23,7 @@ impl Lexer<'_> {
         // The marks of a shape are `?1` and `?2`.
         let end = start + 1 + usize::from(matches!(scan::byte(self.text, start + 1), b'1' | b'2'));
         self.piece.marks.set(Marks::PARAMETERS);
+        self.mysql.parameters = self.mysql.parameters.saturating_add(1);
         self.value(Scalar { kind: Kind::Parameter, start, content: start, end, negative: false });
     }
 

@@ -95,8 +95,8 @@ pub struct Permits {
     pub client: ClientPermit,
     /// Of the listener and of its address.
     pub house: HousePermit,
-    /// Of its own server.
-    pub server: Option<ServerPermit>,
+    /// Of its own server; boxed, since whose servers are lent has none.
+    pub server: Option<Box<ServerPermit>>,
 }
 
 /// Takes a client in, or tells it why not. `None`: it is gone.
@@ -208,7 +208,7 @@ impl Visitor<'_> {
             Ok(permit) => permit,
             Err(failed) => return Err(Turned { failed, server: Some((server, server_permit)) }),
         };
-        let permits = Permits { client: client_permit, house, server: Some(server_permit) };
+        let permits = Permits { client: client_permit, house, server: Some(Box::new(server_permit)) };
         Ok(self.seat(identity, Back::Own(server), permits, desk))
     }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use rapidhash::fast::GlobalState;
+
 use super::shared::Statement;
 
 /// What one client may keep.
@@ -64,7 +66,7 @@ const OVERHEAD_BYTES: usize = 96;
 /// The prepared statements of one client.
 #[derive(Debug, Default)]
 pub struct Names {
-    named: HashMap<Box<[u8]>, Rc<Statement>>,
+    named: HashMap<Box<[u8]>, Rc<Statement>, GlobalState>,
     bytes: usize,
     /// The unnamed one.
     pub(super) unnamed: Unnamed,
@@ -128,7 +130,7 @@ impl Names {
 
     /// The client has discarded all that have names.
     pub fn clear(&mut self) {
-        self.named = HashMap::new();
+        self.named = HashMap::default();
         self.bytes = 0;
     }
 }

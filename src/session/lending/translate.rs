@@ -21,7 +21,8 @@ pub type Statements = Rc<RefCell<Shared>>;
 #[derive(Debug)]
 pub struct Translator {
     shared: Statements,
-    names: Names,
+    /// Boxed: a small box fits where the allocator has left room between larger things.
+    names: Box<Names>,
     plan: Plan,
     bounds: Bounds,
 }
@@ -29,7 +30,7 @@ pub struct Translator {
 impl Translator {
     /// A client that has prepared nothing yet.
     pub fn new(shared: Statements, bounds: Bounds) -> Self {
-        Self { shared, names: Names::default(), plan: Plan::default(), bounds }
+        Self { shared, names: Box::default(), plan: Plan::default(), bounds }
     }
 
     /// Bytes from the start of a client's message that are wanted: of a Parse all that is to be kept.

@@ -23,7 +23,7 @@ from wire import error_fields, messages, simple_query, startup
 ADDRESSES = 250
 NONCE = "rOprNGfwEbeRWgbNEkqO"
 SCALE = 1
-# Parts of a second: how those at work arrive.
+# Statements of those at work, a second.
 RATE = 1000
 
 
@@ -35,7 +35,8 @@ class LoginFloodwall(Floodwall):
 
     def argv(self) -> list:
         users = (f'[[user]]\nname = "{account.user}"\nverifier = "{account.verifier}"\n' for account in self.accounts)
-        self.write("users.toml", "\n".join(users))
+        (self.folder / "compare").mkdir(exist_ok=True)
+        self.write("compare/users.toml", "\n".join(users))
         return super().argv()
 
     def config(self) -> str:

@@ -37,7 +37,7 @@
 //! # Threads
 //!
 //! The main thread accepts, reads signals and ticks. Each [`worker`] carries its sessions on a current-thread runtime, so nothing on a
-//! session's path is locked; each has two *analyst* threads with large stacks: for new shapes, and for long texts and values. The operator's thread serves console and HTTP.
+//! session's path is locked; logins take turns there and a part of its time ([`session::pace`]); each has two *analyst* threads with large stacks: for new shapes, and for long texts and values. The operator's thread serves console and HTTP.
 //!
 //! # Invariants
 //!
@@ -49,7 +49,8 @@
 //! - Behind what may be cut or taken back nothing is sent that a cancel could hit or that would commit it.
 //! - Inside a transaction or pipeline a refusal makes the *server* fail, so that savepoints, pipelines and COMMIT are what the client
 //!   believes ([`wire::pg::phase`]).
-//! - A session owns no buffer while it is idle. Every queue, cache and held frame has a bound; frames beyond 64 KiB count against
+//! - A session owns no buffer while it is idle, and nothing that only a statement under way needs (`session::sizes` holds it to its
+//!   bytes). Every queue, cache and held frame has a bound; frames beyond 64 KiB count against
 //!   `[limits] memory`.
 //! - A lent server goes back when nothing is owed, half sent or half read, no transaction is open, and no cancel is on its way to it.
 //!   Where a transaction may have left something (`sql::facts::traces`), the server is asked first; what cannot move pins it to its client.

@@ -4,7 +4,6 @@
 //! fewest live tasks: few long-lived connections would land unevenly if the kernel spread them by hash.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -14,11 +13,8 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
-/// Tasks that wait to be taken by a busy worker; more make the acceptor wait.
-const QUEUE: usize = 1024;
-
-/// A task of a worker.
-pub type LocalTask = Pin<Box<dyn Future<Output = ()>>>;
+/// Tasks that wait to be taken by a busy worker; more make the acceptor wait, and the kernel's queue takes who comes meanwhile.
+const QUEUE: usize = 64;
 
 /// All workers.
 #[derive(Debug)]
@@ -56,15 +52,17 @@ impl Drop for Load {
 }
 
 impl<J: Send + 'static> Workers<J> {
-    /// Starts `count` threads. Each calls `settle` once with its number, on its own thread; what that returns turns every job
-    /// into a task.
+    /// Starts `count` threads. Each calls `settle` once with its number, on its own thread; the first half of what that returns waits
+    /// until there is room for another job, the second turns every job into a task.
     ///
     /// # Errors
     /// A thread or a runtime could not be made.
-    pub fn start<S, R>(count: usize, settle: S) -> io::Result<Self>
+    pub fn start<S, W, R, T>(count: usize, settle: S) -> io::Result<Self>
     where
-        S: Fn(usize) -> io::Result<R> + Clone + Send + 'static,
-        R: Fn(J) -> LocalTask + 'static,
+        S: Fn(usize) -> io::Result<(W, R)> + Clone + Send + 'static,
+        W: AsyncFn() + 'static,
+        R: Fn(J) -> T + 'static,
+        T: Future<Output = ()> + 'static,
     {
         let start = |number| {
             let (jobs, queue) = mpsc::channel(QUEUE);
@@ -95,22 +93,25 @@ impl<J: Send + 'static> Workers<J> {
 }
 
 /// A runtime of this kind can't leave the thread that made it, so the thread tells how that went.
-fn run<J, R>(
+fn run<J, W, R, T>(
     mut queue: mpsc::Receiver<Job<J>>,
     tell: &SyncSender<io::Result<()>>,
-    settle: impl FnOnce() -> io::Result<R>,
+    settle: impl FnOnce() -> io::Result<(W, R)>,
 ) where
     J: 'static,
-    R: Fn(J) -> LocalTask + 'static,
+    W: AsyncFn() + 'static,
+    R: Fn(J) -> T + 'static,
+    T: Future<Output = ()> + 'static,
 {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-    let (runtime, task) = match runtime.and_then(|runtime| Ok((runtime, settle()?))) {
+    let (runtime, (room, task)) = match runtime.and_then(|runtime| Ok((runtime, settle()?))) {
         Ok(made) => made,
         Err(error) => return drop(tell.send(Err(error))),
     };
     drop(tell.send(Ok(())));
     runtime.block_on(async move {
         while let Some(Job { what, load }) = queue.recv().await {
+            room().await;
             let task = task(what);
             spawn_local(async move {
                 task.await;
@@ -127,11 +128,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_panics_ends_alone_and_its_load_comes_back() {
-        let workers = Workers::start(2, |_| {
-            let fails = |job: usize| async move { assert!(job != 1, "this one fails") };
-            Ok(move |job: usize| -> LocalTask { Box::pin(fails(job)) })
-        })
-        .unwrap();
+        let workers =
+            Workers::start(2, |_| Ok((async || (), |job: usize| async move { assert!(job != 1, "this one fails") })))
+                .unwrap();
         for job in 0..10 {
             workers.give(job).await;
         }

@@ -73,6 +73,15 @@ class Cluster:
         """The tables of pgbench at that scale."""
         self._run("pgbench", "-i", "-q", "-s", scale, "-h", "127.0.0.1", "-p", self.port, "-U", USER, DATABASE)
 
+    def add_roles(self, names: list) -> None:
+        """Roles that may log in and read the tables of pgbench; those that are there already stay."""
+        admin = Connection(self.port, "postgres", DATABASE)
+        there = {row[0] for row in admin.query("SELECT rolname FROM pg_roles")}
+        for name in names:
+            if name not in there:
+                admin.query(f"CREATE ROLE {name} LOGIN IN ROLE pg_read_all_data")
+        admin.close()
+
     def version(self) -> str:
         """The server's version line."""
         return first_line([self.binaries / "postgres", "--version"])

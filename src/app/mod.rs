@@ -50,7 +50,7 @@ use crate::shutdown::Signals;
 use crate::telemetry::log::{self, Format, Log, LogError};
 use crate::telemetry::shapes::Shapes;
 use crate::telemetry::{Gate, Metrics, VERSION};
-use crate::worker::{LocalTask, Workers};
+use crate::worker::Workers;
 
 pub use self::failed::Failed;
 pub use self::reload::check_rules;
@@ -210,6 +210,8 @@ fn start_workers(config: &Config, common: &Arc<Common>, beat: &Arc<Beat>) -> io:
         let means = Means { cache_bytes, ceiling, memory, metrics };
         let local = Local::start(means, Arc::clone(&common.shapes), Arc::clone(&beat))?;
         let local = Rc::new(local.of_worker(number));
-        Ok(move |(house, arrival): Job| -> LocalTask { Box::pin(serve(house, Rc::clone(&local), arrival)) })
+        let pace = Rc::clone(&local.pace);
+        let room = async move || pace.room().await;
+        Ok((room, move |(house, arrival): Job| serve(house, Rc::clone(&local), arrival)))
     })
 }

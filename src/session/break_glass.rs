@@ -32,8 +32,12 @@ pub type Shown = Rc<[u8]>;
 
 /// What one session shows.
 #[derive(Debug, Default)]
-pub struct BreakGlass {
-    /// `None`: there are no passes.
+pub struct BreakGlass(Option<Box<Passes>>);
+
+/// Only where there is a key, or was one.
+#[derive(Debug, Default)]
+struct Passes {
+    /// `None`: there are no passes any more.
     key: Option<Arc<Key>>,
     /// That of the statement the client speaks of.
     shown: Option<Shown>,
@@ -43,62 +47,73 @@ pub struct BreakGlass {
 impl BreakGlass {
     /// A session of a listener with that key, which has shown nothing.
     pub fn new(key: Option<Arc<Key>>) -> Self {
-        Self { key, ..Self::default() }
+        Self(key.map(|key| Box::new(Passes { key: Some(key), ..Passes::default() })))
     }
 
     /// The key that counts from now on.
     pub fn set_key(&mut self, key: Option<Arc<Key>>) {
-        self.key = key;
+        match &mut self.0 {
+            Some(passes) => passes.key = key,
+            None => *self = Self::new(key),
+        }
+    }
+
+    /// Where there is a key.
+    fn open(&mut self) -> Option<&mut Passes> {
+        self.0.as_deref_mut().filter(|passes| passes.key.is_some())
     }
 
     /// Notes what the text of a statement shows. Where there is a key, this looks at the two ends of the text; otherwise it
     /// does nothing.
     pub fn note(&mut self, text: &[u8]) {
-        if self.key.is_some() {
-            self.shown = pass::find(text).map(Rc::from);
+        if let Some(passes) = self.open() {
+            passes.shown = pass::find(text).map(Rc::from);
         }
     }
 
     /// Notes that a prepared statement is used: what its text showed counts again.
     pub fn note_prepared(&mut self, name: &[u8]) {
-        if self.key.is_some() {
-            self.shown = self.prepared.get(name).cloned();
+        if let Some(passes) = self.open() {
+            passes.shown = passes.prepared.get(name).cloned();
         }
     }
 
     /// Notes that a portal runs: what its statement showed counts again.
     pub fn show(&mut self, shown: Option<Shown>) {
-        self.shown = shown;
+        if let Some(passes) = &mut self.0 {
+            passes.shown = shown;
+        }
     }
 
     /// What the statement shows that was noted last: for limits that act while it runs.
     pub fn shown(&self) -> Option<Shown> {
-        self.shown.clone()
+        self.0.as_ref()?.shown.clone()
     }
 
     /// A statement was prepared under that name with the text that was noted last. A pass that does not hold now is not
     /// kept: memory is for those who hold one.
     pub fn remember(&mut self, name: &[u8], who: &Entry) {
         self.forget(name);
-        let Some(shown) = &self.shown else { return };
-        let has_room = name.len() <= NAME_MAX && self.prepared.len() < PREPARED_MAX;
-        if has_room && self.verify(shown, who).is_some_and(|verified| verified.is_ok()) {
-            self.prepared.insert(name.into(), Rc::clone(shown));
+        let Some(passes) = self.0.as_deref_mut() else { return };
+        let Some(shown) = &passes.shown else { return };
+        let has_room = name.len() <= NAME_MAX && passes.prepared.len() < PREPARED_MAX;
+        if has_room && verify(passes.key.as_deref(), shown, who).is_some_and(|verified| verified.is_ok()) {
+            passes.prepared.insert(name.into(), Rc::clone(shown));
         }
     }
 
     /// A prepared statement is gone.
     pub fn forget(&mut self, name: &[u8]) {
         // Nearly always there are none, and then not even the name is hashed.
-        if !self.prepared.is_empty() {
-            self.prepared.remove(name);
+        if let Some(passes) = self.0.as_mut().filter(|passes| !passes.prepared.is_empty()) {
+            passes.prepared.remove(name);
         }
     }
 
     /// The pass that was shown, where it holds for this session at this moment. One that does not is counted and logged, and
     /// is as good as none.
     pub fn prove(&self, shown: Option<&Shown>, who: &Entry, common: &Common) -> Option<Pass> {
-        match self.verify(shown?, who)? {
+        match verify(self.0.as_ref()?.key.as_deref(), shown?, who)? {
             Ok(pass) => Some(pass),
             Err(flaw) => {
                 rejected(flaw, who, common);
@@ -106,11 +121,11 @@ impl BreakGlass {
             }
         }
     }
+}
 
-    fn verify(&self, shown: &Shown, who: &Entry) -> Option<Result<Pass, Flaw>> {
-        let bearer = Bearer { user: &who.identity.user, database: &who.identity.database };
-        Some(Pass::verify(shown, self.key.as_deref()?, bearer, clock::wall().as_secs()))
-    }
+fn verify(key: Option<&Key>, shown: &Shown, who: &Entry) -> Option<Result<Pass, Flaw>> {
+    let bearer = Bearer { user: &who.identity.user, database: &who.identity.database };
+    Some(Pass::verify(shown, key?, bearer, clock::wall().as_secs()))
 }
 
 fn rejected(flaw: Flaw, who: &Entry, common: &Common) {

@@ -35,7 +35,7 @@ pub struct Ledger {
     pub stay: Stay,
     share: Share,
     judge: Judge,
-    stopper: Option<Stopper>,
+    stopper: Option<Box<Stopper>>,
     /// How the statement that the server works on goes.
     outcome: Outcome,
     /// When the request began that the server is working on.
@@ -207,7 +207,7 @@ impl Overseer for Ledger {
         // A cancel that is on its way is not forgotten: the next statement has to wait for it.
         if self.stopper.is_none() {
             // A server that gave no key cannot be stopped: it runs to its end.
-            self.stopper = self.stay.key.as_ref().map(|key| Stopper::new(key.target()));
+            self.stopper = self.stay.key.as_ref().map(|key| Box::new(Stopper::new(key.target())));
             self.house.common.metrics.cancel(rule);
         }
     }

@@ -10,6 +10,7 @@ use super::analyst::Means;
 use super::beat::Beat;
 use super::house::House;
 use super::lending::Lenders;
+use super::pace::Pace;
 use super::reader::Reader;
 use super::relay::{Lent, lent};
 use super::state::Interner;
@@ -31,6 +32,8 @@ pub struct Local {
     pub reader: RefCell<Reader>,
     /// Its look-out for what takes too long.
     pub timings: Rc<Timings>,
+    /// The turns of its logins.
+    pub pace: Rc<Pace>,
     /// What its clients have prepared.
     pub statements: Rc<RefCell<Shared>>,
     /// The settings of its clients whose servers are lent.
@@ -57,6 +60,7 @@ impl Local {
             metrics,
             reader: RefCell::new(reader),
             timings: Rc::new(Timings::new(beat)),
+            pace: Rc::default(),
             worker: 0,
             statements: Rc::new(RefCell::new(statements)),
             wardrobe: Rc::default(),

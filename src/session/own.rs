@@ -81,7 +81,8 @@ impl Visitor<'_> {
             } => permits?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
-        let permits = Permits { client: client_permit, house, server: Some(server_permit) };
+        let permits =
+            Permits { client: Box::new(client_permit), house: Box::new(house), server: Some(Box::new(server_permit)) };
         let account = Account { proof, ..account };
         let server = self.lend(client, &account, &mut desk).await?;
         Ok(self.seat(identity, Back::Own(Framed::new(server)), permits, desk))

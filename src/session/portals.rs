@@ -1,22 +1,15 @@
 //! The portals of a transaction: which statement an Execute runs, and with which values.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rapidhash::fast::GlobalState;
-
 use super::break_glass::Shown;
-use super::memory::{Budget, Share};
+use super::memory::Budget;
+use super::named::{Named, Weighs};
 use super::reader::Text;
 use crate::guard::{Judgement, Plan};
 use crate::sql::Values;
 use crate::sql::lexer::Wrap;
-
-/// Names that are longer belong to no driver.
-const NAME_MAX: usize = 256;
-/// What an entry takes beside its name and its values.
-const OVERHEAD_BYTES: usize = 128;
 
 /// When the rules have their last say about a portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,19 +58,24 @@ impl Portal {
     }
 }
 
+impl Weighs for Portal {
+    /// Its text is counted where it was prepared.
+    fn weight_bytes(&self) -> usize {
+        self.values.weight_bytes()
+    }
+}
+
 /// The portals that a client has bound, within the common memory budget. They end with their transaction.
 #[derive(Debug)]
 pub struct Portals {
     unnamed: Option<Portal>,
-    named: HashMap<Box<[u8]>, Portal, GlobalState>,
-    bytes: usize,
-    share: Share,
+    named: Named<Portal>,
 }
 
 impl Portals {
     /// None yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: None, named: HashMap::default(), bytes: 0, share: Share::of(budget) }
+        Self { unnamed: None, named: Named::new(budget) }
     }
 
     /// The portal of that name; the empty name is that of the unnamed one.
@@ -96,14 +94,7 @@ impl Portals {
             self.unnamed = Some(portal);
             return true;
         }
-        self.forget(name);
-        let bytes = self.bytes.saturating_add(weight(name, &portal));
-        if name.len() > NAME_MAX || !self.share.resize(bytes) {
-            return false;
-        }
-        self.bytes = bytes;
-        self.named.insert(name.into(), portal);
-        true
+        self.named.insert(name, portal)
     }
 
     /// So many rows are asked of a portal; `None`: all that are left.
@@ -118,24 +109,14 @@ impl Portals {
     pub fn forget(&mut self, name: &[u8]) {
         if name.is_empty() {
             self.unnamed = None;
-        } else if let Some(portal) = self.named.remove(name) {
-            self.bytes = self.bytes.saturating_sub(weight(name, &portal));
-            self.share.resize(self.bytes);
+        } else {
+            self.named.remove(name);
         }
     }
 
     /// The transaction ended, and its portals with it.
     pub fn end(&mut self) {
         self.unnamed = None;
-        if !self.named.is_empty() {
-            self.named = HashMap::default();
-            self.bytes = 0;
-            self.share.resize(0);
-        }
+        self.named.clear();
     }
-}
-
-/// Its text is counted where it was prepared.
-fn weight(name: &[u8], portal: &Portal) -> usize {
-    name.len().saturating_add(portal.values.weight_bytes()).saturating_add(OVERHEAD_BYTES)
 }

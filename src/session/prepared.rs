@@ -1,28 +1,19 @@
 //! The prepared statements of a session, so that rules that come later count for them too.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rapidhash::fast::GlobalState;
-
-use super::memory::{Budget, Share};
+use super::memory::Budget;
+use super::named::{Named, Weighs};
 use super::portals::Due;
 use super::reader::Text;
-
-/// Names that are longer belong to no driver; their statements are judged when they are prepared and not again.
-const NAME_MAX: usize = 256;
-/// What an entry takes beside its name and its text.
-const OVERHEAD_BYTES: usize = 128;
 
 /// The statements that a client has prepared, within the common memory budget. What finds no room there is judged when it is
 /// prepared and not again.
 #[derive(Debug)]
 pub struct Prepared {
     unnamed: Option<Rc<Text>>,
-    named: HashMap<Box<[u8]>, Rc<Text>, GlobalState>,
-    bytes: usize,
-    share: Share,
+    named: Named<Rc<Text>>,
     lost: Lost,
 }
 
@@ -36,7 +27,7 @@ enum Lost {
 impl Prepared {
     /// None yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: None, named: HashMap::default(), bytes: 0, share: Share::of(budget), lost: Lost::None }
+        Self { unnamed: None, named: Named::new(budget), lost: Lost::None }
     }
 
     /// The statement of that name; the empty name is that of the unnamed one.
@@ -48,7 +39,7 @@ impl Prepared {
     pub fn remember(&mut self, name: &[u8], text: &Rc<Text>, due: Due) {
         if name.is_empty() {
             self.unnamed = Some(Rc::clone(text));
-        } else if !self.hold(name, text) && due != Due::Settled {
+        } else if !self.named.insert(name, Rc::clone(text)) && due != Due::Settled {
             self.lost = Lost::Some;
         }
     }
@@ -58,30 +49,20 @@ impl Prepared {
         self.lost == Lost::Some
     }
 
-    fn hold(&mut self, name: &[u8], text: &Rc<Text>) -> bool {
-        self.forget(name);
-        let bytes = self.bytes.saturating_add(weight(name, text));
-        if name.len() > NAME_MAX || !self.share.resize(bytes) {
-            return false;
-        }
-        self.bytes = bytes;
-        self.named.insert(name.into(), Rc::clone(text));
-        true
-    }
-
     /// Forgets a statement.
     pub fn forget(&mut self, name: &[u8]) {
         if name.is_empty() {
             self.unnamed = None;
-        } else if let Some(text) = self.named.remove(name) {
-            self.bytes = self.bytes.saturating_sub(weight(name, &text));
-            self.share.resize(self.bytes);
+        } else {
+            self.named.remove(name);
         }
     }
 }
 
-/// As if nobody shared the text: it may outlive the caches.
-fn weight(name: &[u8], text: &Text) -> usize {
-    let reading = text.reading.weight_bytes().saturating_add(text.reading.facts().weight_bytes());
-    name.len().saturating_add(reading).saturating_add(text.shape.text.len()).saturating_add(OVERHEAD_BYTES)
+impl Weighs for Rc<Text> {
+    /// As if nobody shared the text: it may outlive the caches.
+    fn weight_bytes(&self) -> usize {
+        let reading = self.reading.weight_bytes().saturating_add(self.reading.facts().weight_bytes());
+        reading.saturating_add(self.shape.text.len())
+    }
 }

@@ -40,24 +40,31 @@ const CANCEL_AGAIN: Duration = Duration::from_millis(500);
 /// A server that takes no notice of so many is left to itself.
 const CANCELS_MAX: usize = 20;
 
-/// Serves one client. What only the login or the end needs is boxed, so that an idle session does not carry it.
-pub async fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) {
+/// Serves one client. What only the login or the end needs is boxed, so that an idle session's task does not carry it.
+pub fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> impl Future<Output = ()> + 'static {
+    let pace = Rc::clone(&local.pace);
+    let entering = pace.login(Box::pin(enter(Arc::clone(&house), local, arrival)));
+    async move {
+        match entering.await {
+            Some(Settled::Own(relay)) => {
+                let remains = relay.run().await;
+                Box::pin(part(&house, remains)).await;
+            }
+            Some(Settled::Pooled(relay)) => {
+                let remains = relay.run().await;
+                Box::pin(part_from_pool(&house, remains)).await;
+            }
+            None => {}
+        }
+    }
+}
+
+/// Takes one client in. `None`: it is gone.
+async fn enter(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> Option<Settled> {
     // A task's waker stays the same for its life, so once is enough.
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let Some(guest) = Box::pin(welcome(&house, &local, arrival)).await else { return };
-    match settle(&house, &local, guest, &waker) {
-        Settled::Own(relay) => {
-            drop(waker);
-            let remains = relay.run().await;
-            Box::pin(part(&house, remains)).await;
-        }
-        Settled::Pooled(relay) => {
-            drop(waker);
-            let remains = relay.run().await;
-            Box::pin(part_from_pool(&house, remains)).await;
-        }
-        Settled::Keyless => {}
-    }
+    let guest = Box::pin(welcome(&house, &local, arrival)).await?;
+    settle(&house, &local, guest, &waker)
 }
 
 /// A session that can begin.
@@ -66,8 +73,6 @@ enum Settled {
     Own(Box<Relay<Pg, Stream, Owned<Stream>, Ledger>>),
     /// With a server for each transaction.
     Pooled(Box<Relay<Pg, Stream, Borrowed, Ledger>>),
-    /// It has no key, which a pool's client always has.
-    Keyless,
 }
 
 fn borrowed(house: &Arc<House>, local: &Local, place: Place, target: Arc<Target>, entry: Arc<Entry>) -> Borrowed {
@@ -88,8 +93,8 @@ async fn part_from_pool(house: &House, remains: Remains<Stream, Borrowed, Ledger
     tokio::join!(tell(client, &last_words), recover(server, end, left, behind, patient));
 }
 
-/// Where nothing is awaited, the task need not carry what is moved.
-fn settle(house: &Arc<House>, local: &Rc<Local>, guest: Guest, waker: &Waker) -> Settled {
+/// Where nothing is awaited, the task need not carry what is moved. `None`: it has no key, which a pool's client always has.
+fn settle(house: &Arc<House>, local: &Rc<Local>, guest: Guest, waker: &Waker) -> Option<Settled> {
     let Guest { client, back, from_client, from_server, settings, stay } = guest;
     let mut ledger = Ledger::new(Arc::clone(house), Rc::clone(local), stay);
     ledger.register(waker);
@@ -98,14 +103,14 @@ fn settle(house: &Arc<House>, local: &Rc<Local>, guest: Guest, waker: &Waker) ->
     match back {
         Back::Own(server) => {
             let relay = Relay::<Pg, _, _, _>::new(client, Owned(server), lent, ledger);
-            Settled::Own(Box::new(relay.with_read(&from_client, &from_server)))
+            Some(Settled::Own(Box::new(relay.with_read(&from_client, &from_server))))
         }
         Back::Pool(place) => {
-            let Some(target) = ledger.stay.key.as_ref().map(Key::target) else { return Settled::Keyless };
+            let target = ledger.stay.key.as_ref().map(Key::target)?;
             ledger.tidies();
             let borrowed = borrowed(house, local, *place, target, ledger.stay.seat.entry());
             let relay = Relay::<Pg, _, _, _>::new(client, borrowed, lent, ledger);
-            Settled::Pooled(Box::new(relay.with_read(&from_client, &[])))
+            Some(Settled::Pooled(Box::new(relay.with_read(&from_client, &[]))))
         }
     }
 }

@@ -11,9 +11,15 @@ use crate::sql::lookup::{Lookup, Path};
 #[derive(Debug, Default)]
 pub struct Own {
     path: Path,
-    /// Tables of which it may have a temporary one.
+    /// Boxed, since few sessions have any.
+    tables: Option<Box<Tables>>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    /// Of which it may have a temporary one.
     temporary: Vec<Box<str>>,
-    /// Tables that its transaction makes, drops, empties or renames.
+    /// Those that its transaction makes, drops, empties or renames.
     remade: Vec<Box<str>>,
 }
 
@@ -24,33 +30,42 @@ impl Own {
         if path {
             self.path = Path::Changed;
         }
-        let known = self.temporary.len();
+        let known = self.temporary().len();
         for name in &lookup.temporary {
-            if known < TEMPORARY_MAX && !self.temporary.contains(name) {
-                self.temporary.push(name.clone());
+            if known < TEMPORARY_MAX && !self.temporary().contains(name) {
+                self.tables.get_or_insert_default().temporary.push(name.clone());
             }
         }
-        path || self.temporary.len() != known
+        path || self.temporary().len() != known
+    }
+
+    fn temporary(&self) -> &[Box<str>] {
+        self.tables.as_ref().map_or(&[], |tables| &tables.temporary)
     }
 
     /// A text goes to the server.
     pub fn sent(&mut self, lookup: &Lookup) {
-        let room = REMADE_MAX.saturating_sub(self.remade.len());
-        self.remade.extend(lookup.remade.iter().take(room).cloned());
+        if lookup.remade.is_empty() {
+            return;
+        }
+        let remade = &mut self.tables.get_or_insert_default().remade;
+        let room = REMADE_MAX.saturating_sub(remade.len());
+        remade.extend(lookup.remade.iter().take(room).cloned());
     }
 
     /// The server has completed something. Told at each step of a transaction: it sees its own tables at once, and others do when it is
     /// committed.
     pub fn completed(&self, catalog: &Catalog, who: &Entry) {
-        if !self.remade.is_empty() {
-            catalog.doubt(&who.identity.database, &self.remade);
+        if let Some(tables) = self.tables.as_ref().filter(|tables| !tables.remade.is_empty()) {
+            catalog.doubt(&who.identity.database, &tables.remade);
         }
     }
 
     /// No transaction is open any more.
     pub fn settled(&mut self) {
-        if !self.remade.is_empty() {
-            self.remade = Vec::new();
+        if let Some(tables) = &mut self.tables {
+            tables.remade = Vec::new();
+            self.tables.take_if(|tables| tables.temporary.is_empty());
         }
     }
 
@@ -66,7 +81,7 @@ impl Own {
             Path::Changed => Sight::Changed,
         };
         let schema = catalog.schema(&who.identity.database, sight)?;
-        Some(if self.temporary.is_empty() { schema } else { Arc::new(schema.hiding(&self.temporary)) })
+        Some(if self.temporary().is_empty() { schema } else { Arc::new(schema.hiding(self.temporary())) })
     }
 }
 

@@ -17,12 +17,12 @@ fn future_of<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
 #[test]
 fn a_sessions_parts_stay_small() {
     for (what, bytes, limit) in [
-        ("the task, which the relay is no part of", future_of(serve), 512),
-        ("the relay with all it holds", size_of::<Relay<Pg, Stream, Stream, Ledger>>(), 1_584),
-        ("the relay of a client whose servers are lent", size_of::<Relay<Pg, Stream, Borrowed, Ledger>>(), 1_920),
-        ("of it the books", size_of::<Ledger>(), 872),
-        ("of these the judge", size_of::<Judge>(), 504),
-        ("permits and seat", size_of::<Stay>(), 224),
+        ("the task, which the relay is no part of", future_of(serve), 96),
+        ("the relay with all it holds", size_of::<Relay<Pg, Stream, Stream, Ledger>>(), 1_280),
+        ("the relay of a client whose servers are lent", size_of::<Relay<Pg, Stream, Borrowed, Ledger>>(), 1_460),
+        ("of it the books", size_of::<Ledger>(), 600),
+        ("of these the judge", size_of::<Judge>(), 360),
+        ("permits and seat", size_of::<Stay>(), 96),
         ("the phase", size_of::<Conversation>(), 64),
         ("a stream", size_of::<Stream>(), 48),
         ("the entry in the roster", size_of::<Entry>(), 256),

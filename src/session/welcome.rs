@@ -88,15 +88,15 @@ pub struct Stay {
     pub permits: Permits,
 }
 
-/// Places under the caps.
+/// Places under the caps: each in a box of its own, since small ones fit where the allocator has left room between larger things.
 #[derive(Debug)]
 pub struct Permits {
     /// Of its identity.
-    pub client: ClientPermit,
+    pub client: Box<ClientPermit>,
     /// Of the listener and of its address.
-    pub house: HousePermit,
-    /// Of its own server.
-    pub server: Option<ServerPermit>,
+    pub house: Box<HousePermit>,
+    /// Of its own server; boxed, since whose servers are lent has none.
+    pub server: Option<Box<ServerPermit>>,
 }
 
 /// Takes a client in, or tells it why not. `None`: it is gone.
@@ -210,7 +210,8 @@ impl Visitor<'_> {
             Ok(permit) => permit,
             Err(failed) => return Err(Turned { failed, server: Some((server, server_permit)) }),
         };
-        let permits = Permits { client: client_permit, house, server: Some(server_permit) };
+        let permits =
+            Permits { client: Box::new(client_permit), house: Box::new(house), server: Some(Box::new(server_permit)) };
         Ok(self.seat(identity, Back::Own(server), permits, desk))
     }
 

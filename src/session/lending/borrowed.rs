@@ -34,7 +34,7 @@ pub struct Borrowed {
     pub(super) target: Arc<Target>,
     pub(super) entry: Arc<Entry>,
     pub(super) translator: Translator,
-    pub(super) kept: Kept,
+    pub(super) kept: Box<Kept>,
     /// What is ours to do at the server at hand, before anybody else may use it.
     pub(super) own: Own,
     /// What the client is to be told beside its replies.
@@ -57,6 +57,7 @@ impl Borrowed {
         books: (Translator, Kept),
     ) -> Self {
         let (translator, kept) = books;
+        let kept = Box::new(kept);
         let (house, lease) = (Arc::clone(house), Lease::new(pool));
         Self {
             house,

@@ -65,7 +65,7 @@ impl Visitor<'_> {
             () = client.closed() => return Err(Failed::ClientGone.into()),
         }
         let permit = desk.client.take().ok_or_else(|| Failed::refused(refuse::server_gone()))?;
-        let permits = Permits { client: permit, house, server: None };
+        let permits = Permits { client: Box::new(permit), house: Box::new(house), server: None };
         let pool = self.pool(account);
         let Greeting { server, parameters: told } = self.greeting(client, &pool, &startup).await?;
         desk.server = Some(server);

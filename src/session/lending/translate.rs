@@ -26,7 +26,8 @@ pub type Statements = Rc<RefCell<Shared>>;
 #[derive(Debug)]
 pub struct Translator {
     shared: Statements,
-    names: Names,
+    /// Boxed: a small box fits where the allocator has left room between larger things.
+    names: Box<Names>,
     plan: Plan,
     bounds: Bounds,
     /// The group at hand, where it may have to be asked again.
@@ -36,7 +37,7 @@ pub struct Translator {
 impl Translator {
     /// A client that has prepared nothing yet.
     pub fn new(shared: Statements, bounds: Bounds) -> Self {
-        let names = Names::counted(shared.borrow().share());
+        let names = Box::new(Names::counted(shared.borrow().share()));
         Self { shared, names, plan: Plan::default(), bounds, again: None }
     }
 

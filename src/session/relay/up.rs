@@ -197,7 +197,7 @@ where
             let held = std::mem::take(&mut self.up.held).freeze();
             let end = end.min(held.len());
             self.overseer.lend(held.slice(start.min(end)..end));
-            self.up.judged = held;
+            self.up.judged = Some(Box::new(held));
         }
     }
 

@@ -12,7 +12,7 @@ pub(super) struct Lane {
     /// Bytes of the frame at the front of `held` that must be at hand before it can be decided on.
     pub(super) wanted: usize,
     /// What was in `held`, while somebody else reads it.
-    pub(super) judged: Bytes,
+    pub(super) judged: Option<Box<Bytes>>,
     /// Decided on and not yet written.
     pub(super) unsent: BytesMut,
     /// What is left of a frame that streams through.
@@ -26,12 +26,15 @@ impl Lane {
     pub(super) fn kept(&self) -> usize {
         let large = |bytes: &BytesMut| if bytes.len() > HELD_FREE { bytes.capacity() } else { 0 };
         let wanted = if self.wanted > HELD_FREE { self.wanted.saturating_add(LENT_BYTES) } else { 0 };
-        large(&self.held).max(wanted).saturating_add(large(&self.unsent)).saturating_add(self.judged.len())
+        large(&self.held)
+            .max(wanted)
+            .saturating_add(large(&self.unsent))
+            .saturating_add(self.judged.as_ref().map_or(0, |judged| judged.len()))
     }
 
     /// Is something large held that was not decided on?
     pub(super) fn holds_much(&self) -> bool {
-        self.wanted > HELD_FREE || self.held.len() > HELD_FREE || !self.judged.is_empty()
+        self.wanted > HELD_FREE || self.held.len() > HELD_FREE || self.judged.is_some()
     }
 
     /// Makes room for the frame that is wanted, once and for all of it: a buffer that grows would be twice as large in the end.
@@ -46,8 +49,7 @@ impl Lane {
 
     /// Takes back what somebody else has read: without a copy, since whoever read it has let it go.
     pub(super) fn reclaim(&mut self) {
-        if !self.judged.is_empty() {
-            let judged = std::mem::take(&mut self.judged);
+        if let Some(judged) = self.judged.take() {
             self.held = judged.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         }
     }

@@ -180,7 +180,7 @@ impl Worker {
             seat: common.roster.join(newcomer),
             key: None,
             gauges: (common.metrics.client_connected("main"), Some(common.metrics.server_connected("main"))),
-            permits: Permits { client, house, server: Some(server) },
+            permits: Permits { client: Box::new(client), house: Box::new(house), server: Some(Box::new(server)) },
         }
     }
 }

@@ -80,10 +80,12 @@ async fn gust(scene: &Arc<Scene>, dice: &mut Dice) {
     }
 }
 
-/// Ends processes, and waits until they have ended: they would take the calm after the storm for it.
+/// Ends processes, and waits until they have ended: they would take the calm after the storm for it. Which ones is settled first: what
+/// ends them would be asked of all that there are.
 async fn terminate(scene: &Scene, backends: &str) {
     let terminate = format!(
-        "SELECT client_port FROM pg_stat_activity WHERE pid IN ({backends}) AND pg_terminate_backend(pid, 5000)"
+        "WITH chosen AS MATERIALIZED (SELECT pid, client_port FROM pg_stat_activity WHERE pid IN ({backends}))
+         SELECT client_port FROM chosen WHERE pg_terminate_backend(pid, 5000)"
     );
     let ports: Vec<u16> =
         ask(scene, &terminate).await.unwrap_or_default().iter().flat_map(|port| port.parse()).collect();

@@ -100,7 +100,7 @@ pub struct Lexed {
 pub enum Numbers {
     /// So many of those that stand alone, and nothing looked at a value of them.
     Plain(u32),
-    /// Something looked at the value of one.
+    /// Something looked at the value of one: whoever does so sets this.
     Read,
 }
 

@@ -259,6 +259,35 @@ fn statements_of_all_clients_are_counted_as_memory_and_given_back() {
 }
 
 #[test]
+fn an_unnamed_statement_is_never_one_of_ours() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_unnamed", 1, NO_PASSWORD);
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    for (mine, theirs) in [("SELECT 1", "SET work_mem = '5MB'"), ("SET work_mem = '6MB'", "SELECT 1"), ("LISTEN x", "")]
+    {
+        client.query(mine);
+        client.send(&[raw::parse("", "SELECT 'mine', $1::text"), raw::sync()].concat());
+        assert_eq!(reply_codes(&client.until(b"Z")), "1 Z");
+        if !theirs.is_empty() {
+            other.query(theirs);
+        }
+        // Settings of one client or the other went to the server meanwhile, or it was asked what was left.
+        client.send(&[raw::bind("", &["x"]), raw::execute(), raw::sync()].concat());
+        let reply = client.until(b"Z");
+        assert_eq!(reply_codes(&reply), "2 D C Z", "{mine}; {theirs}: {:?}", sqlstates(&reply));
+        assert_eq!(reply.iter().find(|m| m.code == b'D').unwrap().columns(), ["mine", "x"]);
+    }
+    client.send(&[raw::run("SELECT set_config('app.x', 'y', false)"), raw::sync()].concat());
+    client.until(b"Z");
+    client.send(&[raw::bind("", &[]), raw::execute(), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 D C Z");
+    drop((client, other));
+    pooled.finish();
+}
+
+#[test]
 fn a_column_whose_type_changed_is_news_once() {
     if direct() {
         return;

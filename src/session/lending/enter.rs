@@ -165,6 +165,7 @@ async fn try_on(server: &mut Lent, startup: &Arc<Settings>) -> Result<(), [u8; 5
     let stain = if server.hold.stained_by.is_some() { Stain::Stained } else { Stain::None };
     let mut bytes = BytesMut::new();
     if replay(&server.hold.settings, startup, stain, &mut bytes) == Replay::Sent {
+        server.hold.known.forget_unnamed();
         let (mut exchange, mut replaying) = (Exchange::new(bytes), Replaying::default());
         let mut progress = Progress::Going;
         let reported = Arc::make_mut(&mut server.parameters);

@@ -58,6 +58,8 @@ impl Kept {
             server.hold.settings = Arc::clone(&self.wants);
             return None;
         }
+        // What we ask takes the place of the unnamed statement.
+        server.hold.known.forget_unnamed();
         Some(Exchange::new(bytes))
     }
 
@@ -86,7 +88,8 @@ impl Kept {
     }
 
     /// Asks the server what the transaction has left. `user` is who logged in.
-    pub fn question(&self, user: &[u8]) -> Exchange {
+    pub fn question(&self, user: &[u8], server: &mut Lent) -> Exchange {
+        server.hold.known.forget_unnamed();
         let mut bytes = BytesMut::new();
         check::question(&self.gathered, self.pins, &self.wants, user, &mut bytes);
         Exchange::new(bytes)

@@ -85,7 +85,9 @@ impl Borrowed {
             server.slot.stands(Standing::Tested);
         }
         let user = self.lease.pool().maker().user();
-        self.own = Own::Asking(Box::new((self.kept.question(user.as_bytes()), Findings::default(), None)));
+        let Some(server) = self.lease.server() else { return };
+        let question = self.kept.question(user.as_bytes(), server);
+        self.own = Own::Asking(Box::new((question, Findings::default(), None)));
     }
 
     /// Goes on with what is under way. Ready where nothing is; true where it has just come to its end.

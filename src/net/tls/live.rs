@@ -16,7 +16,6 @@ use crate::config::{Tls, TlsMode, TlsSide};
 const HANDSHAKES_MAX: usize = 64;
 
 /// Both sides of one listener.
-#[derive(Debug)]
 pub struct Live {
     client: ArcSwapOption<Acceptor>,
     server: ArcSwapOption<Connector>,
@@ -25,6 +24,12 @@ pub struct Live {
     made_of: Mutex<TlsSide>,
     /// Servers are met in another way than before, and nobody was told yet.
     other_way: AtomicBool,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("client", &self.client).field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
 /// When a certificate of ours ends.

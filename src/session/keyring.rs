@@ -46,7 +46,7 @@ impl<T> Same<T> {
 /// The secret of a key.
 pub(super) enum Secret {
     /// That of most; not worth a box.
-    Short([u8; Secret::SHORT]),
+    Short([u8; Self::SHORT]),
     /// Any other.
     Long(Box<[u8]>),
 }

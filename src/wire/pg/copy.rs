@@ -18,7 +18,7 @@ pub(super) enum Data {
 impl Conversation {
     /// Ends a COPY from the client in its name, so that the server fails, and drops what the client still sends of it.
     pub(super) fn fail_copy(&mut self, code: u8, refusal: &Refusal, out: &mut BytesMut) {
-        let word = self.expect_error(refusal);
+        let word = self.refusals.get_or_insert_default().add(refusal);
         refusal::copy_fail(&word, out);
         self.phase.client(client::COPY_FAIL);
         self.data = if code == client::COPY_DATA { Data::Unwanted } else { Data::Wanted };

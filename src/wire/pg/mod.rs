@@ -13,6 +13,7 @@ pub mod greeting;
 pub mod own;
 pub mod password;
 pub mod phase;
+mod provoked;
 pub mod refusal;
 pub mod rename;
 pub mod reply;
@@ -20,22 +21,14 @@ pub mod request;
 pub mod startup;
 pub mod steps;
 
-use std::collections::VecDeque;
-
 use bytes::BytesMut;
 
 use self::phase::{Phase, Place};
+use self::provoked::Provoked;
 use super::{
     Announcement, Errand, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Reply, Request, Tail,
     Transaction,
 };
-
-/// Refusals that may wait for the server's error. A pipeline that has failed already raises none of those behind the failure, so
-/// more of them would pile up as long as the client sends; whoever reads none of that many answers misses the words of the oldest.
-const PROVOKED_MAX: usize = 256;
-
-/// What the server calls an unknown word, and a COPY that its client broke off.
-const PROVOKED_AS: [&[u8; 5]; 2] = [b"42601", b"57014"];
 
 /// The protocol of PostgreSQL.
 #[derive(Debug)]
@@ -46,23 +39,8 @@ pub enum Pg {}
 pub struct Conversation {
     phase: Phase,
     /// In the order of the stream. `None` while there is none, since that is nearly always.
-    refusals: Option<Box<Pending>>,
+    refusals: Option<Box<Provoked>>,
     data: copy::Data,
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    queue: VecDeque<Provoked>,
-    sent: u64,
-}
-
-/// A refusal whose error the server is going to raise.
-#[derive(Debug)]
-struct Provoked {
-    /// The word that the server fails on, which its message repeats.
-    word: String,
-    /// The ErrorResponse that goes to the client instead.
-    error: Vec<u8>,
 }
 
 impl Protocol for Pg {
@@ -174,7 +152,7 @@ impl Protocol for Pg {
 impl Conversation {
     /// Makes the server fail where the refused message stood, and keeps the text for the client.
     fn provoke(&mut self, head: Head, frame: &[u8], refusal: &Refusal, out: &mut BytesMut) {
-        let word = self.expect_error(refusal);
+        let word = self.refusals.get_or_insert_default().add(refusal);
         match (head.code, request::request(head, frame)) {
             (code::client::QUERY, _) => refusal::failing_query(&word, out),
             (_, Ok(Request::Prepare { name, .. })) => refusal::failing_parse(name, &word, out),
@@ -184,52 +162,15 @@ impl Conversation {
         }
     }
 
-    /// Keeps the text of a refusal until the server has failed on the word that this returns.
-    fn expect_error(&mut self, refusal: &Refusal) -> String {
-        let pending = self.refusals.get_or_insert_default();
-        pending.sent = pending.sent.saturating_add(1);
-        // Identifiers are cut at 63 bytes, so rule names stay well below 40.
-        let word = format!("floodwall_refused_{}_{}", refusal.rule, pending.sent);
-        let mut error = BytesMut::new();
-        refusal::error(refusal, &mut error);
-        if pending.queue.len() >= PROVOKED_MAX {
-            pending.queue.pop_front();
-        }
-        pending.queue.push_back(Provoked { word: word.clone(), error: error.to_vec() });
-        word
-    }
-
     /// An error of the server: its own, or the one that a refusal provoked. An earlier error of the same pipeline skips
     /// what follows up to Sync, so older refusals may never be raised; they go when a younger one is.
     fn failed(&mut self, frame: &[u8]) -> Reply {
         let failure = reply::failure(frame);
-        if let Some(pending) = &mut self.refusals
-            && PROVOKED_AS.contains(&&failure.sqlstate)
-            && let Some(at) = pending.queue.iter().position(|provoked| names(frame, &provoked.word))
-            && let Some(provoked) = pending.queue.drain(..=at).next_back()
-        {
-            return Reply::Substitute(provoked.error);
+        match self.refusals.as_mut().and_then(|refusals| refusals.raised(failure, frame)) {
+            Some(error) => Reply::Substitute(error),
+            None => Reply::Failed(failure),
         }
-        Reply::Failed(failure)
     }
-}
-
-/// The server repeats the word that it stumbled over, in the quotes of its language. The borders keep `_1` and `_11` apart.
-fn names(frame: &[u8], word: &str) -> bool {
-    let of_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let mut rest = reply::message(frame);
-    let mut before = None;
-    while let Some(at) = rest.windows(word.len()).position(|window| window == word.as_bytes()) {
-        let (start, after) = rest.split_at_checked(at).unwrap_or_default();
-        let after = after.get(word.len()..).unwrap_or_default();
-        let standing_alone = |byte: Option<&u8>| !byte.is_some_and(of_word);
-        if standing_alone(start.last().or(before)) && standing_alone(after.first()) {
-            return true;
-        }
-        before = word.as_bytes().last();
-        rest = after;
-    }
-    false
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::provoked::names;
 use super::*;
 use crate::wire::Completion;
 use crate::wire::Severity;

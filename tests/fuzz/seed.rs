@@ -74,13 +74,18 @@ impl Seeds {
     }
 }
 
+/// For how long each target is tried.
+pub(crate) fn seconds() -> u64 {
+    number("FLOODWALL_FUZZ_SECONDS").unwrap_or(1)
+}
+
 /// Tries seed after seed until the time is over, or the one that is to be played again.
 pub(crate) fn fuzz(name: &str, target: impl Fn(&mut Dice)) {
     let first = match Seeds::wanted(name) {
         Seeds::Only(seed) => return target(&mut Dice(seed)),
         Seeds::From(first) => first,
     };
-    let end = clock::now() + Duration::from_secs(number("FLOODWALL_FUZZ_SECONDS").unwrap_or(1));
+    let end = clock::now() + Duration::from_secs(seconds());
     let mut tried = 0;
     while clock::now() < end {
         let seed = first.wrapping_add(tried);

@@ -8,7 +8,7 @@ use floodwall::sql::facts::{self, Facts, STACK_BYTES};
 use floodwall::sql::lexer::{LIMITS_MAX, Lexed, PIECES_MAX, SHAPE_BYTES_MAX, lex};
 use floodwall::sql::{Dialect, Flags, Reading, Strings};
 
-use crate::seed::{Dice, fuzz};
+use crate::seed::{Dice, fuzz, seconds};
 
 /// As long as the longest text that is read by default.
 const LONG: usize = 16 << 20;
@@ -54,7 +54,11 @@ fn spaced() {
 /// The longest texts of one kind each: what is kept of them is bounded, and what they do is still seen.
 #[test]
 fn long() {
-    let size = if std::env::var_os("FLOODWALL_FUZZ_SECONDS").is_some() { LONG } else { 1 << 20 };
+    let size = match seconds() {
+        60.. => LONG,
+        10.. => LONG / 4,
+        _ => LONG / 16,
+    };
     on_analyst(move || {
         for kind in KINDS {
             let text = kind.repeated(size);

@@ -350,7 +350,8 @@ impl Roster {
         let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
         let known = identities.get_key_value(&identity).map(|(known, _)| Arc::clone(known));
         let known = known.unwrap_or_else(|| Arc::new(identity));
-        let shared = identities.entry(Arc::clone(&known)).or_insert_with(|| Shared { sessions: 0, client: Arc::clone(&client) });
+        let shared =
+            identities.entry(Arc::clone(&known)).or_insert_with(|| Shared { sessions: 0, client: Arc::clone(&client) });
         shared.sessions = shared.sessions.saturating_add(1);
         // A RELOAD may have given it another.
         if shared.client != client {

@@ -259,9 +259,16 @@ pub struct Roster {
     next: AtomicU64,
     entries: Mutex<HashMap<u64, Arc<Entry>>>,
     /// Who they are, and how many are the same. Locked after `entries`, where both are.
-    identities: Mutex<HashMap<Arc<Identity>, usize>>,
+    identities: Mutex<HashMap<Arc<Identity>, Shared>>,
     /// What those have moved who have left.
     left: Mutex<ByDatabase>,
+}
+
+/// What sessions of one identity share.
+#[derive(Debug)]
+struct Shared {
+    sessions: usize,
+    client: Arc<str>,
 }
 
 /// What a session tells when it joins.
@@ -283,10 +290,11 @@ impl Roster {
     /// Adds a session; it leaves when the seat is dropped.
     pub fn join(self: &Arc<Self>, newcomer: Newcomer) -> Seat {
         let now_ms = clock::uptime_ms();
+        let (identity, client) = self.share(newcomer.identity, newcomer.client);
         let entry = Arc::new(Entry {
             number: self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1),
-            identity: self.share(newcomer.identity),
-            client: newcomer.client,
+            identity,
+            client,
             peer: newcomer.peer,
             server: newcomer.server,
             server_generation: AtomicU64::new(newcomer.server_generation.unwrap_or(NONE)),
@@ -337,22 +345,27 @@ impl Roster {
         self.forget(&entry.identity);
     }
 
-    /// The identity that other sessions of the same have.
-    fn share(&self, identity: Identity) -> Arc<Identity> {
+    /// The identity and the label that other sessions of the same have.
+    fn share(&self, identity: Identity, client: Arc<str>) -> (Arc<Identity>, Arc<str>) {
         let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = identities.get_key_value(&identity).map(|(known, _)| Arc::clone(known));
-        let shared = shared.unwrap_or_else(|| Arc::new(identity));
-        let sessions = identities.entry(Arc::clone(&shared)).or_default();
-        *sessions = sessions.saturating_add(1);
-        shared
+        let known = identities.get_key_value(&identity).map(|(known, _)| Arc::clone(known));
+        let known = known.unwrap_or_else(|| Arc::new(identity));
+        let shared =
+            identities.entry(Arc::clone(&known)).or_insert_with(|| Shared { sessions: 0, client: Arc::clone(&client) });
+        shared.sessions = shared.sessions.saturating_add(1);
+        // A RELOAD may have given it another.
+        if shared.client != client {
+            shared.client = client;
+        }
+        (known, Arc::clone(&shared.client))
     }
 
     /// A session of this identity leaves: with the last one it goes too.
     fn forget(&self, identity: &Arc<Identity>) {
         let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sessions) = identities.get_mut(identity) else { return };
-        *sessions = sessions.saturating_sub(1);
-        if *sessions == 0 {
+        let Some(shared) = identities.get_mut(identity) else { return };
+        shared.sessions = shared.sessions.saturating_sub(1);
+        if shared.sessions == 0 {
             identities.remove(identity);
         }
     }
@@ -425,7 +438,7 @@ mod tests {
     fn sessions_of_one_identity_share_it_and_the_last_takes_it_along() {
         let roster = Arc::new(Roster::default());
         let [one, same, other] = ["web", "web", "jobs"].map(|user| roster.join(newcomer(user)));
-        assert!(Arc::ptr_eq(&one.identity, &same.identity));
+        assert!(Arc::ptr_eq(&one.identity, &same.identity) && Arc::ptr_eq(&one.client, &same.client));
         assert!(!Arc::ptr_eq(&one.identity, &other.identity));
         let looked_at = one.entry();
         drop(one);

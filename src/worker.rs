@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
+use futures::FutureExt as _;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
@@ -112,19 +113,33 @@ fn run<J, W, R, T>(
     runtime.block_on(async move {
         while let Some(Job { what, load }) = queue.recv().await {
             room().await;
-            let task = task(what);
-            spawn_local(async move {
-                task.await;
-                drop(load);
-            });
+            spawn_local(counted(task(what), load));
         }
     });
+}
+
+/// A task that counts until it ends. An `async` block would hold it twice, as what it has captured and as what it awaits, and each idle
+/// session would take a larger block of the runtime.
+fn counted(task: impl Future<Output = ()>, load: Load) -> impl Future<Output = ()> {
+    task.map(move |()| drop(load))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_task_is_held_once_and_counts_until_it_ends() {
+        let count = Arc::default();
+        let task = tokio::time::sleep(Duration::ZERO);
+        let bytes = size_of_val(&task);
+        let counted = counted(task, Load::on(&count));
+        assert!(size_of_val(&counted) <= bytes + 2 * size_of::<Load>(), "{} bytes", size_of_val(&counted));
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        counted.await;
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+    }
 
     #[tokio::test]
     async fn a_task_that_panics_ends_alone_and_its_load_comes_back() {

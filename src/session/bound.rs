@@ -72,7 +72,8 @@ impl Judge {
         }
         let values = values.unwrap_or_default();
         let (due, plan, shown) = (self.due, self.plan, self.break_glass.shown());
-        if self.portals.remember(portal, Portal { text: Rc::clone(text), values, due, plan, shown, asked: 0 })
+        let budget = &self.house.common.memory;
+        if self.portals.remember(budget, portal, Portal { text: Rc::clone(text), values, due, plan, shown, asked: 0 })
             || due == Due::Settled
         {
             return opinion;

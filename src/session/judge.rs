@@ -135,8 +135,6 @@ impl Judge {
         let current = house.settings.load();
         let policy = current.policies.of(&who.identity);
         let break_glass = BreakGlass::new(current.break_glass.clone());
-        let prepared = Prepared::new(&house.common.memory);
-        let portals = Portals::new(&house.common.memory);
         let catalogue = house.catalog.generation();
         let hold = hold(&policy);
         let sight = Own::default();
@@ -157,10 +155,10 @@ impl Judge {
             observed: Observed::default(),
             due: Due::Settled,
             occasion: Occasion::Running,
-            prepared,
+            prepared: Prepared::default(),
             portioned: None,
             prepares: Prepares::Statements,
-            portals,
+            portals: Portals::default(),
             pipeline: Pipeline::default(),
             stream: Stream::default(),
             break_glass,
@@ -285,7 +283,7 @@ impl Judge {
 
     fn remember(&mut self, name: &[u8]) {
         let Some(current) = &self.current else { return self.prepared.forget(name) };
-        self.prepared.remember(name, current, self.due);
+        self.prepared.remember(&self.house.common.memory, name, current, self.due);
         if !name.is_empty() && current.reading.pieces().iter().any(|piece| piece.verb.controls_transactions()) {
             self.prepares = Prepares::Transactions;
         }

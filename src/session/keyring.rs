@@ -8,7 +8,7 @@ pub(super) enum Same<T> {
     /// One.
     One(Arc<T>),
     /// More than one.
-    Several(Vec<Arc<T>>),
+    Several(Box<[Arc<T>]>),
 }
 
 impl<T> Same<T> {
@@ -23,11 +23,8 @@ impl<T> Same<T> {
     /// These and one more.
     pub(super) fn and(self, target: Arc<T>) -> Self {
         match self {
-            Self::One(other) => Self::Several(vec![other, target]),
-            Self::Several(mut others) => {
-                others.push(target);
-                Self::Several(others)
-            }
+            Self::One(other) => Self::Several([other, target].into()),
+            Self::Several(others) => Self::Several(others.into_iter().chain([target]).collect()),
         }
     }
 
@@ -35,9 +32,9 @@ impl<T> Same<T> {
     pub(super) fn without(self, target: &Arc<T>) -> Option<Self> {
         match self {
             Self::One(other) => (!Arc::ptr_eq(&other, target)).then_some(Self::One(other)),
-            Self::Several(mut others) => {
-                others.retain(|other| !Arc::ptr_eq(other, target));
-                (!others.is_empty()).then_some(Self::Several(others))
+            Self::Several(others) => {
+                let rest: Box<[_]> = others.into_iter().filter(|other| !Arc::ptr_eq(other, target)).collect();
+                (!rest.is_empty()).then_some(Self::Several(rest))
             }
         }
     }

@@ -21,7 +21,6 @@ pub trait Weighs {
 /// Things by name. Takes no memory while there are none.
 #[derive(Debug)]
 pub struct Named<T> {
-    budget: Arc<Budget>,
     kept: Option<Box<Kept<T>>>,
 }
 
@@ -32,12 +31,13 @@ struct Kept<T> {
     share: Share,
 }
 
-impl<T: Weighs> Named<T> {
-    /// None yet.
-    pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { budget: Arc::clone(budget), kept: None }
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self { kept: None }
     }
+}
 
+impl<T: Weighs> Named<T> {
     /// That of this name.
     pub fn get(&self, name: &[u8]) -> Option<&T> {
         self.kept.as_ref()?.things.get(name)
@@ -48,13 +48,13 @@ impl<T: Weighs> Named<T> {
         self.kept.as_mut()?.things.get_mut(name)
     }
 
-    /// Keeps one; another of the same name goes in any case. False where there is no room for it, or its name is too long.
-    pub fn insert(&mut self, name: &[u8], thing: T) -> bool {
+    /// Keeps one within the budget, which is the same each time; another of the same name goes in any case. False where there is no
+    /// room for it, or its name is too long.
+    pub fn insert(&mut self, budget: &Arc<Budget>, name: &[u8], thing: T) -> bool {
         self.remove(name);
         if name.len() > NAME_MAX {
             return false;
         }
-        let budget = &self.budget;
         let mut kept = self
             .kept
             .take()
@@ -103,21 +103,21 @@ mod tests {
     #[test]
     fn what_is_forgotten_leaves_neither_bytes_nor_memory() {
         let budget = Budget::new(1_000);
-        let mut named = Named::new(&budget);
-        assert!(named.insert(b"a", 100) && named.insert(b"b", 200));
-        assert!(!named.insert(b"c", 900), "no room");
-        assert!(!named.insert(&[b'x'; NAME_MAX + 1], 1), "no such name");
+        let mut named = Named::default();
+        assert!(named.insert(&budget, b"a", 100) && named.insert(&budget, b"b", 200));
+        assert!(!named.insert(&budget, b"c", 900), "no room");
+        assert!(!named.insert(&budget, &[b'x'; NAME_MAX + 1], 1), "no such name");
         assert_eq!((named.get(b"a"), named.get(b"c")), (Some(&100), None));
         assert_eq!(budget.used(), 302 + 2 * OVERHEAD_BYTES);
-        assert!(named.insert(b"a", 50), "the other one goes");
+        assert!(named.insert(&budget, b"a", 50), "the other one goes");
         assert_eq!(budget.used(), 252 + 2 * OVERHEAD_BYTES);
         named.remove(b"a");
         named.remove(b"nobody");
         named.remove(b"b");
         assert_eq!(budget.used(), 0);
         assert!(named.kept.is_none());
-        assert!(!named.insert(b"c", 2_000) && named.kept.is_none());
-        assert!(named.insert(b"c", 1));
+        assert!(!named.insert(&budget, b"c", 2_000) && named.kept.is_none());
+        assert!(named.insert(&budget, b"c", 1));
         named.clear();
         assert_eq!(budget.used(), 0);
     }

@@ -66,18 +66,13 @@ impl Weighs for Portal {
 }
 
 /// The portals that a client has bound, within the common memory budget. They end with their transaction.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Portals {
     unnamed: Option<Portal>,
     named: Named<Portal>,
 }
 
 impl Portals {
-    /// None yet.
-    pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: None, named: Named::new(budget) }
-    }
-
     /// The portal of that name; the empty name is that of the unnamed one.
     pub fn find(&self, name: &[u8]) -> Option<&Portal> {
         if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
@@ -88,13 +83,13 @@ impl Portals {
         self.find(name).map_or(Plan::UNREAD, |portal| portal.plan)
     }
 
-    /// Remembers a portal; one of the same name goes. False where there is no room for it.
-    pub fn remember(&mut self, name: &[u8], portal: Portal) -> bool {
+    /// Remembers a portal; one of the same name goes. False where there is no room for it in the budget.
+    pub fn remember(&mut self, budget: &Arc<Budget>, name: &[u8], portal: Portal) -> bool {
         if name.is_empty() {
             self.unnamed = Some(portal);
             return true;
         }
-        self.named.insert(name, portal)
+        self.named.insert(budget, name, portal)
     }
 
     /// So many rows are asked of a portal; `None`: all that are left.

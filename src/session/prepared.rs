@@ -10,7 +10,7 @@ use super::reader::Text;
 
 /// The statements that a client has prepared, within the common memory budget. What finds no room there is judged when it is
 /// prepared and not again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Prepared {
     unnamed: Option<Rc<Text>>,
     named: Named<Rc<Text>>,
@@ -18,28 +18,24 @@ pub struct Prepared {
 }
 
 /// Whether a statement found no room that rules wanted to see again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Lost {
+    #[default]
     None,
     Some,
 }
 
 impl Prepared {
-    /// None yet.
-    pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { unnamed: None, named: Named::new(budget), lost: Lost::None }
-    }
-
     /// The statement of that name; the empty name is that of the unnamed one.
     pub fn find(&self, name: &[u8]) -> Option<&Rc<Text>> {
         if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) }
     }
 
-    /// Remembers a statement about which something is due; one of the same name goes.
-    pub fn remember(&mut self, name: &[u8], text: &Rc<Text>, due: Due) {
+    /// Remembers a statement about which something is due, within the budget; one of the same name goes.
+    pub fn remember(&mut self, budget: &Arc<Budget>, name: &[u8], text: &Rc<Text>, due: Due) {
         if name.is_empty() {
             self.unnamed = Some(Rc::clone(text));
-        } else if !self.named.insert(name, Rc::clone(text)) && due != Due::Settled {
+        } else if !self.named.insert(budget, name, Rc::clone(text)) && due != Due::Settled {
             self.lost = Lost::Some;
         }
     }

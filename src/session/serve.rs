@@ -80,7 +80,7 @@ fn borrowed(house: &Arc<House>, local: &Local, place: Place, target: Arc<Target>
     let bounds =
         Bounds { statements: house.settings.load().listener.pool.max_client_prepared_statements, ..Bounds::default() };
     let translator = Translator::new(Rc::clone(&local.statements), bounds);
-    let kept = Kept::new(entry.number, Rc::clone(&local.wardrobe), startup, told);
+    let kept = Kept::new(Rc::clone(&local.wardrobe), startup, told);
     Borrowed::new(house, pool, target, entry, (translator, kept))
 }
 

@@ -3,6 +3,7 @@
 use super::judge::Judge;
 use super::ledger::Ledger;
 use super::lending::borrowed::Borrowed;
+use super::lending::kept::Kept;
 use super::relay::Relay;
 use super::serve::serve;
 use super::welcome::Stay;
@@ -18,12 +19,13 @@ fn future_of<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
 fn a_sessions_parts_stay_small() {
     for (what, bytes, limit) in [
         ("the task, which the relay is no part of", future_of(serve), 96),
-        ("the relay with all it holds", size_of::<Relay<Pg, Stream, Stream, Ledger>>(), 1_280),
-        ("the relay of a client whose servers are lent", size_of::<Relay<Pg, Stream, Borrowed, Ledger>>(), 1_460),
-        ("of it the books", size_of::<Ledger>(), 600),
-        ("of these the judge", size_of::<Judge>(), 360),
-        ("permits and seat", size_of::<Stay>(), 96),
-        ("the phase", size_of::<Conversation>(), 64),
+        ("the relay with all it holds", size_of::<Relay<Pg, Stream, Stream, Ledger>>(), 1_144),
+        ("the relay of a client whose servers are lent", size_of::<Relay<Pg, Stream, Borrowed, Ledger>>(), 1_336),
+        ("of it the books", size_of::<Ledger>(), 512),
+        ("of these the judge", size_of::<Judge>(), 296),
+        ("permits and seat", size_of::<Stay>(), 88),
+        ("the phase", size_of::<Conversation>(), 56),
+        ("what it keeps while servers come and go", size_of::<Kept>(), 72),
         ("a stream", size_of::<Stream>(), 48),
         ("the entry in the roster", size_of::<Entry>(), 256),
     ] {

@@ -10,9 +10,12 @@ use crate::guard::limits::StreamLimit;
 /// What binary data begins with. As text, no server would take it, so nobody hides lines behind it.
 const BINARY: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
-/// The COPY whose data a client is sending.
+/// The COPY whose data a client is sending. Takes no memory while there is none.
 #[derive(Debug, Default)]
-pub struct Stream {
+pub struct Stream(Option<Box<Counted>>);
+
+#[derive(Debug, Default)]
+struct Counted {
     rows: u64,
     bytes: u64,
     form: Form,
@@ -51,20 +54,39 @@ impl Form {
 impl Stream {
     /// A message of `size` bytes of data comes, of which `bytes` are here.
     pub fn begin(&mut self, bytes: &[u8], size: u64) {
-        self.bytes = self.bytes.saturating_add(size);
-        self.go_on(bytes);
+        let counted = self.0.get_or_insert_default();
+        counted.bytes = counted.bytes.saturating_add(size);
+        counted.go_on(bytes);
     }
 
     /// More of that message.
     pub fn go_on(&mut self, bytes: &[u8]) {
+        if let Some(counted) = &mut self.0 {
+            counted.go_on(bytes);
+        }
+    }
+
+    /// `Some` once in a COPY: when it has gone over its limit.
+    pub fn check(&mut self, limit: &StreamLimit) -> Option<Breach> {
+        self.0.as_mut()?.check(limit)
+    }
+
+    /// The data ended. Tells its rows and bytes, where there were any; lines are counted up to the limit.
+    pub fn end(&mut self) -> Option<(u64, u64)> {
+        let Counted { rows, bytes, .. } = *self.0.take()?;
+        (bytes > 0).then_some((rows, bytes))
+    }
+}
+
+impl Counted {
+    fn go_on(&mut self, bytes: &[u8]) {
         self.form = self.form.after(bytes);
         if self.form == Form::Lines {
             self.rows = self.rows.saturating_add(lines(bytes));
         }
     }
 
-    /// `Some` once in a COPY: when it has gone over its limit.
-    pub fn check(&mut self, limit: &StreamLimit) -> Option<Breach> {
+    fn check(&mut self, limit: &StreamLimit) -> Option<Breach> {
         let breach = match self.form {
             Form::Told => return None,
             _ if self.rows > limit.max_rows => limit.too_many_rows(self.rows),
@@ -73,12 +95,6 @@ impl Stream {
         };
         self.form = Form::Told;
         Some(breach)
-    }
-
-    /// The data ended. Tells its rows and bytes, where there were any; lines are counted up to the limit.
-    pub fn end(&mut self) -> Option<(u64, u64)> {
-        let Self { rows, bytes, .. } = std::mem::take(self);
-        (bytes > 0).then_some((rows, bytes))
     }
 }
 
@@ -102,7 +118,8 @@ mod tests {
         for cut in [1, 7, 255, 256, 4000] {
             let mut stream = Stream::default();
             data.chunks(cut).for_each(|chunk| stream.begin(chunk, chunk.len() as u64));
-            assert_eq!((stream.rows, stream.bytes), (1200, data.len() as u64));
+            let counted = stream.0.as_ref().unwrap();
+            assert_eq!((counted.rows, counted.bytes), (1200, data.len() as u64));
             assert!(stream.check(&LIMIT).is_some_and(|breach| breach.measured == "1200"));
             assert!(stream.check(&LIMIT).is_none(), "told once");
         }

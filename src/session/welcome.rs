@@ -393,7 +393,7 @@ impl Visitor<'_> {
         &self,
         identity: Identity,
         back: Back<Framed<Stream>>,
-        permits: Permits,
+        mut permits: Permits,
         desk: Desk<'_>,
     ) -> Entered {
         let common = &self.house.common;
@@ -410,6 +410,7 @@ impl Visitor<'_> {
             server_generation: (!lent).then_some(server_generation),
         };
         let seat = common.roster.join(newcomer);
+        permits.client.share_label(&seat.client);
         if let Some(key) = &desk.key {
             seat.set_server_pid(key.pid());
         }

@@ -138,6 +138,13 @@ impl ClientPermit {
         &self.label
     }
 
+    /// Takes another copy of the same label, which others have as well.
+    pub fn share_label(&mut self, label: &Arc<str>) {
+        if self.label == *label {
+            self.label = Arc::clone(label);
+        }
+    }
+
     /// How long the newcomer waited once it was proven; `None` where it got in at once.
     pub fn waited(&self) -> Option<Waited> {
         self.waited.as_deref().copied()

@@ -20,8 +20,6 @@ pub type Wardrobe = Rc<RefCell<Interner>>;
 /// What one session keeps.
 #[derive(Debug)]
 pub struct Kept {
-    /// Its number: who stained a server knows what it left there.
-    number: u64,
     wardrobe: Wardrobe,
     /// What the client asked for when it came.
     startup: Arc<Settings>,
@@ -36,9 +34,9 @@ pub struct Kept {
 
 impl Kept {
     /// A session that has just begun.
-    pub fn new(number: u64, wardrobe: Wardrobe, startup: Arc<Settings>, told: Arc<Reported>) -> Self {
+    pub fn new(wardrobe: Wardrobe, startup: Arc<Settings>, told: Arc<Reported>) -> Self {
         let wants = Arc::clone(&startup);
-        Self { number, wardrobe, startup, wants, told, gathered: Gathered::default(), pins: Reasons::NONE }
+        Self { wardrobe, startup, wants, told, gathered: Gathered::default(), pins: Reasons::NONE }
     }
 
     /// The search path of its settings.
@@ -46,9 +44,10 @@ impl Kept {
         self.wants.path()
     }
 
-    /// What makes a server's settings those of this session; `None`: they are already.
-    pub fn dress(&self, server: &mut Lent) -> Option<Exchange> {
-        let stained = server.hold.stained_by.is_some_and(|who| who != self.number);
+    /// What makes a server's settings those of this session; `None`: they are already. Who stained a server knows what it left there,
+    /// so the session says its number.
+    pub fn dress(&self, server: &mut Lent, number: u64) -> Option<Exchange> {
+        let stained = server.hold.stained_by.is_some_and(|who| who != number);
         if !stained && Arc::ptr_eq(&server.hold.settings, &self.wants) {
             return None;
         }
@@ -95,8 +94,8 @@ impl Kept {
         Exchange::new(bytes)
     }
 
-    /// Takes in what the server answered. False where nobody can keep what was found.
-    pub fn found(&mut self, findings: Findings, server: &mut Lent) -> bool {
+    /// Takes in what the server answered to the session of that number. False where nobody can keep what was found.
+    pub fn found(&mut self, findings: Findings, server: &mut Lent, number: u64) -> bool {
         let gathered = std::mem::take(&mut self.gathered);
         let Ok(decision) = findings.decide(&gathered, self.pins, &self.startup) else { return false };
         let mut wardrobe = self.wardrobe.borrow_mut();
@@ -104,7 +103,7 @@ impl Kept {
         server.hold.settings = wardrobe.shared(decision.server);
         self.wants = wardrobe.shared(decision.client);
         if gathered.stains() {
-            server.hold.stained_by = Some(self.number);
+            server.hold.stained_by = Some(number);
         }
         true
     }

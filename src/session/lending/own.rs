@@ -61,7 +61,7 @@ impl Borrowed {
     /// The server at hand gets the settings of its client, where it has others.
     fn redress(&mut self) {
         let Some(server) = self.lease.server() else { return };
-        match self.kept.dress(server) {
+        match self.kept.dress(server, self.entry.number) {
             Some(exchange) => self.own = Own::Dressing(Box::new((exchange, Replaying::default()))),
             None => self.took(),
         }
@@ -139,7 +139,7 @@ impl Borrowed {
         self.words.unsplit(exchange.into_aside());
         let why = match (answered, self.lease.server()) {
             (Ok(()), Some(server)) => {
-                let kept = self.kept.found(findings, server);
+                let kept = self.kept.found(findings, server, self.entry.number);
                 (!kept).then(|| "The session has more settings of its own than are kept.".to_owned())
             }
             (Ok(()), None) => None,

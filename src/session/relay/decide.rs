@@ -128,7 +128,7 @@ where
                 return Ok(Decision::Incomplete);
             }
             Opinion::Lend => {
-                self.lending = request.text().map(|text| place(text, frame));
+                self.lending = request.text().map(|text| Box::new(place(text, frame)));
                 self.attention = Attention::Awaiting;
                 return Ok(Decision::Incomplete);
             }

@@ -1,5 +1,7 @@
 //! Counts what one reply sends: two subtractions for each row.
 
+use std::num::NonZeroU64;
+
 use crate::session::watch::{Allowance, Excess, Streams, Tally, Watch};
 
 /// What the reply at hand may still send, and what the next one may.
@@ -24,7 +26,7 @@ enum Counts {
     #[default]
     Sent,
     /// Each is one that was changed; with the first that is too many it is so many, earlier portions included.
-    Changed(u64),
+    Changed(NonZeroU64),
 }
 
 impl Default for Meter {
@@ -52,7 +54,7 @@ impl Meter {
         let left = watch.returned.map(|before| watch.changes_max.saturating_sub(before));
         if let Some(left) = left.filter(|left| *left < self.full.rows) {
             self.full.rows = left;
-            self.full_counts = Counts::Changed(watch.changes_max.saturating_add(1));
+            self.full_counts = Counts::Changed(NonZeroU64::MIN.saturating_add(watch.changes_max));
         }
     }
 
@@ -100,7 +102,7 @@ impl Meter {
     const fn too_many(&self) -> Excess {
         match self.counts {
             Counts::Sent => Excess::Rows,
-            Counts::Changed(rows) => Excess::Changes(rows),
+            Counts::Changed(rows) => Excess::Changes(rows.get()),
         }
     }
 

@@ -75,7 +75,7 @@ pub struct Relay<P: Protocol, C, S, O> {
     words: BytesMut,
     attention: Attention,
     /// Where in the frame at the front of `up.held` the text is that is to be lent.
-    lending: Option<Range<usize>>,
+    lending: Option<Box<Range<usize>>>,
     /// Bytes of the frame at the front of `up.held` that its opinion takes; 0 where it is not known to take more than usual.
     wanted: u64,
     /// What streams through to the server.

@@ -193,7 +193,8 @@ where
 
     /// Hands the text that is too long to be read here to the overseer, in the very bytes that go to the server later.
     fn lend(&mut self) {
-        if let Some(Range { start, end }) = self.lending.take() {
+        if let Some(text) = self.lending.take() {
+            let Range { start, end } = *text;
             let held = std::mem::take(&mut self.up.held).freeze();
             let end = end.min(held.len());
             self.overseer.lend(held.slice(start.min(end)..end));

@@ -7,6 +7,7 @@ use tokio::task::spawn_local;
 use tokio::time::sleep_until;
 
 use super::mail::Note;
+use super::shared::Turn;
 use super::{Make, Member, NotMade, Pool, Slot, Unserved};
 use crate::clock::{self, Instant};
 
@@ -14,7 +15,7 @@ impl<M: Make> Pool<M> {
     /// Looks for a server for each waiter that none is on its way to: an idle one of another worker, or a new one.
     pub(super) fn grow(&self) {
         while self.lacks() && !self.shared.is_paused() {
-            if let Some(worker) = self.shared.claim_idle(self.worker) {
+            if let Some(worker) = self.shared.claim_idle(Some(self.worker)) {
                 let mut inner = self.inner.borrow_mut();
                 inner.asked = inner.asked.saturating_add(1);
                 self.shared.register.send(worker, Note::Please(self.shared.key.clone(), self.worker));
@@ -46,7 +47,7 @@ impl<M: Make> Pool<M> {
                 Ok(mut server) => {
                     pool.shared.went_well();
                     server.slot_mut().set_worker(Some(pool.worker));
-                    pool.give(server);
+                    pool.deliver(server, Turn::Begun);
                     // Others may have waited for this one to get through.
                     pool.grow();
                 }

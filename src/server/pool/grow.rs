@@ -89,14 +89,14 @@ impl<M: Make> Pool<M> {
         inner.now = now;
         inner.now_ms = clock::uptime_ms_at(now);
         let mut spare = self.shared.open().saturating_sub(limits.min);
-        let oversize = self.shared.open().saturating_sub(limits.size);
+        let is_over = self.shared.is_over();
         let idle = std::mem::take(&mut inner.idle);
-        for (index, mut idle) in idle.into_iter().enumerate() {
+        for mut idle in idle {
             if !idle.server.is_sound() {
                 continue;
             }
             let unused = spare > 0 && now.saturating_duration_since(idle.since) >= limits.idle_timeout;
-            if unused || index < oversize || !idle.server.is_wanted(now) {
+            if unused || !idle.server.is_wanted(now) || (is_over && self.shared.retires(idle.server.slot())) {
                 spare = spare.saturating_sub(1);
                 gone.push(idle.server);
             } else {

@@ -19,7 +19,7 @@ use super::standing::Record;
 use super::starving::Starving;
 use super::{Key, Limits, NotMade};
 use crate::clock::{self, Instant};
-use crate::telemetry::rows::ServerRow;
+use crate::telemetry::rows::{ServerRow, Standing};
 
 /// How often idle servers are looked at. Nothing that a client waits for waits for it.
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -294,6 +294,17 @@ impl<A: Debug + Send + 'static> Shared<A> {
     /// Is a server that is given back one too many?
     pub(super) fn is_over(&self) -> bool {
         self.open.load(Ordering::Relaxed) > self.register.size.load(Ordering::Relaxed)
+    }
+
+    /// Marks an idle server as closing where it is one too many. All workers look at the same moment, and each may hold one.
+    pub(super) fn retires(&self, slot: &Slot) -> bool {
+        let records = self.records();
+        let stay = records.values().filter(|record| record.standing() != Standing::Closing).count();
+        let is_over = stay > self.register.size.load(Ordering::Relaxed);
+        if is_over {
+            slot.stands(Standing::Closing);
+        }
+        is_over
     }
 
     /// Is the place of a server at hand due to a pool that has too few? Where it is, it has been promised.

@@ -16,6 +16,7 @@ use super::slot::Placing;
 use super::{Held, Key, Lease, Limits, Make, Member, NotMade, Pool, Pools, Register, Slot, Standing, Unserved};
 use crate::clock::{self, Instant};
 
+#[path = "crowd_tests.rs"]
 mod crowd;
 
 const LIMITS: Limits = Limits {

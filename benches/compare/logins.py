@@ -5,6 +5,7 @@ left out, or where the p99 of those at work grew beyond the limit.
 """
 
 import argparse
+import math
 import multiprocessing
 import select
 import socket
@@ -136,7 +137,7 @@ class AtWork:
     def __init__(self, server, floodwall, account: Account, folder, chosen):
         self.logs = folder / "at-work"
         self.logs.mkdir()
-        seconds = chosen.quiet + chosen.limit_seconds + chosen.quiet
+        seconds = math.ceil(chosen.quiet + chosen.limit_seconds + chosen.quiet)
         argv = [server.binaries / "pgbench", "-n", "-S", "-M", "simple", "-T", seconds, "-c", chosen.at_work, "-j", 1, "-R", RATE,
                 "-h", "127.0.0.1", "-p", floodwall.port, "-U", account.user, "-l", f"--log-prefix={self.logs}/t", DATABASE]
         self.process = subprocess.Popen([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -7,6 +7,7 @@ use tokio::task::spawn_local;
 use tokio::time::sleep_until;
 
 use super::mail::Note;
+use super::shared::Turn;
 use super::{Make, Member, NotMade, Pool, Slot, Unserved};
 use crate::clock::{self, Instant};
 
@@ -14,7 +15,7 @@ impl<M: Make> Pool<M> {
     /// Looks for a server for each waiter that none is on its way to: an idle one of another worker, or a new one.
     pub(super) fn grow(&self) {
         while self.lacks() && !self.shared.is_paused() {
-            if let Some(worker) = self.shared.claim_idle(self.worker) {
+            if let Some(worker) = self.shared.claim_idle(Some(self.worker)) {
                 let mut inner = self.inner.borrow_mut();
                 inner.asked = inner.asked.saturating_add(1);
                 self.shared.register.send(worker, Note::Please(self.shared.key.clone(), self.worker));
@@ -46,7 +47,7 @@ impl<M: Make> Pool<M> {
                 Ok(mut server) => {
                     pool.shared.went_well();
                     server.slot_mut().set_worker(Some(pool.worker));
-                    pool.give(server);
+                    pool.deliver(server, Turn::Begun);
                     // Others may have waited for this one to get through.
                     pool.grow();
                 }
@@ -88,14 +89,14 @@ impl<M: Make> Pool<M> {
         inner.now = now;
         inner.now_ms = clock::uptime_ms_at(now);
         let mut spare = self.shared.open().saturating_sub(limits.min);
-        let oversize = self.shared.open().saturating_sub(limits.size);
+        let is_over = self.shared.is_over();
         let idle = std::mem::take(&mut inner.idle);
-        for (index, mut idle) in idle.into_iter().enumerate() {
+        for mut idle in idle {
             if !idle.server.is_sound() {
                 continue;
             }
             let unused = spare > 0 && now.saturating_duration_since(idle.since) >= limits.idle_timeout;
-            if unused || index < oversize || !idle.server.is_wanted(now) {
+            if unused || !idle.server.is_wanted(now) || (is_over && self.shared.retires(idle.server.slot())) {
                 spare = spare.saturating_sub(1);
                 gone.push(idle.server);
             } else {

@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 
 use super::mail::{Cause, Note};
 use super::queue::{Queue, Waiter};
-use super::shared::{Lane, Shared, TICK};
+use super::shared::{Lane, Shared, TICK, Turn};
 use super::{Make, Member, Standing, Unserved};
 use crate::clock::{self, Instant};
 
@@ -93,11 +93,17 @@ impl<M: Make> Pool<M> {
 
     /// Takes back a server that is clean.
     pub(super) fn give(&self, server: Box<M::Server>) {
-        let retired = {
-            let inner = self.inner.borrow();
-            self.shared.is_over() || !server.is_wanted(inner.now)
-        };
+        self.deliver(server, Turn::Taken);
+    }
+
+    /// Brings a server to whoever needs it most: here, on another worker, or in another pool.
+    pub(super) fn deliver(&self, mut server: Box<M::Server>, turn: Turn) {
+        let retired = self.shared.is_over() || !server.is_wanted(self.inner.borrow().now);
         if retired {
+            return server.close();
+        }
+        if self.shared.owes(turn) {
+            server.slot_mut().promise();
             return server.close();
         }
         let waiting = self.inner.borrow().queue.waiting();

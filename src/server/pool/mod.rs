@@ -26,6 +26,7 @@ pub mod rows;
 pub mod shared;
 pub mod slot;
 mod standing;
+mod starving;
 #[cfg(test)]
 mod tests;
 

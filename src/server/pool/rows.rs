@@ -27,13 +27,12 @@ impl<A: Debug + Send + 'static> Shared<A> {
         let sum = |what: fn(&Lane) -> &AtomicUsize| -> usize {
             self.lanes.iter().map(|lane| what(lane).load(Ordering::Relaxed)).sum()
         };
-        let heads = self.lanes.iter().map(|lane| lane.head.load(Ordering::Relaxed)).filter(|&head| head > 0);
         let now = self.register.micros(clock::now());
         PoolRow {
             key: self.key.clone(),
             cl_waiting: sum(|lane| &lane.waiting),
             servers: self.server_rows(),
-            maxwait: heads.min().map_or(Duration::ZERO, |head| Duration::from_micros(now.saturating_sub(head))),
+            maxwait: self.head().map_or(Duration::ZERO, |head| Duration::from_micros(now.saturating_sub(head))),
         }
     }
 }

@@ -14,14 +14,21 @@ use tokio::time::sleep;
 
 use super::mail::{Note, Post};
 use super::rows::PoolRow;
-use super::slot::{AlreadyWaiting, Count, Need, Slot};
+use super::slot::{AlreadyWaiting, Count, Need, Overtaken, Slot};
 use super::standing::Record;
+use super::starving::Starving;
 use super::{Key, Limits, NotMade};
 use crate::clock::{self, Instant};
-use crate::telemetry::rows::ServerRow;
+use crate::telemetry::rows::{ServerRow, Standing};
 
 /// How often idle servers are looked at. Nothing that a client waits for waits for it.
 pub(super) const TICK: Duration = Duration::from_secs(1);
+/// How long a pool without any server waits at least before others that are at work give it their last one: each turn costs a login.
+const TURN: Duration = Duration::from_millis(100);
+/// The same while other pools have more than one, which they give as soon as a transaction ends.
+const TURN_OF_MORE: Duration = Duration::from_secs(1);
+/// A pool whose servers were lent within so many milliseconds is at work; that is known to the second.
+const AT_WORK_MS: u64 = 2_000;
 /// The first pause after a server could not be made.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 /// The longest one.
@@ -35,7 +42,7 @@ pub struct Register<A> {
     pub(super) post: Vec<Post<A>>,
     all: Mutex<All<A>>,
     /// Pools below their guarantee that wait for a place.
-    starving: AtomicUsize,
+    pub(super) starving: Starving,
     epoch: Instant,
 }
 
@@ -68,7 +75,7 @@ impl<A: Debug + Send + 'static> Register<A> {
             limits: Mutex::new(limits),
             post: (0..workers.max(1)).map(|_| Post::default()).collect(),
             all: Mutex::new(All { pools: HashMap::new(), held: Held::default() }),
-            starving: AtomicUsize::new(0),
+            starving: Starving::default(),
             epoch: clock::now(),
         })
     }
@@ -128,6 +135,7 @@ impl<A: Debug + Send + 'static> Register<A> {
                 key: key.clone(),
                 lanes: self.post.iter().map(|_| Lane::default()).collect(),
                 open: AtomicUsize::new(0),
+                making: AtomicUsize::new(0),
                 trouble: Mutex::default(),
                 placing: AtomicBool::new(false),
                 era: AtomicU64::new(u64::from(is_held)),
@@ -155,18 +163,26 @@ impl<A: Debug + Send + 'static> Register<A> {
     }
 
     /// Asks for the idle server of another pool to be closed, so that this one may have its place. The pool with the most servers
-    /// beyond its guarantee is asked first. True where one is asked.
+    /// beyond its guarantee is asked first; one that is at work keeps its last while others have more. True where one is asked.
     pub(super) fn evict(&self, for_whom: &Key) -> bool {
         let limits = self.limits();
         let kept = limits.min.max(limits.guaranteed);
         let pools = &self.lock().pools;
-        let spare = |pool: &&Arc<Shared<A>>| pool.key != *for_whom && pool.open() > kept && pool.idle() > 0;
+        let mut others = pools.values().filter(|pool| pool.key != *for_whom);
+        let some_have_more = others.any(|pool| pool.expected() > kept.max(1));
+        let is_last = |pool: &Arc<Shared<A>>| some_have_more && pool.expected() <= 1 && pool.is_at_work();
+        let spare =
+            |pool: &&Arc<Shared<A>>| pool.key != *for_whom && pool.open() > kept && pool.idle() > 0 && !is_last(pool);
         let Some(pool) = pools.values().filter(spare).max_by_key(|pool| pool.open()) else { return false };
-        let Some(worker) = pool.lanes.iter().position(|lane| lane.idle.load(Ordering::SeqCst) > 0) else {
-            return false;
-        };
+        // Counted as taken, so that nobody else asks for the same one.
+        let Some(worker) = pool.claim_idle(None) else { return false };
         self.send(worker, Note::Evict(pool.key.clone()));
         true
+    }
+
+    /// Has any pool more servers than it is due?
+    fn any_has_more(&self, due: usize) -> bool {
+        self.lock().pools.values().any(|pool| pool.expected() > due)
     }
 
     pub(super) fn send(&self, worker: usize, note: Note<A>) {
@@ -193,6 +209,8 @@ pub(super) struct Shared<A> {
     pub(super) lanes: Vec<Lane>,
     /// Servers, with those that are being made.
     open: AtomicUsize,
+    /// Servers that are being made and have a place of the listener.
+    making: AtomicUsize,
     trouble: Mutex<Trouble>,
     /// Somebody waits for a place of the listener in this pool's name.
     placing: AtomicBool,
@@ -215,6 +233,15 @@ pub(super) struct Lane {
     pub(super) head: AtomicU64,
     /// A server is on its way here that nobody asked for.
     pub(super) coming: AtomicBool,
+}
+
+/// Whether somebody has had a server already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It was just made.
+    Begun,
+    /// It is given back.
+    Taken,
 }
 
 /// Why the pool cannot grow for a moment.
@@ -264,12 +291,67 @@ impl<A: Debug + Send + 'static> Shared<A> {
         Some(Slot::new(Arc::clone(self) as Arc<dyn Count>, record))
     }
 
-    /// Is a server that is given back one too many, or is its place due to a pool that has too few?
+    /// Is a server that is given back one too many?
     pub(super) fn is_over(&self) -> bool {
-        let register = &self.register;
-        let open = self.open.load(Ordering::Relaxed);
-        open > register.size.load(Ordering::Relaxed)
-            || (register.starving.load(Ordering::Relaxed) > 0 && open > register.limits().guaranteed.max(1))
+        self.open.load(Ordering::Relaxed) > self.register.size.load(Ordering::Relaxed)
+    }
+
+    /// Marks an idle server as closing where it is one too many. All workers look at the same moment, and each may hold one.
+    pub(super) fn retires(&self, slot: &Slot) -> bool {
+        let records = self.records();
+        let stay = records.values().filter(|record| record.standing() != Standing::Closing).count();
+        let is_over = stay > self.register.size.load(Ordering::Relaxed);
+        if is_over {
+            slot.stands(Standing::Closing);
+        }
+        is_over
+    }
+
+    /// Is the place of a server at hand due to a pool that has too few? Where it is, it has been promised.
+    ///
+    /// A pool that has more than it is due gives what is beyond. One that has no more than that gives its last one too, unless that is
+    /// guaranteed: at once where nobody waits for it, else in turn, when all are served that came before the other pool did. Only servers
+    /// that are made count: whoever closed one because others are still being made would serve nobody. While other pools have more than
+    /// they are due, it is theirs to give for a while.
+    pub(super) fn owes(&self, turn: Turn) -> bool {
+        let Register { starving, .. } = &*self.register;
+        let Some(next) = starving.next() else { return false };
+        let limits = self.register.limits();
+        let servers = self.servers();
+        let beyond = servers > limits.guaranteed.max(1);
+        let last = || {
+            let kept = servers <= limits.guaranteed.max(limits.min) || !self.is_turn_of(next, turn);
+            !kept && (self.has_passed(next, TURN_OF_MORE) || !self.register.any_has_more(limits.guaranteed.max(1)))
+        };
+        (beyond || last()) && starving.promise()
+    }
+
+    /// Has the turn come of a pool that has waited since then?
+    fn is_turn_of(&self, since: u64, turn: Turn) -> bool {
+        let Some(head) = self.head() else { return true };
+        turn == Turn::Taken && since < head && self.has_passed(since, TURN)
+    }
+
+    /// Has so much time passed since that microsecond?
+    fn has_passed(&self, since: u64, time: Duration) -> bool {
+        let until = since.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        until <= self.register.micros(clock::now())
+    }
+
+    /// Servers that are made, and those that have a place and are being made.
+    fn expected(&self) -> usize {
+        self.servers().saturating_add(self.making.load(Ordering::SeqCst))
+    }
+
+    /// Has a client had one of its servers within the last moments?
+    fn is_at_work(&self) -> bool {
+        let since = clock::uptime_ms().saturating_sub(AT_WORK_MS);
+        self.records().values().any(|record| record.lent_since(since))
+    }
+
+    /// When the oldest waiter came, in microseconds; `None`: nobody waits.
+    pub(super) fn head(&self) -> Option<u64> {
+        self.lanes.iter().map(|lane| lane.head.load(Ordering::Relaxed)).filter(|&head| head > 0).min()
     }
 
     /// The worker that needs a server of worker `mine` more than the waiters there, of which there are `waiting`.
@@ -292,11 +374,11 @@ impl<A: Debug + Send + 'static> Shared<A> {
         most.map(|(worker, _)| worker)
     }
 
-    /// A worker with an idle server, which is counted as taken.
-    pub(super) fn claim_idle(&self, mine: usize) -> Option<usize> {
+    /// A worker with an idle server, which is counted as taken; not `mine`.
+    pub(super) fn claim_idle(&self, mine: Option<usize>) -> Option<usize> {
         let less = |idle: usize| idle.checked_sub(1);
         let claim = |lane: &Lane| lane.idle.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
-        self.lanes.iter().enumerate().find_map(|(worker, lane)| (worker != mine && claim(lane)).then_some(worker))
+        self.lanes.iter().enumerate().find_map(|(worker, lane)| (Some(worker) != mine && claim(lane)).then_some(worker))
     }
 
     /// A server could not be made: until when no other is tried.
@@ -330,9 +412,31 @@ impl<A: Debug + Send + 'static> Shared<A> {
         self.trouble().last.clone()
     }
 
-    /// The pool has fewer servers than it is due, or none at all.
-    pub(super) fn is_below_guarantee(&self) -> bool {
-        self.servers() < self.register.limits().guaranteed.max(1)
+    /// The pool has fewer servers than it is due, or none for those who wait.
+    fn is_in_need(&self) -> bool {
+        self.would_be_in_need(self.expected())
+    }
+
+    fn would_be_in_need(&self, servers: usize) -> bool {
+        servers < self.register.limits().guaranteed || (servers == 0 && self.waiting() > 0)
+    }
+
+    /// Asks for a place for a pool that needed it so far for `before`.
+    fn ask(&self, before: Need) -> Need {
+        let starving = &self.register.starving;
+        let starves = !self.register.evict(&self.key) && self.is_in_need();
+        match before {
+            Need::Asked if starves => {
+                let since = self.register.micros(clock::now());
+                starving.join(since);
+                Need::Guarantee(since)
+            }
+            Need::Guarantee(since) if !starves => {
+                starving.leave(since);
+                Need::Asked
+            }
+            Need::Growth | Need::Asked | Need::Guarantee(_) => before,
+        }
     }
 
     /// There may be room for another server.
@@ -385,6 +489,14 @@ const fn is_pause(era: u64) -> bool {
 }
 
 impl<A: Debug + Send + 'static> Count for Shared<A> {
+    fn has_place(&self) {
+        self.making.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn lost_place(&self) {
+        self.making.fetch_sub(1, Ordering::SeqCst);
+    }
+
     fn moved(&self, from: Option<usize>, to: Option<usize>) {
         if let Some(lane) = from.and_then(|worker| self.lanes.get(worker)) {
             lane.servers.fetch_sub(1, Ordering::SeqCst);
@@ -394,33 +506,40 @@ impl<A: Debug + Send + 'static> Count for Shared<A> {
         }
     }
 
+    fn kept_promise(&self) {
+        self.register.starving.kept_promise();
+    }
+
     fn freed(&self, number: u64) {
         self.records().remove(&number);
         self.open.fetch_sub(1, Ordering::SeqCst);
         self.tell_waiters();
     }
 
+    fn is_due(&self) -> bool {
+        // Without this one.
+        let making = self.making.load(Ordering::SeqCst).saturating_sub(1);
+        self.would_be_in_need(self.servers().saturating_add(making)) || self.register.starving.oldest().is_none()
+    }
+
     fn wait_for_place(&self) -> Result<Need, AlreadyWaiting> {
         if self.placing.swap(true, Ordering::SeqCst) {
             return Err(AlreadyWaiting);
         }
-        Ok(self.ask_again(Need::Growth))
+        Ok(self.ask(if self.is_in_need() { Need::Asked } else { Need::Growth }))
     }
 
-    fn ask_again(&self, before: Need) -> Need {
-        let asked = self.register.evict(&self.key);
-        let need = if !asked && self.is_below_guarantee() { Need::Guarantee } else { Need::Growth };
-        match (before, need) {
-            (Need::Growth, Need::Guarantee) => self.register.starving.fetch_add(1, Ordering::SeqCst),
-            (Need::Guarantee, Need::Growth) => self.register.starving.fetch_sub(1, Ordering::SeqCst),
-            _ => 0,
-        };
-        need
+    fn ask_again(&self, before: Need) -> Result<Need, Overtaken> {
+        if before == Need::Growth && self.is_in_need() { Err(Overtaken) } else { Ok(self.ask(before)) }
+    }
+
+    fn is_next(&self, need: Need) -> bool {
+        need != Need::Growth || self.register.starving.oldest().is_none()
     }
 
     fn waited_for_place(&self, need: Need) {
-        if need == Need::Guarantee {
-            self.register.starving.fetch_sub(1, Ordering::SeqCst);
+        if let Need::Guarantee(since) = need {
+            self.register.starving.leave(since);
         }
         self.placing.store(false, Ordering::SeqCst);
         self.tell_waiters();

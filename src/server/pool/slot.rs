@@ -9,20 +9,27 @@ use crate::telemetry::rows::Standing;
 
 /// A pool's count, whatever its servers are.
 pub(super) trait Count: Debug + Send + Sync {
+    fn has_place(&self);
+    fn lost_place(&self);
     fn moved(&self, from: Option<usize>, to: Option<usize>);
     fn freed(&self, number: u64);
+    fn kept_promise(&self);
+    fn is_due(&self) -> bool;
     fn wait_for_place(&self) -> Result<Need, AlreadyWaiting>;
-    fn ask_again(&self, before: Need) -> Need;
+    fn ask_again(&self, before: Need) -> Result<Need, Overtaken>;
+    fn is_next(&self, need: Need) -> bool;
     fn waited_for_place(&self, need: Need);
 }
 
 /// What a pool wants a place of the listener for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// For more servers than it is due, or another pool has been asked for its place.
+    /// For more servers than it is due.
     Growth,
-    /// It has less than it is due, and no other pool has a server idle.
-    Guarantee,
+    /// It has less than it is due, and another pool has been asked for an idle one.
+    Asked,
+    /// It has less than it is due, and no other pool has a server idle: since this microsecond of the register's time.
+    Guarantee(u64),
 }
 
 /// A place in a pool's count: given back on drop.
@@ -31,12 +38,20 @@ pub(super) enum Need {
 pub struct Slot {
     of: Arc<dyn Count>,
     worker: Option<usize>,
+    /// It has a place of the listener, and its server is still being made.
+    making: bool,
+    /// Its place is due to another pool.
+    promised: bool,
     record: Arc<Record>,
 }
 
 /// Another one of the same pool waits for a place of the listener already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlreadyWaiting;
+
+/// A pool that wanted more has since given away what it had: it waits again, behind those that had nothing before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overtaken;
 
 /// A pool waits for a place of the listener: told for as long as this lives.
 #[derive(Debug)]
@@ -47,7 +62,14 @@ pub struct Placing {
 
 impl Slot {
     pub(super) fn new(of: Arc<dyn Count>, record: Arc<Record>) -> Self {
-        Self { of, worker: None, record }
+        Self { of, worker: None, making: false, promised: false, record }
+    }
+
+    /// It has a place of the listener.
+    pub fn has_place(&mut self) {
+        if !std::mem::replace(&mut self.making, true) {
+            self.of.has_place();
+        }
     }
 
     /// Its server has been logged in: whom it is, for people.
@@ -66,6 +88,16 @@ impl Slot {
         self.record.stands(Standing::Closing);
     }
 
+    /// Its server is closed so that another pool has its place.
+    pub(super) fn promise(&mut self) {
+        self.promised = true;
+    }
+
+    /// Is a server still to be made for it? Not where its pool has what it is due and another pool, which has not, waits for its place.
+    pub fn is_due(&self) -> bool {
+        self.of.is_due()
+    }
+
     /// A client has got its server.
     pub(super) fn lend(&self, now_ms: u64) {
         self.record.lend(now_ms);
@@ -80,6 +112,9 @@ impl Slot {
     pub(super) fn set_worker(&mut self, worker: Option<usize>) {
         let from = std::mem::replace(&mut self.worker, worker);
         self.of.moved(from, worker);
+        if std::mem::take(&mut self.making) {
+            self.of.lost_place();
+        }
     }
 
     /// The listener has no place for this server now: asks other pools to make room, until the result is dropped.
@@ -94,14 +129,26 @@ impl Slot {
 
 impl Placing {
     /// Asks once more: something may have become idle meanwhile.
-    pub fn ask_again(&mut self) {
-        self.need = self.of.ask_again(self.need);
+    ///
+    /// # Errors
+    /// See [`Overtaken`]: the place in line is to be given up.
+    pub fn ask_again(&mut self) -> Result<(), Overtaken> {
+        self.need = self.of.ask_again(self.need)?;
+        Ok(())
+    }
+
+    /// Its turn has come: does it need the place at least as much as those behind it?
+    pub fn is_next(&self) -> bool {
+        self.of.is_next(self.need)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.set_worker(None);
+        if self.promised {
+            self.of.kept_promise();
+        }
         self.of.freed(self.record.number);
     }
 }

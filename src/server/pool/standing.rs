@@ -44,6 +44,12 @@ impl Record {
         self.lent_ms.store(now_ms, Ordering::Relaxed);
     }
 
+    /// Has a client got it since then, or about then?
+    pub(super) fn lent_since(&self, uptime_ms: u64) -> bool {
+        let lent = self.lent_ms.load(Ordering::Relaxed);
+        lent > 0 && lent >= uptime_ms
+    }
+
     pub(super) fn logged_in(&self, address: &Endpoint, pid: i32) {
         let (server, host, port) = (address.to_string(), address.host(), address.port());
         drop(self.process.set(ProcessRow { server, host, port, pid, since_ms: clock::uptime_ms() }));

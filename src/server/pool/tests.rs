@@ -2,16 +2,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
+use super::slot::Placing;
 use super::{Held, Key, Lease, Limits, Make, Member, NotMade, Pool, Pools, Register, Slot, Standing, Unserved};
 use crate::clock::{self, Instant};
+
+#[path = "crowd_tests.rs"]
+mod crowd;
 
 const LIMITS: Limits = Limits {
     size: 20,
@@ -24,6 +30,8 @@ const LIMITS: Limits = Limits {
 
 /// How long it takes to make a server.
 const MAKING: Duration = Duration::from_millis(20);
+/// How often others are asked for a place.
+const AGAIN: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 struct Fake {
@@ -31,10 +39,15 @@ struct Fake {
     slot: Slot,
     broken: Rc<Cell<bool>>,
     expires: Instant,
+    /// Its place of the listener, where these are counted.
+    place: Option<OwnedSemaphorePermit>,
 }
 
+/// A fake on its way.
+type Away = (u32, Slot, Instant, Option<OwnedSemaphorePermit>);
+
 impl Member for Fake {
-    type Away = (u32, Slot, Instant);
+    type Away = Away;
 
     fn is_sound(&mut self) -> bool {
         !self.broken.get()
@@ -53,11 +66,11 @@ impl Member for Fake {
     }
 
     fn leave(self: Box<Self>) -> Option<Self::Away> {
-        Some((self.number, self.slot, self.expires))
+        Some((self.number, self.slot, self.expires, self.place))
     }
 
-    fn arrive((number, slot, expires): Self::Away) -> Option<Box<Self>> {
-        Some(Box::new(Self { number, slot, broken: Rc::default(), expires }))
+    fn arrive((number, slot, expires, place): Self::Away) -> Option<Box<Self>> {
+        Some(Box::new(Self { number, slot, broken: Rc::default(), expires, place }))
     }
 
     fn close(self: Box<Self>) {}
@@ -70,6 +83,8 @@ struct Works {
     at_once: Cell<u32>,
     at_once_most: Cell<u32>,
     fails: RefCell<Option<NotMade>>,
+    /// Places of the listener, where these are counted.
+    places: Option<Arc<Semaphore>>,
     broken: Rc<Cell<bool>>,
 }
 
@@ -79,8 +94,13 @@ struct Maker(Rc<Works>);
 impl Make for Maker {
     type Server = Fake;
 
-    async fn make(&self, slot: Slot) -> Result<Box<Fake>, NotMade> {
+    async fn make(&self, mut slot: Slot) -> Result<Box<Fake>, NotMade> {
         let works = &self.0;
+        let place = self.place(&slot).await?;
+        slot.has_place();
+        if !slot.is_due() {
+            return Err(NotMade::InLine);
+        }
         works.at_once.set(works.at_once.get() + 1);
         works.at_once_most.set(works.at_once_most.get().max(works.at_once.get()));
         sleep(MAKING).await;
@@ -90,7 +110,26 @@ impl Make for Maker {
         }
         works.made.set(works.made.get() + 1);
         let expires = clock::now() + Duration::from_secs(3600);
-        Ok(Box::new(Fake { number: works.made.get(), slot, broken: Rc::clone(&works.broken), expires }))
+        Ok(Box::new(Fake { number: works.made.get(), slot, broken: Rc::clone(&works.broken), expires, place }))
+    }
+}
+
+impl Maker {
+    /// A place of the listener: first come, first served.
+    async fn place(&self, slot: &Slot) -> Result<Option<OwnedSemaphorePermit>, NotMade> {
+        let Some(places) = &self.0.places else { return Ok(None) };
+        let mut place = pin!(Arc::clone(places).acquire_owned());
+        let mut placing = None;
+        loop {
+            match timeout(if placing.is_none() { Duration::ZERO } else { AGAIN }, place.as_mut()).await {
+                Ok(place) if placing.as_ref().is_none_or(Placing::is_next) => return Ok(place.ok()),
+                Ok(_) => return Err(NotMade::InLine),
+                Err(_) => match &mut placing {
+                    None => placing = Some(slot.wait_for_place().map_err(|_| NotMade::InLine)?),
+                    Some(placing) => placing.ask_again().map_err(|_| NotMade::InLine)?,
+                },
+            }
+        }
     }
 }
 
@@ -99,7 +138,7 @@ fn key(database: &str) -> Key {
 }
 
 struct House {
-    register: Arc<Register<(u32, Slot, Instant)>>,
+    register: Arc<Register<Away>>,
     workers: Vec<Rc<Pools<Maker>>>,
     maker: Maker,
 }
@@ -517,6 +556,8 @@ fn a_pool_without_servers_gets_the_place_that_another_can_spare() {
         futures::future::join_all(rich.iter_mut().map(take)).await;
         let other = house.workers[0].pool(&key("other"), || house.maker.clone());
         let slot = other.shared.reserve(1).unwrap();
+        let mut waiter = Lease::new(Rc::clone(&other));
+        assert!(futures::poll!(pin!(take(&mut waiter))).is_pending());
         let placing = slot.wait_for_place().unwrap();
         assert!(slot.wait_for_place().is_err(), "one is enough");
         // Nothing is idle, so the next server that is given back makes room; it is not used again meanwhile.
@@ -530,10 +571,10 @@ fn a_pool_without_servers_gets_the_place_that_another_can_spare() {
         let rows = house.register.rows();
         assert_eq!(rows.iter().map(|row| count(row, Standing::Idle)).sum::<usize>(), 0, "{rows:?}");
         drop((placing, slot));
-        drop(rich);
+        drop((rich, waiter));
         drop(other);
-        // Who watches deadlines holds on to it until then.
-        sleep(LIMITS.query_wait_timeout + Duration::from_secs(3)).await;
+        // What was being made for the waiter is idle until then.
+        sleep(LIMITS.idle_timeout + Duration::from_secs(3)).await;
         assert_eq!(house.register.rows(), [], "pools that nobody uses are forgotten");
     });
 }

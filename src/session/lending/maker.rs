@@ -91,16 +91,22 @@ impl Maker {
         let mut placing = slot.wait_for_place().map_err(|_| NotMade::InLine)?;
         loop {
             match timeout(ASK_AGAIN, place.as_mut()).await {
+                Ok(Ok(_)) if !placing.is_next() => return Err(NotMade::InLine),
                 Ok(place) => return place.map_err(|denied| full(&denied)),
-                Err(_) => placing.ask_again(),
+                Err(_) => placing.ask_again().map_err(|_| NotMade::InLine)?,
             }
         }
     }
 
-    async fn log_in(&self, slot: Slot) -> Result<Box<Lent>, NotMade> {
+    async fn log_in(&self, mut slot: Slot) -> Result<Box<Lent>, NotMade> {
         let settings = self.house.settings.load();
         let permit = self.place(&slot, &settings.listener).await?;
+        slot.has_place();
         let turn = self.house.lending.login().await;
+        // Others may be in need by now.
+        if !slot.is_due() {
+            return Err(NotMade::InLine);
+        }
         let deadline = clock::now() + settings.listener.pool.server_connect_timeout;
         let nodes = &self.house.nodes;
         let Reached { stream, route, generation } =

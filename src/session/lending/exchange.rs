@@ -21,6 +21,8 @@ pub struct Exchange {
     held: BytesMut,
     /// What the server said meanwhile that is for the client.
     aside: BytesMut,
+    /// It came to its end. What the server says of itself may stand behind that.
+    done: Option<Transaction>,
 }
 
 /// The exchange came to no end: the server is gone, or said what belongs to none.
@@ -30,7 +32,7 @@ pub struct Broken;
 impl Exchange {
     /// `bytes` are whole messages, of which the last is a Sync.
     pub fn new(bytes: BytesMut) -> Self {
-        Self { unsent: bytes, held: BytesMut::new(), aside: BytesMut::new() }
+        Self { unsent: bytes, held: BytesMut::new(), aside: BytesMut::new(), done: None }
     }
 
     /// What the server said meanwhile that is for the client.
@@ -75,15 +77,49 @@ impl Exchange {
             }
             let message = self.held.split_to(size);
             match event(head, &message) {
-                Event::Done(transaction) => {
-                    take(Event::Done(transaction));
-                    // Nothing was asked behind it.
-                    return if self.held.is_empty() { Ok(Some(transaction)) } else { Err(Broken) };
-                }
                 Event::Notification => self.aside.extend_from_slice(&message),
+                event @ (Event::Parameter(_) | Event::Notice) => take(event),
+                // Nothing was asked behind it.
+                _ if self.done.is_some() => return Err(Broken),
+                Event::Done(transaction) => self.done = Some(transaction),
                 event => take(event),
             }
         }
-        Ok(None)
+        let done = self.done.filter(|_| self.held.is_empty());
+        if let Some(transaction) = done {
+            take(Event::Done(transaction));
+        }
+        Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DONE: &[u8] = b"Z\0\0\0\x05I";
+    const NEWS: &[u8] = b"A\0\0\0\x13\0\0\0\x07news\0hello\0";
+
+    /// What is heard of these bytes, with what the client gets.
+    fn heard(pieces: &[&[u8]]) -> (Result<Option<Transaction>, Broken>, BytesMut) {
+        let mut exchange = Exchange::new(BytesMut::new());
+        let mut heard = Ok(None);
+        for piece in pieces {
+            exchange.held.extend_from_slice(piece);
+            heard = exchange.walk(&mut |_| {});
+        }
+        (heard, exchange.into_aside())
+    }
+
+    #[test]
+    fn a_notification_behind_the_end_belongs_to_the_client() {
+        let done = Ok(Some(Transaction::None));
+        assert_eq!(heard(&[DONE]), (done, BytesMut::new()));
+        assert_eq!(heard(&[&[NEWS, DONE, NEWS].concat()]), (done, [NEWS, NEWS].concat().as_slice().into()));
+        assert_eq!(heard(&[DONE, b"S\0\0\0\x08a\0b\0", NEWS]), (done, NEWS.into()));
+        let (first, rest) = NEWS.split_at(9);
+        assert_eq!(heard(&[&[DONE, first].concat()]).0, Ok(None), "the rest of it is on its way");
+        assert_eq!(heard(&[&[DONE, first].concat(), rest]), (done, NEWS.into()));
+        assert_eq!(heard(&[&[DONE, DONE].concat()]).0, Err(Broken), "nothing was asked behind it");
     }
 }

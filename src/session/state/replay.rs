@@ -106,7 +106,7 @@ impl Replaying {
                 // Our exchange began outside of a transaction and holds none: the server is not where it should be.
                 return Progress::Failed(self.failure.take().unwrap_or(NO_ERROR));
             }
-            Event::Row(_) | Event::Other | Event::Notification => {}
+            Event::Row(_) | Event::Other | Event::Notice | Event::Notification => {}
         }
         Progress::Going
     }

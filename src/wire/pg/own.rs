@@ -84,8 +84,10 @@ pub enum Event<'a> {
     Failed(Failure),
     /// The exchange is over.
     Done(Transaction),
-    /// Nothing that matters: a statement is prepared, bound or complete, a notice.
+    /// Nothing that matters: a statement is prepared, bound or complete.
     Other,
+    /// A notice, which may come at any time.
+    Notice,
     /// A notification, which is for the client.
     Notification,
 }
@@ -101,6 +103,7 @@ pub fn event(head: Head, frame: &[u8]) -> Event<'_> {
         server::ERROR => Event::Failed(reply::failure(frame)),
         server::READY => reply::status(frame).map_or(Event::Other, Event::Done),
         server::NOTIFICATION => Event::Notification,
+        server::NOTICE => Event::Notice,
         _ => Event::Other,
     }
 }

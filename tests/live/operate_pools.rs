@@ -366,8 +366,7 @@ async fn reload_changes_the_size_of_a_pool_and_its_users() {
     busy.batch_execute("COMMIT").await.unwrap();
     pooled.site.proxy.write_config(&small);
     pooled.console("RELOAD");
-    // Each worker judges for itself, so that two may close one each.
-    assert!(wait_until(SOON, || pooled.servers() <= 1), "{} servers", pooled.servers());
+    pooled.expect_servers(1);
     assert_eq!(one(&busy, "SELECT 1").await.unwrap(), "1");
     // A user who is no longer in the file stays until the session ends.
     pooled.write_users("[[user]]\nname = 'somebody'\npassword = 'secret'\n");

@@ -1,8 +1,9 @@
 //! Which of a listener's servers is used: the first that answers and is no standby.
 //!
 //! One server is used as it is; where there is a monitor it is probed, so that an operator sees that it does not answer. Several are
-//! probed, each for itself; after each probe the choice is made anew. A choice is kept for as long as it holds, so that a second primary is not run to and fro between. Each choice has a
-//! number: connections made by an earlier one lead to a server that is no longer used.
+//! probed, each for itself; after each probe the choice is made anew. A choice is kept for as long as it holds, so that a second
+//! primary is not run to and fro between. Each choice has a number: connections made by an earlier one lead to a server that is no
+//! longer used.
 //!
 //! A probe that is refused for want of a slot (53300) or of a right shows that the server is there: a saturated server is not a
 //! dead one. Where no role can be learnt, a server counts as primary while no other is known to be.

@@ -34,7 +34,7 @@ impl Nodes {
     }
 
     fn announce(&self, watched: &Watched) {
-        if watched.monitor.is_none() && watched.only().is_none() {
+        if watched.monitor.is_none() {
             let listener = &*self.listener;
             tracing::warn!(
                 listener,
@@ -61,14 +61,15 @@ impl Nodes {
                     "a server changed"
                 );
             }
-            if watched.only().is_none() {
-                self.choose(watched);
-            }
+            self.choose(watched);
             sleep(watched.interval).await;
         }
     }
 
     fn choose(&self, watched: &Watched) {
+        if watched.only().is_some() {
+            return;
+        }
         let candidate = |node: &Node| Candidate { server: Arc::clone(&node.server), health: node.health() };
         let candidates: Vec<Candidate> = watched.nodes.iter().map(candidate).collect();
         let last = self.choice.borrow().last.clone();

@@ -296,7 +296,7 @@ impl Source for Borrowed {
     }
 
     fn poll_own(&mut self, cx: &mut Context<'_>) -> bool {
-        matches!(self.poll_work(cx), Poll::Ready(true))
+        !self.own.is_nothing() && matches!(self.poll_work(cx), Poll::Ready(true))
     }
 
     fn take_words(&mut self) -> BytesMut {

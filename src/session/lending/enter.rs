@@ -124,6 +124,7 @@ impl Visitor<'_> {
             Ok(Err(sqlstate)) => return Err(Failed::refused(no_settings(&sqlstate))),
             Err(_) => return Err(Failed::refused(self.late())),
         }
+        server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
         let at = (server.process.backend().route().clone(), server.choice.generation);
         let greeting = Greeting { server: at, parameters: Arc::clone(&server.parameters) };
         pool.maker().note(&key, greeting.clone());

@@ -213,6 +213,13 @@ pub fn session_lost(why: &str) -> Refusal {
     Refusal { detail: why.to_owned(), ..statement(CONNECTION, "settings", what, hint) }
 }
 
+/// Servers of a pool were lost, one after the other, before anything of the client was sent to them.
+pub fn servers_lost(count: u8, why: &str) -> Refusal {
+    let message = format!("{count} servers in a row were lost before the statement was sent to them");
+    let hint = "Nothing of it has run: try again; if that fails, look at the server and at its log.";
+    Refusal { detail: why.to_owned(), ..statement(CONNECTION, "server", &message, hint) }
+}
+
 /// What a start-up packet sets that no lent server can be given.
 pub fn startup_unfit(why: &str) -> Refusal {
     fatal(PROTOCOL, "settings", why, "Set it in the session, or use a listener with pool = \"session\".")

@@ -241,9 +241,9 @@ impl Target {
         self.at.swap(backend.number(), Ordering::SeqCst) != TOLD
     }
 
-    /// The session has none now, and waits for none.
-    pub fn lets_go(&self) {
-        self.at.store(NONE, Ordering::SeqCst);
+    /// The session has none now, and waits for none. True where it was told meanwhile to wait no more, and nobody has taken that in.
+    pub fn lets_go(&self) -> bool {
+        self.at.swap(NONE, Ordering::SeqCst) == TOLD
     }
 }
 
@@ -290,7 +290,10 @@ mod tests {
         assert_eq!(target.cancel().await, Cancelled::Queued);
         assert!(!target.takes(process.backend()), "the wait that was cancelled is this one");
         assert!(!target.take_cancelled(), "and no later one");
-        target.lets_go();
+        assert!(!target.lets_go());
+        target.waits();
+        assert_eq!(target.cancel().await, Cancelled::Queued);
+        assert!(target.lets_go() && !target.lets_go(), "who loses a server while it waits still hears of it, once");
         assert!(target.takes(process.backend()));
         let cancel = tokio::spawn({
             let target = Arc::clone(&target);
@@ -298,7 +301,7 @@ mod tests {
         });
         let (socket, _) = listener.accept().await.unwrap();
         // It is on its way: whoever gives the process back has to wait.
-        target.lets_go();
+        assert!(!target.lets_go());
         assert!(process.backend().is_cancelled());
         let mut quiet = std::pin::pin!(process.backend().quiet());
         assert!(futures::poll!(quiet.as_mut()).is_pending());

@@ -41,8 +41,10 @@ pub struct Borrowed {
     pub(super) words: BytesMut,
     /// What its next statement is told, since the last transaction is over.
     pub(super) trouble: Option<Box<Refusal>>,
-    /// The statement that waited was cancelled just before it got a server.
+    /// The statement that waits was cancelled, and has not heard of it yet.
     told: bool,
+    /// Servers that it has lost in a row before it was sent there.
+    pub(super) lost: u8,
     /// Since when it waits for a server.
     waits_since: Option<Instant>,
 }
@@ -70,6 +72,7 @@ impl Borrowed {
             words: BytesMut::new(),
             trouble: None,
             told: false,
+            lost: 0,
             waits_since: None,
         }
     }
@@ -93,8 +96,8 @@ impl Borrowed {
         }
     }
 
-    fn lets_go(&self) {
-        self.target.lets_go();
+    fn lets_go(&mut self) {
+        self.told |= self.target.lets_go();
         self.entry.set_server_generation(None);
     }
 
@@ -165,7 +168,21 @@ impl Borrowed {
     fn rest(&mut self) {
         self.waited();
         self.target.lets_go();
+        self.told = false;
         self.entry.set_activity(Activity::Idle, clock::uptime_ms());
+    }
+
+    /// The statement that waited was cancelled. A server that is the session's own stays where it is.
+    fn stop_waiting(&mut self) -> Refusal {
+        if self.kept.pins.is_none() {
+            self.release();
+            self.lease.leave();
+            self.rest();
+        } else {
+            self.waited();
+            self.entry.set_activity(Activity::Idle, clock::uptime_ms());
+        }
+        refuse::cancelled_while_waiting()
     }
 }
 
@@ -195,23 +212,20 @@ impl Source for Borrowed {
 
     fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         loop {
+            // Also while a server is asked or dressed: nothing of the statement is there yet.
+            self.target.waits();
             let moved = ready!(self.poll_work(cx));
             if let Some(trouble) = self.trouble.take() {
                 self.rest();
                 return Poll::Ready(Err(*trouble));
             }
+            if self.is_told() {
+                return Poll::Ready(Err(self.stop_waiting()));
+            }
             // It was dressed, or has become the session's own.
-            let own = !self.kept.pins.is_none();
-            if self.lease.is_here() && (own || !self.is_told()) {
+            if self.lease.is_here() {
                 return Poll::Ready(Ok(()));
             }
-            if self.lease.is_here() || self.is_told() {
-                self.release();
-                self.lease.leave();
-                self.rest();
-                return Poll::Ready(Err(refuse::cancelled_while_waiting()));
-            }
-            self.target.waits();
             if moved {
                 continue;
             }

@@ -17,6 +17,7 @@ use crate::server::connect::{Reached, connect};
 use crate::server::login::{Account, LoginFailed, login};
 use crate::server::pool::{Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
+use crate::session::beat::Beat;
 use crate::session::house::House;
 use crate::session::state::{Reported, Settings};
 use crate::session::statements::Known;
@@ -31,6 +32,7 @@ const TOO_MANY: [u8; 5] = *b"53300";
 #[derive(Debug)]
 pub struct Maker {
     house: Arc<House>,
+    beat: Arc<Beat>,
     pool: Key,
     /// As whom. Whoever proves it last says with what.
     account: Arc<accounts::Shared>,
@@ -43,9 +45,10 @@ const REPORTS_MAX: usize = 64;
 
 impl Maker {
     /// For the servers of this account.
-    pub fn new(house: &Arc<House>, key: &Key, account: Account) -> Self {
+    pub fn new((house, beat): (&Arc<House>, &Arc<Beat>), key: &Key, account: Account) -> Self {
         Self {
             house: Arc::clone(house),
+            beat: Arc::clone(beat),
             pool: key.clone(),
             account: house.lending.accounts.of(key, account),
             reports: RefCell::default(),
@@ -60,6 +63,16 @@ impl Maker {
     /// As whom servers are logged in.
     pub fn user(&self) -> String {
         self.account.get().user
+    }
+
+    /// How long a server may take for what is ours to do there.
+    pub fn patience(&self) -> Duration {
+        self.house.settings.load().listener.pool.server_connect_timeout
+    }
+
+    /// Done when that is over, from now on.
+    pub fn loses_patience(&self) -> impl Future<Output = ()> + use<> {
+        Arc::clone(&self.beat).reach(clock::now() + self.patience())
     }
 
     /// What a server of this pool reports with these settings; `None` where nobody has asked for them yet.

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod borrowed;
+mod dress;
 pub(in crate::session) mod enter;
 pub mod exchange;
 pub mod greetings;

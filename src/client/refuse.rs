@@ -145,6 +145,22 @@ pub fn pool_has_no_server(why: &str) -> Refusal {
     statement(UNREACHABLE, "server", why, "Try again; if that fails, look at the server and at its log.")
 }
 
+/// A pool has no server, and the server lets none in: in its own words, since programs know them, but where Floodwall's login may be
+/// what is wrong.
+pub fn pool_denied(user: &str, sqlstate: &'static str, why: &str) -> Refusal {
+    if sqlstate.starts_with("28") {
+        return Refusal { severity: Severity::Error, ..server_login(user, why) };
+    }
+    Refusal {
+        severity: Severity::Error,
+        sqlstate,
+        rule: Cow::Borrowed("server"),
+        message: why.to_owned(),
+        detail: String::new(),
+        hint: String::new(),
+    }
+}
+
 /// A statement was cancelled before it had a server.
 pub fn cancelled_while_waiting() -> Refusal {
     let what = "the statement was cancelled on the client's request while it waited for a server";

@@ -60,7 +60,8 @@ impl<M: Make> Pool<M> {
     fn failed(&self, why: &NotMade) {
         let until = self.shared.failed(why);
         // Where there are servers, one of them will be free.
-        if matches!(why, NotMade::Failed(_)) && self.shared.servers() == 0 && !self.shared.is_paused() {
+        let told = matches!(why, NotMade::Failed(_) | NotMade::Denied { .. });
+        if told && self.shared.servers() == 0 && !self.shared.is_paused() {
             let mut inner = self.inner.borrow_mut();
             inner.queue.refuse(clock::now(), |_| Unserved::NotMade(why.clone()));
             self.publish_queue(&mut inner);

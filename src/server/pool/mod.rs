@@ -119,6 +119,15 @@ pub enum NotMade {
     /// No connection, or no login. Waiters of a pool without any server are told.
     #[error("{0}")]
     Failed(String),
+    /// The server lets nobody of this pool in, whatever its health: there is no such database, say. Waiters of a pool without any server are
+    /// told in its own words.
+    #[error("the server refused the login ({sqlstate}): {message}")]
+    Denied {
+        /// The server's.
+        sqlstate: &'static str,
+        /// The server's.
+        message: String,
+    },
     /// Another one of this pool waits for a place, and one is enough.
     #[error("another one is waiting")]
     InLine,

@@ -137,7 +137,7 @@ impl Borrowed {
     }
 
     fn refused(&self, unserved: &Unserved) -> Refusal {
-        let refusal = super::unserved(unserved);
+        let refusal = super::unserved(unserved, self.lease.pool());
         let rule = match unserved {
             Unserved::QueueFull(_) => "pool_queue_length",
             Unserved::TooLong(..) => "query_wait_timeout",

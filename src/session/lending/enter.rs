@@ -156,7 +156,7 @@ async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>) -> Result<Greeting, 
     let mut lease = Lease::new(Rc::clone(pool));
     let mut lost = 0;
     loop {
-        poll_fn(|cx| lease.poll_take(cx)).await.map_err(|unserved| fatal(super::unserved(&unserved)))?;
+        poll_fn(|cx| lease.poll_take(cx)).await.map_err(|unserved| fatal(super::unserved(&unserved, pool)))?;
         let Some(server) = lease.server() else { return Err(refuse::server_gone()) };
         let fault = match try_on(pool, server, startup).await {
             Ok(()) => {

@@ -28,6 +28,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// SQLSTATE of a server that has no connection left.
 const TOO_MANY: [u8; 5] = *b"53300";
 
+/// What a server says of a login that is not to be, however well the server is: no such database (3D000), it takes no connections
+/// (55000), no CONNECT privilege (42501), no line in pg_hba.conf, or a role that is gone or may not log in (28000), another password (28P01).
+const DENIALS: [&str; 5] = ["3D000", "55000", "42501", "28000", "28P01"];
+
 /// Makes the servers of one worker's part of a pool.
 #[derive(Debug)]
 pub struct Maker {
@@ -129,7 +133,7 @@ impl Maker {
             })?;
         let account = self.account.get();
         let fresh = match timeout_at(deadline, login(stream, &account)).await {
-            Ok(fresh) => fresh.map_err(|failed| not_let_in(&failed))?,
+            Ok(fresh) => fresh.map_err(not_let_in)?,
             Err(_) => {
                 return Err(NotMade::Failed(format!(
                     "the server {} did not finish the login in time",
@@ -181,11 +185,14 @@ fn full(denied: &Denied) -> NotMade {
     NotMade::Full(format!("{} is used up ({} of {})", denied.rule, denied.current, denied.limit))
 }
 
-/// A server that has no room is full, not broken.
-fn not_let_in(failed: &LoginFailed) -> NotMade {
-    match failed {
-        LoginFailed::Rejected(rejection) if rejection.failure.sqlstate == TOO_MANY => NotMade::Full(failed.to_string()),
-        _ => NotMade::Failed(failed.to_string()),
+/// A server that has no room is full, and one that does not want this client is well: neither is broken.
+fn not_let_in(failed: LoginFailed) -> NotMade {
+    let LoginFailed::Rejected(rejection) = &failed else { return NotMade::Failed(failed.to_string()) };
+    let sqlstate = rejection.failure.sqlstate;
+    match DENIALS.iter().find(|denial| denial.as_bytes() == sqlstate) {
+        _ if sqlstate == TOO_MANY => NotMade::Full(failed.to_string()),
+        Some(sqlstate) => NotMade::Denied { sqlstate, message: rejection.message.clone() },
+        None => NotMade::Failed(failed.to_string()),
     }
 }
 
@@ -199,6 +206,26 @@ fn jittered(life: Duration, number: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::login::Rejection;
+    use crate::wire::{Failure, Severity};
+
+    #[test]
+    fn what_is_the_clients_own_fault_is_told_apart_from_a_server_that_is_full_or_broken() {
+        let of = |sqlstate: &[u8; 5]| {
+            let failure = Failure { sqlstate: *sqlstate, fatal: Severity::Fatal };
+            let rejection = Rejection { failure, message: "no".to_owned(), words: bytes::Bytes::new() };
+            not_let_in(LoginFailed::Rejected(Box::new(rejection)))
+        };
+        for sqlstate in DENIALS {
+            let denied = of(sqlstate.as_bytes().first_chunk().unwrap());
+            assert_eq!(denied, NotMade::Denied { sqlstate, message: "no".to_owned() });
+        }
+        assert!(matches!(of(b"53300"), NotMade::Full(_)));
+        for sqlstate in [b"57P03", b"XX000", b"58P01", b"22023"] {
+            assert!(matches!(of(sqlstate), NotMade::Failed(_)));
+        }
+        assert!(matches!(not_let_in(LoginFailed::Gone), NotMade::Failed(_)));
+    }
 
     #[test]
     fn lives_end_apart() {

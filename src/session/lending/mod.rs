@@ -111,11 +111,14 @@ impl Lending {
     }
 }
 
-/// The words for somebody who got no server.
-fn unserved(unserved: &Unserved) -> Refusal {
+/// The words for a client of this pool that got no server.
+fn unserved(unserved: &Unserved, pool: &Lender) -> Refusal {
     match unserved {
         Unserved::QueueFull(waiting) => refuse::pool_queue_full(*waiting),
         Unserved::TooLong(waited, why) => refuse::pool_waited(*waited, why.as_ref().map(NotMade::to_string)),
+        Unserved::NotMade(NotMade::Denied { sqlstate, message }) => {
+            refuse::pool_denied(&pool.maker().user(), sqlstate, message)
+        }
         Unserved::NotMade(why) => refuse::pool_has_no_server(&why.to_string()),
     }
 }

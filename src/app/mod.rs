@@ -45,6 +45,7 @@ use crate::session::beat::Beat;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, House};
 use crate::session::local::Local;
+use crate::session::memory::Prepared;
 use crate::session::serve::serve;
 use crate::shutdown::Signals;
 use crate::telemetry::log::{self, Format, Log, LogError};
@@ -115,13 +116,15 @@ fn start_log(config: &Config) -> Result<Log, LogError> {
 impl App {
     fn build(start: Start, log: Arc<Log>) -> Result<Self, Failed> {
         let Start { config_path, config } = start;
+        let memory = memory::budget(&config);
         let common = Arc::new(Common {
             roster: Arc::new(Roster::default()),
             keys: Arc::new(Keys::default()),
             control: Arc::new(Control::default()),
             metrics: Metrics::new(config.workers),
             shapes: Arc::new(Shapes::default()),
-            memory: memory::budget(&config),
+            prepared: Prepared::of(&memory),
+            memory,
             gate: Gate::default(),
         });
         let open = listeners::open(&config, &common)?;
@@ -206,8 +209,8 @@ fn start_workers(config: &Config, common: &Arc<Common>, beat: &Arc<Beat>) -> io:
     let cache_bytes = memory::cache_bytes(config);
     let ceiling = config.limits.guard_time;
     Workers::start(config.workers, move |number| {
-        let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
-        let means = Means { cache_bytes, ceiling, memory, metrics };
+        let (memory, prepared) = (Arc::clone(&common.memory), Arc::clone(&common.prepared));
+        let means = Means { cache_bytes, ceiling, memory, prepared, metrics: common.metrics.worker(number) };
         let local = Local::start(means, Arc::clone(&common.shapes), Arc::clone(&beat))?;
         let local = Rc::new(local.of_worker(number));
         let pace = Rc::clone(&local.pace);

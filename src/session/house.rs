@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
 use super::lending::Lending;
-use super::memory::Budget;
+use super::memory::{Budget, Prepared};
 use super::policy::Policies;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
@@ -61,6 +61,8 @@ pub struct Common {
     pub shapes: Arc<Shapes>,
     /// Bytes that sessions hold.
     pub memory: Arc<Budget>,
+    /// Those of them that prepared statements take.
+    pub prepared: Arc<Prepared>,
     /// Rate of the log lines that clients can trigger.
     pub gate: Gate,
 }

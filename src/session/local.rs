@@ -55,7 +55,7 @@ impl Local {
     /// The threads of its analysts could not be made.
     pub fn start(means: Means, shapes: Arc<Shapes>, beat: Arc<Beat>) -> io::Result<Self> {
         let metrics = Arc::clone(&means.metrics);
-        let statements = Shared::counted(&means.memory);
+        let statements = Shared::counted(&means.prepared);
         let reader = Reader::start(means, shapes)?;
         Ok(Self {
             lent: lent(),

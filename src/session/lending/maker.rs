@@ -147,7 +147,7 @@ impl Maker {
         let process = common.keys.backends().register(route, fresh.pid.unwrap_or_default(), &fresh.secret);
         let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
         let gauge = common.metrics.server_connected(&self.house.name);
-        let known = Known::new(settings.listener.pool.max_prepared_statements);
+        let known = Known::new(&self.house.lending.statements_most);
         let hold = Hold { permit, gauge, known, settings: Arc::default(), stained_by: None };
         let (stream, parameters) = (fresh.stream, self.shared(Arc::new(Reported::of(fresh.parameters))));
         let choice = Chosen { generation, current: Arc::clone(nodes.generation()) };

@@ -264,6 +264,10 @@ impl<M: Make> Pool<M> {
         self.lane(|lane| lane.idle.store(inner.idle.len(), Ordering::SeqCst));
     }
 
+    pub(super) fn publish_opening(&self, inner: &Inner<M::Server>) {
+        self.lane(|lane| lane.opening.store(inner.opening, Ordering::SeqCst));
+    }
+
     pub(super) fn publish_queue(&self, inner: &mut Inner<M::Server>) {
         let head = inner.queue.oldest().map_or(0, |since| self.shared.register.micros(since));
         self.lane(|lane| {

@@ -229,6 +229,8 @@ pub(super) struct Lane {
     pub(super) waiting: AtomicUsize,
     pub(super) idle: AtomicUsize,
     pub(super) servers: AtomicUsize,
+    /// Servers that are being made here.
+    pub(super) opening: AtomicUsize,
     /// When the oldest waiter came, in microseconds; 0: nobody waits.
     pub(super) head: AtomicU64,
     /// A server is on its way here that nobody asked for.
@@ -270,6 +272,14 @@ impl<A: Debug + Send + 'static> Shared<A> {
 
     pub(super) fn idle(&self) -> usize {
         self.lanes.iter().map(|lane| lane.idle.load(Ordering::SeqCst)).sum()
+    }
+
+    /// Servers that other workers make and that nobody waits for there: they go to whoever waits when they are made.
+    pub(super) fn to_spare(&self, mine: usize) -> usize {
+        let others = self.lanes.iter().enumerate().filter(|(worker, _)| *worker != mine);
+        let spare =
+            |lane: &Lane| lane.opening.load(Ordering::SeqCst).saturating_sub(lane.waiting.load(Ordering::SeqCst));
+        others.map(|(_, lane)| spare(lane)).sum()
     }
 
     /// True where it has its size.
@@ -439,8 +449,8 @@ impl<A: Debug + Send + 'static> Shared<A> {
         }
     }
 
-    /// There may be room for another server.
-    fn tell_waiters(&self) {
+    /// There may be room for another server, or a reason to make one.
+    pub(super) fn tell_waiters(&self) {
         for (worker, lane) in self.lanes.iter().enumerate() {
             if lane.waiting.load(Ordering::SeqCst) > 0 {
                 self.register.send(worker, Note::Grow(self.key.clone()));

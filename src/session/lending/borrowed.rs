@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
 
 use super::kept::Kept;
 use super::own::Own;
@@ -157,6 +157,23 @@ impl Borrowed {
         }
     }
 
+    /// A cancel wants to know whether there is something to do: a statement that is read before this has an answer is the one that is
+    /// meant. What has come in is read once the system was asked for it, and `seen` when it has been judged.
+    fn look(&mut self, cx: &mut Context<'_>, seen: bool) {
+        if self.own.is_nothing() && !self.lease.is_here() {
+            self.own = Own::Looking(Some(Box::pin(yield_now())));
+        }
+        let Own::Looking(asking) = &mut self.own else { return };
+        if asking.as_mut().is_some_and(|asking| asking.as_mut().poll(cx).is_pending()) {
+            return;
+        }
+        *asking = None;
+        if seen {
+            self.own = Own::Nothing;
+            self.target.has_nothing();
+        }
+    }
+
     /// Counts how long it has waited.
     fn waited(&mut self) {
         if let Some(since) = self.waits_since.take() {
@@ -203,7 +220,8 @@ impl Source for Borrowed {
     }
 
     fn try_lease(&mut self) -> bool {
-        if self.trouble.is_some() || !self.own.is_nothing() || !self.lease.try_take() {
+        let has_first = self.trouble.is_some() || !self.own.is_nothing() || self.target.is_asked();
+        if has_first || !self.lease.try_take() {
             return false;
         }
         self.dress();
@@ -214,6 +232,9 @@ impl Source for Borrowed {
         loop {
             // Also while a server is asked or dressed: nothing of the statement is there yet.
             self.target.waits();
+            if let Own::Looking(_) = self.own {
+                self.own = Own::Nothing;
+            }
             let moved = ready!(self.poll_work(cx));
             if let Some(trouble) = self.trouble.take() {
                 self.rest();
@@ -309,7 +330,10 @@ impl Source for Borrowed {
         }
     }
 
-    fn poll_own(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_own(&mut self, cx: &mut Context<'_>, seen: bool) -> bool {
+        if self.target.is_asked() {
+            self.look(cx, seen);
+        }
         matches!(self.poll_work(cx), Poll::Ready(true))
     }
 

@@ -87,8 +87,9 @@ where
             self.server.give_back();
             self.silent.server = false;
         }
+        let seen = self.attention == Attention::Reading && self.silent.client;
         // Whoever waits for a server looks after it there.
-        if self.attention == Attention::Stalled(Why::Server) || !self.server.poll_own(cx) {
+        if self.attention == Attention::Stalled(Why::Server) || !self.server.poll_own(cx, seen) {
             return false;
         }
         self.listen();

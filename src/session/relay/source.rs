@@ -90,8 +90,9 @@ pub trait Source {
     /// A client's message that goes to the server at hand may leave something in its session.
     fn leaves(&mut self, _request: Request<'_>, _leaves: Leaves) {}
 
-    /// Goes on with what is ours to do at the server, behind the client's back. True where that has come to an end.
-    fn poll_own(&mut self, _cx: &mut Context<'_>) -> bool {
+    /// Goes on with what is ours to do at the server, behind the client's back. `seen`: all that the client has sent has been
+    /// read and judged, as far as anybody knows. True where that has come to an end.
+    fn poll_own(&mut self, _cx: &mut Context<'_>, _seen: bool) -> bool {
         false
     }
 

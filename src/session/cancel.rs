@@ -390,7 +390,8 @@ mod tests {
         let target = key.target();
         target.register(Waker::noop(), 7);
         let process = keys.backends().register(server().into(), 7, b"abcd");
-        let answers: [(fn(&Target, &Backend), Cancelled); 4] = [
+        type Answer = fn(&Target, &Backend);
+        let answers: [(Answer, Cancelled); 4] = [
             (|target, _| target.has_nothing(), Cancelled::Idle),
             (|target, _| target.waits(), Cancelled::Queued),
             (|target, process| assert!(target.takes(process)), Cancelled::Idle),

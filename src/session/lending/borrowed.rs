@@ -20,7 +20,7 @@ use crate::session::cancel::Target;
 use crate::session::durations::micros;
 use crate::session::house::House;
 use crate::session::overseer::Leaves;
-use crate::session::relay::{Course, Source, Whose};
+use crate::session::relay::{Course, Seen, Source, Whose};
 use crate::telemetry::Pass;
 use crate::traffic::Count;
 use crate::wire::pg::code::{client, server};
@@ -158,8 +158,8 @@ impl Borrowed {
     }
 
     /// A cancel wants to know whether there is something to do: a statement that is read before this has an answer is the one that is
-    /// meant. What has come in is read once the system was asked for it, and `seen` when it has been judged.
-    fn look(&mut self, cx: &mut Context<'_>, seen: bool) {
+    /// meant. What has come in is read once the system was asked for it, and `seen` tells when it has been judged.
+    fn look(&mut self, cx: &mut Context<'_>, seen: Seen) {
         if self.own.is_nothing() && !self.lease.is_here() {
             self.own = Own::Looking(Some(Box::pin(yield_now())));
         }
@@ -168,7 +168,7 @@ impl Borrowed {
             return;
         }
         *asking = None;
-        if seen {
+        if seen == Seen::All {
             self.own = Own::Nothing;
             self.target.has_nothing();
         }
@@ -330,7 +330,7 @@ impl Source for Borrowed {
         }
     }
 
-    fn poll_own(&mut self, cx: &mut Context<'_>, seen: bool) -> bool {
+    fn poll_own(&mut self, cx: &mut Context<'_>, seen: Seen) -> bool {
         if self.target.is_asked() {
             self.look(cx, seen);
         }

@@ -56,7 +56,7 @@ fn what_the_server_has_against_a_login_is_told_in_its_own_words() {
     let (port, database) = (pool.site.proxy.port, pool.site.database.clone());
     let mut client = join(&pool);
     let told = |user: &str, database: &str| {
-        let told = Raw::login(port, user, database).err().expect("nobody is let in");
+        let told = Raw::login(port, user, database).expect_err("nobody is let in");
         (told.sqlstate(), told.field(b'S').unwrap(), told.field(b'M').unwrap())
     };
     let fatal = |sqlstate: &str, words: &str| (sqlstate.to_owned(), "FATAL".to_owned(), words.to_owned());

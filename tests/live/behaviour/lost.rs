@@ -178,7 +178,7 @@ fn a_login_outlives_servers_that_die_while_they_take_its_settings() {
     trap.set(SETTINGS, How::Cut, 2);
     assert_eq!(zone(&mut login("Asia/Tokyo").unwrap_or_else(|error| panic!("{}", error.summary()))), "Asia/Tokyo");
     trap.set(SETTINGS, How::Cut, 3);
-    let told = login("Asia/Seoul").err().expect("three servers are lost");
+    let told = login("Asia/Seoul").expect_err("three servers are lost");
     assert_eq!(told.sqlstate(), "08006", "{}", told.summary());
     assert_eq!(zone(&mut login("Asia/Seoul").unwrap_or_else(|error| panic!("{}", error.summary()))), "Asia/Seoul");
     leave(&pool);

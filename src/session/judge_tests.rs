@@ -61,6 +61,7 @@ pub(in crate::session) fn house(guard: Guard) -> Arc<House> {
             shapes: Arc::new(Shapes::default()),
             prepared: Prepared::of(&memory),
             memory,
+            siblings: None,
             gate: Gate::default(),
         }),
     })

@@ -33,6 +33,7 @@ pub mod prepared;
 pub mod reader;
 pub mod relay;
 pub mod serve;
+pub mod siblings;
 pub mod sight;
 pub mod sketch;
 pub mod state;

@@ -150,7 +150,7 @@ pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arriva
 /// Cancels need no place and no login, so that they get through a full house.
 async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
     let outcome = match house.common.keys.find(request) {
-        None => "unknown_key",
+        None => cancel_elsewhere(house, request).await,
         Some(target) => {
             let request = house.common.keys.canceling().begin(&target);
             let lane = house.admission.cancel().await;
@@ -162,6 +162,15 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
     };
     house.common.metrics.cancel(outcome);
     None
+}
+
+/// In a hand-over the session may be the other process's.
+async fn cancel_elsewhere(house: &Arc<House>, request: &Cancel) -> &'static str {
+    let Some(siblings) = &house.common.siblings else { return "unknown_key" };
+    let lane = house.admission.cancel().await;
+    let cancelled = siblings.cancel(request).await;
+    drop(lane);
+    if cancelled { "sibling" } else { "unknown_key" }
 }
 
 /// A client on its way in.

@@ -73,10 +73,10 @@ fn what_the_server_has_against_a_login_is_told_in_its_own_words() {
     assert!(wait_until(SOON, || Raw::login(port, "md5_user", &database).is_ok()), "nothing is held against it");
     // A session of before, whose servers are gone and which nobody may enter any more, hears it and lives.
     let elsewhere = |sql: &str| Cluster::shared().sql("postgres", sql);
-    elsewhere(&format!(
-        "ALTER DATABASE {database} ALLOW_CONNECTIONS false; \
-         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' AND datname = '{database}'"
-    ));
+    elsewhere(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
+    pool.site.proxy.console("RECONNECT").unwrap();
+    let servers = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND datname = '{database}'");
+    assert!(wait_until(SOON, || elsewhere(&servers) == "0"));
     assert!(wait_until(SOON, || sqlstates(&client.query("SELECT 1")) == ["55000"]));
     elsewhere(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
     assert!(wait_until(SOON, || sqlstates(&client.query("SELECT 1")).is_empty()));

@@ -13,10 +13,10 @@ use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
 use crate::support::raw::{Message, Raw, VERSION_3_0, query, sqlstates, startup};
 
-/// In what gives a server the settings of its client.
-const SETTINGS: &[u8] = b"set_config(";
-/// In the question what a transaction has left.
-const QUESTION: &[u8] = b"s.source OPERATOR";
+/// In what gives a server the settings of its client, and in nothing that the monitor asks.
+const SETTINGS: &[u8] = b"set_config($1";
+/// In the question what a transaction has left, likewise.
+const QUESTION: &[u8] = b"s.source OPERATOR(pg_catalog.=) 'session'";
 /// How long a server may take for either; far below [`LONG`].
 const KEYS: &str = "server_connect_timeout = '1s'\nserver_idle_timeout = '1m'\n";
 const LONG: Duration = Duration::from_secs(9);

@@ -11,7 +11,8 @@ use tokio::time::sleep_until;
 
 use super::mail::{Cause, Note};
 use super::queue::{Queue, Waiter};
-use super::shared::{Lane, Shared, TICK, Turn};
+use super::register::TICK;
+use super::shared::{Lane, Shared, Turn};
 use super::{Make, Member, Standing, Unserved};
 use crate::clock::{self, Instant};
 

@@ -7,6 +7,7 @@ pub mod break_glass;
 pub mod budget;
 pub mod cancel;
 pub mod canceling;
+mod desk;
 pub mod durations;
 pub mod end;
 pub mod findings;
@@ -42,8 +43,10 @@ pub mod stopper;
 pub mod stream;
 pub mod tidy;
 pub mod timing;
+mod turned;
 mod unread;
 mod values;
+mod visitor;
 pub mod watch;
 pub mod welcome;
 

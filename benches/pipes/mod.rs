@@ -26,7 +26,7 @@ use floodwall::session::house::{Common, Current, House, Settings};
 use floodwall::session::ledger::Ledger;
 use floodwall::session::lending::Lending;
 use floodwall::session::local::Local;
-use floodwall::session::memory::Budget;
+use floodwall::session::memory::{Budget, Prepared};
 use floodwall::session::policy::Policies;
 use floodwall::session::relay::{Owned, Relay};
 use floodwall::session::welcome::{Permits, Stay};
@@ -109,8 +109,9 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let house = house(&config);
         let common = &house.common;
-        let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(0));
-        let means = Means { cache_bytes: CACHES, ceiling: config.limits.guard_time, memory, metrics };
+        let (memory, prepared) = (Arc::clone(&common.memory), Arc::clone(&common.prepared));
+        let (ceiling, metrics) = (config.limits.guard_time, common.metrics.worker(0));
+        let means = Means { cache_bytes: CACHES, ceiling, memory, prepared, metrics };
         let local = Local::start(means, Arc::clone(&common.shapes), beat()).unwrap();
         Self { runtime, between, house, local: Rc::new(local) }
     }
@@ -196,13 +197,16 @@ fn beat() -> Arc<Beat> {
 
 fn house(config: &Config) -> Arc<House> {
     let listener = &config.listeners[0];
+    let memory = Budget::new(512 << 20);
     let common = Common {
         roster: Arc::new(Roster::default()),
         keys: Arc::new(Keys::default()),
         control: Arc::new(Control::default()),
         metrics: Metrics::new(1),
         shapes: Arc::new(Shapes::default()),
-        memory: Budget::new(512 << 20),
+        prepared: Prepared::of(&memory),
+        memory,
+        siblings: None,
         gate: Gate::default(),
     };
     let current = Current {

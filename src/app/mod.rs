@@ -16,12 +16,12 @@ mod operator;
 mod primary;
 mod reload;
 mod rows;
+mod siblings;
 mod steer;
+mod workers;
 
 use std::future::pending;
-use std::io;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,12 +40,10 @@ use crate::config::{Config, LogFormat};
 use crate::console::Accounts;
 use crate::control::{Control, Shutdown};
 use crate::roster::Roster;
-use crate::session::analyst::Means;
 use crate::session::beat::Beat;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, House};
-use crate::session::local::Local;
-use crate::session::serve::serve;
+use crate::session::memory::Prepared;
 use crate::shutdown::Signals;
 use crate::telemetry::log::{self, Format, Log, LogError};
 use crate::telemetry::shapes::Shapes;
@@ -115,17 +113,24 @@ fn start_log(config: &Config) -> Result<Log, LogError> {
 impl App {
     fn build(start: Start, log: Arc<Log>) -> Result<Self, Failed> {
         let Start { config_path, config } = start;
+        let memory = memory::budget(&config);
+        let (siblings, counter) = siblings::open(&config).unzip();
         let common = Arc::new(Common {
             roster: Arc::new(Roster::default()),
             keys: Arc::new(Keys::default()),
             control: Arc::new(Control::default()),
             metrics: Metrics::new(config.workers),
             shapes: Arc::new(Shapes::default()),
-            memory: memory::budget(&config),
+            prepared: Prepared::of(&memory),
+            memory,
+            siblings,
             gate: Gate::default(),
         });
+        if let Some(counter) = counter {
+            siblings::serve(counter, &common);
+        }
         let open = listeners::open(&config, &common)?;
-        let workers = start_workers(&config, &common, &Beat::start())?;
+        let workers = workers::start(&config, &common, &Beat::start())?;
         let config = Arc::new(config);
         let reloader = Arc::new(Reloader {
             path: config_path,
@@ -199,19 +204,4 @@ impl App {
         };
         self.common.control.watch_pauses(follow).await;
     }
-}
-
-fn start_workers(config: &Config, common: &Arc<Common>, beat: &Arc<Beat>) -> io::Result<Workers<Job>> {
-    let (common, beat) = (Arc::clone(common), Arc::clone(beat));
-    let cache_bytes = memory::cache_bytes(config);
-    let ceiling = config.limits.guard_time;
-    Workers::start(config.workers, move |number| {
-        let (memory, metrics) = (Arc::clone(&common.memory), common.metrics.worker(number));
-        let means = Means { cache_bytes, ceiling, memory, metrics };
-        let local = Local::start(means, Arc::clone(&common.shapes), Arc::clone(&beat))?;
-        let local = Rc::new(local.of_worker(number));
-        let pace = Rc::clone(&local.pace);
-        let room = async move || pace.room().await;
-        Ok((room, move |(house, arrival): Job| serve(house, Rc::clone(&local), arrival)))
-    })
 }

@@ -163,6 +163,9 @@ fn register(common: &Arc<Common>, reloader: &Arc<Reloader>) {
     common.metrics.register(series_collector([table::TLS_EXPIRY], expiries));
     common.metrics.register(caps_collector(move || cap_rows(&caps.houses)));
     common.metrics.register(surges_collector(move || surge_rows(&surges.houses)));
+    let prepared = Arc::clone(&common.prepared);
+    let of_prepared = move || [prepared.statements(), prepared.bytes()].map(|number| vec![(Vec::new(), number as f64)]);
+    common.metrics.register(series_collector([table::PREPARED, table::PREPARED_BYTES], of_prepared));
     let nodes = Arc::clone(reloader);
     let of_nodes = move || node_series(&node_rows(&nodes.houses));
     common.metrics.register(series_collector([table::SERVER_UP, table::SERVER_USED], of_nodes));

@@ -145,6 +145,22 @@ pub fn pool_has_no_server(why: &str) -> Refusal {
     statement(UNREACHABLE, "server", why, "Try again; if that fails, look at the server and at its log.")
 }
 
+/// A pool has no server, and the server lets none in: in its own words, since programs know them, but where Floodwall's login may be
+/// what is wrong.
+pub fn pool_denied(user: &str, sqlstate: &'static str, why: &str) -> Refusal {
+    if sqlstate.starts_with("28") {
+        return Refusal { severity: Severity::Error, ..server_login(user, why) };
+    }
+    Refusal {
+        severity: Severity::Error,
+        sqlstate,
+        rule: Cow::Borrowed("server"),
+        message: why.to_owned(),
+        detail: String::new(),
+        hint: String::new(),
+    }
+}
+
 /// A statement was cancelled before it had a server.
 pub fn cancelled_while_waiting() -> Refusal {
     let what = "the statement was cancelled on the client's request while it waited for a server";
@@ -211,6 +227,13 @@ pub fn session_lost(why: &str) -> Refusal {
     let what = "what the last transaction left in its session is lost: settings, locks, temporary tables";
     let hint = "The transaction itself is committed. Connect again, or set again what the session needs.";
     Refusal { detail: why.to_owned(), ..statement(CONNECTION, "settings", what, hint) }
+}
+
+/// Servers of a pool were lost, one after the other, before anything of the client was sent to them.
+pub fn servers_lost(count: u8, why: &str) -> Refusal {
+    let message = format!("{count} servers in a row were lost before the statement was sent to them");
+    let hint = "Nothing of it has run: try again; if that fails, look at the server and at its log.";
+    Refusal { detail: why.to_owned(), ..statement(CONNECTION, "server", &message, hint) }
 }
 
 /// What a start-up packet sets that no lent server can be given.

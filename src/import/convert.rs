@@ -23,7 +23,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     convert.note_fates();
     for entry in entries {
         if !["pgbouncer", "databases", "users"].iter().any(|known| entry.section.eq_ignore_ascii_case(known)) {
-            convert.note(entry, "the section has no equivalent: peers do not share anything");
+            convert.note(entry, "the section has no equivalent: processes with `reuse_port` and one `state_dir` pass cancel requests on by themselves");
         }
     }
     let found = source.users(convert.text("auth_file"))?;

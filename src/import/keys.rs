@@ -126,7 +126,10 @@ const GONE: &[(&str, &str)] = &[
         "write [caps.client] with key = [\"user\"] and max_connections, or a [[client]] that matches it",
     ),
     ("max_user_connections", "pool_size is of each database and user; max_server_connections bounds them all together"),
-    ("peer_id", "processes do not share cancel keys: run one Floodwall for each address that clients connect to"),
+    (
+        "peer_id",
+        "processes of one host that share a port by `reuse_port`, and a `state_dir`, pass cancel requests on by themselves; others do not",
+    ),
     ("pidfile", "no file is written: let systemd or the container know the process"),
     ("query_wait_notify", "a client is not told that it waits; SHOW CLIENTS and the metrics are"),
     (

@@ -43,6 +43,7 @@ impl std::fmt::Debug for Backend {
 pub struct Backends {
     last: AtomicU64,
     all: Mutex<HashMap<u64, Arc<Backend>>>,
+    looked: Notify,
 }
 
 /// A process while its connection lasts: gone when dropped.
@@ -72,6 +73,11 @@ impl Backends {
         let backend = self.lock().get(&number).map(Arc::clone)?;
         backend.cancels.fetch_add(1, Ordering::SeqCst);
         Some(Cancelling(backend))
+    }
+
+    /// Told whenever a session without a process has looked what there is to cancel: one for all, since that is rare.
+    pub const fn looked(&self) -> &Notify {
+        &self.looked
     }
 
     /// How many there are.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::manner::{Manner, manners};
-use super::memory::{Budget, Share};
+use super::memory::{Budget, Prepared, Share};
 use super::sketch::Sketch;
 use super::values;
 use crate::clock;
@@ -146,6 +146,8 @@ pub struct Means {
     pub ceiling: Duration,
     /// Where a copy of a text is charged.
     pub memory: Arc<Budget>,
+    /// Where prepared statements are.
+    pub prepared: Arc<Prepared>,
     /// Counters.
     pub metrics: Arc<WorkerMetrics>,
 }

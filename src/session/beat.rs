@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::clock::{self, Instant};
+
 /// The time between two beats.
 pub const BEAT: Duration = Duration::from_millis(100);
 
@@ -48,6 +50,14 @@ impl Beat {
         }
     }
 
+    /// Returns at the first beat that is not before `until`. Cancel-safe.
+    pub async fn reach(self: Arc<Self>, until: Instant) {
+        let listener = self.listen();
+        while clock::now() < until {
+            listener.next().await;
+        }
+    }
+
     /// Begins to listen.
     pub fn listen(self: &Arc<Self>) -> Listener {
         self.listeners.fetch_add(1, Ordering::AcqRel);
@@ -72,7 +82,7 @@ impl Drop for Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     #[tokio::test(start_paused = true)]
     async fn everybody_who_listens_hears_each_beat() {
@@ -87,5 +97,17 @@ mod tests {
         assert_eq!(beat.listeners.load(Ordering::Acquire), 0);
         let late = beat.listen();
         assert!(timeout(3 * BEAT, late.next()).await.is_ok(), "it beats again after a pause");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_is_reached_within_a_beat_and_whoever_stops_waiting_listens_no_more() {
+        let beat = Beat::start();
+        let began = Instant::now();
+        let until = began + 5 * BEAT / 2;
+        assert!(timeout(BEAT, Arc::clone(&beat).reach(until)).await.is_err());
+        assert_eq!(beat.listeners.load(Ordering::Acquire), 0);
+        Arc::clone(&beat).reach(until).await;
+        assert!((5 * BEAT / 2..=4 * BEAT).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert_eq!(beat.listeners.load(Ordering::Acquire), 0);
     }
 }

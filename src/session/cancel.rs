@@ -1,16 +1,19 @@
 //! Cancel requests: whose they are, and the way to the server.
 //!
 //! A client is given a secret of our own, so that it can cancel its own statement and nothing else, and so that the server's secret
-//! never leaves us. A key leads to whatever server its session has at the moment; where it has none, a cancel does nothing, and where
-//! it waits for one, it stops waiting. A cancel needs no slot at the server: PostgreSQL's postmaster handles it before it counts
+//! never leaves us. A key leads to whatever server its session has at the moment; where it waits for one, it stops waiting, and where
+//! it has none, it looks whether a statement has come in that nobody has seen yet: that one is hit, and no later one. A cancel needs no slot at the server: PostgreSQL's postmaster handles it before it counts
 //! connections.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use subtle::ConstantTimeEq;
+use tokio::time::timeout;
 
 use super::canceling::Canceling;
 use super::keyring::{Same, Secret};
@@ -24,6 +27,10 @@ const NONE: u64 = 0;
 const WAITING: u64 = 1;
 /// It waits for one, and was told to wait no more.
 const TOLD: u64 = u64::MAX;
+/// It has none, and somebody wants to know whether it has something to do that nobody has seen yet.
+const ASKED: u64 = u64::MAX - 1;
+/// How long a session may take to say so. A text that is being read keeps it from that.
+const LOOKING: Duration = Duration::from_secs(5);
 
 /// A session, as its cancel key sees it.
 pub struct Target {
@@ -31,6 +38,8 @@ pub struct Target {
     secret: Secret,
     /// Number of the process that the session has, or one of the above.
     at: AtomicU64,
+    /// Whoever asked last has hit something.
+    hit: AtomicBool,
     owner: OnceLock<Owner>,
     backends: Arc<Backends>,
 }
@@ -125,6 +134,7 @@ impl Keys {
             pid,
             secret,
             at: AtomicU64::new(at),
+            hit: AtomicBool::new(false),
             owner: OnceLock::new(),
             backends: Arc::clone(&self.backends),
         });
@@ -198,15 +208,20 @@ impl Drop for Key {
 }
 
 impl Target {
-    /// Cancels what the session does now. Waits until the server has taken the cancel.
+    /// Cancels what the session does now. Waits until the server has taken the cancel; where there is none, until the session has looked
+    /// for what it was sent and has not seen yet. What comes after that is not hit.
     pub async fn cancel(&self) -> Cancelled {
         let at = self.at.load(Ordering::SeqCst);
         // In one step, so that it is this wait that ends, and no later one.
-        if at == WAITING && self.at.compare_exchange(WAITING, TOLD, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            if let Some(owner) = self.owner.get() {
-                owner.waker.wake_by_ref();
-            }
+        if at == WAITING && self.swaps(WAITING, TOLD) {
+            self.wake();
             return Cancelled::Queued;
+        }
+        if at == NONE && self.owner.get().is_some() {
+            self.hit.store(false, Ordering::SeqCst);
+            if self.swaps(NONE, ASKED) {
+                return self.ask().await;
+            }
         }
         let Some(cancelling) = self.backends.begin(at) else { return Cancelled::Idle };
         // It may have been given back just before it was counted.
@@ -214,6 +229,40 @@ impl Target {
             return Cancelled::Idle;
         }
         if cancelling.send().await { Cancelled::Forwarded } else { Cancelled::Unreachable }
+    }
+
+    async fn ask(&self) -> Cancelled {
+        self.wake();
+        let answered = async {
+            loop {
+                let mut looked = pin!(self.backends.looked().notified());
+                looked.as_mut().enable();
+                if self.at.load(Ordering::SeqCst) != ASKED {
+                    return;
+                }
+                looked.await;
+            }
+        };
+        drop(timeout(LOOKING, answered).await);
+        self.swaps(ASKED, NONE);
+        if self.hit.load(Ordering::SeqCst) { Cancelled::Queued } else { Cancelled::Idle }
+    }
+
+    fn wake(&self) {
+        if let Some(owner) = self.owner.get() {
+            owner.waker.wake_by_ref();
+        }
+    }
+
+    fn swaps(&self, from: u64, to: u64) -> bool {
+        self.at.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// Whoever asked hears of what took the place of the question.
+    fn answers(&self, before: u64) {
+        if before == ASKED {
+            self.backends.looked().notify_waiters();
+        }
     }
 
     /// Whose it is: whom to wake where a cancel finds the session waiting, and its number in the roster. Only the first call counts.
@@ -226,24 +275,47 @@ impl Target {
         self.owner.get().map_or(0, |owner| owner.session)
     }
 
+    /// Somebody wants to know whether the session has something to do.
+    pub fn is_asked(&self) -> bool {
+        self.at.load(Ordering::Relaxed) == ASKED
+    }
+
+    /// It has looked, and there is nothing.
+    pub fn has_nothing(&self) {
+        if self.swaps(ASKED, NONE) {
+            self.answers(ASKED);
+        }
+    }
+
     /// The session waits for a server from now on, or waits on.
     pub fn waits(&self) {
-        self.at.compare_exchange(NONE, WAITING, Ordering::SeqCst, Ordering::SeqCst).ok();
+        match self.at.load(Ordering::SeqCst) {
+            NONE if self.swaps(NONE, WAITING) => {}
+            NONE | ASKED if self.swaps(ASKED, TOLD) => {
+                self.hit.store(true, Ordering::SeqCst);
+                self.answers(ASKED);
+            }
+            _ => {}
+        }
     }
 
     /// Was it told to wait no more? Told once.
     pub fn take_cancelled(&self) -> bool {
-        self.at.compare_exchange(TOLD, NONE, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.swaps(TOLD, NONE)
     }
 
     /// The session has this process now. False where it was told meanwhile to wait no more: the process is to be given back.
     pub fn takes(&self, backend: &Backend) -> bool {
-        self.at.swap(backend.number(), Ordering::SeqCst) != TOLD
+        let before = self.at.swap(backend.number(), Ordering::SeqCst);
+        self.answers(before);
+        before != TOLD
     }
 
-    /// The session has none now, and waits for none.
-    pub fn lets_go(&self) {
-        self.at.store(NONE, Ordering::SeqCst);
+    /// The session has none now, and waits for none. True where it was told meanwhile to wait no more, and nobody has taken that in.
+    pub fn lets_go(&self) -> bool {
+        let before = self.at.swap(NONE, Ordering::SeqCst);
+        self.answers(before);
+        before == TOLD
     }
 }
 
@@ -290,7 +362,10 @@ mod tests {
         assert_eq!(target.cancel().await, Cancelled::Queued);
         assert!(!target.takes(process.backend()), "the wait that was cancelled is this one");
         assert!(!target.take_cancelled(), "and no later one");
-        target.lets_go();
+        assert!(!target.lets_go());
+        target.waits();
+        assert_eq!(target.cancel().await, Cancelled::Queued);
+        assert!(target.lets_go() && !target.lets_go(), "who loses a server while it waits still hears of it, once");
         assert!(target.takes(process.backend()));
         let cancel = tokio::spawn({
             let target = Arc::clone(&target);
@@ -298,7 +373,7 @@ mod tests {
         });
         let (socket, _) = listener.accept().await.unwrap();
         // It is on its way: whoever gives the process back has to wait.
-        target.lets_go();
+        assert!(!target.lets_go());
         assert!(process.backend().is_cancelled());
         let mut quiet = std::pin::pin!(process.backend().quiet());
         assert!(futures::poll!(quiet.as_mut()).is_pending());
@@ -306,5 +381,36 @@ mod tests {
         quiet.await;
         assert!(matches!(cancel.await.unwrap(), Cancelled::Forwarded | Cancelled::Unreachable));
         assert_eq!(target.cancel().await, Cancelled::Idle);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancel_hits_what_an_idle_session_has_not_seen_yet_and_nothing_that_comes_later() {
+        let keys = Arc::new(Keys::default());
+        let key = keys.invent().unwrap();
+        let target = key.target();
+        target.register(Waker::noop(), 7);
+        let process = keys.backends().register(server().into(), 7, b"abcd");
+        type Answer = fn(&Target, &Backend);
+        let answers: [(Answer, Cancelled); 4] = [
+            (|target, _| target.has_nothing(), Cancelled::Idle),
+            (|target, _| target.waits(), Cancelled::Queued),
+            (|target, process| assert!(target.takes(process)), Cancelled::Idle),
+            (|target, _| assert!(!target.lets_go()), Cancelled::Idle),
+        ];
+        for (answer, outcome) in answers {
+            let mut cancel = pin!(target.cancel());
+            assert!(futures::poll!(cancel.as_mut()).is_pending() && target.is_asked());
+            assert_eq!(target.cancel().await, Cancelled::Idle, "one is enough");
+            answer(&target, process.backend());
+            assert_eq!(cancel.await, outcome);
+            target.lets_go();
+            assert!(target.takes(process.backend()), "what comes later is not hit");
+            target.lets_go();
+        }
+        // A session that does not look holds nobody up.
+        assert_eq!(target.cancel().await, Cancelled::Idle);
+        assert!(!target.is_asked());
+        target.waits();
+        assert!(!target.take_cancelled());
     }
 }

@@ -7,8 +7,9 @@ use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
 use super::lending::Lending;
-use super::memory::Budget;
+use super::memory::{Budget, Prepared};
 use super::policy::Policies;
+use super::siblings::Siblings;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::login::Logins;
@@ -61,6 +62,10 @@ pub struct Common {
     pub shapes: Arc<Shapes>,
     /// Bytes that sessions hold.
     pub memory: Arc<Budget>,
+    /// Those of them that prepared statements take.
+    pub prepared: Arc<Prepared>,
+    /// The other processes of a hand-over, where there may be any.
+    pub siblings: Option<Siblings>,
     /// Rate of the log lines that clients can trigger.
     pub gate: Gate,
 }

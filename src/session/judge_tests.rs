@@ -20,7 +20,7 @@ use crate::session::analyst::Means;
 use crate::session::cancel::Keys;
 use crate::session::house::{Common, Current, House, Settings};
 use crate::session::local::Local;
-use crate::session::memory::Budget;
+use crate::session::memory::{Budget, Prepared};
 use crate::session::overseer::{Extent, Opinion};
 use crate::session::policy::Policies;
 use crate::telemetry::shapes::Shapes;
@@ -43,6 +43,7 @@ fn current(guard: Guard) -> Current {
 
 pub(in crate::session) fn house(guard: Guard) -> Arc<House> {
     let config = config();
+    let memory = Budget::new(1 << 20);
     Arc::new(House {
         name: "main".into(),
         admission: Admission::new(&config, "main"),
@@ -58,7 +59,9 @@ pub(in crate::session) fn house(guard: Guard) -> Arc<House> {
             control: Arc::new(Control::default()),
             metrics: Metrics::new(1),
             shapes: Arc::new(Shapes::default()),
-            memory: Budget::new(1 << 20),
+            prepared: Prepared::of(&memory),
+            memory,
+            siblings: None,
             gate: Gate::default(),
         }),
     })
@@ -85,6 +88,7 @@ pub(in crate::session) fn judge(house: &Arc<House>, who: &Seat) -> Judge {
         cache_bytes: 1 << 20,
         ceiling: Duration::from_secs(1),
         memory: Arc::clone(&house.common.memory),
+        prepared: Arc::clone(&house.common.prepared),
         metrics: house.common.metrics.worker(0),
     };
     let local = Local::start(means, Arc::clone(&house.common.shapes), Arc::default()).unwrap();

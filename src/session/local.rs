@@ -30,6 +30,8 @@ pub struct Local {
     pub metrics: Arc<WorkerMetrics>,
     /// What it knows of statement texts.
     pub reader: RefCell<Reader>,
+    /// The pulse that its look-outs listen to.
+    pub beat: Arc<Beat>,
     /// Its look-out for what takes too long.
     pub timings: Rc<Timings>,
     /// The turns of its logins.
@@ -53,13 +55,14 @@ impl Local {
     /// The threads of its analysts could not be made.
     pub fn start(means: Means, shapes: Arc<Shapes>, beat: Arc<Beat>) -> io::Result<Self> {
         let metrics = Arc::clone(&means.metrics);
-        let statements = Shared::counted(&means.memory);
+        let statements = Shared::counted(&means.prepared);
         let reader = Reader::start(means, shapes)?;
         Ok(Self {
             lent: lent(),
             metrics,
             reader: RefCell::new(reader),
-            timings: Rc::new(Timings::new(beat)),
+            timings: Rc::new(Timings::new(Arc::clone(&beat))),
+            beat,
             pace: Rc::default(),
             worker: 0,
             statements: Rc::new(RefCell::new(statements)),

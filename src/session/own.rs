@@ -6,9 +6,12 @@
 use bytes::BytesMut;
 use tokio::time::timeout_at;
 
+use super::desk::Desk;
 use super::lending::enter::Proven;
 use super::login::{Failed, Host as _};
-use super::welcome::{Back, Desk, Entered, Permits, Turned, Visitor};
+use super::turned::Turned;
+use super::visitor::{Entered, Visitor};
+use super::welcome::{Back, Permits};
 use crate::client::admission::ClientPermit;
 use crate::client::login::{Applicant, Channel, Unproven};
 use crate::client::refuse;

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
 use crate::support::process::wait_until;
-use crate::support::raw::{Raw, ssl_request};
+use crate::support::raw::{Raw, cancel_request, query, sqlstates, ssl_request};
 
 /// Connections in a row by one client, until told to stop.
 fn visit(port: u16, stop: &AtomicBool, visits: &AtomicUsize) -> Result<(), String> {
@@ -70,4 +70,45 @@ fn who_had_connected_when_the_end_began_is_still_taken_in() {
     assert_eq!(answered, queued.len(), "{}", proxy.log());
     drop(queued);
     assert!(proxy.wait(Duration::from_secs(20)).is_some_and(|status| status.success()), "{}", proxy.log());
+}
+
+#[test]
+fn a_cancel_finds_its_session_in_the_process_that_drains() {
+    if direct() {
+        return;
+    }
+    let mut old = Proxy::start(Cluster::shared(), "[[listener]]\nreuse_port = true");
+    let mut client = Raw::login(old.port, "postgres", "postgres").unwrap();
+    let (pid, secret) = client.key.clone().unwrap();
+    client.rows("BEGIN");
+    client.send(&query("SELECT pg_sleep(60)"));
+    let new = old.successor();
+    old.signal(Signal::TERM);
+    assert!(wait_until(Duration::from_secs(20), || old.log().contains("draining")), "{}", old.log());
+    let cancel = |secret: &[u8]| {
+        let mut request = Raw::open(new.port);
+        request.send(&cancel_request(pid, secret));
+        assert_eq!(request.byte(), None);
+    };
+    cancel(&[0; 4]);
+    assert!(client.is_silent(Duration::from_millis(200)), "a wrong secret leads nowhere");
+    // One that overtakes its statement is lost at the server.
+    let cancelled = wait_until(Duration::from_secs(20), || {
+        cancel(&secret);
+        !client.is_silent(Duration::from_millis(500))
+    });
+    assert!(cancelled, "{}", old.log());
+    assert_eq!(sqlstates(&client.until(b"Z")), ["57014"]);
+    client.rows("ROLLBACK");
+    assert!(old.wait(Duration::from_secs(20)).is_some_and(|status| status.success()), "{}", old.log());
+    assert!(wait_until(Duration::from_secs(10), || new.console("SHOW VERSION").is_ok()), "{}", new.log());
+    assert!(new.metric("floodwall_cancels_total", &["outcome=\"sibling\""]) >= 1.0);
+    assert_eq!(new.metric("floodwall_cancels_total", &["outcome=\"unknown_key\""]), 1.0);
+    let state = old.config_path().with_file_name("state");
+    let sockets = || {
+        let names = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("cancel-")).count()
+    };
+    assert_eq!(sockets(), 1, "that of the new one");
+    new.assert_all_zero();
 }

@@ -182,7 +182,8 @@ fn a_pause_holds_statements_between_transactions_and_loses_none() {
     let mut idle = site.raw();
     let mut working = site.raw();
     working.query("BEGIN");
-    site.proxy.console("PAUSE 20s").unwrap();
+    // Longer than a slow machine takes for all of this, and than anybody may wait for a reply: only RESUME ends it.
+    site.proxy.console("PAUSE 10m").unwrap();
     assert_eq!(working.rows("SELECT 1"), [["1"]]);
     assert_eq!(reply_codes(&working.query("COMMIT")), "C Z");
     idle.send(&raw::query("SELECT 2"));

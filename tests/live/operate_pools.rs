@@ -415,8 +415,7 @@ async fn a_drain_closes_idle_servers_and_lets_transactions_end() {
     let (busy, idle) = (pooled.site.session("app").await, pooled.site.session("app").await);
     busy.batch_execute("BEGIN; CREATE TABLE drained (n int)").await.unwrap();
     one(&idle, "SELECT 1").await.unwrap();
-    // A third is made where somebody waits before the second of those that are always there is.
-    assert!(wait_until(SOON, || pooled.servers() >= 2), "{} servers", pooled.servers());
+    pooled.expect_servers(2);
     pooled.console("SHUTDOWN");
     // The idle one goes while the transaction is still open.
     pooled.expect_servers(1);

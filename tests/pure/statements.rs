@@ -1,6 +1,8 @@
 //! Prepared statements of several clients over shared servers, against clients that have a server of their own each.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use bytes::BytesMut;
 use floodwall::session::statements::{Bounds, Known, Names, Parts, Passing, Plan, Shared, plan};
@@ -172,7 +174,8 @@ fn cut(mut bytes: &[u8]) -> Vec<Vec<u8>> {
 
 impl House {
     fn new(servers: usize, most: usize, clients: usize) -> Self {
-        let servers = (0..servers).map(|_| (Server::default(), Known::new(most))).collect();
+        let most = Arc::new(AtomicUsize::new(most));
+        let servers = (0..servers).map(|_| (Server::default(), Known::new(&most))).collect();
         let clients = (0..clients).map(|_| Client::default()).collect();
         Self { shared: Shared::default(), servers, clients, bounds: Bounds::default() }
     }

@@ -291,13 +291,15 @@ impl Drop for Proxy {
 }
 
 /// Gauges that count what somebody holds at this moment.
-const HELD: [&str; 6] = [
+const HELD: [&str; 8] = [
     "floodwall_clients",
     "floodwall_sessions",
     "floodwall_servers",
     "floodwall_waiting",
     "floodwall_cap_current",
     "floodwall_cap_waiting",
+    "floodwall_prepared_statements",
+    "floodwall_prepared_bytes",
 ];
 
 /// Lays `over` on top of `base`.

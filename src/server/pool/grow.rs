@@ -33,23 +33,31 @@ impl<M: Make> Pool<M> {
 
     fn lacks(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.opening.saturating_add(inner.asked) < inner.queue.waiting()
+        let (expected, waiting) = (inner.opening.saturating_add(inner.asked), inner.queue.waiting());
+        expected < waiting && expected.saturating_add(self.shared.to_spare(self.worker)) < waiting
+    }
+
+    fn count_opening(&self, count: impl FnOnce(usize) -> usize) {
+        let mut inner = self.inner.borrow_mut();
+        inner.opening = count(inner.opening);
+        self.publish_opening(&inner);
     }
 
     /// Makes a server, whoever gets it then.
     pub(super) fn open(&self, slot: Slot) {
         let Some(pool) = self.me.upgrade() else { return };
-        pool.inner.borrow_mut().opening += 1;
+        pool.count_opening(|opening| opening.saturating_add(1));
         spawn_local(async move {
             let made = pool.make.make(slot).await;
-            pool.inner.borrow_mut().opening -= 1;
+            pool.count_opening(|opening| opening.saturating_sub(1));
             match made {
                 Ok(mut server) => {
                     pool.shared.went_well();
                     server.slot_mut().set_worker(Some(pool.worker));
                     pool.deliver(server, Turn::Begun);
-                    // Others may have waited for this one to get through.
+                    // Others may have waited for this one to get through, here and elsewhere.
                     pool.grow();
+                    pool.shared.tell_waiters();
                 }
                 Err(NotMade::InLine) => {}
                 Err(why) => pool.failed(&why),
@@ -60,7 +68,8 @@ impl<M: Make> Pool<M> {
     fn failed(&self, why: &NotMade) {
         let until = self.shared.failed(why);
         // Where there are servers, one of them will be free.
-        if matches!(why, NotMade::Failed(_)) && self.shared.servers() == 0 && !self.shared.is_paused() {
+        let told = matches!(why, NotMade::Failed(_) | NotMade::Denied { .. });
+        if told && self.shared.servers() == 0 && !self.shared.is_paused() {
             let mut inner = self.inner.borrow_mut();
             inner.queue.refuse(clock::now(), |_| Unserved::NotMade(why.clone()));
             self.publish_queue(&mut inner);

@@ -11,7 +11,8 @@ use tokio::time::sleep_until;
 
 use super::mail::{Cause, Note};
 use super::queue::{Queue, Waiter};
-use super::shared::{Lane, Shared, TICK, Turn};
+use super::register::TICK;
+use super::shared::{Lane, Shared, Turn};
 use super::{Make, Member, Standing, Unserved};
 use crate::clock::{self, Instant};
 
@@ -262,6 +263,10 @@ impl<M: Make> Pool<M> {
 
     pub(super) fn publish_idle(&self, inner: &Inner<M::Server>) {
         self.lane(|lane| lane.idle.store(inner.idle.len(), Ordering::SeqCst));
+    }
+
+    pub(super) fn publish_opening(&self, inner: &Inner<M::Server>) {
+        self.lane(|lane| lane.opening.store(inner.opening, Ordering::SeqCst));
     }
 
     pub(super) fn publish_queue(&self, inner: &mut Inner<M::Server>) {

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A server stays on the worker that uses it: taking and giving back touch no lock there. A server that is given back serves the oldest
-//! waiter of its worker, unless another worker needs it more ([`shared`]); then it moves. A pool grows when somebody waits and neither an
+//! waiter of its worker, unless another worker needs it more ([`shared`]), or another pool its place; then it moves. A pool grows when somebody waits and neither an
 //! idle server of another worker nor one that is being made is in sight ([`grow`]); no tick is waited for.
 //!
 //! PAUSE, RESUME and RECONNECT begin another *era* of a pool: servers of an earlier one are closed as soon as no client has them.
@@ -20,8 +20,10 @@ pub mod grow;
 pub mod lease;
 pub mod local;
 pub mod mail;
+mod place;
 pub mod pools;
 pub mod queue;
+pub mod register;
 pub mod rows;
 pub mod shared;
 pub mod slot;
@@ -36,8 +38,8 @@ use std::time::Duration;
 pub use self::lease::Lease;
 pub use self::local::Pool;
 pub use self::pools::Pools;
+pub use self::register::{Held, Register};
 pub use self::rows::PoolRow;
-pub use self::shared::{Held, Register};
 pub use self::slot::Slot;
 use crate::clock::Instant;
 pub use crate::telemetry::rows::Standing;
@@ -119,6 +121,15 @@ pub enum NotMade {
     /// No connection, or no login. Waiters of a pool without any server are told.
     #[error("{0}")]
     Failed(String),
+    /// The server lets nobody of this pool in, whatever its health: there is no such database, say. Waiters of a pool without any server are
+    /// told in its own words.
+    #[error("the server refused the login ({sqlstate}): {message}")]
+    Denied {
+        /// The server's.
+        sqlstate: &'static str,
+        /// The server's.
+        message: String,
+    },
     /// Another one of this pool waits for a place, and one is enough.
     #[error("another one is waiting")]
     InLine,

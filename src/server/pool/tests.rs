@@ -252,6 +252,41 @@ fn two_hundred_cold_clients_make_no_more_servers_than_the_pool_has() {
 }
 
 #[test]
+fn a_server_that_another_worker_makes_for_nobody_is_waited_for() {
+    run(async {
+        let house = House::new(Limits { min: 2, size: 3, ..LIMITS }, 2);
+        // The least that is always there is begun with the first look.
+        let mut first = house.lease(0);
+        settle().await;
+        assert_eq!(house.counts(), [0, 0, 0, 2]);
+        let mut other = house.lease(1);
+        let both = async { tokio::join!(take(&mut first), take(&mut other)) };
+        assert!(matches!(both.await, (Ok(_), Ok(_))));
+        assert_eq!((house.maker.0.made.get(), house.counts()), (2, [0, 2, 0, 0]));
+    });
+}
+
+#[test]
+fn who_waited_for_a_server_of_another_worker_in_vain_gets_one_of_its_own() {
+    run(async {
+        let house = House::new(Limits { min: 1, size: 3, ..LIMITS }, 2);
+        let mut first = house.lease(0);
+        settle().await;
+        let mut other = house.lease(1);
+        let mut waiting = pin!(take(&mut other));
+        assert!(timeout(Duration::ZERO, waiting.as_mut()).await.is_err());
+        assert_eq!(house.counts(), [1, 0, 0, 1]);
+        // The one that it waits for fails, or goes to somebody there.
+        *house.maker.0.fails.borrow_mut() = Some(NotMade::Full("53300".to_owned()));
+        sleep(MAKING).await;
+        *house.maker.0.fails.borrow_mut() = None;
+        assert!(waiting.await.is_ok());
+        assert!(take(&mut first).await.is_ok());
+        assert_eq!((house.counts()[0], house.counts()[1]), (0, 2));
+    });
+}
+
+#[test]
 fn no_more_servers_are_made_than_clients_wait() {
     run(async {
         let house = House::new(LIMITS, 1);

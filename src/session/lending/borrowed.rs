@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
 
 use super::kept::Kept;
 use super::own::Own;
@@ -20,7 +20,7 @@ use crate::session::cancel::Target;
 use crate::session::durations::micros;
 use crate::session::house::House;
 use crate::session::overseer::Leaves;
-use crate::session::relay::{Course, Source, Whose};
+use crate::session::relay::{Course, Seen, Source, Whose};
 use crate::telemetry::Pass;
 use crate::traffic::Count;
 use crate::wire::pg::code::{client, server};
@@ -41,8 +41,10 @@ pub struct Borrowed {
     pub(super) words: BytesMut,
     /// What its next statement is told, since the last transaction is over.
     pub(super) trouble: Option<Box<Refusal>>,
-    /// The statement that waited was cancelled just before it got a server.
+    /// The statement that waits was cancelled, and has not heard of it yet.
     told: bool,
+    /// Servers that it has lost in a row before it was sent there.
+    pub(super) lost: u8,
     /// Since when it waits for a server.
     waits_since: Option<Instant>,
 }
@@ -70,6 +72,7 @@ impl Borrowed {
             words: BytesMut::new(),
             trouble: None,
             told: false,
+            lost: 0,
             waits_since: None,
         }
     }
@@ -93,8 +96,8 @@ impl Borrowed {
         }
     }
 
-    fn lets_go(&self) {
-        self.target.lets_go();
+    fn lets_go(&mut self) {
+        self.told |= self.target.lets_go();
         self.entry.set_server_generation(None);
     }
 
@@ -134,7 +137,7 @@ impl Borrowed {
     }
 
     fn refused(&self, unserved: &Unserved) -> Refusal {
-        let refusal = super::unserved(unserved);
+        let refusal = super::unserved(unserved, self.lease.pool());
         let rule = match unserved {
             Unserved::QueueFull(_) => "pool_queue_length",
             Unserved::TooLong(..) => "query_wait_timeout",
@@ -154,6 +157,23 @@ impl Borrowed {
         }
     }
 
+    /// A cancel wants to know whether there is something to do: a statement that is read before this has an answer is the one that is
+    /// meant. What has come in is read once the system was asked for it, and `seen` tells when it has been judged.
+    fn look(&mut self, cx: &mut Context<'_>, seen: Seen) {
+        if self.own.is_nothing() && !self.lease.is_here() {
+            self.own = Own::Looking(Some(Box::pin(yield_now())));
+        }
+        let Own::Looking(asking) = &mut self.own else { return };
+        if asking.as_mut().is_some_and(|asking| asking.as_mut().poll(cx).is_pending()) {
+            return;
+        }
+        *asking = None;
+        if seen == Seen::All {
+            self.own = Own::Nothing;
+            self.target.has_nothing();
+        }
+    }
+
     /// Counts how long it has waited.
     fn waited(&mut self) {
         if let Some(since) = self.waits_since.take() {
@@ -165,7 +185,21 @@ impl Borrowed {
     fn rest(&mut self) {
         self.waited();
         self.target.lets_go();
+        self.told = false;
         self.entry.set_activity(Activity::Idle, clock::uptime_ms());
+    }
+
+    /// The statement that waited was cancelled. A server that is the session's own stays where it is.
+    fn stop_waiting(&mut self) -> Refusal {
+        if self.kept.pins.is_none() {
+            self.release();
+            self.lease.leave();
+            self.rest();
+        } else {
+            self.waited();
+            self.entry.set_activity(Activity::Idle, clock::uptime_ms());
+        }
+        refuse::cancelled_while_waiting()
     }
 }
 
@@ -186,7 +220,8 @@ impl Source for Borrowed {
     }
 
     fn try_lease(&mut self) -> bool {
-        if self.trouble.is_some() || !self.own.is_nothing() || !self.lease.try_take() {
+        let has_first = self.trouble.is_some() || !self.own.is_nothing() || self.target.is_asked();
+        if has_first || !self.lease.try_take() {
             return false;
         }
         self.dress();
@@ -195,23 +230,23 @@ impl Source for Borrowed {
 
     fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         loop {
+            // Also while a server is asked or dressed: nothing of the statement is there yet.
+            self.target.waits();
+            if let Own::Looking(_) = self.own {
+                self.own = Own::Nothing;
+            }
             let moved = ready!(self.poll_work(cx));
             if let Some(trouble) = self.trouble.take() {
                 self.rest();
                 return Poll::Ready(Err(*trouble));
             }
+            if self.is_told() {
+                return Poll::Ready(Err(self.stop_waiting()));
+            }
             // It was dressed, or has become the session's own.
-            let own = !self.kept.pins.is_none();
-            if self.lease.is_here() && (own || !self.is_told()) {
+            if self.lease.is_here() {
                 return Poll::Ready(Ok(()));
             }
-            if self.lease.is_here() || self.is_told() {
-                self.release();
-                self.lease.leave();
-                self.rest();
-                return Poll::Ready(Err(refuse::cancelled_while_waiting()));
-            }
-            self.target.waits();
             if moved {
                 continue;
             }
@@ -295,7 +330,10 @@ impl Source for Borrowed {
         }
     }
 
-    fn poll_own(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_own(&mut self, cx: &mut Context<'_>, seen: Seen) -> bool {
+        if self.target.is_asked() {
+            self.look(cx, seen);
+        }
         !self.own.is_nothing() && matches!(self.poll_work(cx), Poll::Ready(true))
     }
 

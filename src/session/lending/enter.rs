@@ -7,8 +7,10 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 use tokio::time::timeout_at;
 
+use super::dress::{Dressing, LOST_MAX};
 use super::greetings::Greeting;
 use super::maker::Maker;
+use super::own::Fault;
 use super::{Key, Lender, Lent};
 use crate::client::admission::HousePermit;
 use crate::client::refuse;
@@ -16,13 +18,16 @@ use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::Identity;
 use crate::server::login::Account;
-use crate::server::pool::{Lease, Unserved};
+use crate::server::pool::{Lease, Member as _};
 use crate::server::reported::Reported;
+use crate::session::desk::Desk;
 use crate::session::lending::exchange::Exchange;
 use crate::session::login::{Failed, Host as _};
-use crate::session::state::replay::{Progress, Replay, Replaying, replay};
+use crate::session::state::replay::{Replay, replay};
 use crate::session::state::{Settings, Stain, options};
-use crate::session::welcome::{Back, Desk, Entered, Permits, Turned, Visitor};
+use crate::session::turned::Turned;
+use crate::session::visitor::{Entered, Visitor};
+use crate::session::welcome::{Back, Permits};
 use crate::wire::pg::code::server::BACKEND_KEY_DATA;
 use crate::wire::pg::{greeting, refusal, reply};
 use crate::wire::{Refusal, Severity, Transaction};
@@ -85,7 +90,10 @@ impl Visitor<'_> {
     fn pool(&self, account: Account) -> Rc<Lender> {
         let account = Account { parameters: Vec::new(), ..account };
         let key = Key { user: account.user.clone(), database: account.database.clone() };
-        let pool = self.worker.lenders(self.house).pool(&key, || Maker::new(self.house, &key, account.clone()));
+        let pool = self
+            .worker
+            .lenders(self.house)
+            .pool(&key, || Maker::new((self.house, &self.worker.beat), &key, account.clone()));
         pool.maker().set_account(account);
         pool
     }
@@ -107,28 +115,12 @@ impl Visitor<'_> {
             }
             return Ok(greeting);
         }
-        let mut lease = Lease::new(Rc::clone(pool));
-        let taken = tokio::select! {
-            taken = timeout_at(self.deadline, poll_fn(|cx| lease.poll_take(cx))) => taken,
+        let greeting = tokio::select! {
+            greeting = timeout_at(self.deadline, fitted(pool, startup)) => greeting,
             () = client.closed() => return Err(Failed::ClientGone),
         };
-        match taken {
-            Ok(Ok(())) => {}
-            Ok(Err(unserved)) => return Err(Failed::refused(no_server(&unserved))),
-            Err(_) => return Err(Failed::refused(self.late())),
-        }
-        let Some(server) = lease.server() else { return Err(Failed::refused(refuse::server_gone())) };
-        // Where that fails the lease closes the server.
-        match timeout_at(self.deadline, try_on(server, startup)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(sqlstate)) => return Err(Failed::refused(no_settings(&sqlstate))),
-            Err(_) => return Err(Failed::refused(self.late())),
-        }
-        server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
-        let at = (server.process.backend().route().clone(), server.choice.generation);
-        let greeting = Greeting { server: at, parameters: Arc::clone(&server.parameters) };
+        let greeting = greeting.map_err(|_| Failed::refused(self.late()))?.map_err(Failed::refused)?;
         pool.maker().note(&key, greeting.clone());
-        lease.give();
         Ok(greeting)
     }
 
@@ -161,32 +153,49 @@ impl Visitor<'_> {
     }
 }
 
-/// Gives a server the settings of a client that comes, to hear what it makes of them.
-async fn try_on(server: &mut Lent, startup: &Arc<Settings>) -> Result<(), [u8; 5]> {
+/// Waits for a server that takes the settings of a client that comes, to hear what it makes of them. One that is lost meanwhile is
+/// replaced by another. Cancel-safe: the server at hand is closed.
+async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>) -> Result<Greeting, Refusal> {
+    let mut lease = Lease::new(Rc::clone(pool));
+    let mut lost = 0;
+    loop {
+        poll_fn(|cx| lease.poll_take(cx)).await.map_err(|unserved| fatal(super::unserved(&unserved, pool)))?;
+        let Some(server) = lease.server() else { return Err(refuse::server_gone()) };
+        let fault = match try_on(pool, server, startup).await {
+            Ok(()) => {
+                server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
+                let at = (server.process.backend().route().clone(), server.choice.generation);
+                let greeting = Greeting { server: at, parameters: Arc::clone(&server.parameters) };
+                lease.give();
+                return Ok(greeting);
+            }
+            Err(Fault::Raised(sqlstate)) => return Err(fatal(refuse::settings_failed(&sqlstate))),
+            Err(fault @ (Fault::Gone | Fault::Late)) => fault,
+        };
+        if let Some(server) = lease.release() {
+            server.close();
+        }
+        lost += 1;
+        if lost >= LOST_MAX {
+            return Err(fatal(refuse::servers_lost(LOST_MAX, &fault.words(pool.maker().patience()))));
+        }
+    }
+}
+
+/// Gives a server the settings of a client that comes.
+async fn try_on(pool: &Rc<Lender>, server: &mut Lent, startup: &Arc<Settings>) -> Result<(), Fault> {
     let stain = if server.hold.stained_by.is_some() { Stain::Stained } else { Stain::None };
     let mut bytes = BytesMut::new();
     if replay(&server.hold.settings, startup, stain, &mut bytes) == Replay::Sent {
         server.hold.known.forget_unnamed();
-        let (mut exchange, mut replaying) = (Exchange::new(bytes), Replaying::default());
-        let mut progress = Progress::Going;
-        let reported = Arc::make_mut(&mut server.parameters);
-        let end =
-            poll_fn(|cx| exchange.poll(cx, &mut server.stream, |event| progress = replaying.take(event, reported)));
-        match (end.await, progress) {
-            (Ok(_), Progress::Done) => {}
-            (_, Progress::Failed(failure)) => return Err(failure.sqlstate),
-            _ => return Err(*b"08006"),
-        }
+        let mut dressing = Dressing::new(Exchange::new(bytes), Box::pin(pool.maker().loses_patience()));
+        poll_fn(|cx| dressing.poll(cx, server)).await?;
     }
     server.hold.settings = Arc::clone(startup);
     server.hold.stained_by = None;
     Ok(())
 }
 
-fn no_server(unserved: &Unserved) -> Refusal {
-    Refusal { severity: Severity::Fatal, ..super::unserved(unserved) }
-}
-
-fn no_settings(sqlstate: &[u8]) -> Refusal {
-    Refusal { severity: Severity::Fatal, ..refuse::settings_failed(sqlstate) }
+fn fatal(refusal: Refusal) -> Refusal {
+    Refusal { severity: Severity::Fatal, ..refusal }
 }

@@ -17,6 +17,7 @@ use crate::server::connect::{Reached, connect};
 use crate::server::login::{Account, LoginFailed, login};
 use crate::server::pool::{Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
+use crate::session::beat::Beat;
 use crate::session::house::House;
 use crate::session::state::{Reported, Settings};
 use crate::session::statements::Known;
@@ -27,10 +28,15 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// SQLSTATE of a server that has no connection left.
 const TOO_MANY: [u8; 5] = *b"53300";
 
+/// What a server says of a login that is not to be, however well the server is: no such database (3D000), it takes no connections
+/// (55000), no CONNECT privilege (42501), no line in pg_hba.conf, or a role that is gone or may not log in (28000), another password (28P01).
+const DENIALS: [&str; 5] = ["3D000", "55000", "42501", "28000", "28P01"];
+
 /// Makes the servers of one worker's part of a pool.
 #[derive(Debug)]
 pub struct Maker {
     house: Arc<House>,
+    beat: Arc<Beat>,
     pool: Key,
     /// As whom. Whoever proves it last says with what.
     account: Arc<accounts::Shared>,
@@ -43,9 +49,10 @@ const REPORTS_MAX: usize = 64;
 
 impl Maker {
     /// For the servers of this account.
-    pub fn new(house: &Arc<House>, key: &Key, account: Account) -> Self {
+    pub fn new((house, beat): (&Arc<House>, &Arc<Beat>), key: &Key, account: Account) -> Self {
         Self {
             house: Arc::clone(house),
+            beat: Arc::clone(beat),
             pool: key.clone(),
             account: house.lending.accounts.of(key, account),
             reports: RefCell::default(),
@@ -60,6 +67,16 @@ impl Maker {
     /// As whom servers are logged in.
     pub fn user(&self) -> String {
         self.account.get().user
+    }
+
+    /// How long a server may take for what is ours to do there.
+    pub fn patience(&self) -> Duration {
+        self.house.settings.load().listener.pool.server_connect_timeout
+    }
+
+    /// Done when that is over, from now on.
+    pub fn loses_patience(&self) -> impl Future<Output = ()> + use<> {
+        Arc::clone(&self.beat).reach(clock::now() + self.patience())
     }
 
     /// What a server of this pool reports with these settings; `None` where nobody has asked for them yet.
@@ -116,7 +133,7 @@ impl Maker {
             })?;
         let account = self.account.get();
         let fresh = match timeout_at(deadline, login(stream, &account)).await {
-            Ok(fresh) => fresh.map_err(|failed| not_let_in(&failed))?,
+            Ok(fresh) => fresh.map_err(not_let_in)?,
             Err(_) => {
                 return Err(NotMade::Failed(format!(
                     "the server {} did not finish the login in time",
@@ -130,7 +147,7 @@ impl Maker {
         let process = common.keys.backends().register(route, fresh.pid.unwrap_or_default(), &fresh.secret);
         let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
         let gauge = common.metrics.server_connected(&self.house.name);
-        let known = Known::new(settings.listener.pool.max_prepared_statements);
+        let known = Known::new(&self.house.lending.statements_most);
         let hold = Hold { permit, gauge, known, settings: Arc::default(), stained_by: None };
         let (stream, parameters) = (fresh.stream, self.shared(Arc::new(Reported::of(fresh.parameters))));
         let choice = Chosen { generation, current: Arc::clone(nodes.generation()) };
@@ -168,11 +185,14 @@ fn full(denied: &Denied) -> NotMade {
     NotMade::Full(format!("{} is used up ({} of {})", denied.rule, denied.current, denied.limit))
 }
 
-/// A server that has no room is full, not broken.
-fn not_let_in(failed: &LoginFailed) -> NotMade {
-    match failed {
-        LoginFailed::Rejected(rejection) if rejection.failure.sqlstate == TOO_MANY => NotMade::Full(failed.to_string()),
-        _ => NotMade::Failed(failed.to_string()),
+/// A server that has no room is full, and one that does not want this client is well: neither is broken.
+fn not_let_in(failed: LoginFailed) -> NotMade {
+    let LoginFailed::Rejected(rejection) = &failed else { return NotMade::Failed(failed.to_string()) };
+    let sqlstate = rejection.failure.sqlstate;
+    match DENIALS.iter().find(|denial| denial.as_bytes() == sqlstate) {
+        _ if sqlstate == TOO_MANY => NotMade::Full(failed.to_string()),
+        Some(sqlstate) => NotMade::Denied { sqlstate, message: rejection.message.clone() },
+        None => NotMade::Failed(failed.to_string()),
     }
 }
 
@@ -186,6 +206,26 @@ fn jittered(life: Duration, number: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::login::Rejection;
+    use crate::wire::{Failure, Severity};
+
+    #[test]
+    fn what_is_the_clients_own_fault_is_told_apart_from_a_server_that_is_full_or_broken() {
+        let of = |sqlstate: &[u8; 5]| {
+            let failure = Failure { sqlstate: *sqlstate, fatal: Severity::Fatal };
+            let rejection = Rejection { failure, message: "no".to_owned(), words: bytes::Bytes::new() };
+            not_let_in(LoginFailed::Rejected(Box::new(rejection)))
+        };
+        for sqlstate in DENIALS {
+            let denied = of(sqlstate.as_bytes().first_chunk().unwrap());
+            assert_eq!(denied, NotMade::Denied { sqlstate, message: "no".to_owned() });
+        }
+        assert!(matches!(of(b"53300"), NotMade::Full(_)));
+        for sqlstate in [b"57P03", b"XX000", b"58P01", b"22023"] {
+            assert!(matches!(of(sqlstate), NotMade::Failed(_)));
+        }
+        assert!(matches!(not_let_in(LoginFailed::Gone), NotMade::Failed(_)));
+    }
 
     #[test]
     fn lives_end_apart() {

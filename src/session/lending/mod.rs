@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod borrowed;
+mod dress;
 pub(in crate::session) mod enter;
 pub mod exchange;
 pub mod greetings;
@@ -14,6 +15,7 @@ mod own;
 pub mod recover;
 pub mod translate;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -62,6 +64,8 @@ pub struct Lending {
     accounts: Accounts,
     /// What clients are greeted with.
     pub greetings: Greetings,
+    /// How many statements each of their servers keeps prepared.
+    pub(in crate::session) statements_most: Arc<AtomicUsize>,
     logins: Semaphore,
     logins_most: Mutex<usize>,
 }
@@ -74,6 +78,7 @@ impl Lending {
             register: Register::new(limits(&listener.pool), workers),
             accounts: Accounts::default(),
             greetings: Greetings::default(),
+            statements_most: Arc::new(AtomicUsize::new(listener.pool.max_prepared_statements)),
             logins: Semaphore::new(most),
             logins_most: Mutex::new(most),
         }
@@ -82,6 +87,7 @@ impl Lending {
     /// Puts other limits in force. No transaction is cut: what is too much goes when it is given back.
     pub fn reload(&self, listener: &Listener) {
         self.register.set_limits(limits(&listener.pool));
+        self.statements_most.store(listener.pool.max_prepared_statements, Ordering::Relaxed);
         let wanted = listener.pool.max_server_logins;
         let mut most = self.logins_most.lock().unwrap_or_else(PoisonError::into_inner);
         if wanted > *most {
@@ -110,11 +116,14 @@ impl Lending {
     }
 }
 
-/// The words for somebody who got no server.
-fn unserved(unserved: &Unserved) -> Refusal {
+/// The words for a client of this pool that got no server.
+fn unserved(unserved: &Unserved, pool: &Lender) -> Refusal {
     match unserved {
         Unserved::QueueFull(waiting) => refuse::pool_queue_full(*waiting),
         Unserved::TooLong(waited, why) => refuse::pool_waited(*waited, why.as_ref().map(NotMade::to_string)),
+        Unserved::NotMade(NotMade::Denied { sqlstate, message }) => {
+            refuse::pool_denied(&pool.maker().user(), sqlstate, message)
+        }
         Unserved::NotMade(why) => refuse::pool_has_no_server(&why.to_string()),
     }
 }

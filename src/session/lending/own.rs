@@ -3,32 +3,69 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use super::borrowed::Borrowed;
+use super::dress::Dressing;
 use super::exchange::{Broken, Exchange};
 use super::kept::Kept;
 use crate::client::refuse;
 use crate::clock;
+use crate::net::stream::Stream;
 use crate::server::pool::Standing;
 use crate::session::state::Findings;
 use crate::session::state::pins::Reason;
-use crate::session::state::replay::{Progress, Replaying};
 use crate::traffic::Count;
+use crate::units::{display_bytes, display_duration};
 use crate::wire::pg::own::Event;
 use crate::wire::{Failure, Refusal, Severity, Transaction};
 
 /// What is under way.
 pub(super) enum Own {
     Nothing,
+    /// It has no server, and a cancel wants to know whether it has something to do; `None`: the system was asked for what has come in.
+    Looking(Option<Patience>),
     /// A cancel is on its way to the server: a question must not be hit by it.
     Landing(Pin<Box<dyn Future<Output = ()>>>),
     /// It is asked what was left.
-    Asking(Box<(Exchange, Findings, Option<Failure>)>),
+    Asking(Box<Asking>),
     /// It takes the settings of its client.
-    Dressing(Box<(Exchange, Replaying)>),
+    Dressing(Box<Dressing>),
+}
+
+/// Done when a server, or whoever else, has had its time.
+pub(super) type Patience = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The question what was left.
+pub(super) struct Asking {
+    exchange: Exchange,
+    findings: Findings,
+    failure: Option<Failure>,
+    patience: Patience,
+}
+
+/// Why something of ours at a server came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The server raised this error.
+    Raised([u8; 5]),
+    /// It closed, or said what belongs to no answer.
+    Gone,
+    /// It had its time and did not answer.
+    Late,
+}
+
+impl Fault {
+    /// One sentence of a server that had so much time.
+    pub(super) fn words(self, patience: Duration) -> String {
+        match self {
+            Self::Raised(sqlstate) => format!("The server raised {}.", display_bytes(&sqlstate)),
+            Self::Gone => "The server closed the connection.".to_owned(),
+            Self::Late => format!("The server did not answer within {}.", display_duration(patience)),
+        }
+    }
 }
 
 impl Own {
@@ -41,6 +78,7 @@ impl fmt::Debug for Own {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "Nothing",
+            Self::Looking(_) => "Looking",
             Self::Landing(_) => "Landing",
             Self::Asking(_) => "Asking",
             Self::Dressing(_) => "Dressing",
@@ -48,23 +86,29 @@ impl fmt::Debug for Own {
     }
 }
 
-/// Where a server closed without a word.
-const GONE: [u8; 5] = *b"08006";
+impl Asking {
+    /// Ready once the server has answered, or will not.
+    fn poll(&mut self, cx: &mut Context<'_>, server: &mut Stream) -> Poll<Result<(), Fault>> {
+        let Self { exchange, findings, failure, patience } = self;
+        let answer = exchange.poll(cx, server, |event| match event {
+            Event::Row(columns) => findings.row(columns),
+            Event::Failed(error) => *failure = Some(error),
+            _ => {}
+        });
+        let Poll::Ready(end) = answer else { return patience.as_mut().poll(cx).map(|()| Err(Fault::Late)) };
+        Poll::Ready(match (end, failure) {
+            (Ok(Transaction::None), None) => Ok(()),
+            (_, Some(failure)) => Err(Fault::Raised(failure.sqlstate)),
+            (Ok(_) | Err(Broken), None) => Err(Fault::Gone),
+        })
+    }
+}
 
 impl Borrowed {
     /// A server was lent: it gets the settings of its client, where it has others.
     pub(super) fn dress(&mut self) {
         self.entry.traffic.add(Count::Assignments, 1);
         self.redress();
-    }
-
-    /// The server at hand gets the settings of its client, where it has others.
-    fn redress(&mut self) {
-        let Some(server) = self.lease.server() else { return };
-        match self.kept.dress(server, self.entry.number) {
-            Some(exchange) => self.own = Own::Dressing(Box::new((exchange, Replaying::default()))),
-            None => self.took(),
-        }
     }
 
     /// The transaction is over, and may have left something.
@@ -86,15 +130,16 @@ impl Borrowed {
         }
         let user = self.lease.pool().maker().user();
         let Some(server) = self.lease.server() else { return };
-        let question = self.kept.question(user.as_bytes(), server);
-        self.own = Own::Asking(Box::new((question, Findings::default(), None)));
+        let exchange = self.kept.question(user.as_bytes(), server);
+        let patience = Box::pin(self.lease.pool().maker().loses_patience());
+        self.own = Own::Asking(Box::new(Asking { exchange, findings: Findings::default(), failure: None, patience }));
     }
 
     /// Goes on with what is under way. Ready where nothing is; true where it has just come to its end.
     pub(super) fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match &mut self.own {
-                Own::Nothing => return Poll::Ready(false),
+                Own::Nothing | Own::Looking(_) => return Poll::Ready(false),
                 Own::Landing(landed) => {
                     ready!(landed.as_mut().poll(cx));
                     self.ask();
@@ -108,34 +153,23 @@ impl Borrowed {
                     }
                 }
                 Own::Dressing(_) => {
-                    let dressed = ready!(self.poll_dressed(cx));
-                    self.dressed(dressed);
+                    ready!(self.poll_dressed(cx));
                     return Poll::Ready(true);
                 }
             }
         }
     }
 
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), [u8; 5]>> {
-        let (Own::Asking(asking), Some(server)) = (&mut self.own, self.lease.server()) else {
-            return Poll::Ready(Err(GONE));
-        };
-        let (exchange, findings, failure) = &mut **asking;
-        let end = ready!(exchange.poll(cx, &mut server.stream, |event| match event {
-            Event::Row(columns) => findings.row(columns),
-            Event::Failed(error) => *failure = Some(error),
-            _ => {}
-        }));
-        Poll::Ready(match (end, failure) {
-            (Ok(Transaction::None), None) => Ok(()),
-            (_, Some(failure)) => Err(failure.sqlstate),
-            (Ok(_) | Err(Broken), None) => Err(GONE),
-        })
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        match (&mut self.own, self.lease.server()) {
+            (Own::Asking(asking), Some(server)) => asking.poll(cx, &mut server.stream),
+            _ => Poll::Ready(Err(Fault::Gone)),
+        }
     }
 
-    fn answered(&mut self, answered: Result<(), [u8; 5]>) {
+    fn answered(&mut self, answered: Result<(), Fault>) {
         let Own::Asking(asking) = std::mem::replace(&mut self.own, Own::Nothing) else { return };
-        let (exchange, findings, _) = *asking;
+        let Asking { exchange, findings, .. } = *asking;
         self.words.unsplit(exchange.into_aside());
         let why = match (answered, self.lease.server()) {
             (Ok(()), Some(server)) => {
@@ -143,7 +177,7 @@ impl Borrowed {
                 (!kept).then(|| "The session has more settings of its own than are kept.".to_owned())
             }
             (Ok(()), None) => None,
-            (Err(sqlstate), _) => Some(format!("The server was asked, and failed: {}.", sqlstate.escape_ascii())),
+            (Err(fault), _) => Some(self.words(fault)),
         };
         if let Some(why) = why {
             return self.lose(&why);
@@ -159,16 +193,21 @@ impl Borrowed {
     }
 
     /// The server is closed with all that the session had in it; the next statement is told.
-    fn lose(&mut self, why: &str) {
+    pub(super) fn lose(&mut self, why: &str) {
         self.kept.lose();
         self.pinned();
         self.close();
         self.fail(refuse::session_lost(why));
     }
 
-    fn fail(&mut self, refusal: Refusal) {
+    pub(super) fn fail(&mut self, refusal: Refusal) {
         self.tell("settings", &refusal);
         self.trouble = Some(Box::new(refusal));
+    }
+
+    /// One sentence.
+    pub(super) fn words(&self, fault: Fault) -> String {
+        fault.words(self.lease.pool().maker().patience())
     }
 
     /// Tells the roster why the server stays.
@@ -176,40 +215,6 @@ impl Borrowed {
         let pins = self.kept.pins;
         if !pins.is_none() || self.entry.pin().is_some() {
             self.entry.set_pin((!pins.is_none()).then(|| pins.words()), clock::uptime_ms());
-        }
-    }
-
-    fn poll_dressed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), [u8; 5]>> {
-        let (Own::Dressing(dressing), Some(server)) = (&mut self.own, self.lease.server()) else {
-            return Poll::Ready(Err(GONE));
-        };
-        let (exchange, replaying) = &mut **dressing;
-        let reported = Arc::make_mut(&mut server.parameters);
-        let mut progress = Progress::Going;
-        let end = ready!(exchange.poll(cx, &mut server.stream, |event| progress = replaying.take(event, reported)));
-        Poll::Ready(match (end, progress) {
-            (Ok(_), Progress::Done) => Ok(()),
-            (Ok(_), Progress::Failed(failure)) => Err(failure.sqlstate),
-            (Ok(_), Progress::Going) | (Err(Broken), _) => Err(GONE),
-        })
-    }
-
-    fn dressed(&mut self, dressed: Result<(), [u8; 5]>) {
-        self.own = Own::Nothing;
-        let pool = Rc::clone(self.lease.pool());
-        match (dressed, self.lease.server()) {
-            (Ok(()), Some(server)) => {
-                server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
-                self.kept.dressed(server);
-                self.took();
-            }
-            (Ok(()), None) => {}
-            // Another role may not set what the login did. The server is as it was, and holds what cannot move.
-            (Err(sqlstate), Some(_)) if sqlstate != GONE && !self.kept.pins.is_none() => self.took(),
-            (Err(sqlstate), _) => {
-                self.close();
-                self.fail(refuse::settings_failed(&sqlstate));
-            }
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Relay;
 use super::decide::Decision;
 use super::hold::Why;
-use super::source::Source;
+use super::source::{Seen, Source};
 use super::up::Attention;
 use crate::session::end::End;
 use crate::session::overseer::{Opinion, Overseer};
@@ -87,8 +87,10 @@ where
             self.server.give_back();
             self.silent.server = false;
         }
+        let is_all = self.attention == Attention::Reading && self.silent.client;
+        let seen = if is_all { Seen::All } else { Seen::NotAll };
         // Whoever waits for a server looks after it there.
-        if self.attention == Attention::Stalled(Why::Server) || !self.server.poll_own(cx) {
+        if self.attention == Attention::Stalled(Why::Server) || !self.server.poll_own(cx, seen) {
             return false;
         }
         self.listen();

@@ -33,7 +33,7 @@ use self::late::Late;
 pub use self::lease::{Behind, Left};
 use self::meter::Meter;
 pub use self::part::Remains;
-pub use self::source::{Course, Owned, Source, Whose};
+pub use self::source::{Course, Owned, Seen, Source, Whose};
 use self::stage::Stage;
 use self::up::Attention;
 use self::walk::Lane;

@@ -30,6 +30,15 @@ pub enum Course {
     Withheld,
 }
 
+/// What of the client has been read and judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// All that it has sent, as far as anybody knows.
+    All,
+    /// There may be more, or it is held back.
+    NotAll,
+}
+
 /// A source of one server at a time.
 ///
 /// Between transactions a session whose servers are lent holds none. The relay asks for one when the client's first message that
@@ -91,7 +100,7 @@ pub trait Source {
     fn leaves(&mut self, _request: Request<'_>, _leaves: Leaves) {}
 
     /// Goes on with what is ours to do at the server, behind the client's back. True where that has come to an end.
-    fn poll_own(&mut self, _cx: &mut Context<'_>) -> bool {
+    fn poll_own(&mut self, _cx: &mut Context<'_>, _seen: Seen) -> bool {
         false
     }
 

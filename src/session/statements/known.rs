@@ -1,6 +1,8 @@
 //! What one server has prepared for us.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rapidhash::fast::GlobalState;
 
@@ -9,7 +11,8 @@ use rapidhash::fast::GlobalState;
 pub struct Known {
     used: HashMap<u64, u64, GlobalState>,
     now: u64,
-    most: usize,
+    /// May change under it; at least one whatever it says.
+    most: Arc<AtomicUsize>,
     /// The unnamed statement that it has.
     pub(super) unnamed: Option<u64>,
     /// Statements that it has and that are of no use any more.
@@ -17,9 +20,9 @@ pub struct Known {
 }
 
 impl Known {
-    /// A server that has none and may get so many; at least one.
-    pub fn new(most: usize) -> Self {
-        Self { used: HashMap::default(), now: 0, most: most.max(1), unnamed: None, stale: Vec::new() }
+    /// A server that has none and may get so many, at least one: as many as `most` says whenever another is prepared.
+    pub fn new(most: &Arc<AtomicUsize>) -> Self {
+        Self { used: HashMap::default(), now: 0, most: Arc::clone(most), unnamed: None, stale: Vec::new() }
     }
 
     /// True where it has a statement, which is used now.
@@ -52,7 +55,7 @@ impl Known {
         if let Some(stale) = self.stale.pop() {
             return Some(stale);
         }
-        if self.used.len() < self.most {
+        if self.used.len() < self.most.load(Ordering::Relaxed).max(1) {
             return None;
         }
         let oldest = self.used.iter().min_by_key(|(_, used)| **used).map(|(&number, _)| number)?;
@@ -91,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_was_used_longest_ago_is_closed_first() {
-        let mut known = Known::new(2);
+        let mut known = Known::new(&Arc::new(AtomicUsize::new(2)));
         known.add(1);
         known.add(2);
         assert!(known.uses(1) && !known.uses(3));
@@ -101,5 +104,17 @@ mod tests {
         assert_eq!((known.closing(), known.closing(), known.len()), (Some(1), None, 1));
         known.clear();
         assert!(known.is_empty());
+    }
+
+    #[test]
+    fn a_bound_that_is_lowered_holds_from_the_next_statement_on() {
+        let most = Arc::new(AtomicUsize::new(3));
+        let mut known = Known::new(&most);
+        [1, 2, 3].into_iter().for_each(|number| known.add(number));
+        most.store(0, Ordering::Relaxed);
+        assert_eq!([(); 4].map(|()| known.closing()), [Some(1), Some(2), Some(3), None]);
+        known.add(4);
+        most.store(2, Ordering::Relaxed);
+        assert_eq!(known.closing(), None);
     }
 }

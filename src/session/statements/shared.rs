@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use crate::session::memory::{Budget, Share};
+use crate::session::memory::{Prepared, Share};
 
 use super::entry::Entry;
 
@@ -53,13 +53,13 @@ pub struct Shared {
     /// Empty queues of pipelines that are through: whoever asks next takes one.
     queues: Vec<VecDeque<Entry>>,
     /// What they take is counted here; `None`: nowhere.
-    budget: Option<Arc<Budget>>,
+    prepared: Option<Arc<Prepared>>,
 }
 
 impl Shared {
-    /// Counts what statements take against this budget.
-    pub fn counted(budget: &Arc<Budget>) -> Self {
-        Self { budget: Some(Arc::clone(budget)), ..Self::default() }
+    /// Counts what statements take in these books.
+    pub fn counted(prepared: &Arc<Prepared>) -> Self {
+        Self { prepared: Some(Arc::clone(prepared)), ..Self::default() }
     }
 
     /// Numbers those of one worker: servers move between workers, so no two give out the same.
@@ -67,9 +67,9 @@ impl Shared {
         self.last = u64::try_from(worker).unwrap_or(u64::MAX).wrapping_shl(WORKER_BITS);
     }
 
-    /// A share of the memory for what one client keeps beside; `None` where nothing is counted.
+    /// A share of the memory for the names of one client; `None` where nothing is counted.
     pub fn share(&self) -> Option<Share> {
-        self.budget.as_ref().map(Share::of)
+        self.prepared.as_ref().map(|prepared| Share::of(&prepared.names))
     }
 
     /// The statement of this body under this search path; `None` where the memory has no room for it.
@@ -83,7 +83,7 @@ impl Shared {
         if let Some(known) = self.known.get(&*self.scratch).and_then(Weak::upgrade) {
             return Some(known);
         }
-        let mut room = self.share();
+        let mut room = self.prepared.as_ref().map(|prepared| Share::of(&prepared.texts));
         if room.as_mut().is_some_and(|room| !room.resize(self.scratch.len().saturating_add(OVERHEAD_BYTES))) {
             return None;
         }
@@ -163,6 +163,7 @@ const SCRATCH_KEPT: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::memory::Budget;
 
     #[test]
     fn one_text_is_one_statement_as_long_as_its_path_is_the_same() {
@@ -202,15 +203,16 @@ mod tests {
     #[test]
     fn a_text_counts_once_and_as_long_as_somebody_has_it() {
         let budget = Budget::new(2_000);
-        let mut shared = Shared::counted(&budget);
+        let prepared = Prepared::of(&budget);
+        let mut shared = Shared::counted(&prepared);
         let one = shared.statement(b"", &[1; 1_000]).unwrap();
         let used = budget.used();
         assert!((1_000..1_500).contains(&used), "{used}");
         let same = shared.statement(b"", &[1; 1_000]).unwrap();
-        assert_eq!(budget.used(), used);
+        assert_eq!((budget.used(), prepared.statements(), prepared.bytes()), (used, 1, used));
         assert!(shared.statement(b"", &[2; 1_000]).is_none());
         drop((one, same));
-        assert_eq!(budget.used(), 0);
+        assert_eq!((budget.used(), prepared.statements()), (0, 0));
         assert!(shared.statement(b"", &[2; 1_000]).is_some());
     }
 }

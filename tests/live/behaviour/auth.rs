@@ -1,10 +1,12 @@
 //! Logins to a pool by what the server knows of its roles.
 
-use super::SOON;
+use super::{SOON, join, join_as, leave, one as value, pool};
 use crate::pooling::one;
+use crate::support::cluster::Cluster;
 use crate::support::command::{pg, stderr, stdout};
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
+use crate::support::raw::{Raw, sqlstates};
 use crate::support::site::Site;
 
 const LISTENER: &str = "[[listener]]\nlogin = 'query'\nauth = { user = 'postgres', database = 'postgres' }\n\
@@ -43,4 +45,41 @@ async fn a_password_that_changes_holds_for_the_next_login_and_the_next_server() 
     drop(client);
     let held = site.proxy.still_held(SOON);
     assert!(held.is_empty(), "{held:?}\n{}", site.proxy.log());
+}
+
+#[test]
+fn what_the_server_has_against_a_login_is_told_in_its_own_words() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_denied", 2, "server_idle_timeout = '1m'\n");
+    let (port, database) = (pool.site.proxy.port, pool.site.database.clone());
+    let mut client = join(&pool);
+    let told = |user: &str, database: &str| {
+        let told = Raw::login(port, user, database).expect_err("nobody is let in");
+        (told.sqlstate(), told.field(b'S').unwrap(), told.field(b'M').unwrap())
+    };
+    let fatal = |sqlstate: &str, words: &str| (sqlstate.to_owned(), "FATAL".to_owned(), words.to_owned());
+    for _ in 0..2 {
+        let words = "database \"bhv_no_such\" does not exist";
+        assert_eq!(told("app", "bhv_no_such"), fatal("3D000", words));
+    }
+    pool.site.direct_sql(&format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC"));
+    let words = format!("permission denied for database \"{database}\"");
+    assert_eq!(told("md5_user", &database), fatal("42501", &words));
+    let mut somebody = join_as(&pool, "md5_user", "postgres");
+    assert_eq!((value(&mut client, "SELECT 1"), value(&mut somebody, "SELECT 2")), ("1".to_owned(), "2".to_owned()));
+    pool.site.direct_sql(&format!("GRANT CONNECT ON DATABASE {database} TO PUBLIC"));
+    assert!(wait_until(SOON, || Raw::login(port, "md5_user", &database).is_ok()), "nothing is held against it");
+    // A session of before, whose servers are gone and which nobody may enter any more, hears it and lives.
+    let elsewhere = |sql: &str| Cluster::shared().sql("postgres", sql);
+    elsewhere(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
+    pool.site.proxy.console("RECONNECT").unwrap();
+    let servers = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND datname = '{database}'");
+    assert!(wait_until(SOON, || elsewhere(&servers) == "0"));
+    assert!(wait_until(SOON, || sqlstates(&client.query("SELECT 1")) == ["55000"]));
+    elsewhere(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
+    assert!(wait_until(SOON, || sqlstates(&client.query("SELECT 1")).is_empty()));
+    drop((client, somebody));
+    leave(&pool);
 }

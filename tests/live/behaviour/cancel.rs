@@ -111,3 +111,34 @@ fn a_cancel_that_comes_too_late_finds_nobody() {
     drop((client, other));
     pool.finish();
 }
+
+#[test]
+fn a_cancel_hits_a_statement_that_nobody_has_read_yet_and_none_that_comes_later() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_cancel_early", 1, "");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    let key = client.key.clone().unwrap();
+    // Long enough to be on its way, or under judgement, when the cancel comes.
+    let list: Vec<String> = (0..200_000).map(|number| number.to_string()).collect();
+    let long = query(&format!("SELECT pg_sleep(30) WHERE 1 IN ({})", list.join(",")));
+    for _ in 0..3 {
+        client.send(&long);
+        let begin = Instant::now();
+        cancel(&pool, &key);
+        assert_eq!(sqlstates(&client.until(b"Z")), [CANCELLED]);
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+        // One that has come to nothing hits nothing.
+        for turn in 0..5 {
+            cancel(&pool, &key);
+            assert_eq!(one(&mut client, &format!("SELECT {turn}")), turn.to_string());
+        }
+        assert_eq!(one(&mut other, "SELECT 'mine'"), "mine");
+    }
+    let outcome =
+        |outcome: &str| pool.site.proxy.metric("floodwall_cancels_total", &[&format!("outcome=\"{outcome}\"")]);
+    assert!(outcome("queued") >= 1.0 && outcome("idle") >= 15.0, "{} {}", outcome("queued"), outcome("idle"));
+    drop((client, other));
+    pool.finish();
+}

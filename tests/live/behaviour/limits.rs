@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::gate::{Gate, Manner};
 use super::{SOON, join, join_as, leave, one, pid, pool, reload};
@@ -285,5 +285,34 @@ fn a_pool_without_a_server_is_served_beside_one_that_never_rests() {
             assert!(wait_until(SOON, || pool.servers() == 2), "the other one gets it back");
         }
     });
+    leave(&pool);
+}
+
+#[test]
+fn more_pools_than_servers_take_turns_and_nobody_waits_long() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_turns", 2, "max_server_connections = 2\nserver_idle_timeout = '1m'\n");
+    let whose = [("app", &*pool.site.database), ("md5_user", &*pool.site.database), ("app", "postgres")];
+    let until = Instant::now() + Duration::from_secs(6);
+    let longest = thread::scope(|scope| {
+        let clients = whose.iter().flat_map(|who| [who; 2]).map(|(user, database)| {
+            let mut client = join_as(&pool, user, database);
+            scope.spawn(move || {
+                let mut longest = Duration::ZERO;
+                while Instant::now() < until {
+                    let begin = Instant::now();
+                    assert_eq!(one(&mut client, "SELECT 'mine' FROM pg_sleep(0.005)"), "mine");
+                    longest = longest.max(begin.elapsed());
+                }
+                longest
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>()
+    });
+    // The six share two servers for six seconds: nobody had to wait for the end of the others.
+    assert!(longest.iter().all(|longest| *longest < Duration::from_secs(4)), "{longest:?}");
     leave(&pool);
 }

@@ -66,6 +66,7 @@ mod cancel;
 mod copy;
 mod gate;
 mod limits;
+mod lost;
 mod parameters;
 mod prepared;
 mod timeouts;

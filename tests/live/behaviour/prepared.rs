@@ -1,6 +1,6 @@
 //! Prepared statements of the protocol where servers are lent.
 
-use super::{SOON, join, one, pid, pool, state};
+use super::{SOON, join, leave, one, pid, pool, reload, state};
 use crate::pooling::waits;
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
@@ -189,4 +189,34 @@ fn what_is_flushed_keeps_its_server_to_the_sync() {
     assert_eq!(run(&mut client, "s", &["2"]), "7");
     drop((client, other));
     pool.finish();
+}
+
+#[test]
+fn a_reload_lowers_how_many_statements_a_standing_server_keeps() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_fewer", 1, "max_prepared_statements = 5\nserver_idle_timeout = '1m'\n");
+    let mut client = join(&pool);
+    let server = pid(&mut client);
+    let names = ["s0", "s1", "s2", "s3", "s4"];
+    for name in names {
+        prepare(&mut client, name, &format!("SELECT '{name}'"));
+        assert_eq!(run(&mut client, name, &[]), name);
+    }
+    let kept = |client: &mut Raw| one(client, "SELECT count(*) FROM pg_prepared_statements WHERE name <> ''");
+    assert_eq!(kept(&mut client), "5");
+    reload(&pool, "max_prepared_statements = 5", "max_prepared_statements = 2");
+    prepare(&mut client, "s5", "SELECT 's5'");
+    assert_eq!((run(&mut client, "s5", &[]), kept(&mut client)), ("s5".to_owned(), "2".to_owned()));
+    // What was closed for that is prepared again when it is asked for.
+    for name in names {
+        assert_eq!(run(&mut client, name, &[]), name);
+    }
+    assert_eq!((kept(&mut client), pid(&mut client)), ("2".to_owned(), server));
+    let held = || pool.site.proxy.held("floodwall_prepared_statements");
+    assert!(held() >= 6.0 && pool.site.proxy.held("floodwall_prepared_bytes") > 6.0 * 10.0, "{}", held());
+    drop(client);
+    assert!(wait_until(SOON, || held() == 0.0 && pool.site.proxy.held("floodwall_prepared_bytes") == 0.0));
+    leave(&pool);
 }

@@ -1,0 +1,174 @@
+//! Places of the listener, where all are in use: which pool is due one, and which gives one.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Key;
+use super::mail::Note;
+use super::register::Register;
+use super::shared::{Shared, Turn};
+use super::slot::{AlreadyWaiting, Count, Need, Overtaken};
+use crate::clock;
+
+/// How long a pool without any server waits at least before others that are at work give it their last one: each turn costs a login.
+const TURN: Duration = Duration::from_millis(100);
+/// The same while other pools have more than one, which they give as soon as a transaction ends.
+const TURN_OF_MORE: Duration = Duration::from_secs(1);
+/// A pool whose servers were lent within so many milliseconds is at work; that is known to the second.
+const AT_WORK_MS: u64 = 2_000;
+
+impl<A: Debug + Send + 'static> Register<A> {
+    /// Asks for the idle server of another pool to be closed, so that this one may have its place. The pool with the most servers
+    /// beyond its guarantee is asked first; one that is at work keeps its last while others have more. True where one is asked.
+    pub(super) fn evict(&self, for_whom: &Key) -> bool {
+        let limits = self.limits();
+        let kept = limits.min.max(limits.guaranteed);
+        let pools = &self.lock().pools;
+        let mut others = pools.values().filter(|pool| pool.key != *for_whom);
+        let some_have_more = others.any(|pool| pool.expected() > kept.max(1));
+        let is_last = |pool: &Arc<Shared<A>>| some_have_more && pool.expected() <= 1 && pool.is_at_work();
+        let spare =
+            |pool: &&Arc<Shared<A>>| pool.key != *for_whom && pool.open() > kept && pool.idle() > 0 && !is_last(pool);
+        let Some(pool) = pools.values().filter(spare).max_by_key(|pool| pool.open()) else { return false };
+        // Counted as taken, so that nobody else asks for the same one.
+        let Some(worker) = pool.claim_idle(None) else { return false };
+        self.send(worker, Note::Evict(pool.key.clone()));
+        true
+    }
+
+    /// Has any pool more servers than it is due?
+    fn any_has_more(&self, due: usize) -> bool {
+        self.lock().pools.values().any(|pool| pool.expected() > due)
+    }
+}
+
+impl<A: Debug + Send + 'static> Shared<A> {
+    /// Is the place of a server at hand due to a pool that has too few? Where it is, it has been promised.
+    ///
+    /// A pool that has more than it is due gives what is beyond. One that has no more than that gives its last one too, unless that is
+    /// guaranteed: at once where nobody waits for it, else in turn, when all are served that came before the other pool did. Only servers
+    /// that are made count: whoever closed one because others are still being made would serve nobody. While other pools have more than
+    /// they are due, it is theirs to give for a while.
+    pub(super) fn owes(&self, turn: Turn) -> bool {
+        let Register { starving, .. } = &*self.register;
+        let Some(next) = starving.next() else { return false };
+        let limits = self.register.limits();
+        let servers = self.servers();
+        let beyond = servers > limits.guaranteed.max(1);
+        let last = || {
+            let kept = servers <= limits.guaranteed.max(limits.min) || !self.is_turn_of(next, turn);
+            !kept && (self.has_passed(next, TURN_OF_MORE) || !self.register.any_has_more(limits.guaranteed.max(1)))
+        };
+        (beyond || last()) && starving.promise()
+    }
+
+    /// Has the turn come of a pool that has waited since then?
+    fn is_turn_of(&self, since: u64, turn: Turn) -> bool {
+        let Some(head) = self.head() else { return true };
+        turn == Turn::Taken && since < head && self.has_passed(since, TURN)
+    }
+
+    /// Has so much time passed since that microsecond?
+    fn has_passed(&self, since: u64, time: Duration) -> bool {
+        let until = since.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        until <= self.register.micros(clock::now())
+    }
+
+    /// Servers that are made, and those that have a place and are being made.
+    pub(super) fn expected(&self) -> usize {
+        self.servers().saturating_add(self.making.load(Ordering::SeqCst))
+    }
+
+    /// Has a client had one of its servers within the last moments?
+    pub(super) fn is_at_work(&self) -> bool {
+        let since = clock::uptime_ms().saturating_sub(AT_WORK_MS);
+        self.records().values().any(|record| record.lent_since(since))
+    }
+
+    /// The pool has fewer servers than it is due, or none for those who wait.
+    fn is_in_need(&self) -> bool {
+        self.would_be_in_need(self.expected())
+    }
+
+    fn would_be_in_need(&self, servers: usize) -> bool {
+        servers < self.register.limits().guaranteed || (servers == 0 && self.waiting() > 0)
+    }
+
+    /// Asks for a place for a pool that needed it so far for `before`.
+    fn ask(&self, before: Need) -> Need {
+        let starving = &self.register.starving;
+        let starves = !self.register.evict(&self.key) && self.is_in_need();
+        match before {
+            Need::Asked if starves => {
+                let since = self.register.micros(clock::now());
+                starving.join(since);
+                Need::Guarantee(since)
+            }
+            Need::Guarantee(since) if !starves => {
+                starving.leave(since);
+                Need::Asked
+            }
+            Need::Growth | Need::Asked | Need::Guarantee(_) => before,
+        }
+    }
+}
+
+impl<A: Debug + Send + 'static> Count for Shared<A> {
+    fn has_place(&self) {
+        self.making.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn lost_place(&self) {
+        self.making.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn moved(&self, from: Option<usize>, to: Option<usize>) {
+        if let Some(lane) = from.and_then(|worker| self.lanes.get(worker)) {
+            lane.servers.fetch_sub(1, Ordering::SeqCst);
+        }
+        if let Some(lane) = to.and_then(|worker| self.lanes.get(worker)) {
+            lane.servers.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn kept_promise(&self) {
+        self.register.starving.kept_promise();
+    }
+
+    fn freed(&self, number: u64) {
+        self.records().remove(&number);
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        self.tell_waiters();
+    }
+
+    fn is_due(&self) -> bool {
+        // Without this one.
+        let making = self.making.load(Ordering::SeqCst).saturating_sub(1);
+        self.would_be_in_need(self.servers().saturating_add(making)) || self.register.starving.oldest().is_none()
+    }
+
+    fn wait_for_place(&self) -> Result<Need, AlreadyWaiting> {
+        if self.placing.swap(true, Ordering::SeqCst) {
+            return Err(AlreadyWaiting);
+        }
+        Ok(self.ask(if self.is_in_need() { Need::Asked } else { Need::Growth }))
+    }
+
+    fn ask_again(&self, before: Need) -> Result<Need, Overtaken> {
+        if before == Need::Growth && self.is_in_need() { Err(Overtaken) } else { Ok(self.ask(before)) }
+    }
+
+    fn is_next(&self, need: Need) -> bool {
+        need != Need::Growth || self.register.starving.oldest().is_none()
+    }
+
+    fn waited_for_place(&self, need: Need) {
+        if let Need::Guarantee(since) = need {
+            self.register.starving.leave(since);
+        }
+        self.placing.store(false, Ordering::SeqCst);
+        self.tell_waiters();
+    }
+}

@@ -1,0 +1,151 @@
+//! All pools of one listener.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::mail::{Note, Post};
+use super::rows::PoolRow;
+use super::shared::Shared;
+use super::starving::Starving;
+use super::{Key, Limits};
+use crate::clock::{self, Instant};
+
+/// How often idle servers are looked at. Nothing that a client waits for waits for it.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+
+/// All pools of one listener.
+#[derive(Debug)]
+pub struct Register<A> {
+    limits: Mutex<Limits>,
+    /// That of the limits, to be read without a lock.
+    pub(super) size: AtomicUsize,
+    pub(super) post: Vec<Post<A>>,
+    all: Mutex<All<A>>,
+    /// Pools below their guarantee that wait for a place.
+    pub(super) starving: Starving,
+    epoch: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct All<A> {
+    pub(super) pools: HashMap<Key, Arc<Shared<A>>>,
+    held: Held,
+}
+
+/// Whose pools are paused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Everybody's.
+    pub all: bool,
+    /// Those of these databases.
+    pub databases: BTreeSet<String>,
+}
+
+impl Held {
+    fn holds(&self, database: &str) -> bool {
+        self.all || self.databases.contains(database)
+    }
+}
+
+impl<A: Debug + Send + 'static> Register<A> {
+    /// Without a pool yet, for so many workers.
+    pub fn new(limits: Limits, workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            size: AtomicUsize::new(limits.size),
+            limits: Mutex::new(limits),
+            post: (0..workers.max(1)).map(|_| Post::default()).collect(),
+            all: Mutex::new(All { pools: HashMap::new(), held: Held::default() }),
+            starving: Starving::default(),
+            epoch: clock::now(),
+        })
+    }
+
+    /// Has every worker look at its idle servers and its waiters once a second, for as long as the register lives. A timer in a worker's
+    /// own runtime would make it ask for the time, and the system arm a timer, at each of its turns. Cancel-safe.
+    pub async fn keep_time(register: Weak<Self>) {
+        loop {
+            sleep(TICK).await;
+            let Some(register) = register.upgrade() else { return };
+            register.post.iter().for_each(Post::tick);
+        }
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts limits in force. Servers beyond a smaller size are closed when they are given back; whoever waits hears of a larger one.
+    pub fn set_limits(&self, limits: Limits) {
+        self.size.store(limits.size, Ordering::Relaxed);
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        self.lock().pools.values().for_each(|pool| pool.look());
+    }
+
+    /// Pauses the pools that `held` names, and no others: their idle servers are closed, those that clients have when they are given
+    /// back, and nobody gets one until the pause is over. `held` is asked while no other change can come in between.
+    pub fn hold(&self, held: impl FnOnce() -> Held) {
+        let mut all = self.lock();
+        all.held = held();
+        let All { pools, held } = &*all;
+        for pool in pools.values().filter(|pool| pool.is_paused() != held.holds(&pool.key.database)) {
+            pool.turn(1);
+        }
+    }
+
+    /// Closes the servers of a database, or all: idle ones now, those that clients have when they are given back.
+    pub fn reconnect(&self, database: Option<&str>) {
+        let all = self.lock();
+        let fits = |pool: &&Arc<Shared<A>>| database.is_none_or(|database| pool.key.database == database);
+        all.pools.values().filter(fits).for_each(|pool| pool.turn(2));
+    }
+
+    /// How many servers there are, with those that are being made or closed.
+    pub fn open(&self) -> usize {
+        self.lock().pools.values().map(|pool| pool.open()).sum()
+    }
+
+    /// The pool of that key, which is made where there is none.
+    pub(super) fn pool(self: &Arc<Self>, key: &Key) -> Arc<Shared<A>> {
+        let mut house = self.lock();
+        let is_held = house.held.holds(&key.database);
+        let make = || Shared::new(self, key, is_held);
+        Arc::clone(house.pools.entry(key.clone()).or_insert_with(make))
+    }
+
+    /// Forgets a pool that has nothing and that nobody uses. False where somebody still does.
+    pub(super) fn forget(&self, key: &Key) -> bool {
+        let pools = &mut self.lock().pools;
+        if pools.get(key).is_some_and(|pool| Arc::strong_count(pool) == 1) {
+            return pools.remove(key).is_some();
+        }
+        false
+    }
+
+    /// A row for each pool.
+    pub fn rows(&self) -> Vec<PoolRow> {
+        let mut rows: Vec<_> = self.lock().pools.values().map(|pool| pool.row()).collect();
+        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+
+    pub(super) fn send(&self, worker: usize, note: Note<A>) {
+        if let Some(post) = self.post.get(worker) {
+            post.send(note);
+        }
+    }
+
+    /// Microseconds since the register was made, and one more: zero means never.
+    pub(super) fn micros(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_micros()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, All<A>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

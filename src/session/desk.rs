@@ -1,0 +1,58 @@
+//! What a login decides on the way, and what it gathers.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::cancel::Key;
+use super::login::Host;
+use super::visitor::Visitor;
+use crate::client::admission::{ClientPermit, LoginPermit};
+use crate::client::refuse;
+use crate::server::route::Route;
+use crate::wire::pg::code::server::BACKEND_KEY_DATA;
+use crate::wire::{Refusal, Setting};
+
+/// What the login decides on the way: see [`Host`].
+pub(super) struct Desk<'a> {
+    visitor: &'a Visitor<'a>,
+    login: Option<LoginPermit>,
+    pub(super) client: Option<ClientPermit>,
+    pub(super) server: Option<(Route, u64)>,
+    pub(super) key: Option<Key>,
+    pub(super) settings: Vec<Setting>,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
+        Self { visitor, login: Some(login), client: None, server: None, key: None, settings: Vec::new() }
+    }
+}
+
+impl Host for Desk<'_> {
+    async fn proven(&mut self) -> Result<(), Box<Refusal>> {
+        // A server that says AuthenticationOk twice proves nothing new.
+        let Some(login) = self.login.take() else { return Ok(()) };
+        let proven = self.visitor.house.admission.prove(login, self.visitor.wait_until());
+        let proven = self.visitor.queued("client_max_connections", proven).await;
+        let permit = proven.map_err(|denied| self.visitor.denied(&denied))?;
+        self.visitor.waited(permit.waited());
+        self.client = Some(permit);
+        Ok(())
+    }
+
+    fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
+        let keys = &self.visitor.house.common.keys;
+        let (route, _) = self.server.clone().ok_or_else(|| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(route, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
+        let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
+        message.put_u8(BACKEND_KEY_DATA);
+        message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));
+        message.put_i32(pid);
+        message.put_slice(key.secret());
+        self.key = Some(key);
+        Ok(message.freeze())
+    }
+
+    fn setting(&mut self, setting: Setting) {
+        self.settings.push(setting);
+    }
+}

@@ -1,0 +1,104 @@
+//! The settings of a client, given to the server that it is lent, before anything of the client is sent there.
+//!
+//! A server that is lost meanwhile has run nothing, so another one takes its place.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::Lent;
+use super::borrowed::Borrowed;
+use super::exchange::{Broken, Exchange};
+use super::own::{Fault, Own, Patience};
+use crate::client::refuse;
+use crate::session::state::replay::{Progress, Replaying};
+
+/// Servers that one statement, or one login, may lose in a row before it is told.
+pub(super) const LOST_MAX: u8 = 3;
+
+/// The settings of a client on their way to a server.
+pub(super) struct Dressing {
+    exchange: Exchange,
+    replaying: Replaying,
+    patience: Patience,
+}
+
+impl Dressing {
+    pub(super) fn new(exchange: Exchange, patience: Patience) -> Self {
+        Self { exchange, replaying: Replaying::default(), patience }
+    }
+
+    /// Ready once the server has taken them, or will not.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, server: &mut Lent) -> Poll<Result<(), Fault>> {
+        let Self { exchange, replaying, patience } = self;
+        let reported = Arc::make_mut(&mut server.parameters);
+        let mut progress = Progress::Going;
+        let took = exchange.poll(cx, &mut server.stream, |event| progress = replaying.take(event, reported));
+        let Poll::Ready(end) = took else { return patience.as_mut().poll(cx).map(|()| Err(Fault::Late)) };
+        Poll::Ready(match (end, progress) {
+            (Ok(_), Progress::Done) => Ok(()),
+            (Ok(_), Progress::Failed(failure)) => Err(Fault::Raised(failure.sqlstate)),
+            (Ok(_), Progress::Going) | (Err(Broken), _) => Err(Fault::Gone),
+        })
+    }
+}
+
+impl Borrowed {
+    /// The server at hand gets the settings of its client, where it has others.
+    pub(super) fn redress(&mut self) {
+        let Some(server) = self.lease.server() else { return };
+        match self.kept.dress(server, self.entry.number) {
+            Some(exchange) => {
+                let patience = Box::pin(self.lease.pool().maker().loses_patience());
+                self.own = Own::Dressing(Box::new(Dressing::new(exchange, patience)));
+            }
+            None => self.took(),
+        }
+    }
+
+    pub(super) fn poll_dressed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let dressed = match (&mut self.own, self.lease.server()) {
+            (Own::Dressing(dressing), Some(server)) => ready!(dressing.poll(cx, server)),
+            _ => Err(Fault::Gone),
+        };
+        self.own = Own::Nothing;
+        match dressed {
+            Ok(()) => self.dressed(),
+            Err(Fault::Raised(sqlstate)) => self.not_taken(&sqlstate),
+            Err(fault @ (Fault::Gone | Fault::Late)) => self.undressed(fault),
+        }
+        Poll::Ready(())
+    }
+
+    fn dressed(&mut self) {
+        let pool = Rc::clone(self.lease.pool());
+        let Some(server) = self.lease.server() else { return };
+        server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
+        self.kept.dressed(server);
+        self.lost = 0;
+        self.took();
+    }
+
+    fn not_taken(&mut self, sqlstate: &[u8]) {
+        // Another role may not set what the login did. The server is as it was, and holds what cannot move.
+        if !self.kept.pins.is_none() {
+            return self.took();
+        }
+        self.close();
+        self.fail(refuse::settings_failed(sqlstate));
+    }
+
+    /// The server is lost. What it held of its session is lost with it; where that was nothing, another one will do.
+    fn undressed(&mut self, fault: Fault) {
+        let why = self.words(fault);
+        if !self.kept.pins.is_none() {
+            return self.lose(&why);
+        }
+        self.close();
+        self.lost = self.lost.saturating_add(1);
+        if self.lost >= LOST_MAX {
+            self.lost = 0;
+            self.fail(refuse::servers_lost(LOST_MAX, &why));
+        }
+    }
+}

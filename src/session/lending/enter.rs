@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 use tokio::time::timeout_at;
 
-use super::greetings::Greeting;
+use super::greetings::{Asking, Found, Greeting};
 use super::maker::Maker;
 use super::{Key, Lender, Lent};
 use crate::client::admission::HousePermit;
@@ -31,6 +31,8 @@ use crate::wire::{Refusal, Severity, Transaction};
 const NAME: &[u8] = b"application_name";
 /// Longer names are cut by the server.
 const NAME_MAX: usize = 63;
+/// SQLSTATE of a server that broke.
+const GONE: [u8; 5] = *b"08006";
 
 /// A client that has proven who it is.
 pub(in crate::session) struct Proven {
@@ -100,35 +102,78 @@ impl Visitor<'_> {
         let name = startup.value(NAME).unwrap_or_default();
         let plain = name.len() <= NAME_MAX && name.iter().all(|byte| (b' '..=b'~').contains(byte));
         let key = if plain { self.nameless(startup) } else { Arc::clone(startup) };
-        if let Some(mut greeting) = pool.maker().greeting(&key) {
-            if plain && greeting.parameters.value(NAME).is_some_and(|known| known != name) {
-                let parameter = reply::Parameter { name: NAME.into(), value: name.into() };
-                Arc::make_mut(&mut greeting.parameters).take(parameter);
-            }
-            return Ok(greeting);
+        let mut greeting = self.learn(client, pool, startup, &key).await?;
+        if plain && greeting.parameters.value(NAME).is_some_and(|known| known != name) {
+            let parameter = reply::Parameter { name: NAME.into(), value: name.into() };
+            Arc::make_mut(&mut greeting.parameters).take(parameter);
         }
+        Ok(greeting)
+    }
+
+    /// The greeting of whoever asks for `key`: known, or asked for by one of those who want the same.
+    async fn learn(
+        &self,
+        client: &mut Framed<Stream>,
+        pool: &Rc<Lender>,
+        startup: &Arc<Settings>,
+        key: &Arc<Settings>,
+    ) -> Result<Greeting, Failed> {
+        loop {
+            match pool.maker().greeting(key) {
+                Found::Known(greeting) => return Ok(greeting),
+                Found::Asked(asked) => {
+                    if let Some(answer) = self.in_time(client, asked.answer()).await? {
+                        return answer.map_err(Failed::Refused);
+                    }
+                    // Whoever asked has gone.
+                }
+                Found::Unknown(asking) => return self.ask(client, pool, startup, asking).await,
+            }
+        }
+    }
+
+    /// Asks a server, for all who want the same. What becomes of this client alone is none of the others' business.
+    async fn ask(
+        &self,
+        client: &mut Framed<Stream>,
+        pool: &Rc<Lender>,
+        startup: &Arc<Settings>,
+        asking: Asking<'_>,
+    ) -> Result<Greeting, Failed> {
         let mut lease = Lease::new(Rc::clone(pool));
-        let taken = tokio::select! {
-            taken = timeout_at(self.deadline, poll_fn(|cx| lease.poll_take(cx))) => taken,
-            () = client.closed() => return Err(Failed::ClientGone),
-        };
-        match taken {
-            Ok(Ok(())) => {}
-            Ok(Err(unserved)) => return Err(Failed::refused(no_server(&unserved))),
-            Err(_) => return Err(Failed::refused(self.late())),
+        if let Err(unserved) = self.in_time(client, poll_fn(|cx| lease.poll_take(cx))).await? {
+            let refusal = no_server(&unserved);
+            if matches!(unserved, Unserved::NotMade(_)) {
+                asking.refused(&refusal);
+            }
+            return Err(Failed::refused(refusal));
         }
         let Some(server) = lease.server() else { return Err(Failed::refused(refuse::server_gone())) };
         // Where that fails the lease closes the server.
         match timeout_at(self.deadline, try_on(server, startup)).await {
             Ok(Ok(())) => {}
-            Ok(Err(sqlstate)) => return Err(Failed::refused(no_settings(&sqlstate))),
+            Ok(Err(sqlstate)) => {
+                let refusal = no_settings(&sqlstate);
+                if sqlstate != GONE {
+                    asking.refused(&refusal);
+                }
+                return Err(Failed::refused(refusal));
+            }
             Err(_) => return Err(Failed::refused(self.late())),
         }
         let at = (server.process.backend().route().clone(), server.choice.generation);
         let greeting = Greeting { server: at, parameters: Arc::clone(&server.parameters) };
-        pool.maker().note(&key, greeting.clone());
+        asking.learnt(greeting.clone());
         lease.give();
         Ok(greeting)
+    }
+
+    /// Waits for something for as long as the client does, and a login may take.
+    async fn in_time<T>(&self, client: &mut Framed<Stream>, what: impl Future<Output = T>) -> Result<T, Failed> {
+        tokio::select! {
+            done = timeout_at(self.deadline, what) => done.map_err(|_| Failed::refused(self.late())),
+            () = client.closed() => Err(Failed::ClientGone),
+        }
     }
 
     /// The same settings without the client's name for itself.
@@ -174,7 +219,7 @@ async fn try_on(server: &mut Lent, startup: &Arc<Settings>) -> Result<(), [u8; 5
         match (end.await, progress) {
             (Ok(_), Progress::Done) => {}
             (_, Progress::Failed(failure)) => return Err(failure.sqlstate),
-            _ => return Err(*b"08006"),
+            _ => return Err(GONE),
         }
     }
     server.hold.settings = Arc::clone(startup);

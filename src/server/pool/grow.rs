@@ -23,6 +23,8 @@ impl<M: Make> Pool<M> {
                 return;
             } else if let Some(until) = self.shared.paused_until() {
                 return self.retry_at(until);
+            } else if self.shared.is_doubling() {
+                return;
             } else if let Some(slot) = self.shared.reserve(self.shared.register.limits().size) {
                 self.open(slot);
             } else {
@@ -48,8 +50,9 @@ impl<M: Make> Pool<M> {
                     pool.shared.went_well();
                     server.slot_mut().set_worker(Some(pool.worker));
                     pool.deliver(server, Turn::Begun);
-                    // Others may have waited for this one to get through.
+                    // Others may have waited for this one to get through, here or elsewhere.
                     pool.grow();
+                    pool.shared.tell_waiters();
                 }
                 Err(NotMade::InLine) => {}
                 Err(why) => pool.failed(&why),

@@ -141,7 +141,14 @@ impl Visitor<'_> {
         asking: Asking<'_>,
     ) -> Result<Greeting, Failed> {
         let mut lease = Lease::new(Rc::clone(pool));
-        if let Err(unserved) = self.in_time(client, poll_fn(|cx| lease.poll_take(cx))).await? {
+        let turn = if lease.try_take() {
+            None
+        } else {
+            Some(self.in_time(client, self.house.lending.newcomers.take()).await?)
+        };
+        let taken = self.in_time(client, poll_fn(|cx| lease.poll_take(cx))).await?;
+        drop(turn);
+        if let Err(unserved) = taken {
             let refusal = no_server(&unserved);
             if matches!(unserved, Unserved::NotMade(_)) {
                 asking.refused(&refusal);

@@ -13,6 +13,7 @@ pub mod maker;
 mod own;
 pub mod recover;
 pub mod translate;
+pub mod turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +22,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use self::accounts::Accounts;
 use self::greetings::Greetings;
 use self::maker::Maker;
+use self::turns::Turns;
 use crate::client::admission::ServerPermit;
 use crate::client::refuse;
 use crate::config::{self, Listener};
@@ -62,6 +64,8 @@ pub struct Lending {
     accounts: Accounts,
     /// What clients are greeted with.
     pub greetings: Greetings,
+    /// Whose server is made next of those who come to a pool without one.
+    pub newcomers: Turns,
     logins: Semaphore,
     logins_most: Mutex<usize>,
 }
@@ -74,6 +78,7 @@ impl Lending {
             register: Register::new(limits(&listener.pool), workers),
             accounts: Accounts::default(),
             greetings: Greetings::default(),
+            newcomers: Turns::default(),
             logins: Semaphore::new(most),
             logins_most: Mutex::new(most),
         }

@@ -10,13 +10,14 @@ pub(super) const PARTS: u32 = 12;
 /// The same of a crowd that is not through after [`PATIENCE`].
 pub(super) const PARTS_OF_OLD: u32 = 2;
 /// How long a crowd is young.
-pub(super) const PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// What logins may take at once before their share counts: those who come alone never wait.
 const BURST: Duration = Duration::from_millis(2);
 /// The longest pause: one step that took long, as one may on a busy machine, does not stop all others.
 pub(super) const PAUSE_MAX: Duration = Duration::from_millis(20);
 /// A crowd that was old stays so for this long at most when it has become less.
 const MEMORY: Duration = Duration::from_secs(1);
+
 /// What logins have taken of the time. Each step puts off by its [`PARTS`] what comes then.
 #[derive(Debug, Default)]
 pub(super) struct Share {

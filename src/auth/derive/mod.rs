@@ -11,6 +11,7 @@ mod queue;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use self::cache::{Cache, Fingerprint};
@@ -18,6 +19,8 @@ use self::queue::Queue;
 use super::saslprep::prepare;
 use super::scram::{ClientKeys, ITERATIONS_MAX};
 
+/// How nice the threads are: keys have time, and what is being served at the same moment has not.
+const NICE: i32 = 10;
 /// Orders that may wait in all, and of one asker.
 const WAITING_MAX: usize = 1024;
 const WAITING_OF_ONE_MAX: usize = 128;
@@ -158,6 +161,10 @@ impl Shared {
     }
 
     fn work(&self) {
+        // Of this thread alone, on Linux.
+        if let Err(error) = setpriority_process(None, NICE) {
+            tracing::debug!(%error, "keys are derived as urgently as all else is done");
+        }
         while let Some(job) = self.next() {
             if job.tell.is_closed() {
                 continue;

@@ -23,6 +23,8 @@ impl<M: Make> Pool<M> {
                 return;
             } else if let Some(until) = self.shared.paused_until() {
                 return self.retry_at(until);
+            } else if self.shared.is_doubling() {
+                return;
             } else if let Some(slot) = self.shared.reserve(self.shared.register.limits().size) {
                 self.open(slot);
             } else {

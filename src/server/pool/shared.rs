@@ -125,6 +125,16 @@ impl<A: Debug + Send + 'static> Shared<A> {
         self.open() >= self.register.size.load(Ordering::Relaxed)
     }
 
+    /// Are as many servers being made as there are, or one where there is none?
+    ///
+    /// A login at the server costs it far more than most statements, so a crowd of waiters is no reason to begin one for each: the first
+    /// servers may have served them all by then. Where they have not, the pool doubles with each round of logins.
+    pub(super) fn is_doubling(&self) -> bool {
+        let records = self.records();
+        let making = records.values().filter(|record| record.standing() == Standing::Login).count();
+        making >= self.servers().max(1)
+    }
+
     /// A place in the pool's count; `None`: it has its size.
     pub(super) fn reserve(self: &Arc<Self>, most: usize) -> Option<Slot> {
         // Whoever waits for a place of the listener comes first.

@@ -246,8 +246,25 @@ fn two_hundred_cold_clients_make_no_more_servers_than_the_pool_has() {
             sleep(Duration::from_millis(1)).await;
         }
         assert!(begin.elapsed() < Duration::from_millis(100), "{:?}", begin.elapsed());
+        sleep(MAKING).await;
+        let made = house.maker.0.made.get();
+        assert!(made <= 20, "{made}");
+        assert_eq!(house.counts(), [0, 0, made as usize, 0]);
+    });
+}
+
+#[test]
+fn a_cold_pool_doubles_with_each_round_of_logins_until_all_are_served() {
+    run(async {
+        let house = House::new(LIMITS, 2);
+        let begin = clock::now();
+        let mut leases: Vec<_> = (0..20).map(|number| house.lease(number % 2)).collect();
+        let served = futures::future::join_all(leases.iter_mut().map(take)).await;
+        assert!(served.iter().all(Result::is_ok), "{served:?}");
+        // 1, 2, 4, 8, 16, 20.
+        assert!(begin.elapsed() <= MAKING * 6 + Duration::from_millis(10), "{:?}", begin.elapsed());
+        assert!((2..=8).contains(&house.maker.0.at_once_most.get()), "{}", house.maker.0.at_once_most.get());
         assert_eq!(house.maker.0.made.get(), 20);
-        assert_eq!(house.counts(), [0, 0, 20, 0]);
     });
 }
 

@@ -1,36 +1,31 @@
 //! The end of a login where servers are lent: the client is greeted in the name of a server that it does not have yet.
 
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
 use tokio::time::timeout_at;
 
-use super::dress::{Dressing, LOST_MAX};
-use super::greetings::Greeting;
+use super::fitting::{Unfit, fitted};
+use super::greetings::{Asking, Found, Greeting};
 use super::maker::Maker;
-use super::own::Fault;
-use super::{Key, Lender, Lent};
+use super::{Key, Lender};
 use crate::client::admission::HousePermit;
 use crate::client::refuse;
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::Identity;
 use crate::server::login::Account;
-use crate::server::pool::{Lease, Member as _};
 use crate::server::reported::Reported;
 use crate::session::desk::Desk;
-use crate::session::lending::exchange::Exchange;
 use crate::session::login::{Failed, Host as _};
-use crate::session::state::replay::{Replay, replay};
-use crate::session::state::{Settings, Stain, options};
+use crate::session::state::{Settings, options};
 use crate::session::turned::Turned;
 use crate::session::visitor::{Entered, Visitor};
 use crate::session::welcome::{Back, Permits};
+use crate::wire::Transaction;
 use crate::wire::pg::code::server::BACKEND_KEY_DATA;
 use crate::wire::pg::{greeting, refusal, reply};
-use crate::wire::{Refusal, Severity, Transaction};
 
 /// The setting that tells clients apart and nothing else.
 const NAME: &[u8] = b"application_name";
@@ -108,20 +103,64 @@ impl Visitor<'_> {
         let name = startup.value(NAME).unwrap_or_default();
         let plain = name.len() <= NAME_MAX && name.iter().all(|byte| (b' '..=b'~').contains(byte));
         let key = if plain { self.nameless(startup) } else { Arc::clone(startup) };
-        if let Some(mut greeting) = pool.maker().greeting(&key) {
-            if plain && greeting.parameters.value(NAME).is_some_and(|known| known != name) {
-                let parameter = reply::Parameter { name: NAME.into(), value: name.into() };
-                Arc::make_mut(&mut greeting.parameters).take(parameter);
-            }
-            return Ok(greeting);
+        let mut greeting = self.learn(client, pool, startup, &key).await?;
+        if plain && greeting.parameters.value(NAME).is_some_and(|known| known != name) {
+            let parameter = reply::Parameter { name: NAME.into(), value: name.into() };
+            Arc::make_mut(&mut greeting.parameters).take(parameter);
         }
-        let greeting = tokio::select! {
-            greeting = timeout_at(self.deadline, fitted(pool, startup)) => greeting,
-            () = client.closed() => return Err(Failed::ClientGone),
-        };
-        let greeting = greeting.map_err(|_| Failed::refused(self.late()))?.map_err(Failed::refused)?;
-        pool.maker().note(&key, greeting.clone());
         Ok(greeting)
+    }
+
+    /// The greeting of whoever asks for `key`: known, or asked for by one of those who want the same.
+    async fn learn(
+        &self,
+        client: &mut Framed<Stream>,
+        pool: &Rc<Lender>,
+        startup: &Arc<Settings>,
+        key: &Arc<Settings>,
+    ) -> Result<Greeting, Failed> {
+        loop {
+            match pool.maker().greeting(key) {
+                Found::Known(greeting) => return Ok(greeting),
+                Found::Asked(asked) => {
+                    if let Some(answer) = self.in_time(client, asked.answer()).await? {
+                        return answer.map_err(Failed::Refused);
+                    }
+                    // Whoever asked has gone.
+                }
+                Found::Unknown(asking) => return self.ask(client, pool, startup, asking).await,
+            }
+        }
+    }
+
+    /// Asks a server, for all who want the same. What becomes of this client alone is none of the others' business.
+    async fn ask(
+        &self,
+        client: &mut Framed<Stream>,
+        pool: &Rc<Lender>,
+        startup: &Arc<Settings>,
+        asking: Asking<'_>,
+    ) -> Result<Greeting, Failed> {
+        let fitted = self.in_time(client, fitted(pool, startup, &self.house.lending.newcomers)).await?;
+        match fitted {
+            Ok(greeting) => {
+                asking.learnt(greeting.clone());
+                Ok(greeting)
+            }
+            Err(Unfit::All(refusal)) => {
+                asking.refused(&refusal);
+                Err(Failed::refused(refusal))
+            }
+            Err(Unfit::One(refusal)) => Err(Failed::refused(refusal)),
+        }
+    }
+
+    /// Waits for something for as long as the client does, and a login may take.
+    async fn in_time<T>(&self, client: &mut Framed<Stream>, what: impl Future<Output = T>) -> Result<T, Failed> {
+        tokio::select! {
+            done = timeout_at(self.deadline, what) => done.map_err(|_| Failed::refused(self.late())),
+            () = client.closed() => Err(Failed::ClientGone),
+        }
     }
 
     /// The same settings without the client's name for itself.
@@ -151,51 +190,4 @@ impl Visitor<'_> {
         refusal::ready(Transaction::None, &mut out);
         client.send(&out).await.map_err(|_| Failed::ClientGone)
     }
-}
-
-/// Waits for a server that takes the settings of a client that comes, to hear what it makes of them. One that is lost meanwhile is
-/// replaced by another. Cancel-safe: the server at hand is closed.
-async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>) -> Result<Greeting, Refusal> {
-    let mut lease = Lease::new(Rc::clone(pool));
-    let mut lost = 0;
-    loop {
-        poll_fn(|cx| lease.poll_take(cx)).await.map_err(|unserved| fatal(super::unserved(&unserved, pool)))?;
-        let Some(server) = lease.server() else { return Err(refuse::server_gone()) };
-        let fault = match try_on(pool, server, startup).await {
-            Ok(()) => {
-                server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
-                let at = (server.process.backend().route().clone(), server.choice.generation);
-                let greeting = Greeting { server: at, parameters: Arc::clone(&server.parameters) };
-                lease.give();
-                return Ok(greeting);
-            }
-            Err(Fault::Raised(sqlstate)) => return Err(fatal(refuse::settings_failed(&sqlstate))),
-            Err(fault @ (Fault::Gone | Fault::Late)) => fault,
-        };
-        if let Some(server) = lease.release() {
-            server.close();
-        }
-        lost += 1;
-        if lost >= LOST_MAX {
-            return Err(fatal(refuse::servers_lost(LOST_MAX, &fault.words(pool.maker().patience()))));
-        }
-    }
-}
-
-/// Gives a server the settings of a client that comes.
-async fn try_on(pool: &Rc<Lender>, server: &mut Lent, startup: &Arc<Settings>) -> Result<(), Fault> {
-    let stain = if server.hold.stained_by.is_some() { Stain::Stained } else { Stain::None };
-    let mut bytes = BytesMut::new();
-    if replay(&server.hold.settings, startup, stain, &mut bytes) == Replay::Sent {
-        server.hold.known.forget_unnamed();
-        let mut dressing = Dressing::new(Exchange::new(bytes), Box::pin(pool.maker().loses_patience()));
-        poll_fn(|cx| dressing.poll(cx, server)).await?;
-    }
-    server.hold.settings = Arc::clone(startup);
-    server.hold.stained_by = None;
-    Ok(())
-}
-
-fn fatal(refusal: Refusal) -> Refusal {
-    Refusal { severity: Severity::Fatal, ..refusal }
 }

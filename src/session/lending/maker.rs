@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{timeout, timeout_at};
 
-use super::greetings::Greeting;
+use super::greetings::Found;
 use super::{Hold, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
@@ -79,14 +79,9 @@ impl Maker {
         Arc::clone(&self.beat).reach(clock::now() + self.patience())
     }
 
-    /// What a server of this pool reports with these settings; `None` where nobody has asked for them yet.
-    pub fn greeting(&self, settings: &Settings) -> Option<Greeting> {
+    /// What a server of this pool reports with these settings, or whose turn it is to ask one.
+    pub fn greeting(&self, settings: &Arc<Settings>) -> Found<'_> {
         self.house.lending.greetings.find(&self.pool, settings)
-    }
-
-    /// Notes what a server reports with these settings.
-    pub fn note(&self, settings: &Arc<Settings>, greeting: Greeting) {
-        self.house.lending.greetings.note(&self.pool, settings, greeting);
     }
 
     /// What a server reports: the same copy for all that report the same.

@@ -8,12 +8,14 @@ pub mod borrowed;
 mod dress;
 pub(in crate::session) mod enter;
 pub mod exchange;
+mod fitting;
 pub mod greetings;
 pub mod kept;
 pub mod maker;
 mod own;
 pub mod recover;
 pub mod translate;
+pub mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +25,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use self::accounts::Accounts;
 use self::greetings::Greetings;
 use self::maker::Maker;
+use self::turns::Turns;
 use crate::client::admission::ServerPermit;
 use crate::client::refuse;
 use crate::config::{self, Listener};
@@ -66,6 +69,8 @@ pub struct Lending {
     pub greetings: Greetings,
     /// How many statements each of their servers keeps prepared.
     pub(in crate::session) statements_most: Arc<AtomicUsize>,
+    /// Whose server is made next of those who come to a pool without one.
+    pub newcomers: Turns,
     logins: Semaphore,
     logins_most: Mutex<usize>,
 }
@@ -79,6 +84,7 @@ impl Lending {
             accounts: Accounts::default(),
             greetings: Greetings::default(),
             statements_most: Arc::new(AtomicUsize::new(listener.pool.max_prepared_statements)),
+            newcomers: Turns::default(),
             logins: Semaphore::new(most),
             logins_most: Mutex::new(most),
         }

@@ -1,0 +1,318 @@
+//! Newcomers come after those who are there: logins take turns, and only so much of their worker's time.
+//!
+//! A login is a dozen steps of some ten microseconds each, and costs client, system and server as much again. When thousands dial at
+//! once, all of them are ready all the time, and a worker that took them as they come would serve its sessions only in between. So a
+//! login goes on when its turn has come: a few steps, then whoever else is ready; and of the time that passes, all steps together
+//! take a small share. A crowd that is not through after some seconds gets more, so that nobody waits in vain.
+//!
+//! Who has just been accepted goes before those who are logging in, mostly: until its first packet is read nobody knows whether it
+//! comes to cancel something.
+
+mod line;
+mod share;
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::num::NonZeroU64;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::task::{spawn_local, yield_now};
+use tokio::time::sleep;
+
+use self::line::Line;
+use self::share::Share;
+use crate::clock;
+
+/// Steps of logins before whoever else is ready gets its turn, and how many of them are kept for those who came in earlier.
+const STEPS: usize = 3;
+const STEPS_OF_LOGINS: usize = 1;
+/// The first steps of a login: it is prepared, and its first packet is read.
+const OPENING: u32 = 2;
+/// Newcomers that may wait for their first turn before nobody else is taken in.
+const ROOM: usize = 16;
+
+/// The turns of one worker's logins.
+#[derive(Debug)]
+pub struct Pace {
+    /// Steps that may be made at once.
+    left: Cell<usize>,
+    share: Share,
+    openings: Line,
+    logins: Line,
+    turning: Cell<Turning>,
+    /// Who takes newcomers in, where it waits for room.
+    door: RefCell<Option<Waker>>,
+}
+
+/// Whether somebody gives out turns: only while steps are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turning {
+    No,
+    Yes,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            left: Cell::new(STEPS),
+            share: Share::default(),
+            openings: Line::default(),
+            logins: Line::default(),
+            turning: Cell::new(Turning::No),
+            door: RefCell::default(),
+        }
+    }
+}
+
+impl Pace {
+    /// Lets a login go on only when its turn has come.
+    pub fn login<F: Future + Unpin>(self: &Rc<Self>, login: F) -> Paced<F> {
+        Paced { pace: Rc::clone(self), turn: None, steps: 0, login }
+    }
+
+    /// Waits until few newcomers wait for their turn. One caller at a time; cancel-safe.
+    pub async fn room(&self) {
+        poll_fn(|cx| {
+            if self.openings.waiting() < ROOM {
+                return Poll::Ready(());
+            }
+            *self.door.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Has the turn come? A new one is asked for where there was none.
+    fn come(self: &Rc<Self>, line: &Line, turn: &mut Option<NonZeroU64>, cx: &Context<'_>) -> bool {
+        if self.turning.replace(Turning::Yes) == Turning::No {
+            spawn_local(Rc::clone(self).turns());
+        }
+        match turn {
+            // The waker of a task stays the same, so it is known already.
+            Some(number) if !line.has_come(*number) => return false,
+            Some(_) => *turn = None,
+            None if self.left.get() > 0 && self.share.pause(clock::now()).is_zero() => {
+                self.left.update(|left| left.saturating_sub(1));
+            }
+            None => {
+                *turn = line.ask(cx.waker());
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Gives out turns for as long as anybody asks for them.
+    async fn turns(self: Rc<Self>) {
+        loop {
+            // The others who are ready go first.
+            yield_now().await;
+            let pause = self.share.pause(clock::now());
+            if !pause.is_zero() && self.waiting() > 0 {
+                sleep(pause).await;
+            }
+            let kept = self.logins.waiting().min(STEPS_OF_LOGINS);
+            let opened = self.openings.turn(STEPS.saturating_sub(kept));
+            let given = opened.saturating_add(self.logins.turn(STEPS.saturating_sub(opened)));
+            self.left.set(STEPS.saturating_sub(given));
+            if given == 0 {
+                self.openings.shrink();
+                self.logins.shrink();
+                self.turning.set(Turning::No);
+                return;
+            }
+            self.open();
+        }
+    }
+
+    /// Who waits for a turn.
+    fn waiting(&self) -> usize {
+        self.openings.waiting().saturating_add(self.logins.waiting())
+    }
+
+    fn open(&self) {
+        if self.openings.waiting() < ROOM
+            && let Some(door) = self.door.take()
+        {
+            door.wake();
+        }
+    }
+}
+
+/// A login that takes turns with others, see [`Pace::login`].
+#[derive(Debug)]
+pub struct Paced<F> {
+    pace: Rc<Pace>,
+    /// The turn that it waits for.
+    turn: Option<NonZeroU64>,
+    /// Steps that it has made.
+    steps: u32,
+    login: F,
+}
+
+impl<F: Future + Unpin> Future for Paced<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Self { pace, turn, steps, login } = &mut *self;
+        let line = if *steps < OPENING { &pace.openings } else { &pace.logins };
+        if !pace.come(line, turn, cx) {
+            return Poll::Pending;
+        }
+        *steps = steps.saturating_add(1);
+        let began = clock::now();
+        let polled = Pin::new(login).poll(cx);
+        let now = clock::now();
+        pace.share.charge(now, now.saturating_duration_since(began));
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share::{PARTS, PARTS_OF_OLD, PATIENCE, PAUSE_MAX};
+    use super::*;
+    use futures::future::join_all;
+    use std::time::Duration;
+    use tokio::task::LocalSet;
+
+    /// What a step takes.
+    const STEP: Duration = Duration::from_micros(20);
+
+    /// Runs on one thread with a clock that stands.
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(LocalSet::new().run_until(test));
+    }
+
+    /// A login of so many steps that is always ready for the next one, and notes each.
+    async fn steps(count: usize, done: Rc<Cell<usize>>) {
+        for _ in 0..count {
+            done.update(|done| done + 1);
+            let mut first = true;
+            poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+        }
+    }
+
+    /// The same, and each step takes so long.
+    async fn work(pace: Rc<Pace>, count: usize, step: Duration) {
+        for _ in 0..count {
+            pace.share.charge(clock::now(), step);
+            steps(1, Rc::default()).await;
+        }
+    }
+
+    /// So many logins at once; how long until all are through.
+    async fn crowd(pace: &Rc<Pace>, count: usize, step: Duration) -> Duration {
+        let began = clock::now();
+        let logins = (0..count).map(|_| spawn_local(pace.login(Box::pin(work(Rc::clone(pace), 5, step)))));
+        let logins: Vec<_> = logins.collect();
+        assert!(join_all(logins).await.iter().all(Result::is_ok));
+        clock::now() - began
+    }
+
+    #[test]
+    fn whoever_is_there_gets_its_turn_between_a_few_steps_of_logins() {
+        run(async {
+            let (pace, done) = (Rc::new(Pace::default()), Rc::new(Cell::new(0)));
+            let logins: Vec<_> =
+                (0..200).map(|_| spawn_local(pace.login(Box::pin(steps(5, Rc::clone(&done)))))).collect();
+            let mut most = 0;
+            while logins.iter().any(|login| !login.is_finished()) {
+                let before = done.get();
+                yield_now().await;
+                most = most.max(done.get() - before);
+            }
+            assert_eq!(done.get(), 1_000, "everybody gets in");
+            assert!(most <= 2 * STEPS, "{most} steps at once");
+            yield_now().await;
+            assert_eq!(pace.waiting(), 0);
+        });
+    }
+
+    #[test]
+    fn nobody_is_taken_in_while_many_wait() {
+        run(async {
+            let (pace, done) = (Rc::new(Pace::default()), Rc::new(Cell::new(0)));
+            pace.room().await;
+            for _ in 0..2 * ROOM {
+                spawn_local(pace.login(Box::pin(steps(1, Rc::clone(&done)))));
+            }
+            yield_now().await;
+            assert!(futures::poll!(std::pin::pin!(pace.room())).is_pending());
+            pace.room().await;
+            assert!(done.get() >= ROOM - STEPS, "it is told when there is room");
+        });
+    }
+
+    #[test]
+    fn a_login_alone_does_not_wait() {
+        run(async {
+            let (pace, done) = (Rc::new(Pace::default()), Rc::new(Cell::new(0)));
+            pace.login(Box::pin(steps(1, Rc::clone(&done)))).await;
+            assert_eq!(done.get(), 1);
+            for _ in 0..1_000 {
+                assert_eq!(crowd(&pace, 1, STEP).await, Duration::ZERO);
+                sleep(5 * STEP * PARTS + Duration::from_millis(1)).await;
+            }
+        });
+    }
+
+    #[test]
+    fn a_crowd_takes_its_share_of_the_time_and_no_more() {
+        run(async {
+            let pace = Rc::new(Pace::default());
+            let took = crowd(&pace, 1_000, STEP).await;
+            let alone = 5_000 * STEP;
+            let parts = took.as_secs_f64() / alone.as_secs_f64();
+            assert!((f64::from(PARTS) * 0.7..f64::from(PARTS) * 1.3).contains(&parts), "one of {parts}");
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(crowd(&pace, 1, STEP).await, Duration::ZERO, "it leaves nothing behind");
+        });
+    }
+
+    #[test]
+    fn a_crowd_that_is_not_through_in_time_gets_more() {
+        run(async {
+            let pace = Rc::new(Pace::default());
+            // Six seconds of work: with a twelfth of the time it would take more than a minute.
+            let step = Duration::from_millis(1);
+            let took = crowd(&pace, 1_200, step).await;
+            assert!((PATIENCE..PATIENCE + 1_200 * 5 * step * PARTS_OF_OLD * 3 / 2).contains(&took), "{took:?}");
+        });
+    }
+
+    #[test]
+    fn one_long_step_does_not_stop_the_others() {
+        run(async {
+            let pace = Rc::new(Pace::default());
+            pace.share.charge(clock::now(), Duration::from_secs(1));
+            assert!(crowd(&pace, 1, STEP).await <= 10 * (PAUSE_MAX + Duration::from_millis(1)));
+        });
+    }
+
+    #[test]
+    fn who_has_just_come_is_looked_at_before_the_others_are_through() {
+        run(async {
+            let pace = Rc::new(Pace::default());
+            let logins = pace.login(Box::pin(work(Rc::clone(&pace), 2_000, STEP)));
+            let others: Vec<_> =
+                (0..50).map(|_| spawn_local(pace.login(Box::pin(work(Rc::clone(&pace), 2_000, STEP))))).collect();
+            spawn_local(logins);
+            sleep(Duration::from_millis(500)).await;
+            let done = Rc::new(Cell::new(0));
+            let newcomer = spawn_local(pace.login(Box::pin(steps(1, Rc::clone(&done)))));
+            sleep(2 * PAUSE_MAX).await;
+            assert_eq!(done.get(), 1);
+            assert!(others.iter().all(|login| !login.is_finished()));
+            others.iter().for_each(tokio::task::JoinHandle::abort);
+            newcomer.await.unwrap();
+        });
+    }
+}

@@ -8,6 +8,7 @@
 )]
 
 mod budget;
+mod flood;
 mod guarded;
 mod held;
 mod judged;

@@ -18,7 +18,8 @@ use crate::wire::{Errand, Protocol, Refusal, Request, Tail, Transaction};
 /// What the frames in `up.held` wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Room for more of our own, or the end of a group that nothing may be sent behind. The first frame has not been looked at.
+    /// Room for more of our own, the end of a group that nothing may be sent behind, or the next turn. The first frame has not
+    /// been looked at.
     Room,
     /// The end of all groups before. The first frame has been judged.
     CaughtUp,

@@ -85,7 +85,7 @@ where
         }
         if self.server.is_here() && self.left() == Left::Clean && self.is_at_rest() {
             self.server.give_back();
-            self.silent.server = false;
+            self.turn.server.silent = false;
         }
         // Whoever waits for a server looks after it there.
         if self.attention == Attention::Stalled(Why::Server) || !self.server.poll_own(cx) {
@@ -97,7 +97,7 @@ where
 
     /// Hears what a server said while nothing of the client was under way, as if it came now.
     fn listen(&mut self) {
-        self.silent.server = false;
+        self.turn.server.silent = false;
         let words = self.server.take_words();
         let mut rest = &words[..];
         while let Ok(Some(head)) = P::server_head(rest) {

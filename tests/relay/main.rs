@@ -15,4 +15,5 @@ mod judged;
 mod late;
 mod lent;
 mod pg;
+mod portal;
 mod support;

@@ -7,8 +7,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::group::Group;
+use super::outcome::Fate;
 use super::source::{Source, Whose};
-use super::stage::{Event, Fate};
+use super::stage::Event;
 use super::walk::{Walk, Walked};
 use super::{OWN_MAX, Relay};
 use crate::session::end::End;

@@ -12,9 +12,11 @@ mod hold;
 mod late;
 mod lease;
 mod meter;
+mod outcome;
 mod part;
 mod source;
 mod stage;
+mod undo;
 mod up;
 mod walk;
 

@@ -50,7 +50,7 @@ pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     matches!(before, Some(b' ' | b'=' | b'(' | b',' | b'<' | b'>'))
         && matches!(digits, [b'1'..=b'9', rest @ ..] if !rest.is_empty() && rest.iter().all(u8::is_ascii_digit))
         && matches!(text.get(end), None | Some(b' ' | b')' | b',' | b';'))
-        && !text.get(..start).unwrap_or_default().last_chunk().is_some_and(|word| is_limit(word))
+        && !text.get(..start).unwrap_or_default().last_chunk().is_some_and(is_limit)
 }
 
 fn is_limit(word: &[u8; 6]) -> bool {

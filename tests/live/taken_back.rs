@@ -155,8 +155,12 @@ fn portals(client: &mut Raw, site: &Site) {
 fn a_text_that_commits_what_nobody_can_bound_is_refused_before_it_runs() {
     let Some(site) = site("commits_itself", WRITES) else { return };
     let mut client = site.raw();
-    for sql in [format!("BEGIN; {WITHIN}; COMMIT"), format!("{OVER}; COMMIT"), format!("BEGIN; {OVER}; END; SELECT 1")]
-    {
+    for sql in [
+        format!("BEGIN; {WITHIN}; COMMIT"),
+        format!("{OVER}; COMMIT"),
+        format!("BEGIN; {OVER}; END; SELECT 1"),
+        format!("COMMIT; {OVER}"),
+    ] {
         let reply = client.query(&sql);
         assert_refused(&reply, "write_budget");
         assert_eq!((reply_codes(&reply), reply[1].body.clone()), ("E Z".to_owned(), b"I".to_vec()), "{sql}");
@@ -175,6 +179,15 @@ fn a_text_that_opens_its_transaction_fails_in_it() {
     assert_eq!((reply_codes(&reply), reply.last().unwrap().body.clone()), ("C C E Z".to_owned(), b"E".to_vec()));
     assert_eq!(client.query("COMMIT").last().unwrap().body, b"I");
     assert_eq!((kept(&site), ledger(&site)), (String::new(), "210".to_owned()));
+    client.query("ROLLBACK");
+    for sql in [format!("INSERT INTO kept VALUES (1); {OVER}; BEGIN"), format!("BEGIN; SAVEPOINT s; {OVER}; RELEASE s")]
+    {
+        let reply = client.query(&sql);
+        assert_refused(&reply, "write_budget");
+        assert_eq!(reply.last().unwrap().body, b"E", "{sql}");
+        client.query("ROLLBACK");
+        assert_eq!((kept(&site), ledger(&site)), (String::new(), "210".to_owned()), "{sql}");
+    }
     let reply = client.query(&format!("BEGIN; {WITHIN}"));
     assert_eq!((reply_codes(&reply), reply.last().unwrap().body.clone()), ("C C Z".to_owned(), b"T".to_vec()));
     client.query("COMMIT");
@@ -226,6 +239,30 @@ fn a_text_of_several_statements_is_taken_back_with_what_stands_beside_its_write(
     let within = format!("ALTER TABLE ledger ADD COLUMN w int; {WITHIN}; EXECUTE within(1); SELECT 1");
     assert_eq!(reply_codes(&client.query(&within)), "C C C T D C Z");
     assert_eq!(client.rows("SELECT count(w) FROM ledger"), [["0"]]);
+    finish(site, client);
+}
+
+#[test]
+fn a_text_that_copies_beside_its_write_is_taken_back_as_a_whole() {
+    let Some(site) = site("copies", WRITES) else { return };
+    let mut client = site.raw();
+    let data = [raw::frame(b'd', b"5\n"), raw::frame(b'd', b"6\n"), raw::frame(b'c', b"")].concat();
+    client.send(&raw::query(&format!("{WITHIN}; COPY kept FROM STDIN; COPY kept TO STDOUT")));
+    assert_eq!(reply_codes(&client.until(b"G")), "C G");
+    client.send(&data);
+    assert_eq!(reply_codes(&client.until(b"Z")), "C H d d c C Z");
+    assert_eq!(kept(&site), "11");
+    // A client that has not read the error yet sends on.
+    for early in [false, true] {
+        client.send(&raw::query(&format!("COPY kept FROM STDIN; {OVER}; COPY kept FROM STDIN")));
+        client.until(b"G");
+        client.send(&data);
+        if early {
+            client.send(&data);
+        }
+        assert_written_back(&client.until(b"Z"), b'I');
+        assert_eq!((kept(&site), ledger(&site)), ("11".to_owned(), "210".to_owned()));
+    }
     finish(site, client);
 }
 

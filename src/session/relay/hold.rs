@@ -52,9 +52,10 @@ where
     S: Source,
     O: Overseer,
 {
-    /// May nothing more of the client be looked at?
+    /// May nothing more of the client be looked at? What is guarded may take data of the client's.
     pub(super) fn blocked(&self) -> bool {
-        !self.stage.is_passing() || self.late.is_some() || self.errand.is_some() || self.sealed()
+        let takes = || matches!(self.stage, Stage::Guarded(..)) && P::tail(&self.phase) == Tail::Copy;
+        !(self.stage.is_passing() || takes()) || self.late.is_some() || self.errand.is_some() || self.sealed()
     }
 
     /// Must the frames in `up.held` still wait?

@@ -66,7 +66,7 @@ pub enum Undo {
     /// With the transaction, which is aborted as by any other error.
     #[default]
     Abort,
-    /// Alone, where it came in a Query of the simple protocol: a savepoint of ours stands in front of it.
+    /// Alone: a savepoint of ours stands in front of it.
     ToSavepoint,
 }
 

@@ -29,7 +29,7 @@ pub enum Effect {
     Writes,
     /// It has an `EXECUTE`: it may run inside a transaction block, and what was prepared by a driver may even end that.
     Runs,
-    /// It opens a transaction block, reads or changes rows in it, and leaves it open.
+    /// It opens a transaction block, of which all that it reads and changes is a part, and leaves it open.
     Opens,
     /// Anything else: transaction control, settings, DDL, procedures. It may be forbidden inside a transaction block.
     Other,
@@ -90,7 +90,8 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
         if entry.piece.verb == Verb::Empty {
             continue;
         }
-        let begins = plan.statements == 0 && entry.piece.verb == Verb::Begin;
+        // What comes before it in the same text becomes a part of the block.
+        let begins = entry.piece.verb == Verb::Begin;
         block |= begins;
         plan.statements = plan.statements.saturating_add(1).min(2);
         plan.rows = plan.rows.max(rows(&entry, limits));
@@ -100,6 +101,7 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
             several.add(&entry);
         }
     }
+    several.apart |= several.saves && !block;
     let effect = if plan.statements > 1 { several.effect(plan) } else { plan.effect };
     plan.effect = match effect {
         Effect::Reads | Effect::Writes if block && plan.statements > 1 => Effect::Opens,
@@ -113,8 +115,10 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
 /// transaction block is forbidden there too: a block around them changes nothing, as long as none of them ends it.
 #[derive(Debug, Default)]
 struct Several {
-    /// One of them controls transactions, or takes data of the client's.
+    /// One of them ends a transaction, or nobody can tell what it does.
     apart: bool,
+    /// One of them sets or releases a savepoint: without a block the server refuses that, and ours would change it.
+    saves: bool,
     executes: bool,
 }
 
@@ -122,6 +126,7 @@ impl Several {
     fn add(&mut self, entry: &Entry<'_>) {
         let piece = entry.piece;
         self.executes |= piece.verb == Verb::Execute;
+        self.saves |= piece.verb == Verb::Savepoint;
         self.apart |= entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) || !stays_inside(piece);
     }
 
@@ -136,13 +141,14 @@ impl Several {
     }
 }
 
-/// True for what neither begins nor ends a transaction, nor waits for data of the client's.
+/// True for what ends no transaction. ROLLBACK may be one to a savepoint, which nobody can tell here.
 fn stays_inside(piece: &Piece) -> bool {
     match piece.verb {
+        Verb::Begin | Verb::Savepoint => true,
         verb if verb.controls_transactions() => false,
         // Of a transaction, not of a statement.
         Verb::Prepare => piece.inner != Verb::Prepare,
-        Verb::Copy | Verb::Load | Verb::Handler | Verb::Kill | Verb::Other => false,
+        Verb::Load | Verb::Handler | Verb::Kill | Verb::Other => false,
         _ => true,
     }
 }

@@ -282,7 +282,11 @@ impl Judge {
     }
 
     fn remember(&mut self, name: &[u8]) {
-        let Some(current) = &self.current else { return self.prepared.forget(name) };
+        let Some(current) = &self.current else {
+            // Of what was not read nobody knows.
+            self.prepares = if name.is_empty() { self.prepares } else { Prepares::Transactions };
+            return self.prepared.forget(name);
+        };
         self.prepared.remember(&self.house.common.memory, name, current, self.due);
         if !name.is_empty() && current.reading.pieces().iter().any(|piece| piece.verb.controls_transactions()) {
             self.prepares = Prepares::Transactions;
@@ -343,10 +347,12 @@ impl Judge {
         }
     }
 
-    /// A block around several statements is none where an `EXECUTE` among them may end it.
+    /// A block around several statements is none where an `EXECUTE` among them may end it. Where the client has prepared nothing that
+    /// could, it writes and no more.
     fn sure(&self, plan: Plan) -> Plan {
         match (self.prepares, plan.effect) {
             (Prepares::Transactions, Effect::Runs) if plan.statements > 1 => Plan { effect: Effect::Other, ..plan },
+            (Prepares::Statements, Effect::Runs) => Plan { effect: Effect::Writes, ..plan },
             _ => plan,
         }
     }

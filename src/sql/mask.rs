@@ -3,7 +3,8 @@
 //! A number that stands by itself, such as the 4711 in `WHERE aid = 4711`, is a placeholder in the shape whatever its digits are, unless
 //! something looks at its value. The mask of a text has NUL in place of the digits of each such number. Where the lexer says that it
 //! looked at none of them ([`Lexed::numbers`](super::Lexed::numbers)), it reads the same in every text of that mask: they are equal in
-//! length and in all that is not hidden, so each token of the one stands at the same place in the other.
+//! length and in all that is not hidden, so each token of the one stands at the same place in the other. What stands behind LIMIT is
+//! looked at, and the same in most texts of a program: it is not hidden, so texts with another limit have another mask.
 
 use memchr::memchr;
 
@@ -42,13 +43,18 @@ impl Masked {
     }
 }
 
-/// True where digits are a number of 10 or more, and nothing around them could belong to it.
+/// True where digits are a number of 10 or more, nothing around them could belong to it, and it is no limit.
 pub(super) fn stands_alone(text: &[u8], start: usize, end: usize) -> bool {
     let before = start.checked_sub(1).and_then(|at| text.get(at));
     let digits = text.get(start..end).unwrap_or_default();
     matches!(before, Some(b' ' | b'=' | b'(' | b',' | b'<' | b'>'))
         && matches!(digits, [b'1'..=b'9', rest @ ..] if !rest.is_empty() && rest.iter().all(u8::is_ascii_digit))
         && matches!(text.get(end), None | Some(b' ' | b')' | b',' | b';'))
+        && !text.get(..start).unwrap_or_default().last_chunk().is_some_and(is_limit)
+}
+
+fn is_limit(word: &[u8; 6]) -> bool {
+    word.eq_ignore_ascii_case(b"limit ")
 }
 
 /// The first byte from `from` on that is one of these.
@@ -82,6 +88,11 @@ mod tests {
             ("SELECT * FROM t WHERE a IN (10, 20,30)", "SELECT * FROM t WHERE a IN (##, ##,##)"),
             ("INSERT INTO t VALUES (12, 'it''s 12', 1.5, 007)", "INSERT INTO t VALUES (##, 'it''s 12', 1.5, 007)"),
             ("UPDATE t SET a = a + 10 WHERE b = $1", "UPDATE t SET a = a + ## WHERE b = $1"),
+            (
+                "SELECT a FROM t WHERE a = 12 ORDER BY a LIMIT 21 OFFSET 40",
+                "SELECT a FROM t WHERE a = ## ORDER BY a LIMIT 21 OFFSET ##",
+            ),
+            ("SELECT a FROM t WHERE a = 12 limit 21;", "SELECT a FROM t WHERE a = ## limit 21;"),
         ] {
             assert_eq!(masked(text).map(|(mask, _)| mask).as_deref(), Some(hidden), "{text}");
         }
@@ -91,7 +102,10 @@ mod tests {
     fn texts_with_a_number_that_something_looks_at_have_no_mask() {
         for text in [
             "SELECT * FROM t LIMIT 10",
-            "SELECT * FROM t WHERE a = 12 LIMIT 10",
+            "SELECT * FROM t WHERE a = 12 LIMIT 10 + 15",
+            "SELECT * FROM t WHERE a = 12 LIMIT  10",
+            "SELECT * FROM t WHERE a = 12 LIMIT (10)",
+            "SELECT 'a = 12', a limit 10 FROM t",
             "SELECT * FROM t FETCH FIRST 10 ROWS ONLY",
             "SELECT * FROM t WHERE 10 = 10",
             "SELECT * FROM t WHERE 10 < 20",

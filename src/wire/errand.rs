@@ -10,11 +10,13 @@ pub enum Errand<'a> {
     /// Roll it back.
     Rollback,
     /// Set a savepoint of our own.
-    Savepoint,
+    Savepoint(Form),
     /// Forget it, and keep what was done since.
-    Release,
+    Release(Form),
     /// Take back what was done since, and forget it.
-    RollbackTo,
+    RollbackTo(Form),
+    /// End a pipeline.
+    Sync,
     /// Send what is ready, without the end of the pipeline.
     Flush,
     /// Fail, so that an open transaction is aborted. The rule shows in the server's log.
@@ -23,6 +25,15 @@ pub enum Errand<'a> {
     FailPipeline(&'a str),
     /// Give up a COPY IN.
     FailCopy(&'a str),
+}
+
+/// How an errand goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As a message that stands for itself. It takes away what the client has prepared or opened without a name.
+    Alone,
+    /// As a pipeline of its own with names of ours: what the client has at the server stays.
+    Pipeline,
 }
 
 /// How far a server is with what it was sent.

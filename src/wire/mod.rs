@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-pub use errand::{Errand, Tail};
+pub use errand::{Errand, Form, Tail};
 pub use malformed::Malformed;
 pub use pg::bind::{Format, Value, Values};
 pub use reply::{Completion, Failure, Reply, Setting, Transaction};
@@ -129,7 +129,11 @@ pub trait Protocol: 'static {
     /// Refuses the client's frame at hand: advances the phase and writes what each side must get.
     fn refuse(phase: &mut Self::Phase, head: Head, frame: &[u8], refusal: &Refusal, out: &mut Outgoing);
 
-    /// Writes what ends a pipeline that was refused without the server.
+    /// The rest of the client's pipeline goes nowhere: what came before in it has failed, and the server is through with that and owes
+    /// nothing.
+    fn skip(phase: &mut Self::Phase);
+
+    /// Writes what ends a pipeline that was skipped.
     fn conclude(phase: &Self::Phase, out: &mut BytesMut);
 
     /// Writes a message of our own to the server and advances the phase by it. The caller is at a border between frames.

@@ -474,11 +474,12 @@ async fn a_driver_goes_on_after_each_budget() {
 }
 
 /// An empty table `kept` and a table `ledger` of 20 rows.
+pub(crate) const TABLES: &str = "CREATE TABLE kept (n int);
+     CREATE TABLE ledger (n int PRIMARY KEY, v int);
+     INSERT INTO ledger SELECT n, n FROM generate_series(1, 20) AS n";
+
 pub(crate) fn site(label: &str, overrides: &str) -> Option<Site> {
-    let sql = "CREATE TABLE kept (n int);
-               CREATE TABLE ledger (n int PRIMARY KEY, v int);
-               INSERT INTO ledger SELECT n, n FROM generate_series(1, 20) AS n";
-    (!direct()).then(|| Site::prepared(label, overrides, sql))
+    (!direct()).then(|| Site::prepared(label, overrides, TABLES))
 }
 
 pub(crate) fn kept(site: &Site) -> String {

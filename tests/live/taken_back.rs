@@ -1,8 +1,11 @@
 //! Writes over their budget where they are hard to take back, in front of a real server: behind savepoints, in texts with a transaction
 //! of their own, through EXECUTE, in portions of a RETURNING.
 
-use crate::budget::{assert_refused, assert_written_back, finish, kept, ledger, site};
-use crate::support::raw::{self, reply_codes, sqlstates};
+use crate::budget::{TABLES, assert_refused, assert_written_back, finish, kept, ledger, site};
+use crate::pooling::Pooled;
+use crate::support::floodwall::direct;
+use crate::support::raw::{self, Raw, reply_codes, sqlstates};
+use crate::support::site::Site;
 
 const WRITES: &str = "[rules.unfiltered_write]\nmode = 'off'\n[rules.write_budget]\nmode = 'enforce'\nmax_rows = 10";
 const OVER: &str = "UPDATE ledger SET v = -v";
@@ -47,22 +50,117 @@ fn what_fails_by_itself_behind_a_savepoint_aborts_the_transaction_as_ever() {
     assert_eq!(client.query("ROLLBACK TO mine").last().unwrap().body, b"T");
     assert_eq!(client.query("COMMIT").last().unwrap().body, b"I");
     assert_eq!(kept(&site), "1");
-    // Outside a transaction it is ours that is rolled back; in the extended protocol it is the client's that is aborted.
+    // Outside a transaction it is ours that is rolled back.
     assert_written_back(&client.query(OVER), b'I');
-    client.query("BEGIN");
-    client.send_all(&[raw::run(OVER), raw::sync()]);
-    assert_written_back(&client.until(b"Z"), b'E');
-    client.query("ROLLBACK");
     assert_eq!(ledger(&site), "210");
     finish(site, client);
+}
+
+/// A client in a transaction that has written one row.
+fn begun(client: &mut Raw, site: &Site) {
+    client.query("BEGIN");
+    client.query(&format!("INSERT INTO kept VALUES ({})", 1 + kept(site).parse::<u32>().unwrap_or(0)));
+}
+
+#[test]
+fn behind_a_savepoint_only_the_portal_goes() {
+    let Some(site) = site("savepoint_portal", &format!("{WRITES}\nsavepoint = true")) else { return };
+    let mut client = site.raw();
+    portals(&mut client, &site);
+    finish(site, client);
+}
+
+#[test]
+fn behind_a_savepoint_only_the_portal_goes_where_servers_are_lent() {
+    if direct() {
+        return;
+    }
+    let access = "[[access]]\nuser = 'app'\naddress = '127.0.0.0/8'\nmethod = 'trust'";
+    let pooled = Pooled::new("savepoint_pooled", 1, &format!("{access}\n{WRITES}\nsavepoint = true"));
+    pooled.site.direct_sql(&format!("{TABLES}; GRANT ALL ON kept, ledger TO PUBLIC"));
+    let mut client = Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap();
+    portals(&mut client, &pooled.site);
+    drop(client);
+    pooled.site.finish();
+}
+
+fn portals(client: &mut Raw, site: &Site) {
+    begun(client, site);
+    client.send_all(&[raw::parse("over", OVER), raw::parse("", "SELECT n FROM ledger WHERE n = 7"), raw::sync()]);
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 1 Z");
+    for _ in 0..3 {
+        client.send_all(&[raw::bind("over", &[]), raw::execute(), raw::run("SELECT 1"), raw::sync()]);
+        let reply = client.until(b"Z");
+        assert_written_back(&reply, b'T');
+        assert_eq!(reply_codes(&reply), "2 E Z", "the rest of the pipeline is skipped");
+    }
+    // What the client has without a name is still there.
+    client.send_all(&[raw::bind("", &[]), raw::execute(), raw::sync()]);
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 D C Z");
+    // Each of a pipeline is taken back alone, whatever came before it.
+    let insert = raw::run("INSERT INTO kept VALUES (10)");
+    client.send_all(&[
+        insert.clone(),
+        raw::run(WITHIN),
+        raw::run(WITHIN),
+        insert.clone(),
+        raw::run(OVER),
+        insert,
+        raw::sync(),
+    ]);
+    let reply = client.until(b"Z");
+    assert_written_back(&reply, b'T');
+    assert_eq!(reply_codes(&reply), "1 2 C 1 2 C 1 2 C 1 2 C 1 2 E Z");
+    // A portal that stays open, and one that returns what it writes.
+    client.send_all(&[raw::parse("", "SELECT n FROM ledger ORDER BY n"), raw::bind_portal("rows", "", &[])]);
+    client.send_all(&[raw::execute_portal("rows", 2), raw::sync()]);
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 D D s Z");
+    client.send_all(&[raw::run("DELETE FROM ledger RETURNING n"), raw::sync()]);
+    assert_written_back(&client.until(b"Z"), b'T');
+    client.send_all(&[
+        raw::run("DELETE FROM ledger WHERE n < 0 RETURNING n"),
+        raw::execute_portal("rows", 1),
+        raw::sync(),
+    ]);
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 C D s Z");
+    // A statement of SQL's PREPARE, run as a query and as a portal.
+    client.query(&format!("PREPARE sql AS {OVER}"));
+    assert_written_back(&client.query("EXECUTE sql"), b'T');
+    client.send_all(&[raw::run("EXECUTE sql"), raw::sync()]);
+    assert_written_back(&client.until(b"Z"), b'T');
+    assert_eq!(sqlstates(&client.query("RELEASE floodwall_write")), ["3B001"], "none of ours is left");
+    client.query("ROLLBACK");
+    assert_eq!((kept(site), ledger(site)), (String::new(), "210".to_owned()));
+    // What fails by itself aborts the transaction, and what is committed stays.
+    begun(client, site);
+    for failing in ["UPDATE ledger SET v = v / 0", "UPDATE nowhere SET v = 1"] {
+        client.query("SAVEPOINT mine");
+        client.send_all(&[raw::run(failing), raw::run("INSERT INTO kept VALUES (5)"), raw::sync()]);
+        let reply = client.until(b"Z");
+        assert_eq!((sqlstates(&reply).len(), reply.last().unwrap().body.clone()), (1, b"E".to_vec()), "{failing}");
+        client.send_all(&[raw::run(WITHIN), raw::sync()]);
+        assert_eq!(sqlstates(&client.until(b"Z")), ["25P02"]);
+        client.query("ROLLBACK TO mine");
+    }
+    client.send_all(&[raw::run(OVER), raw::sync()]);
+    assert_written_back(&client.until(b"Z"), b'T');
+    client.send_all(&[raw::run(WITHIN), raw::run("COMMIT"), raw::sync()]);
+    assert_eq!(client.until(b"Z").last().unwrap().body, b"I");
+    assert_eq!((kept(site), ledger(site)), ("1".to_owned(), "210".to_owned()));
+    let left = "SELECT count(*) FROM pg_prepared_statements WHERE name = 'floodwall_write'";
+    assert_eq!(client.rows(left), [["0"]]);
 }
 
 #[test]
 fn a_text_that_commits_what_nobody_can_bound_is_refused_before_it_runs() {
     let Some(site) = site("commits_itself", WRITES) else { return };
     let mut client = site.raw();
-    for sql in [format!("BEGIN; {WITHIN}; COMMIT"), format!("{OVER}; COMMIT"), format!("BEGIN; {OVER}; END; SELECT 1")]
-    {
+    for sql in [
+        format!("BEGIN; {WITHIN}; COMMIT"),
+        format!("{OVER}; COMMIT"),
+        format!("BEGIN; {OVER}; END; SELECT 1"),
+        format!("COMMIT; {OVER}"),
+    ] {
         let reply = client.query(&sql);
         assert_refused(&reply, "write_budget");
         assert_eq!((reply_codes(&reply), reply[1].body.clone()), ("E Z".to_owned(), b"I".to_vec()), "{sql}");
@@ -81,6 +179,15 @@ fn a_text_that_opens_its_transaction_fails_in_it() {
     assert_eq!((reply_codes(&reply), reply.last().unwrap().body.clone()), ("C C E Z".to_owned(), b"E".to_vec()));
     assert_eq!(client.query("COMMIT").last().unwrap().body, b"I");
     assert_eq!((kept(&site), ledger(&site)), (String::new(), "210".to_owned()));
+    client.query("ROLLBACK");
+    for sql in [format!("INSERT INTO kept VALUES (1); {OVER}; BEGIN"), format!("BEGIN; SAVEPOINT s; {OVER}; RELEASE s")]
+    {
+        let reply = client.query(&sql);
+        assert_refused(&reply, "write_budget");
+        assert_eq!(reply.last().unwrap().body, b"E", "{sql}");
+        client.query("ROLLBACK");
+        assert_eq!((kept(&site), ledger(&site)), (String::new(), "210".to_owned()), "{sql}");
+    }
     let reply = client.query(&format!("BEGIN; {WITHIN}"));
     assert_eq!((reply_codes(&reply), reply.last().unwrap().body.clone()), ("C C Z".to_owned(), b"T".to_vec()));
     client.query("COMMIT");
@@ -132,6 +239,30 @@ fn a_text_of_several_statements_is_taken_back_with_what_stands_beside_its_write(
     let within = format!("ALTER TABLE ledger ADD COLUMN w int; {WITHIN}; EXECUTE within(1); SELECT 1");
     assert_eq!(reply_codes(&client.query(&within)), "C C C T D C Z");
     assert_eq!(client.rows("SELECT count(w) FROM ledger"), [["0"]]);
+    finish(site, client);
+}
+
+#[test]
+fn a_text_that_copies_beside_its_write_is_taken_back_as_a_whole() {
+    let Some(site) = site("copies", WRITES) else { return };
+    let mut client = site.raw();
+    let data = [raw::frame(b'd', b"5\n"), raw::frame(b'd', b"6\n"), raw::frame(b'c', b"")].concat();
+    client.send(&raw::query(&format!("{WITHIN}; COPY kept FROM STDIN; COPY kept TO STDOUT")));
+    assert_eq!(reply_codes(&client.until(b"G")), "C G");
+    client.send(&data);
+    assert_eq!(reply_codes(&client.until(b"Z")), "C H d d c C Z");
+    assert_eq!(kept(&site), "11");
+    // A client that has not read the error yet sends on.
+    for early in [false, true] {
+        client.send(&raw::query(&format!("COPY kept FROM STDIN; {OVER}; COPY kept FROM STDIN")));
+        client.until(b"G");
+        client.send(&data);
+        if early {
+            client.send(&data);
+        }
+        assert_written_back(&client.until(b"Z"), b'I');
+        assert_eq!((kept(&site), ledger(&site)), ("11".to_owned(), "210".to_owned()));
+    }
     finish(site, client);
 }
 

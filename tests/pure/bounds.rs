@@ -492,7 +492,15 @@ fn a_plain_write_waits_for_nothing_at_the_defaults() {
 #[test]
 fn a_text_that_leaves_its_own_transaction_open_is_told_from_one_that_ends_it() {
     let effect = |sql: &str| plan(None, sql).effect;
-    for sql in ["BEGIN; UPDATE t SET a = 1", "START TRANSACTION; SELECT 1; DELETE FROM t; ", ";BEGIN; SELECT 1"] {
+    for sql in [
+        "BEGIN; UPDATE t SET a = 1",
+        "START TRANSACTION; SELECT 1; DELETE FROM t; ",
+        ";BEGIN; SELECT 1",
+        "BEGIN; SAVEPOINT s; UPDATE t SET a = 1; RELEASE s",
+        "BEGIN; BEGIN; UPDATE t SET a = 1",
+        "UPDATE t SET a = 1; BEGIN",
+        "DROP TABLE x; BEGIN; UPDATE t SET a = 1; COPY t FROM STDIN",
+    ] {
         assert_eq!(effect(sql), Effect::Opens, "{sql}");
     }
     for sql in [
@@ -500,9 +508,8 @@ fn a_text_that_leaves_its_own_transaction_open_is_told_from_one_that_ends_it() {
         "BEGIN; COMMIT",
         "BEGIN; UPDATE t SET a = 1; COMMIT",
         "BEGIN; UPDATE t SET a = 1; COMMIT; BEGIN",
-        "BEGIN; SAVEPOINT s; UPDATE t SET a = 1",
-        "BEGIN; BEGIN; UPDATE t SET a = 1",
-        "UPDATE t SET a = 1; BEGIN",
+        "UPDATE t SET a = 1; ROLLBACK; BEGIN",
+        "BEGIN; UPDATE t SET a = 1; ROLLBACK TO s",
         "BEGIN; CALL p()",
         "BEGIN; EXECUTE x",
     ] {
@@ -524,6 +531,8 @@ fn statements_of_one_text_may_run_in_a_block_of_ours_where_a_write_among_them_ha
         "UPDATE t SET a = 1; ANALYZE t; SELECT 1",
         "SET LOCAL lock_timeout = '1s'; DELETE FROM t; CALL p()",
         "CREATE TEMP TABLE x AS SELECT 1; PREPARE p AS SELECT 1; DELETE FROM t; TRUNCATE x",
+        "UPDATE t SET a = 1; COPY t FROM STDIN",
+        "COPY t TO STDOUT; DELETE FROM t",
     ] {
         assert_eq!(effect(sql), Effect::Writes, "{sql}");
     }
@@ -536,12 +545,11 @@ fn statements_of_one_text_may_run_in_a_block_of_ours_where_a_write_among_them_ha
         "ALTER TABLE t ADD COLUMN b int; INSERT INTO t VALUES (1)",
         "ALTER TABLE t ADD COLUMN b int; SELECT 1",
         "VACUUM t",
-        "UPDATE t SET a = 1; COPY t FROM STDIN",
+        "INSERT INTO t VALUES (1); COPY t FROM STDIN",
         "UPDATE t SET a = 1; SAVEPOINT s",
         "UPDATE t SET a = 1; PREPARE TRANSACTION 'x'",
         "UPDATE t SET a = 1; ROLLBACK; EXECUTE x",
         "DROP TABLE x; UPDATE t SET a = 1; END",
-        "DROP TABLE x; BEGIN; UPDATE t SET a = 1",
     ] {
         assert_eq!(effect(sql), Effect::Other, "{sql}");
     }
@@ -556,6 +564,8 @@ fn a_text_that_commits_a_write_without_bound_is_found_beforehand() {
         ("BEGIN; UPDATE t SET a = 1; COMMIT", 1),
         ("UPDATE t SET a = 1; END; SELECT 1", 0),
         ("BEGIN; INSERT INTO t VALUES (1); EXECUTE x; PREPARE TRANSACTION 'x'", 2),
+        ("COMMIT; UPDATE t SET a = 1", 1),
+        ("BEGIN; INSERT INTO t VALUES (1); COMMIT; SELECT 1; DELETE FROM t; SELECT 2", 4),
     ] {
         let Verdict::Refuse(breach) = judgement(sql).verdict else { panic!("{sql}") };
         assert_eq!((breach.rule, breach.statement), ("write_budget", statement), "{sql}");
@@ -563,7 +573,10 @@ fn a_text_that_commits_a_write_without_bound_is_found_beforehand() {
     for sql in [
         "UPDATE t SET a = 1",
         "BEGIN; UPDATE t SET a = 1",
-        "COMMIT; UPDATE t SET a = 1",
+        "COMMIT; BEGIN; UPDATE t SET a = 1",
+        "COMMIT; UPDATE t SET a = 1; BEGIN",
+        "COMMIT; UPDATE t SET a = 1; ROLLBACK",
+        "ROLLBACK TO s; UPDATE t SET a = 1",
         "BEGIN; INSERT INTO t VALUES (1), (2); COMMIT",
         "UPDATE t SET a = 1; ROLLBACK",
         "UPDATE t SET a = 1; PREPARE x AS SELECT 1",

@@ -382,6 +382,40 @@ fn outside_a_transaction_there_is_no_savepoint() {
 }
 
 #[test]
+fn a_guarded_text_takes_data_of_a_copy_and_is_committed_behind_it() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 5"), message(b'G', b"\0\0\0")].concat()).await;
+        expect(&mut ends.client, &[done("UPDATE 5"), message(b'G', b"\0\0\0")].concat()).await;
+        let data = [message(b'd', b"1\n").repeat(3), message(b'c', b"")].concat();
+        put(&mut ends.client, &[data.clone(), query("SELECT 1")].concat()).await;
+        expect(&mut ends.server, &data).await;
+        expect_nothing(&mut ends.server).await;
+        put(&mut ends.server, &[done("COPY 3"), ready(b'T')].concat()).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+        put(&mut ends.server, &[done("COMMIT"), ready(b'I')].concat()).await;
+        expect(&mut ends.client, &[done("COPY 3"), ready(b'I')].concat()).await;
+        expect(&mut ends.server, &query("SELECT 1")).await;
+    });
+}
+
+#[test]
+fn a_copy_behind_a_write_that_was_too_much_is_given_up_and_both_are_rolled_back() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        put(&mut ends.server, &[done("UPDATE 6"), message(b'G', b"\0\0\0")].concat()).await;
+        expect_refusal(&mut ends).await;
+        assert_eq!(receive(&mut ends.server).await.0, b'f');
+        put(&mut ends.client, &query("SELECT 2")).await;
+        put(&mut ends.server, &[error("57014", "COPY from stdin failed"), ready(b'E')].concat()).await;
+        expect(&mut ends.server, &query("ROLLBACK")).await;
+        put(&mut ends.server, &[done("ROLLBACK"), ready(b'I')].concat()).await;
+        expect(&mut ends.client, &ready(b'I')).await;
+        expect(&mut ends.server, &query("SELECT 2")).await;
+    });
+}
+
+#[test]
 fn a_text_that_leaves_its_transaction_open_is_made_to_fail_in_it() {
     with_relay(4096, |mut ends| async move {
         let text = "open changes=5";

@@ -8,10 +8,12 @@
 )]
 
 mod budget;
+mod flood;
 mod guarded;
 mod held;
 mod judged;
 mod late;
 mod lent;
 mod pg;
+mod portal;
 mod support;

@@ -36,15 +36,18 @@ impl WriteBudget {
 }
 
 impl Rule for WriteBudget {
-    /// Nothing can be taken back of a text that commits what it writes: when its count is here, its COMMIT has been carried out.
+    /// Nothing can be taken back of a text that commits what it writes: when its count is here, its COMMIT has been carried out. Nor
+    /// can what stands behind a COMMIT: the server commits that with the end of the text, unless it begins another block.
     fn check(&self, entry: &Entry<'_>) -> Option<Finding> {
         let piece = entry.piece;
         // Of what was not read nobody knows whether it writes.
         if piece.marks.has(Marks::CUT) || !(piece.writes() || piece.verb == Verb::Execute) {
             return None;
         }
-        let behind = entry.intake.reading.pieces().get(entry.index.saturating_add(1)..).unwrap_or_default();
-        let commits = behind.iter().any(commits) && plan::changes(entry, self.max_rows) == Extent::Unknown;
+        let (before, behind) = entry.intake.reading.pieces().split_at_checked(entry.index).unwrap_or_default();
+        let behind = behind.split_first().map(|(_, behind)| behind).unwrap_or_default();
+        let commits = behind.iter().any(commits) || (is_alone(before) && !behind.iter().any(begins_or_ends));
+        let commits = commits && plan::changes(entry, self.max_rows) == Extent::Unknown;
         commits.then(|| Finding::Breach(commits_itself(entry, self.max_rows)))
     }
 
@@ -52,6 +55,15 @@ impl Rule for WriteBudget {
         let Self { max_rows, undo } = *self;
         limits.write = Some(WriteLimit { mode, max_rows, undo });
     }
+}
+
+/// True where these leave no block open for sure: the last of them that begins or ends one is a COMMIT.
+fn is_alone(before: &[Piece]) -> bool {
+    before.iter().rev().find(|piece| begins_or_ends(piece)).is_some_and(commits)
+}
+
+fn begins_or_ends(piece: &Piece) -> bool {
+    commits(piece) || matches!(piece.verb, Verb::Begin | Verb::Rollback)
 }
 
 fn commits(piece: &Piece) -> bool {

@@ -5,8 +5,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
+use super::outcome::{Fate, Pipeline};
 use super::source::Source;
-use super::stage::{Event, Fate, Next, Scope, Stage};
+use super::stage::{Event, Next, Scope, Stage};
 use crate::guard::plan::Effect;
 use crate::session::end::End;
 use crate::session::overseer::Overseer;
@@ -112,6 +113,14 @@ where
         self.words.extend_from_slice(&outcome.before);
         if outcome.errand.is_some() {
             self.errand = outcome.errand;
+        }
+        match outcome.pipeline {
+            Pipeline::AsIs => {}
+            Pipeline::Answered => self.group.answered(),
+            Pipeline::Failed(transaction) => {
+                self.boundary(transaction);
+                P::skip(&mut self.phase);
+            }
         }
         outcome.fate
     }

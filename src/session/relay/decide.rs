@@ -36,11 +36,12 @@ where
         self.show_cargo(input);
         while !walk.rest().is_empty() {
             walk.stream(&mut self.up);
-            if opinion.is_none() && !walk.rest().is_empty() && (self.crowded() || self.blocked()) {
+            if opinion.is_none() && !walk.rest().is_empty() && (self.tired() || self.crowded() || self.blocked()) {
                 self.attention = Attention::Stalled(Why::Room);
                 break;
             }
             let Some(head) = P::client_head(walk.rest()).map_err(End::ClientMalformed)? else { break };
+            self.turn.client.frames = self.turn.client.frames.saturating_sub(1);
             match self.decide(head, walk.rest(), opinion.take())? {
                 Decision::Incomplete => break,
                 Decision::Halt(meanwhile) => {
@@ -79,6 +80,11 @@ where
             walk.stream(&mut self.up);
         }
         Ok(walk.end(&mut self.up.unsent))
+    }
+
+    /// Were enough frames of the client looked at, before other sessions get their turn?
+    const fn tired(&self) -> bool {
+        self.turn.client.frames == 0
     }
 
     /// Data whose frame began in an earlier read: the overseer was shown its beginning then.

@@ -7,8 +7,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::group::Group;
+use super::outcome::Fate;
 use super::source::{Source, Whose};
-use super::stage::{Event, Fate};
+use super::stage::Event;
 use super::walk::{Walk, Walked};
 use super::{OWN_MAX, Relay};
 use crate::session::end::End;
@@ -36,19 +37,31 @@ where
         if !self.down.unsent.is_empty() && !discards {
             return Ok(moved);
         }
-        let read = self.read_down(cx)?.is_ready();
-        Ok(moved || read)
+        let walked = self.walk_behind(cx)?;
+        // What waits for the next turn comes before what is still to be read.
+        let read = !self.behind && self.read_down(cx)?.is_ready();
+        Ok(moved || walked || read)
+    }
+
+    /// Goes on with what an earlier turn has not looked at. True where there was any.
+    fn walk_behind(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let behind = self.behind;
+        if behind && self.turn.server.frames > 0 {
+            self.walk_down_held(&[])?;
+            self.write_down(cx)?;
+        }
+        Ok(behind)
     }
 
     fn read_down(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
-        if self.silent.server {
+        if self.turn.server.silent {
             return Ok(Poll::Pending);
         }
         let Some(server) = self.server.stream() else { return Ok(Poll::Pending) };
         let lent = Rc::clone(&self.lent);
         let mut lent = lent.borrow_mut();
         let read = poll_read(server, cx, &mut lent).map_err(|_| End::ServerGone)?;
-        self.silent.server = read.is_pending();
+        self.turn.server.silent = read.is_pending();
         let Poll::Ready(count) = read else { return Ok(Poll::Pending) };
         if count == 0 {
             return Err(End::ServerGone);
@@ -61,17 +74,23 @@ where
             self.overseer.moved(Way::ToClient, sent);
             self.down.held.extend_from_slice(left.hold);
         } else {
-            let mut input = std::mem::take(&mut self.down.held);
-            input.extend_from_slice(fresh);
-            let left = self.walk_down(&input)?;
-            self.down.unsent.extend_from_slice(left.send);
-            self.down.held.extend_from_slice(left.hold);
+            self.walk_down_held(fresh)?;
             self.write_down(cx)?;
         }
         Ok(Poll::Ready(()))
     }
 
-    pub(super) fn walk_down<'i>(&mut self, input: &'i [u8]) -> Result<Walked<'i>, End> {
+    /// Walks what was held, with what came behind it.
+    pub(super) fn walk_down_held(&mut self, fresh: &[u8]) -> Result<(), End> {
+        let mut input = std::mem::take(&mut self.down.held);
+        input.extend_from_slice(fresh);
+        let left = self.walk_down(&input)?;
+        self.down.unsent.extend_from_slice(left.send);
+        self.down.held.extend_from_slice(left.hold);
+        Ok(())
+    }
+
+    fn walk_down<'i>(&mut self, input: &'i [u8]) -> Result<Walked<'i>, End> {
         let mut walk = Walk::new(input);
         if let Err(end) = self.walk_frames(&mut walk) {
             // What passed so far comes before the farewell.
@@ -82,8 +101,14 @@ where
     }
 
     fn walk_frames(&mut self, walk: &mut Walk<'_>) -> Result<(), End> {
+        self.behind = false;
         while !walk.rest().is_empty() {
             walk.stream(&mut self.down);
+            if self.turn.server.frames == 0 && !walk.rest().is_empty() {
+                self.behind = true;
+                break;
+            }
+            self.turn.server.frames = self.turn.server.frames.saturating_sub(1);
             if self.down.passing == 0 && !self.answers.is_empty() {
                 walk.flush(&mut self.down.unsent);
                 self.down.unsent.extend_from_slice(&self.answers.split());

@@ -12,10 +12,10 @@ pub(super) struct Group {
     hold: Hold,
     effect: Effect,
     span: Span,
-    /// Portals that the client has had run.
-    sent: u64,
+    /// Portals that the client has had run. Nobody sends four billion before a Sync.
+    sent: u32,
     /// `sent` when the server was last asked to flush.
-    flushed: u64,
+    flushed: u32,
     progress: Progress,
 }
 
@@ -31,7 +31,7 @@ enum Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     /// So many statements.
-    Done(u64),
+    Done(u32),
     /// It failed, so the rest of it is skipped.
     Failed,
 }
@@ -77,6 +77,12 @@ impl Group {
         self.progress = Progress::Done(0);
     }
 
+    /// The server is through with all of it that was sent, though its sync point was not: nothing waits for that any more.
+    pub(super) const fn answered(&mut self) {
+        self.progress = Progress::Done(self.sent);
+        self.hold = Hold::Nothing;
+    }
+
     /// The server is asked to flush. False where it was, and nothing was run since.
     pub(super) const fn flush(&mut self) -> bool {
         let news = self.flushed != self.sent;
@@ -92,6 +98,11 @@ impl Group {
     /// What has to wait for replies of this group.
     pub(super) const fn hold(&self) -> Hold {
         self.hold
+    }
+
+    /// May what is run next be taken back alone: did the group neither fail, nor touch the transaction that it runs in?
+    pub(super) fn is_sound(&self) -> bool {
+        !self.is_open() || (self.effect <= Effect::Writes && self.progress != Progress::Failed)
     }
 
     /// The worst of its effects.

@@ -6,7 +6,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Relay;
 use super::decide::Decision;
 use super::source::Source;
-use super::stage::{Own, Stage};
+use super::stage::Stage;
+use super::undo::Own;
 use super::up::Attention;
 use crate::client::refuse;
 use crate::guard::limits::Undo;
@@ -18,7 +19,8 @@ use crate::wire::{Errand, Protocol, Refusal, Request, Tail, Transaction};
 /// What the frames in `up.held` wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Room for more of our own, or the end of a group that nothing may be sent behind. The first frame has not been looked at.
+    /// Room for more of our own, the end of a group that nothing may be sent behind, or the next turn. The first frame has not
+    /// been looked at.
     Room,
     /// The end of all groups before. The first frame has been judged.
     CaughtUp,
@@ -50,9 +52,10 @@ where
     S: Source,
     O: Overseer,
 {
-    /// May nothing more of the client be looked at?
+    /// May nothing more of the client be looked at? What is guarded may take data of the client's.
     pub(super) fn blocked(&self) -> bool {
-        !self.stage.is_passing() || self.late.is_some() || self.errand.is_some() || self.sealed()
+        let takes = || matches!(self.stage, Stage::Guarded(..)) && P::tail(&self.phase) == Tail::Copy;
+        !(self.stage.is_passing() || takes()) || self.late.is_some() || self.errand.is_some() || self.sealed()
     }
 
     /// Must the frames in `up.held` still wait?
@@ -142,9 +145,38 @@ where
         if watch.returned.is_some() && tail == Tail::Open && self.group.is_due() {
             return self.after(Why::Answered);
         }
+        let saves = self.saves(watch);
+        if saves && tail == Tail::Open && self.group.is_due() {
+            return self.after(Why::Answered);
+        }
         self.measure(watch);
         self.group.execute(watch);
-        Admission::Now
+        if saves { self.save() } else { Admission::Now }
+    }
+
+    /// Can a portal be taken back alone? One that is read in portions has written everything with the first of them.
+    fn saves(&self, watch: &Watch) -> bool {
+        watch.hold == Hold::Decide
+            && watch.undo == Undo::ToSavepoint
+            && watch.effect == Effect::Writes
+            && watch.returned.is_none()
+            && P::transaction(&self.phase) == Transaction::Open
+            && matches!(P::tail(&self.phase), Tail::Idle | Tail::Open)
+            && self.group.is_sound()
+    }
+
+    /// What goes in front of a portal that is taken back alone; a Sync goes behind it.
+    fn save(&mut self) -> Admission {
+        let mut bytes = BytesMut::new();
+        self.stage = Stage::Opening(Own::Portal);
+        if P::tail(&self.phase) == Tail::Open {
+            self.stage = Stage::Preceding;
+            bytes = self.errand_bytes(Errand::Sync);
+        }
+        let savepoint = self.errand_bytes(Own::Portal.open());
+        bytes.extend_from_slice(&savepoint);
+        self.errand = Some(Errand::Sync);
+        Admission::Behind(bytes)
     }
 
     /// Would this end the group, and commit what is not decided? A cut of what only reads needs no commit to be held back.

@@ -85,7 +85,7 @@ where
         }
         if self.server.is_here() && self.left() == Left::Clean && self.is_at_rest() {
             self.server.give_back();
-            self.silent.server = false;
+            self.turn.server.silent = false;
         }
         let is_all = self.attention == Attention::Reading && self.silent.client;
         let seen = if is_all { Seen::All } else { Seen::NotAll };
@@ -99,7 +99,7 @@ where
 
     /// Hears what a server said while nothing of the client was under way, as if it came now.
     fn listen(&mut self) {
-        self.silent.server = false;
+        self.turn.server.silent = false;
         let words = self.server.take_words();
         let mut rest = &words[..];
         while let Ok(Some(head)) = P::server_head(rest) {

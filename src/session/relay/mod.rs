@@ -12,9 +12,11 @@ mod hold;
 mod late;
 mod lease;
 mod meter;
+mod outcome;
 mod part;
 mod source;
 mod stage;
+mod undo;
 mod up;
 mod walk;
 
@@ -45,6 +47,8 @@ use crate::wire::{Errand, Protocol, Transaction};
 pub const LENT_BYTES: usize = 64 * 1024;
 /// Turns of the loop before other sessions of the worker get theirs.
 const TURNS: usize = 3;
+/// Frames of either side that are looked at before that: a read may hold ten thousand of them.
+const FRAMES: u16 = 1_000;
 /// Bytes of our own that may wait for either side before nothing more of the client is looked at: a refusal is longer than what
 /// it refuses.
 const OWN_MAX: usize = 256 * 1024;
@@ -89,15 +93,38 @@ pub struct Relay<P: Protocol, C, S, O> {
     errand: Option<Errand<'static>>,
     /// The server's last word was a fatal error, so its end needs no words of ours.
     parted: bool,
-    /// Which sides had nothing to read at this turn of the task: nothing comes before its next one.
-    silent: Silent,
+    /// Frames in `down.held` have not been looked at, and may be whole.
+    behind: bool,
+    turn: Turn,
 }
 
-/// Sides that had nothing to read.
-#[derive(Debug, Clone, Copy, Default)]
-struct Silent {
-    client: bool,
-    server: bool,
+/// What a turn of the task has come to.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    client: Share,
+    server: Share,
+}
+
+/// What one side has had of it.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    /// It had nothing to read: nothing comes before the next turn.
+    silent: bool,
+    /// Frames of it that may still be looked at.
+    frames: u16,
+}
+
+impl Turn {
+    const NEW: Self = Self { client: Share::NEW, server: Share::NEW };
+
+    /// Has either side had its share?
+    const fn is_over(self) -> bool {
+        self.client.frames == 0 || self.server.frames == 0
+    }
+}
+
+impl Share {
+    const NEW: Self = Self { silent: false, frames: FRAMES };
 }
 
 impl<P, C, S, O> Relay<P, C, S, O>
@@ -129,7 +156,8 @@ where
             late: None,
             errand: None,
             parted: false,
-            silent: Silent::default(),
+            behind: false,
+            turn: Turn::NEW,
         }
     }
 
@@ -155,15 +183,11 @@ where
     /// Walks what was read before the relay began.
     fn begin(&mut self) -> Result<(), End> {
         self.walk_held(None)?;
-        let input = std::mem::take(&mut self.down.held);
-        let left = self.walk_down(&input)?;
-        self.down.unsent.extend_from_slice(left.send);
-        self.down.held.extend_from_slice(left.hold);
-        Ok(())
+        self.walk_down_held(&[])
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        self.silent = Silent::default();
+        self.turn = Turn::NEW;
         for _ in 0..TURNS {
             if let Some(end) = self.overseer.ending(self.rest()) {
                 return Poll::Ready(end);
@@ -181,6 +205,9 @@ where
             if !moved && !settled && !rested {
                 return Poll::Pending;
             }
+            if self.turn.is_over() {
+                break;
+            }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -194,7 +221,8 @@ where
             && P::ready(&self.phase)
             && P::transaction(&self.phase) == Transaction::None
             && self.answers.is_empty()
-            && self.down.unsent.is_empty();
+            && self.down.unsent.is_empty()
+            && !self.behind;
         if idle { Rest::Idle } else { Rest::Working }
     }
 }

@@ -14,10 +14,25 @@
 //! `ROLLBACK TO` for ROLLBACK, and `Z:T` where `Z:I` stands above. Whatever fails by itself there has aborted the client's
 //! transaction, our savepoint with it: the server's boundary passes as it is.
 //!
+//! In the extended protocol the savepoint stands around one portal, and `Z` ends what is ours. A Sync of ours ends what the
+//! client's pipeline had before, and another one follows the Execute, so that the server is through with each part; the client, whose
+//! pipeline goes on, sees none of these boundaries. Where a part has failed, the client's rest up to its own Sync goes nowhere.
+//!
+//! ```text
+//!             Sync and SAVEPOINT are put before an Execute      Z:T             Z:T, ours: RELEASE
+//!   Passing -------------------> Preceding ------> Opening -----------> Guarded ------------------> Committing
+//!      ^                            | Z:E                                  | Z:E                        |
+//!      |  the rest is skipped       v                                      |                            | Z
+//!      +------------------------ Doomed                                    |                            |
+//!      +-------------------------------------------------------------------+----------------------------+
+//! ```
+//!
 //! Whoever is cut reads the error at once. From there to the boundary it reads nothing else of this group, whatever the server sends.
 
 use bytes::BytesMut;
 
+use super::outcome::Outcome;
+use super::undo::Own;
 use crate::session::watch::Work;
 use crate::wire::{Errand, Transaction};
 
@@ -27,6 +42,10 @@ pub(super) enum Stage {
     /// Its replies pass.
     #[default]
     Passing,
+    /// A Sync of ours ends what the client's pipeline had before; our SAVEPOINT and the Execute are behind it.
+    Preceding,
+    /// So many boundaries are due of what was sent in vain.
+    Doomed(u8),
     /// Our BEGIN or SAVEPOINT is on its way.
     Opening(Own),
     /// The client's Query runs behind it; its last completion is kept back until the COMMIT or RELEASE.
@@ -37,44 +56,6 @@ pub(super) enum Stage {
     Cut(Cut),
     /// Our ROLLBACK is on its way.
     Closing(Own),
-}
-
-/// What a write is guarded by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Own {
-    /// A transaction of ours.
-    Transaction,
-    /// A savepoint of ours in the client's.
-    Savepoint,
-}
-
-impl Own {
-    /// What goes in front of the write.
-    pub(super) const fn open(self) -> Errand<'static> {
-        match self {
-            Self::Transaction => Errand::Begin,
-            Self::Savepoint => Errand::Savepoint,
-        }
-    }
-
-    const fn keep(self) -> Errand<'static> {
-        match self {
-            Self::Transaction => Errand::Commit,
-            Self::Savepoint => Errand::Release,
-        }
-    }
-
-    const fn undo(self) -> Errand<'static> {
-        match self {
-            Self::Transaction => Errand::Rollback,
-            Self::Savepoint => Errand::RollbackTo,
-        }
-    }
-
-    /// Does nothing of ours stand any more, where a boundary says this?
-    fn is_over(self, transaction: Transaction) -> bool {
-        self == Self::Savepoint || transaction == Transaction::None
-    }
 }
 
 /// A group that was cut.
@@ -122,23 +103,6 @@ pub(super) enum Event {
     Other,
 }
 
-/// What becomes of it.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) fate: Fate,
-    /// To the client, in front of the frame.
-    pub(super) before: BytesMut,
-    /// To the server.
-    pub(super) errand: Option<Errand<'static>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Fate {
-    #[default]
-    Pass,
-    Drop,
-}
-
 /// How a cut ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -148,20 +112,6 @@ pub(super) enum Next {
     Sync,
     /// Something of ours goes to the server first.
     Errand(Errand<'static>),
-}
-
-impl Outcome {
-    fn pass(before: BytesMut) -> Self {
-        Self { before, ..Self::default() }
-    }
-
-    fn drop() -> Self {
-        Self { fate: Fate::Drop, ..Self::default() }
-    }
-
-    fn drop_and(errand: Errand<'static>) -> Self {
-        Self { errand: Some(errand), ..Self::drop() }
-    }
 }
 
 impl Stage {
@@ -174,6 +124,8 @@ impl Stage {
     pub(super) fn server(&mut self, event: Event, frame: &[u8]) -> Outcome {
         match *self {
             Self::Passing => Outcome::default(),
+            Self::Preceding => self.preceding(event),
+            Self::Doomed(due) => self.doomed(due, event),
             Self::Opening(own) => self.opening(own, event),
             Self::Guarded(own, _) => self.guarded(own, event, frame),
             Self::Committing(own, _) => self.committing(own, event),
@@ -182,9 +134,30 @@ impl Stage {
         }
     }
 
+    fn preceding(&mut self, event: Event) -> Outcome {
+        match event {
+            Event::Boundary(Transaction::Open) => *self = Self::Opening(Own::Portal),
+            // The SAVEPOINT fails then, and so does the Execute.
+            Event::Boundary(_) => *self = Self::Doomed(2),
+            _ => return Outcome::default(),
+        }
+        Outcome::drop()
+    }
+
+    fn doomed(&mut self, due: u8, event: Event) -> Outcome {
+        let Event::Boundary(transaction) = event else { return Outcome::drop() };
+        if due > 1 {
+            *self = Self::Doomed(due.saturating_sub(1));
+            return Outcome::drop();
+        }
+        *self = Self::Passing;
+        Outcome::failed(transaction)
+    }
+
     fn opening(&mut self, own: Own, event: Event) -> Outcome {
         match event {
             Event::Boundary(Transaction::Open) => *self = Self::Guarded(own, BytesMut::new()),
+            Event::Boundary(_) if own == Own::Portal => *self = Self::Guarded(own, BytesMut::new()),
             // A cancel of the client may hit even a BEGIN: its Query then runs unguarded. Behind a SAVEPOINT it fails.
             Event::Boundary(_) => *self = Self::Passing,
             _ => {}
@@ -207,9 +180,9 @@ impl Stage {
                 *self = Self::Closing(own);
                 Outcome { before: kept, ..Outcome::drop_and(own.undo()) }
             }
-            Event::Boundary(_) => {
+            Event::Boundary(transaction) => {
                 *self = Self::Passing;
-                Outcome::pass(kept)
+                Outcome::over(own, transaction, kept)
             }
             Event::Failed | Event::Copying | Event::Other => Outcome::pass(kept),
         }
@@ -224,7 +197,7 @@ impl Stage {
             Event::Boundary(transaction) if own.is_over(transaction) => {
                 let kept = self.take_kept();
                 *self = Self::Passing;
-                Outcome::pass(kept)
+                Outcome::over(own, transaction, kept)
             }
             // It failed before it began.
             Event::Boundary(_) => {
@@ -239,7 +212,7 @@ impl Stage {
         match event {
             Event::Boundary(transaction) if own.is_over(transaction) => {
                 *self = Self::Passing;
-                Outcome::default()
+                if own == Own::Portal { Outcome::failed(transaction) } else { Outcome::default() }
             }
             Event::Boundary(_) => Outcome::drop_and(own.undo()),
             _ => Outcome::drop(),
@@ -267,7 +240,7 @@ impl Stage {
         let next = match (cut.at, cut.scope) {
             (At::Running | At::Failed, _) => return None,
             (At::Over(_), Scope::Pipeline) => Next::Sync,
-            (At::Finished(at) | At::Over(at), Scope::Guarded(own)) if at != Transaction::None => {
+            (At::Finished(at) | At::Over(at), Scope::Guarded(own)) if at != Transaction::None || own == Own::Portal => {
                 *self = Self::Closing(own);
                 return Some(Next::Errand(own.undo()));
             }

@@ -99,11 +99,11 @@ where
     }
 
     fn poll_client(&mut self, cx: &mut Context<'_>, lent: &mut [u8]) -> Result<Poll<usize>, End> {
-        if self.silent.client {
+        if self.turn.client.silent {
             return Ok(Poll::Pending);
         }
         let read = poll_read(&mut self.client, cx, lent).map_err(|_| End::ClientGone)?;
-        self.silent.client = read.is_pending();
+        self.turn.client.silent = read.is_pending();
         Ok(read)
     }
 

@@ -121,13 +121,23 @@ impl Plan {
 
     /// A message of our own, or one that takes the place of a refused one, goes to the server.
     pub fn replaced(&mut self, asked: Asked<'_>) {
+        // What the server skips has no reply.
+        if self.mode == Mode::Skipping && !matches!(asked, Asked::Sync | Asked::CopyEnd) {
+            return;
+        }
         let wants = match asked {
-            // The server skips it.
-            Asked::Parse { .. } | Asked::Query | Asked::Call if self.mode == Mode::Skipping => return,
             Asked::Parse { .. } => Wants::Parse,
+            Asked::Bind { .. } => Wants::Bind,
+            Asked::Execute => Wants::Executed,
+            Asked::Close { .. } | Asked::ClosePortal => Wants::Close,
+            Asked::Describe { .. } | Asked::DescribePortal => Wants::Described,
             Asked::Query | Asked::Call => Wants::All,
             Asked::CopyEnd => return self.mode = Mode::Asking,
-            _ => return,
+            Asked::Silent => return,
+            Asked::Sync => {
+                self.sync();
+                return;
+            }
         };
         self.queue.push_back(Entry::new(wants, Whose::Client));
     }

@@ -3,11 +3,16 @@
 use bytes::{BufMut, BytesMut};
 
 use super::code::client;
+use super::own;
 use super::refusal::{copy_fail, failing_parse, failing_query, message};
-use crate::wire::Errand;
+use crate::wire::{Errand, Form};
 
-/// Our savepoint. None of this name stays: it is released, or goes with what it stands in.
-const SAVEPOINT: &str = "floodwall_write";
+/// Our savepoint, and the statement and portal of a pipeline of ours. Nothing of this name stays: the first is released or goes with what it
+/// stands in, the others are closed.
+const OURS: &str = "floodwall_write";
+const SAVEPOINT: &str = "SAVEPOINT floodwall_write";
+const RELEASE: &str = "RELEASE SAVEPOINT floodwall_write";
+const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT floodwall_write";
 
 /// Terminate: the end of a connection of our own.
 pub const GOODBYE: [u8; 5] = [client::TERMINATE, 0, 0, 0, 4];
@@ -18,10 +23,12 @@ pub fn write(errand: Errand<'_>, out: &mut BytesMut, mut sent: impl FnMut(u8)) {
         Errand::Begin => query("BEGIN", out, sent),
         Errand::Commit => query("COMMIT", out, sent),
         Errand::Rollback => query("ROLLBACK", out, sent),
-        Errand::Savepoint => query(&format!("SAVEPOINT {SAVEPOINT}"), out, sent),
-        Errand::Release => query(&format!("RELEASE SAVEPOINT {SAVEPOINT}"), out, sent),
-        Errand::RollbackTo => {
-            query(&format!("ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}"), out, sent);
+        Errand::Savepoint(form) => texts(&[SAVEPOINT], form, out, sent),
+        Errand::Release(form) => texts(&[RELEASE], form, out, sent),
+        Errand::RollbackTo(form) => texts(&[ROLLBACK_TO, RELEASE], form, out, sent),
+        Errand::Sync => {
+            own::sync(out);
+            sent(client::SYNC);
         }
         Errand::Flush => {
             message(client::FLUSH, &[], out);
@@ -42,6 +49,32 @@ pub fn write(errand: Errand<'_>, out: &mut BytesMut, mut sent: impl FnMut(u8)) {
             copy_fail(&word(rule), out);
             sent(client::COPY_FAIL);
         }
+    }
+}
+
+fn texts(texts: &[&str], form: Form, out: &mut BytesMut, mut sent: impl FnMut(u8)) {
+    match form {
+        Form::Alone => query(&texts.join("; "), out, sent),
+        Form::Pipeline => {
+            texts.iter().for_each(|text| step(text, out, &mut sent));
+            write(Errand::Sync, out, sent);
+        }
+    }
+}
+
+/// Runs one text in a pipeline.
+fn step(text: &str, out: &mut BytesMut, sent: &mut impl FnMut(u8)) {
+    let name = OURS.as_bytes();
+    // One that failed may have left it.
+    own::close(name, out);
+    own::parse(name, &[text.as_bytes(), &[0, 0, 0]].concat(), out);
+    // Portal and statement; no formats, no values, no formats.
+    message(client::BIND, &[name, &[0], name, &[0; 7]].concat(), out);
+    message(client::EXECUTE, &[name, &[0; 5]].concat(), out);
+    own::close(name, out);
+    message(client::CLOSE, &[b"P", name, &[0]].concat(), out);
+    for code in [client::CLOSE, client::PARSE, client::BIND, client::EXECUTE, client::CLOSE, client::CLOSE] {
+        sent(code);
     }
 }
 

@@ -71,7 +71,7 @@ impl Protocol for Pg {
     }
 
     fn skipping(conversation: &Conversation) -> bool {
-        matches!(conversation.phase, Phase::Skipping)
+        matches!(conversation.phase, Phase::Skipping(_))
     }
 
     fn client(conversation: &mut Conversation, head: Head) -> Passage {
@@ -112,8 +112,12 @@ impl Protocol for Pg {
         }
     }
 
-    fn conclude(_conversation: &Conversation, out: &mut BytesMut) {
-        refusal::ready(Transaction::None, out);
+    fn skip(conversation: &mut Conversation) {
+        conversation.phase.skip();
+    }
+
+    fn conclude(conversation: &Conversation, out: &mut BytesMut) {
+        refusal::ready(conversation.phase.transaction(), out);
     }
 
     fn send(conversation: &mut Conversation, errand: Errand<'_>, out: &mut BytesMut) {

@@ -38,8 +38,8 @@ pub enum Phase {
     CopyIn(Owed),
     /// Replication: data in both directions.
     CopyBoth(Owed),
-    /// A pipeline was refused before the server saw any of it: its rest is dropped up to Sync.
-    Skipping,
+    /// A pipeline was refused, and the server has or owes nothing of it: its rest is dropped up to Sync.
+    Skipping(Transaction),
 }
 
 /// What is owed while busy.
@@ -94,7 +94,11 @@ impl Phase {
     /// Advances by a message that the client sent.
     pub fn client(&mut self, code: u8) -> Passage {
         match self {
-            Self::Skipping => Self::client_skipping(self, code),
+            Self::Skipping(transaction) => {
+                let (passage, next) = skipped(code, *transaction);
+                *self = next;
+                passage
+            }
             Self::CopyIn(owed) | Self::CopyBoth(owed) => {
                 if owed.ends_copy(code) {
                     self.map_owed(Self::Busy);
@@ -115,17 +119,6 @@ impl Phase {
         }
     }
 
-    fn client_skipping(&mut self, code: u8) -> Passage {
-        match code {
-            client::SYNC => {
-                *self = Self::default();
-                Passage::Conclude
-            }
-            client::TERMINATE => Passage::Forward,
-            _ => Passage::Drop,
-        }
-    }
-
     /// Advances by a message that the server sent; `status` is the letter of a ReadyForQuery.
     pub fn server(&mut self, code: u8, status: Option<Transaction>) {
         match (code, status) {
@@ -143,12 +136,19 @@ impl Phase {
     pub fn refuse(&mut self, code: u8) -> Place {
         if *self == Self::Ready(Transaction::None) {
             if code != client::QUERY {
-                *self = Self::Skipping;
+                self.skip();
             }
             return Place::Here;
         }
         self.client(code);
         Place::Server
+    }
+
+    /// Drops what the client still sends up to its Sync, where the server owes nothing.
+    pub fn skip(&mut self) {
+        if let Self::Ready(transaction) = *self {
+            *self = Self::Skipping(transaction);
+        }
     }
 
     /// True where the server owes nothing and no pipeline is open.
@@ -159,7 +159,7 @@ impl Phase {
     /// How far the server is.
     pub fn tail(&self) -> Tail {
         match self {
-            Self::Ready(_) | Self::Skipping => Tail::Idle,
+            Self::Ready(_) | Self::Skipping(_) => Tail::Idle,
             Self::Busy(owed) => owed.tail(),
             Self::CopyIn(_) => Tail::Copy,
             Self::CopyBoth(_) => Tail::Stream,
@@ -169,9 +169,8 @@ impl Phase {
     /// Transaction state at the last ReadyForQuery.
     pub const fn transaction(&self) -> Transaction {
         match self {
-            Self::Ready(transaction) => *transaction,
+            Self::Ready(transaction) | Self::Skipping(transaction) => *transaction,
             Self::Busy(owed) | Self::CopyIn(owed) | Self::CopyBoth(owed) => owed.transaction,
-            Self::Skipping => Transaction::None,
         }
     }
 
@@ -188,7 +187,7 @@ impl Phase {
             }
             Self::Ready(_) => *self = Self::Ready(transaction),
             // The server owed nothing when the skipping began; what it says of its own accord changes nothing.
-            Self::Skipping => {}
+            Self::Skipping(_) => {}
         }
     }
 
@@ -227,6 +226,15 @@ impl Phase {
         if let Self::Busy(owed) | Self::CopyIn(owed) | Self::CopyBoth(owed) = self {
             *self = into(std::mem::take(owed));
         }
+    }
+}
+
+/// Where a client's message goes while its pipeline is skipped, and what comes next.
+const fn skipped(code: u8, transaction: Transaction) -> (Passage, Phase) {
+    match code {
+        client::SYNC => (Passage::Conclude, Phase::Ready(transaction)),
+        client::TERMINATE => (Passage::Forward, Phase::Skipping(transaction)),
+        _ => (Passage::Drop, Phase::Skipping(transaction)),
     }
 }
 

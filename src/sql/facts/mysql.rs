@@ -184,7 +184,7 @@ fn match_length(tokens: &[Token<'_>], at: usize) -> Option<usize> {
 fn past_length(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     let word = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
     let point = |from: usize| {
-        let value = from + usize::from(matches!(word(from), "timestamp" | "transaction"));
+        let value = from + usize::from(is_any(word(from), &["timestamp", "transaction"]));
         if word(value + 1) == "(" { Some(value + 1 + length(tokens, at + value + 1)?) } else { Some(value + 1) }
     };
     match (word(2), word(3)) {
@@ -307,12 +307,39 @@ pub(super) fn written_table(tail: &str) -> Option<TableName> {
     scan::table_after(Dialect::MySql, tail, &["update", "delete", "from", "low_priority", "quick", "ignore"])
 }
 
-/// The filter of a write that was not parsed: without a WHERE, its LIMIT.
+/// Words that end the condition of a join, or stand before another.
+const AFTER_JOIN: &[&str] =
+    &[",", "cross", "inner", "join", "left", "limit", "natural", "order", "right", "set", "straight_join", "where"];
+
+/// True where a write that was not parsed has an inner join that leaves rows out.
+fn is_joined(tail: &str, tokens: &[Token<'_>]) -> bool {
+    let top: Vec<&Token<'_>> = tokens.iter().filter(|token| token.depth == 0).collect();
+    let mut inner = false;
+    top.iter().enumerate().any(|(at, token)| {
+        match token.text {
+            "straight_join" => inner = true,
+            "join" => inner = !top[..at].iter().rev().take(2).any(|side| matches!(side.text, "left" | "right")),
+            "using" => return inner,
+            "on" if inner => {
+                let end = top[at..].iter().find(|token| AFTER_JOIN.contains(&token.text));
+                let condition = tail.get(token.end()..end.map_or(tail.len(), |end| end.at)).unwrap_or_default();
+                return scan::fold(Dialect::MySql, condition) != Truth::Always;
+            }
+            _ => {}
+        }
+        false
+    })
+}
+
+/// The filter of a write that was not parsed: without a WHERE, a join that leaves rows out, or its LIMIT.
 pub(super) fn limited_filter(text: &str, tail: &str, filter: Filter) -> Filter {
     if filter == Filter::Real {
         return filter;
     }
     let tokens: Vec<Token<'_>> = words(tail).collect();
+    if is_joined(tail, &tokens) {
+        return Filter::Real;
+    }
     let limit = tokens.windows(2).position(|pair| pair[0].depth == 0 && pair[0].text == "limit");
     let Some(limit) = limit else { return filter };
     if tokens[limit + 1].text != "?2" {

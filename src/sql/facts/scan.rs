@@ -126,7 +126,7 @@ fn tail_filter(dialect: Dialect, text: &str) -> Filter {
 }
 
 /// Folds a condition that stands alone; what cannot be parsed is taken for a filter, though not what stands beside it in an OR.
-fn fold(dialect: Dialect, condition: &str) -> Truth {
+pub(super) fn fold(dialect: Dialect, condition: &str) -> Truth {
     if let Some(truth) = folded(dialect, condition) {
         return truth;
     }

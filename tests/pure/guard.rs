@@ -7,15 +7,15 @@ use floodwall::sql::lexer::{Counts, Wrap};
 use floodwall::sql::{Estimate, Flags, Reading, Schema, Strings, Verb};
 use toml::Table;
 
-const REFUSED: &str = include_str!("corpus/refused.txt");
-const PASSES: &str = include_str!("corpus/passes.txt");
+pub(crate) const REFUSED: &str = include_str!("corpus/refused.txt");
+pub(crate) const PASSES: &str = include_str!("corpus/passes.txt");
 const ORDINARY: &str = include_str!("corpus/ordinary.txt");
 
-const MYSQL_REFUSED: &str = include_str!("corpus/mysql_refused.txt");
-const MYSQL_PASSES: &str = include_str!("corpus/mysql_passes.txt");
+pub(crate) const MYSQL_REFUSED: &str = include_str!("corpus/mysql_refused.txt");
+pub(crate) const MYSQL_PASSES: &str = include_str!("corpus/mysql_passes.txt");
 const MYSQL_ORDINARY: &str = include_str!("corpus/mysql_ordinary.txt");
 
-fn lines(corpus: &'static str) -> impl Iterator<Item = &'static str> {
+pub(crate) fn lines(corpus: &'static str) -> impl Iterator<Item = &'static str> {
     corpus.lines().filter(|line| !line.starts_with("# ") && !line.is_empty())
 }
 
@@ -23,7 +23,7 @@ fn schema() -> Schema {
     schema_in("public")
 }
 
-fn schema_in(home: &str) -> Schema {
+pub(crate) fn schema_in(home: &str) -> Schema {
     let small = ["small", "countries", "archive", "log", "t", "s", "django_migrations", "other"];
     let large = ["big", "orders", "users", "auth_user"];
     let mut builder = Schema::builder();
@@ -35,7 +35,7 @@ fn schema_in(home: &str) -> Schema {
     builder.build()
 }
 
-fn guard(settings: &str) -> Guard {
+pub(crate) fn guard(settings: &str) -> Guard {
     Guard::build(&settings.parse::<Table>().unwrap()).unwrap()
 }
 
@@ -43,7 +43,7 @@ fn judged(guard: &Guard, schema: Option<&Schema>, sql: &str) -> Judgement {
     judged_as(guard, schema, Flags::POSTGRES, sql)
 }
 
-fn judged_as(guard: &Guard, schema: Option<&Schema>, flags: Flags, sql: &str) -> Judgement {
+pub(crate) fn judged_as(guard: &Guard, schema: Option<&Schema>, flags: Flags, sql: &str) -> Judgement {
     let reading = Reading::of(flags, sql.as_bytes());
     guard.judge(&Intake::of_text(&reading, schema, sql.len() as u64))
 }
@@ -84,7 +84,7 @@ fn not_passed(corpus: &'static str, schema: &Schema, flags: Flags) -> Vec<String
     wrong.collect()
 }
 
-fn assert_none(wrong: &[String]) {
+pub(crate) fn assert_none(wrong: &[String]) {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 

@@ -29,4 +29,5 @@ mod statements;
 mod traces;
 #[cfg(feature = "proxy")]
 mod traffic;
+mod twins;
 mod values;

@@ -322,3 +322,16 @@ fn names_of_tables_have_mysqls_rules() {
     }
     assert_eq!(table("SELECT * FROM INFORMATION_SCHEMA.TABLES"), None, "the server's own are small");
 }
+
+#[test]
+fn a_join_with_very_many_rows_is_a_filter_though_nobody_parses_them() {
+    let rows = vec!["SELECT 1 AS id, 'x' AS a"; 1_200].join(" UNION ALL ");
+    let judged = |sql: &str| {
+        let reading = Reading::of(Flags::MYSQL, sql.as_bytes());
+        let verdict = Guard::build(&toml::Table::new()).unwrap().judge(&Intake::of_text(&reading, None, 1)).verdict;
+        matches!(verdict, Verdict::Refuse(breach) if breach.rule == "unfiltered_write")
+    };
+    assert!(!judged(&format!("UPDATE t JOIN ({rows}) v ON v.id = t.id SET t.a = v.a")));
+    assert!(judged(&format!("UPDATE t LEFT JOIN ({rows}) v ON v.id = t.id SET t.a = v.a")));
+    assert!(judged(&format!("UPDATE t JOIN ({rows}) v ON 1 = 1 SET t.a = v.a")));
+}

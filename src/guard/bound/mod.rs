@@ -48,7 +48,6 @@ pub(super) fn bound(reach: &Reach, inputs: &Inputs<'_>) -> Bound {
         },
         Reach::Limited(inner, index) => limited(bound(inner, inputs), inputs.limit(*index), inputs.max_rows),
         Reach::Product(parts) => merged(parts.iter(), inputs, u64::saturating_mul),
-        Reach::Joined(parts) => joined(parts.iter(), inputs),
         Reach::Linked(sides) => linked(sides, inputs),
         Reach::Outer(sides) => outer(sides, inputs),
         Reach::Sum(parts) => merged(parts.iter(), inputs, u64::saturating_add),
@@ -114,9 +113,7 @@ fn is_narrow(reach: &Reach, inputs: &Inputs<'_>) -> bool {
         Reach::Unsure(inner) | Reach::Optional(inner) => is_narrow(inner, inputs),
         Reach::Linked(sides) => is_narrow(&sides.first, inputs) || is_narrow(&sides.second, inputs),
         Reach::Outer(sides) => is_narrow(&sides.first, inputs),
-        Reach::Product(parts) | Reach::Joined(parts) | Reach::Sum(parts) => {
-            parts.iter().all(|part| is_narrow(part, inputs))
-        }
+        Reach::Product(parts) | Reach::Sum(parts) => parts.iter().all(|part| is_narrow(part, inputs)),
         Reach::Keyed(keyed) => is_narrow(&keyed.otherwise, inputs),
     }
 }

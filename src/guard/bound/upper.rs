@@ -25,7 +25,7 @@ pub(in crate::guard) fn upper(reach: &Reach, inputs: &Inputs<'_>) -> Option<u64>
             (inner, Limit::Rows(limit)) => Some(inner.map_or(limit, |rows| rows.min(limit))),
             (inner, Limit::Parameter(_) | Limit::All | Limit::Other) => inner,
         },
-        Reach::Product(parts) | Reach::Joined(parts) => together(parts, inputs, u64::saturating_mul),
+        Reach::Product(parts) => together(parts, inputs, u64::saturating_mul),
         Reach::Sum(parts) => together(parts, inputs, u64::saturating_add),
         Reach::Linked(linked) => Some(upper(&linked.first, inputs)?.saturating_mul(upper(&linked.second, inputs)?)),
         Reach::Outer(linked) => {

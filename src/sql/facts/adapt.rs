@@ -82,6 +82,8 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         "distinct" | "all" if words.before(at, 1) == "by" && words.before(at, 2) == "group" => Edit::cut(1),
         "symmetric" | "asymmetric" if words.before(at, 1) == "between" => Edit::cut(1),
         "search" | "cycle" => recursion_order(words, at),
+        "at" if words.word(at + 1) == "local" => Edit::put(2, "at time zone $1"),
+        "operator" if words.word(at + 1) == "(" => named_operator(words, at),
         "conflict" if words.before(at, 1) == "on" && words.word(at + 1) == "(" => conflict_target(words, at),
         "overriding" if matches!(words.word(at + 1), "system" | "user") => Edit::cut(3),
         "default" if words.before(at, 1) == "insert" => Edit::put(2, "values ($1)"),
@@ -102,8 +104,11 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
             Edit::put(words.close(at + 1) - at + 2, "$1")
         }
         "collate" => collation(words, at),
+        "interval" if is_column(words, at) => Edit::put(1, "\"interval\""),
         "repeatable" | "second" if words.word(at + 1) == "(" => argument(words, at),
         "from" if matches!(words.before(at, 1), "both" | "leading" | "trailing") => Edit::put(1, "$1 from"),
+        "from" if words.before(at, 1) == "(" && words.before(at, 2) == "trim" => Edit::cut(1),
+        "national" if matches!(words.word(at + 1), "char" | "character") => Edit::cut(1),
         "similar" if words.around(at) == "substring" => Edit::put(1, "from"),
         "escape" if words.around(at) == "substring" => Edit::put(1, "for"),
         "sets" if words.before(at, 1) == "grouping" => Edit::put(words.close(at + 1) - at + 1, "sets ((a))"),
@@ -112,7 +117,7 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         }
         "collation" if words.word(at + 1) == "for" => Edit::put(words.close(at + 2) - at + 1, "lower(a)"),
         ":" if words.word(at + 1) == "=" => Edit::put(2, "=>"),
-        word if TYPES.contains(&word) && words.word(at + 1) == "$1" => Edit::put(2, "$1"),
+        word if TYPES.contains(&word) && matches!(words.word(at + 1), "$1" | "''") => Edit::put(2, "$1"),
         _ if words.word(at + 1) == "." && words.word(at + 3) == "$1" => Edit::put(4, "$1"),
         word if OWN_SYNTAX.contains(&word) && words.word(at + 1) == "(" => own_syntax(words, at),
         word if word.starts_with(is_operator) => operator(words, at),
@@ -267,6 +272,7 @@ fn assigned_element<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
 
 /// Functions whose arguments have a syntax of their own.
 const OWN_SYNTAX: &[&str] = &[
+    "json",
     "json_array",
     "json_arrayagg",
     "json_exists",
@@ -297,13 +303,40 @@ fn own_syntax<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
 const TYPES: &[&str] = &[
     "bigint",
     "box",
+    "bpchar",
+    "citext",
+    "cube",
+    "datemultirange",
+    "daterange",
+    "float",
     "float4",
     "float8",
+    "geography",
+    "geometry",
     "int",
     "int2",
     "int4",
+    "int4multirange",
+    "int4range",
     "int8",
+    "int8multirange",
+    "int8range",
     "integer",
+    "jsonpath",
+    "lquery",
+    "nummultirange",
+    "numrange",
+    "refcursor",
+    "regnamespace",
+    "regproc",
+    "regprocedure",
+    "regrole",
+    "tsmultirange",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "xid",
+    "xid8",
     "real",
     "smallint",
     "text",
@@ -339,10 +372,7 @@ fn operator<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     let length =
         1 + (at..).take_while(|&index| words.touch(index) && words.word(index + 1).starts_with(is_operator)).count();
     let operator = words.slice(at, at + length - 1);
-    let before = words.before(at, 1);
-    let operand =
-        matches!(before, "" | "(" | ",") || before.starts_with(is_operator) || BEFORE_OPERAND.contains(&before);
-    if operand {
+    if stands_before_operand(words, at) {
         // A sign is no matter, and a star is all columns.
         return if matches!(operator, "+" | "-" | "*") { None } else { Edit::cut(length) };
     }
@@ -354,6 +384,31 @@ fn operator<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     } else {
         Edit::put(length, "||")
     }
+}
+
+/// True for a column that has the name of a type: no literal follows.
+fn is_column(words: &Words<'_>, at: usize) -> bool {
+    !matches!(words.word(at + 1), "$1" | "''" | "(") && !matches!(words.before(at, 1), ":" | "as")
+}
+
+/// `OPERATOR(schema.op)`, which is that operator.
+fn named_operator<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
+    let close = words.close(at + 1);
+    let sign = (at + 2..close).find(|&index| words.word(index).starts_with(is_operator))?;
+    let operator = words.slice(sign, close - 1);
+    let put = match operator {
+        _ if stands_before_operand(words, at) => "",
+        _ if matches!(words.word(close + 1), "any" | "some" | "all") && !COMPARISONS.contains(&operator) => "=",
+        known if OPERATORS.contains(&known) => known,
+        _ => "||",
+    };
+    Edit::put(close - at + 1, put)
+}
+
+/// True where no operand stands before a token.
+fn stands_before_operand(words: &Words<'_>, at: usize) -> bool {
+    let before = words.before(at, 1);
+    matches!(before, "" | "(" | ",") || before.starts_with(is_operator) || BEFORE_OPERAND.contains(&before)
 }
 
 fn is_operator(c: char) -> bool {

@@ -1,5 +1,7 @@
 //! Which kinds of function a select list calls.
 
+use std::borrow::Cow;
+
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart, SelectItem,
 };
@@ -62,9 +64,10 @@ impl Calls {
     }
 
     fn call<'a>(&mut self, function: &'a Function, inside: Inside, waiting: &mut Vec<(&'a Expr, Inside)>) {
-        let name = last_name(&function.name).unwrap_or("");
+        let name = called(function);
+        let name = &*name;
         let mut within = inside;
-        if function.over.is_some() || SCALARS.contains(&name) {
+        if function.over.is_some() || SCALARS.binary_search(&name).is_ok() {
             // Neither changes the number of rows; an aggregate may stand in its arguments.
         } else if AGGREGATES.contains(&name) {
             self.0 |= Self::AGGREGATE;
@@ -144,6 +147,17 @@ fn children<'a>(expr: &'a Expr, mut push: impl FnMut(&'a Expr)) {
             operand.iter().chain(else_result).for_each(|child| push(child));
         }
         _ => {}
+    }
+}
+
+/// What a call names. Unquoted words of MySQL's SQL keep their case in a shape.
+pub(super) fn called(function: &Function) -> Cow<'_, str> {
+    match function.name.0.last() {
+        Some(ObjectNamePart::Identifier(ident)) => {
+            let folds = ident.quote_style.is_none() && ident.value.bytes().any(|byte| byte.is_ascii_uppercase());
+            if folds { ident.value.to_ascii_lowercase().into() } else { ident.value.as_str().into() }
+        }
+        _ => Cow::Borrowed(""),
     }
 }
 

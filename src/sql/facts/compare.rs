@@ -6,14 +6,15 @@ use sqlparser::ast::{BinaryOperator, Expr, Value};
 
 use super::claims::{Always, Claims};
 use super::complement;
+use super::constant;
 use super::truth::{self, Folded};
 
 pub(super) fn compared(left: &Expr, op: &BinaryOperator, right: &Expr) -> Folded {
-    let (left, right) = (peel(left), peel(right));
+    let (left, right) = (constant::first_given(peel(left)), constant::first_given(peel(right)));
     if let (Some(a), Some(b)) = (number(left), number(right)) {
         return ordered(a.cmp(&b), op);
     }
-    if let (Expr::Tuple(left), Expr::Tuple(right), BinaryOperator::Eq) = (left, right, op)
+    if let (Some(left), Some(right), BinaryOperator::Eq) = (constant::row(left), constant::row(right), op)
         && left.len() == right.len()
     {
         let pairs = left.iter().zip(right).map(|(left, right)| compared(left, op, right));

@@ -3,44 +3,64 @@
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
 use super::compare::{number, opposite, peel, same_column};
+use super::constant;
 
-/// True where one of two conditions holds for every row: `a IS NULL` and `a IS NOT NULL`, `a = 5` and `a <> 5`. Where
-/// a column is null, neither need be, as with `a = a`.
+/// What a condition says of a column.
+#[derive(Debug)]
+enum Said<'a> {
+    /// That it is null, or that it is not.
+    Null(&'a Expr, bool),
+    /// That it is true, or that it is false.
+    True(&'a Expr, bool),
+    Compared(&'a Expr, BinaryOperator, &'a Expr),
+}
+
+/// True where one of two conditions holds for every row: `a IS NULL` and `a IS NOT NULL`, `a = 5` and `a <> 5`, `a` and `NOT a`.
+/// Where a column is null, neither need be, as with `a = a`. The lexer leaves a digit for literals that are the same.
 pub(super) fn are(left: &Expr, right: &Expr) -> bool {
-    match (peel(left), peel(right)) {
-        (Expr::IsNull(a), Expr::IsNotNull(b))
-        | (Expr::IsNotNull(a), Expr::IsNull(b))
-        | (Expr::IsTrue(a), Expr::IsNotTrue(b))
-        | (Expr::IsNotTrue(a), Expr::IsTrue(b))
-        | (Expr::IsFalse(a), Expr::IsNotFalse(b))
-        | (Expr::IsNotFalse(a), Expr::IsFalse(b))
-        | (Expr::IsTrue(a), Expr::IsFalse(b))
-        | (Expr::IsFalse(a), Expr::IsTrue(b)) => same_column(a, b),
-        (Expr::UnaryOp { op: UnaryOperator::Not, expr: a }, b)
-        | (b, Expr::UnaryOp { op: UnaryOperator::Not, expr: a }) => same_column(a, b),
-        (
-            Expr::BinaryOp { left: a, op, right: value },
-            Expr::BinaryOp { left: b, op: other_op, right: other_value },
-        ) => same_column(a, b) && are_opposite((op, value), (other_op, other_value)),
+    match (said(left), said(right)) {
+        (Some(Said::Null(a, first)), Some(Said::Null(b, second)))
+        | (Some(Said::True(a, first)), Some(Said::True(b, second))) => first != second && same_column(a, b),
+        (Some(Said::Compared(a, op, value)), Some(Said::Compared(b, other, other_value))) => {
+            let same = number(peel(value)).is_some_and(|value| Some(value) == number(peel(other_value)));
+            same && opposite(&op).as_ref() == Some(&other) && same_column(a, b)
+        }
         _ => false,
     }
 }
 
-/// Two comparisons of one column. The lexer leaves a digit for literals that are the same.
-fn are_opposite(left: (&BinaryOperator, &Expr), right: (&BinaryOperator, &Expr)) -> bool {
-    let (a, b) = (peel(left.1), peel(right.1));
-    let equal = |op: &BinaryOperator| matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq);
-    // No more than literals: conditions stand in each other, and each would be read once for every alternative.
-    let truth = |expr: &Expr| match expr {
+/// No deeper than the operator below each NOT: conditions stand in each other, and each would be read once for every alternative.
+fn said(condition: &Expr) -> Option<Said<'_>> {
+    let (mut expr, mut given) = (peel(condition), true);
+    while let Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } = expr {
+        (expr, given) = (peel(inner), !given);
+    }
+    Some(match expr {
+        Expr::IsNull(of) | Expr::IsUnknown(of) => Said::Null(of, given),
+        Expr::IsNotNull(of) | Expr::IsNotUnknown(of) => Said::Null(of, !given),
+        Expr::IsTrue(of) | Expr::IsNotFalse(of) => Said::True(of, given),
+        Expr::IsFalse(of) | Expr::IsNotTrue(of) => Said::True(of, !given),
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => Said::True(expr, given),
+        Expr::Function(function) => Said::Null(constant::asked_for_null(function)?, given),
+        Expr::BinaryOp { left, op, right } => {
+            let op = if given { op.clone() } else { opposite(op)? };
+            match (&op, truth(right)) {
+                (BinaryOperator::Eq, Some(value)) => Said::True(left, value),
+                (BinaryOperator::NotEq, Some(value)) => Said::True(left, !value),
+                _ => Said::Compared(left, op, right),
+            }
+        }
+        _ => return None,
+    })
+}
+
+fn truth(expr: &Expr) -> Option<bool> {
+    match peel(expr) {
         Expr::Value(value) => match value.value {
             Value::Boolean(truth) => Some(truth),
             _ => None,
         },
         _ => None,
-    };
-    match (truth(a), truth(b)) {
-        (Some(a), Some(b)) if equal(left.0) && equal(right.0) => (left.0 == right.0) == (a != b),
-        _ => opposite(left.0).as_ref() == Some(right.0) && number(a).is_some_and(|value| Some(value) == number(b)),
     }
 }
 

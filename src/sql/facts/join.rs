@@ -4,6 +4,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOper
 
 use super::compare;
 use super::conditions::Scope;
+use super::constant;
 use super::keyed::{Link, Sources};
 use super::truth::{self, Keys, Truth};
 use super::{Linked, Reach, calls};
@@ -144,12 +145,64 @@ pub(super) fn several(from: &[TableWithJoins]) -> bool {
 
 /// True where a WHERE does no more than a join condition: it links tables of this FROM with each other. A column of
 /// an outer query is a value here, so both tables must be among these.
-pub(super) fn only_links(condition: &Expr, from: &[TableWithJoins]) -> bool {
+pub(super) fn only_links<'a>(condition: &'a Expr, from: &[TableWithJoins]) -> Option<Vec<&'a Expr>> {
     let factors = from
         .iter()
         .flat_map(|part| std::iter::once(&part.relation).chain(part.joins.iter().map(|join| &join.relation)));
     let local: Vec<&str> = factors.filter_map(alias).collect();
-    conjuncts(condition).all(|part| link(part, &local, |_| ()))
+    let mut columns = Vec::new();
+    conjuncts(condition).all(|part| link(part, &local, |column| columns.push(column))).then_some(columns)
+}
+
+/// An item of FROM.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) reach: Reach,
+    /// Its first source.
+    pub(super) start: usize,
+}
+
+/// Every combination of the items of a FROM.
+pub(super) fn product(parts: Vec<Part>) -> Reach {
+    Reach::product(parts.into_iter().map(|part| part.reach).collect())
+}
+
+/// Items of a FROM that a WHERE links, as joins would: of `columns` each two are equal to each other.
+pub(super) fn listed(parts: Vec<Part>, columns: &[&Expr], scope: &Scope) -> Reach {
+    let pairs: Vec<[Link; 2]> = columns
+        .chunks_exact(2)
+        .filter_map(|pair| match pair {
+            [left, right] => Some([scope.link(left)?, scope.link(right)?]),
+            _ => None,
+        })
+        .collect();
+    let starts: Vec<usize> = parts.iter().map(|part| part.start).chain([scope.len()]).collect();
+    let mut parts = parts.into_iter().zip(starts.windows(2).map(|ends| [ends[0], ends[1]]));
+    let first = parts.next().map_or(Reach::Rows(1), |(first, _)| first.reach);
+    parts.fold(first, |before, (part, [start, end])| {
+        let sides = between(&pairs, start, end);
+        if sides.iter().any(Vec::is_empty) {
+            return Reach::product(vec![before, part.reach]);
+        }
+        Reach::Linked(linked(before, part.reach, sides)).bounded()
+    })
+}
+
+/// What pairs compare of the sources before `start` with those from there up to `end`.
+fn between(pairs: &[[Link; 2]], start: usize, end: usize) -> Sides {
+    let mut sides = Sides::default();
+    let earlier = |link: &Link| usize::from(link.source) < start;
+    let here = |link: &Link| (start..end).contains(&usize::from(link.source));
+    for [left, right] in pairs {
+        let [before, within] = match () {
+            () if earlier(left) && here(right) => [left, right],
+            () if earlier(right) && here(left) => [right, left],
+            () => continue,
+        };
+        sides[0].push(before.clone());
+        sides[1].push(within.clone());
+    }
+    sides
 }
 
 /// The name by which the columns of a table can be qualified.
@@ -166,29 +219,51 @@ pub(super) fn alias(factor: &TableFactor) -> Option<&str> {
 /// The parts of a chain of ANDs, last first. Chains may be long: they are walked, not recursed into.
 pub(super) fn conjuncts(condition: &Expr) -> impl Iterator<Item = &Expr> {
     let mut rest = Some(condition);
-    std::iter::from_fn(move || {
-        let mut whole = rest?;
-        while let Expr::Nested(inner) = whole {
-            whole = inner;
+    std::iter::from_fn(move || match possible(rest?) {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            rest = Some(left);
+            Some(&**right)
         }
-        match whole {
-            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-                rest = Some(left);
-                Some(&**right)
-            }
-            last => {
-                rest = None;
-                Some(last)
-            }
+        last => {
+            rest = None;
+            Some(last)
         }
     })
 }
 
+/// A condition without parentheses around it and without alternatives that are never true: `FALSE OR a` is `a`.
+fn possible(mut condition: &Expr) -> &Expr {
+    let never = |arm: &Expr| truth::fold(arm, Keys::Nullable) == Truth::Never;
+    loop {
+        condition = match condition {
+            Expr::Nested(inner) => inner,
+            Expr::BinaryOp { left, op: BinaryOperator::Or, right } if never(right) => left,
+            Expr::BinaryOp { left, op: BinaryOperator::Or, right } if never(left) => return right,
+            _ => return condition,
+        }
+    }
+}
+
 /// True where a condition compares columns of two tables, each of which is told; with `local` given, of these tables.
 fn link<'a>(condition: &'a Expr, local: &[&str], mut told: impl FnMut(&'a Expr)) -> bool {
-    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = compare::peel(condition) else {
-        return truth::fold(condition, Keys::Nullable) == Truth::Always;
-    };
+    let always = || truth::fold(condition, Keys::Nullable) == Truth::Always;
+    match compare::peel(condition) {
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (constant::row(left), constant::row(right)) {
+            (Some(lefts), Some(rights)) if lefts.len() == rights.len() => {
+                lefts.into_iter().zip(rights).all(|(left, right)| equals(left, right, local, &mut told))
+            }
+            _ => equals(left, right, local, &mut told) || always(),
+        },
+        // Of a unique key many may be null, and all those are alike here.
+        Expr::BinaryOp { left, op: BinaryOperator::Spaceship, right } | Expr::IsNotDistinctFrom(left, right) => {
+            equals(left, right, local, &mut |_| ()) || always()
+        }
+        _ => always(),
+    }
+}
+
+/// True where two columns that are equal link tables.
+fn equals<'a>(left: &'a Expr, right: &'a Expr, local: &[&str], told: &mut impl FnMut(&'a Expr)) -> bool {
     let (left, right) = (compare::peel(left), compare::peel(right));
     let links = match (left, right) {
         (Expr::CompoundIdentifier(a), Expr::CompoundIdentifier(b)) => {
@@ -206,7 +281,7 @@ fn link<'a>(condition: &'a Expr, local: &[&str], mut told: impl FnMut(&'a Expr))
         told(left);
         told(right);
     }
-    links || truth::fold(condition, Keys::Nullable) == Truth::Always
+    links
 }
 
 pub(super) fn qualifier(parts: &[Ident]) -> &str {

@@ -90,14 +90,42 @@ fn replaced(tokens: &[Token<'_>], at: usize) -> Option<(usize, &'static str)> {
         "." if word(1) == "*" && tokens[0].text == "delete" => (2, ""),
         "mod" if word(1) != "(" && before != "." => (1, "%"),
         "json_value" | "char" if word(1) == "(" => (own_syntax(tokens, at)?, "lower(a)"),
+        "collate" if word(1) == "?1" => (2, "collate utf8mb4_bin"),
+        "from" if before == ")" && is_any(word(1), &["first", "last"]) => (2, ""),
+        "for" if word(1) == "system_time" => (past_length(tokens, at)?, ""),
+        "interval" if word(1) == "(" && is_call(tokens, at) => (1, "field"),
+        "as" if in_cast(tokens, at) => (type_length(tokens, at)?, "as char"),
+        "." if matches!(before, "from" | "join" | "update" | "into" | "," | "(" | "select") => (1, " "),
         "use" | "ignore" | "force" if word(2) == "for" && matches!(word(1), "key" | "index") => {
             let open = (3..6).find(|&offset| word(offset) == "(")?;
             (open + length(tokens, at + open)?, "")
         }
         "asc" | "desc" if in_group_by(tokens, at) => (1, ""),
         modifier if MODIFIERS.contains(&modifier) && modifies(tokens, at) => (1, ""),
+        _ if before != "." => return in_any_case(tokens, at),
         _ => return None,
     })
+}
+
+/// As [`replaced`], for words that keep their case in a shape.
+fn in_any_case(tokens: &[Token<'_>], at: usize) -> Option<(usize, &'static str)> {
+    let word = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
+    let first = |words: &[&str]| is_any(word(0), words);
+    Some(match word(1) {
+        "(" if first(&["mid"]) => (1, "substring"),
+        "(" if first(&["weight_string", "column_create", "column_add", "column_get"]) => {
+            (own_syntax(tokens, at)?, "lower(a)")
+        }
+        "from" if first(&["leading", "trailing", "both"]) => (1, "both ?1"),
+        value if first(&["next", "previous"]) && is_any(value, &["value"]) && word(2) == "for" => (3, ""),
+        next if next != "(" && first(&["match"]) => (match_length(tokens, at)?, "lower(a)"),
+        _ if first(UNITS) => (1, "day"),
+        _ => return None,
+    })
+}
+
+fn is_any(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// Tokens of the parentheses that open at `open`.
@@ -107,11 +135,71 @@ fn length(tokens: &[Token<'_>], open: usize) -> Option<usize> {
     Some(inside + 2)
 }
 
+/// Units of an interval that the parser does not know.
+const UNITS: &[&str] = &[
+    "day_hour",
+    "day_microsecond",
+    "day_minute",
+    "day_second",
+    "hour_microsecond",
+    "hour_minute",
+    "hour_second",
+    "minute_microsecond",
+    "minute_second",
+    "second_microsecond",
+    "year_month",
+];
+
+/// True for `INTERVAL(a, b)`, which is a function, and not for `INTERVAL (a) DAY`.
+fn is_call(tokens: &[Token<'_>], at: usize) -> bool {
+    let Some(length) = length(tokens, at + 1) else { return false };
+    let depth = tokens[at + 1].depth + 1;
+    tokens[at + 1..at + length].iter().any(|token| token.text == "," && token.depth == depth)
+}
+
+/// True for the AS of a CAST to a type that the parser does not know.
+fn in_cast(tokens: &[Token<'_>], at: usize) -> bool {
+    let depth = tokens[at].depth;
+    let unknown = |token: &Token<'_>| is_any(token.text, &["ascii", "unicode", "byte", "binary"]);
+    if !type_length(tokens, at).is_some_and(|length| tokens[at..at + length].iter().any(unknown)) {
+        return false;
+    }
+    let open = before(tokens, at).position(|token| token.depth < depth);
+    open.and_then(|open| at.checked_sub(open + 2)).is_some_and(|name| tokens[name].text == "cast")
+}
+
+/// Tokens from the AS of a CAST up to its end.
+fn type_length(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let depth = tokens.get(at)?.depth;
+    tokens.get(at..)?.iter().take(16).position(|token| token.depth < depth)
+}
+
+/// Tokens of `MATCH a, b AGAINST (…)`.
+fn match_length(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let columns = tokens.get(at..)?.iter().take(64).position(|token| token.text == "against")?;
+    Some(columns + 1 + length(tokens, at + columns + 1)?)
+}
+
+/// Tokens of `FOR SYSTEM_TIME …`, the past of a table: about as many rows as it has now.
+fn past_length(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let word = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
+    let point = |from: usize| {
+        let value = from + usize::from(is_any(word(from), &["timestamp", "transaction"]));
+        if word(value + 1) == "(" { Some(value + 1 + length(tokens, at + value + 1)?) } else { Some(value + 1) }
+    };
+    match (word(2), word(3)) {
+        ("as", "of") => point(4),
+        ("between", _) => point(point(3)? + 1),
+        ("from", _) => point(point(3)? + 1),
+        _ => None,
+    }
+}
+
 /// Tokens of a call whose arguments have words between them that the parser does not know. No aggregate is hidden in it.
 fn own_syntax(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     let length = 1 + length(tokens, at + 1)?;
     let inside = tokens.get(at + 2..at + length)?;
-    let own = inside.iter().any(|token| matches!(token.text, "using" | "default" | "returning" | "on"));
+    let own = inside.iter().any(|token| matches!(token.text, "using" | "default" | "returning" | "on" | "as"));
     let counts = inside.iter().any(|token| AGGREGATES.contains(&token.text));
     (own && !counts).then_some(length)
 }
@@ -219,12 +307,39 @@ pub(super) fn written_table(tail: &str) -> Option<TableName> {
     scan::table_after(Dialect::MySql, tail, &["update", "delete", "from", "low_priority", "quick", "ignore"])
 }
 
-/// The filter of a write that was not parsed: without a WHERE, its LIMIT.
+/// Words that end the condition of a join, or stand before another.
+const AFTER_JOIN: &[&str] =
+    &[",", "cross", "inner", "join", "left", "limit", "natural", "order", "right", "set", "straight_join", "where"];
+
+/// True where a write that was not parsed has an inner join that leaves rows out.
+fn is_joined(tail: &str, tokens: &[Token<'_>]) -> bool {
+    let top: Vec<&Token<'_>> = tokens.iter().filter(|token| token.depth == 0).collect();
+    let mut inner = false;
+    top.iter().enumerate().any(|(at, token)| {
+        match token.text {
+            "straight_join" => inner = true,
+            "join" => inner = !top[..at].iter().rev().take(2).any(|side| matches!(side.text, "left" | "right")),
+            "using" => return inner,
+            "on" if inner => {
+                let end = top[at..].iter().find(|token| AFTER_JOIN.contains(&token.text));
+                let condition = tail.get(token.end()..end.map_or(tail.len(), |end| end.at)).unwrap_or_default();
+                return scan::fold(Dialect::MySql, condition) != Truth::Always;
+            }
+            _ => {}
+        }
+        false
+    })
+}
+
+/// The filter of a write that was not parsed: without a WHERE, a join that leaves rows out, or its LIMIT.
 pub(super) fn limited_filter(text: &str, tail: &str, filter: Filter) -> Filter {
     if filter == Filter::Real {
         return filter;
     }
     let tokens: Vec<Token<'_>> = words(tail).collect();
+    if is_joined(tail, &tokens) {
+        return Filter::Real;
+    }
     let limit = tokens.windows(2).position(|pair| pair[0].depth == 0 && pair[0].text == "limit");
     let Some(limit) = limit else { return filter };
     if tokens[limit + 1].text != "?2" {

@@ -31,8 +31,6 @@ pub enum Reach {
     Limited(Box<Self>, u16),
     /// Every combination.
     Product(Vec<Self>),
-    /// What a condition leaves of every combination: at most all of the largest part, where all parts are large.
-    Joined(Vec<Self>),
     /// What a condition that links two sides leaves of every combination.
     Linked(Box<Linked>),
     /// Every row of the first side at least once, with what a condition finds in the second.
@@ -73,9 +71,7 @@ impl Reach {
                 1 + linked.first.weight() + linked.second.weight() + columns
             }
             Self::Keyed(keyed) => 1 + keyed.weight(),
-            Self::Product(parts) | Self::Joined(parts) | Self::Sum(parts) => {
-                1 + parts.iter().map(Self::weight).sum::<usize>()
-            }
+            Self::Product(parts) | Self::Sum(parts) => 1 + parts.iter().map(Self::weight).sum::<usize>(),
         }
     }
 
@@ -98,13 +94,6 @@ impl Reach {
             0 => Self::Rows(1),
             1 => parts.swap_remove(0),
             _ => Self::Product(parts).bounded(),
-        }
-    }
-
-    pub(super) fn joined(mut parts: Vec<Self>) -> Self {
-        match parts.len() {
-            0 | 1 => parts.pop().unwrap_or(Self::Rows(1)),
-            _ => Self::Joined(parts).bounded(),
         }
     }
 

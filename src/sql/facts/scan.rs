@@ -125,15 +125,45 @@ fn tail_filter(dialect: Dialect, text: &str) -> Filter {
     if fold(dialect, &text[from..to]) == Truth::Always { Filter::ConstantTrue } else { Filter::Real }
 }
 
-/// Folds a condition that stands alone; what cannot be parsed is taken for a filter.
-fn fold(dialect: Dialect, condition: &str) -> Truth {
-    let Ok(mut parser) = parser_for(dialect, condition) else { return Truth::Depends };
-    match parser.parse_expr() {
-        Ok(expr) if parser.peek_token().token == sqlparser::tokenizer::Token::EOF => {
-            truth::fold(&expr, truth::Keys::Positive)
-        }
-        _ => Truth::Depends,
+/// Folds a condition that stands alone; what cannot be parsed is taken for a filter, though not what stands beside it in an OR.
+pub(super) fn fold(dialect: Dialect, condition: &str) -> Truth {
+    if let Some(truth) = folded(dialect, condition) {
+        return truth;
     }
+    let always = |arm: &str| folded(dialect, arm) == Some(Truth::Always);
+    if alternatives(dialect, condition).into_iter().any(always) { Truth::Always } else { Truth::Depends }
+}
+
+/// `None` where it cannot be parsed.
+fn folded(dialect: Dialect, condition: &str) -> Option<Truth> {
+    let mut parser = parser_for(dialect, condition).ok()?;
+    let expr = parser.parse_expr().ok()?;
+    let whole = parser.peek_token().token == sqlparser::tokenizer::Token::EOF;
+    whole.then(|| truth::fold(&expr, truth::Keys::Positive))
+}
+
+/// Most alternatives that are read, from the first on.
+const ALTERNATIVES_MAX: usize = 16;
+
+/// What stands between the ORs of a condition; none where there is no OR.
+fn alternatives(dialect: Dialect, condition: &str) -> Vec<&str> {
+    let (mut cases, mut start) = (0_usize, 0);
+    let mut found = Vec::new();
+    for token in tokens(dialect, condition).filter(|token| token.depth == 0) {
+        match token.text {
+            "case" => cases += 1,
+            "end" => cases = cases.saturating_sub(1),
+            "or" if cases == 0 && found.len() < ALTERNATIVES_MAX => {
+                found.push(&condition[start..token.at]);
+                start = token.end();
+            }
+            _ => {}
+        }
+    }
+    if !found.is_empty() {
+        found.push(&condition[start..]);
+    }
+    found
 }
 
 /// `TRUNCATE`: the first table that it names.

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use super::calls::Calls;
 use super::compare;
 use super::conditions::Scope;
-use super::join;
+use super::join::{self, Part};
 use super::keyed::{Goal, Sources};
 use super::mysql;
 use super::truth::{self, Folded};
@@ -84,12 +84,16 @@ impl Reader {
         }
     }
 
-    /// A query that may name itself: how often it goes round, nobody knows.
+    /// A query that may name itself: how often it goes round, nobody knows; what it begins with is in it.
     fn recursive(&mut self, cte: &Cte, name: &str) -> Reach {
         self.ctes.push((name.to_owned(), Reach::Unknown));
         let reach = self.query(&cte.query);
         self.ctes.pop();
-        if matches!(&*cte.query.body, SetExpr::SetOperation { .. }) { Reach::Unknown } else { reach }
+        if matches!(&*cte.query.body, SetExpr::SetOperation { .. }) {
+            reach.sum(Reach::Unknown).bounded()
+        } else {
+            reach
+        }
     }
 
     /// Chains of UNION may be thousands long: they are walked, not recursed into.
@@ -145,9 +149,13 @@ impl Reader {
     fn select(&mut self, select: &Select) -> Reach {
         self.into |= select.into.is_some();
         let mut scope = Scope::inside(self.outer.clone());
-        let parts: Vec<Reach> = select.from.iter().map(|from| self.joined(from, &mut scope)).collect();
+        let mut parts = Vec::with_capacity(select.from.len());
+        for from in &select.from {
+            let start = scope.len();
+            parts.push(Part { reach: self.joined(from, &mut scope), start });
+        }
         let reach = match &select.selection {
-            None => Reach::product(parts),
+            None => join::product(parts),
             Some(condition) => narrowed(select, parts, condition, &mut scope),
         };
         let reach = scope.keyed(Goal::All, reach);
@@ -253,24 +261,23 @@ fn is_part(sample: &TableSampleKind) -> bool {
 }
 
 /// What a WHERE leaves.
-fn narrowed(select: &Select, parts: Vec<Reach>, condition: &Expr, scope: &mut Scope) -> Reach {
+fn narrowed(select: &Select, parts: Vec<Part>, condition: &Expr, scope: &mut Scope) -> Reach {
     let all = Sources::range(0, scope.len());
     let several = join::several(&select.from);
     match truth::read(condition) {
-        Folded::Always => Reach::product(parts),
+        Folded::Always => join::product(parts),
         Folded::Never => Reach::Rows(0),
         Folded::Given(claims) if !several => {
-            Reach::Presumed(Box::new(Reach::product(parts)), scope.table(0), claims).bounded()
+            Reach::Presumed(Box::new(join::product(parts)), scope.table(0), claims).bounded()
         }
         Folded::Depends if whole::is_every_row(condition, &select.from.iter().collect::<Vec<_>>()) && !several => {
-            Reach::product(parts)
+            join::product(parts)
         }
         Folded::Depends | Folded::Given(_) => {
             scope.condition(condition, all, all);
-            if several && join::only_links(condition, &select.from) {
-                Reach::joined(parts)
-            } else {
-                Reach::product(parts).filtered()
+            match join::only_links(condition, &select.from) {
+                Some(columns) if several => join::listed(parts, &columns, scope),
+                _ => join::product(parts).filtered(),
             }
         }
     }

@@ -123,8 +123,13 @@ fn read_as(condition: &Expr, sense: Sense) -> Folded {
     for (op, right) in chain.into_iter().rev() {
         let other = simple(right, sense);
         if !sense.joins_either(op) {
+            match (&truth, &other) {
+                // What is always so leaves the rest as it is.
+                (_, Folded::Always) => {}
+                (Folded::Always, _) => alternatives = vec![right],
+                _ => alternatives.clear(),
+            }
             truth = truth.and(other);
-            alternatives.clear();
             continue;
         }
         truth = match alternatives.iter().any(|left| complement::are(left, right)) {
@@ -158,6 +163,11 @@ fn negated(condition: &Expr) -> Folded {
             read_as(inner, Sense::Given)
         }
         Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => read_as(condition, Sense::Negated),
+        Expr::BinaryOp { left, op: BinaryOperator::Spaceship, right } | Expr::IsNotDistinctFrom(left, right)
+            if is_null(right) =>
+        {
+            not_null(left)
+        }
         Expr::BinaryOp { left, op, right } => match opposite(op) {
             Some(op) => compared(left, &op, right),
             None => Folded::Depends,
@@ -187,10 +197,12 @@ fn known(condition: &Expr) -> Folded {
             any_text(pattern)
         }
         Expr::BinaryOp { left, op, right } => compared(left, op, right),
+        Expr::Function(function) if constant::asked_for_null(function).is_some_and(is_null) => Folded::Always,
         Expr::Function(function) => constant::chosen(function).map_or(Folded::Depends, read),
         Expr::IsNotDistinctFrom(left, right) if same_column(left, right) || (is_null(left) && is_null(right)) => {
             Folded::Always
         }
+        Expr::IsDistinctFrom(left, right) if is_null(right) => not_null(left),
         Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => read(inner),
         Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => read_as(inner, Sense::Negated),
         Expr::IsNotNull(inner) => not_null(inner),

@@ -439,8 +439,9 @@ impl<'a> Lexer<'a> {
         self.out.shape.push(quote);
     }
 
+    /// A dot before a digit begins a number, even directly behind a name.
     fn dot_or_number(&mut self) {
-        if scan::class(self.text, self.at + 1) == Class::Digit && !matches!(self.last, Last::Word(_) | Last::Name) {
+        if scan::class(self.text, self.at + 1) == Class::Digit {
             return self.number();
         }
         self.dot();
@@ -524,11 +525,21 @@ impl<'a> Lexer<'a> {
 
     /// A byte that no token begins with.
     pub(super) fn other(&mut self) {
+        if self.is_escaped_space() {
+            self.at += 2;
+            return;
+        }
         self.gap();
         self.out.shape.push(self.text[self.at]);
         self.at += 1;
         self.token(Last::Operator);
         self.pair = Pair::None;
         self.limit_next = false;
+    }
+
+    /// The `\n` of a body in `E'…'`.
+    fn is_escaped_space(&self) -> bool {
+        let escape = self.text.get(self.at..).and_then(|rest| rest.get(..2)).unwrap_or_default();
+        !self.bodies.is_empty() && matches!(escape, [b'\\', b'n' | b'r' | b't'])
     }
 }

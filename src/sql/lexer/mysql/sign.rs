@@ -42,7 +42,7 @@ impl Lexer<'_> {
 
     pub(super) fn mysql_dot(&mut self) {
         let next = scan::byte(self.text, self.at + 1);
-        if !matches!(self.last, Last::Word(_) | Last::Name) {
+        if !matches!(self.last, Last::Word(_) | Last::Name) || (next.is_ascii_digit() && !self.touches_name()) {
             if next.is_ascii_digit() {
                 return self.mysql_number();
             }
@@ -56,6 +56,12 @@ impl Lexer<'_> {
             self.gap();
         }
         self.dot();
+    }
+
+    /// True where a name, whatever it is elsewhere, ends right here: a dot then qualifies it.
+    fn touches_name(&self) -> bool {
+        let before = self.at.checked_sub(1).map_or(0, |before| scan::byte(self.text, before));
+        scan::is_word(before) || matches!(before, b'`' | b'"' | b'\'') || self.follows_variable()
     }
 
     /// True where the last token is a user's variable, whose name may have dots.
@@ -96,7 +102,7 @@ impl Lexer<'_> {
 
     /// `{ OJ … }`, `{d '…'}`, `{fn …}`: what an ODBC client writes stands for what is inside.
     pub(super) fn open_brace(&mut self) {
-        let word = scan::after_space(self.text, self.at + 1);
+        let word = scan::after_comments(self.text, self.at + 1);
         let end = common::word(self.text, word);
         // A brace without a word is an error to the server; it leaves no trace, so that a shape never has one.
         self.passed(if end == word { self.at + 1 } else { end });

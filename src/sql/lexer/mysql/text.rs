@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::{keyword, scan};
 use crate::sql::dialect::{Quotes, Strings};
+use crate::sql::lexer::head::Head;
 use crate::sql::lexer::keyword::Word;
 use crate::sql::lexer::scan::{self as common, End};
 use crate::sql::lexer::token::{Last, Lexer};
@@ -78,7 +79,8 @@ impl Lexer<'_> {
     fn names_column(&self) -> bool {
         match self.last {
             Last::Word(Word::As | Word::Key) | Last::Name | Last::Close | Last::Value => true,
-            Last::Word(Word::Plain) => self.piece.inner.queries(),
+            // The queries of a WITH come before the verb is known.
+            Last::Word(Word::Plain) => self.piece.inner.queries() || matches!(self.head, Head::With(_)),
             _ => false,
         }
     }

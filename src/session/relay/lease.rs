@@ -87,7 +87,7 @@ where
             self.server.give_back();
             self.turn.server.silent = false;
         }
-        let is_all = self.attention == Attention::Reading && self.silent.client;
+        let is_all = self.attention == Attention::Reading && self.turn.client.silent;
         let seen = if is_all { Seen::All } else { Seen::NotAll };
         // Whoever waits for a server looks after it there.
         if self.attention == Attention::Stalled(Why::Server) || !self.server.poll_own(cx, seen) {

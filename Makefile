@@ -60,8 +60,8 @@ regress:
 	cargo build --locked
 	@tests/regress/run || [ $$? = 77 ]
 
-# The test suites of psycopg 2 and 3 and asyncpg, in session and in transaction mode: each test ends as it does directly, or is
-# listed in tests/suites with the reason. `tests/suites/run transaction psycopg2` runs one of them.
+# The test suites of client libraries (a folder of tests/suites each), in session and in transaction mode: each test ends as it does
+# directly, or is listed there with the reason. `tests/suites/run transaction psycopg2` runs one of them.
 suites:
 	@tests/support/install server suites
 	cargo build --locked

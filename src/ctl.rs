@@ -43,7 +43,7 @@ pub enum Failed {
     #[error("no answer from the console within {} s", .0.as_secs())]
     Late(Duration),
     /// The answer could not be written.
-    #[error("cannot write the answer: {0}")]
+    #[error("cannot write the answer")]
     Output(#[from] io::Error),
 }
 
@@ -67,11 +67,11 @@ pub async fn run(config: &Config, login: &Login, command: &str, out: &mut impl W
         .map_err(|_| Failed::Late(CONNECT_TIMEOUT))??;
     let answer = timeout(ANSWER_TIMEOUT, ask(&client, connection, command)).await;
     let Answer { told, messages } = answer.map_err(|_| Failed::Late(ANSWER_TIMEOUT))??;
-    for sentence in told {
-        writeln!(out, "{sentence}")?;
+    match write(&told, &messages, out) {
+        // As in `ctl 'SHOW CLIENTS' | head`: whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
-    write_answer(&messages, out)?;
-    Ok(())
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -184,6 +184,13 @@ fn refused(error: &tokio_postgres::Error) -> Failed {
 }
 
 /// Writes what the console answered: a table for each result, nothing for a command that has none.
+fn write(told: &[String], messages: &[SimpleQueryMessage], out: &mut impl Write) -> io::Result<()> {
+    for sentence in told {
+        writeln!(out, "{sentence}")?;
+    }
+    write_answer(messages, out)
+}
+
 fn write_answer(messages: &[SimpleQueryMessage], out: &mut impl Write) -> io::Result<()> {
     let mut table = None;
     for message in messages {

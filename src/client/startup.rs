@@ -13,7 +13,7 @@ use crate::net::framed::{Broken, Framed};
 use crate::net::stream::Stream;
 use crate::net::tls::{self, Acceptor, Carrier, Live, Socket};
 use crate::telemetry::{Gate, Metrics, Pass};
-use crate::wire::pg::startup::{self, ACCEPTED, Cancel, DECLINED, First, Startup, TLS_HANDSHAKE};
+use crate::wire::pg::startup::{self, ACCEPTED, Cancel, DECLINED, First, Startup, TERMINATE, TLS_HANDSHAKE};
 use crate::wire::{Malformed, Refusal};
 
 /// Encryption requests that one client may make: one for TLS, one for GSSAPI.
@@ -107,6 +107,10 @@ async fn packet(client: &mut Framed<Stream>) -> Result<Option<bytes::Bytes>, Bro
     loop {
         if client.peek().first() == Some(&TLS_HANDSHAKE) {
             return Ok(None);
+        }
+        // It hears nothing, as from a server: some drivers take an error for news although they are leaving.
+        if client.peek().starts_with(&TERMINATE) {
+            return Err(Broken::Closed);
         }
         if let Some(size) = startup::size(client.peek())?
             && client.peek().len() >= size

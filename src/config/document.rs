@@ -179,7 +179,9 @@ impl<'d> Section<'d> {
     pub(super) fn finish(self) {
         let given = self.values.into_iter().flat_map(Table::keys);
         for key in given.filter(|key| !self.asked.contains(&key.as_str())) {
-            let advice = match nearest(key, self.asked.iter().copied()) {
+            let ours =
+                OTHERS.iter().find(|(other, ours)| other == key && self.asked.contains(ours)).map(|(_, ours)| *ours);
+            let advice = match ours.or_else(|| nearest(key, self.asked.iter().copied())) {
                 Some(meant) => format!("did you mean \"{meant}\"?"),
                 None => format!("known here: {}", self.asked.join(", ")),
             };
@@ -202,6 +204,18 @@ impl<'d> Section<'d> {
         self.path.iter().cloned().chain(key).collect()
     }
 }
+
+/// What PgBouncer calls some of our keys, where the nearest word would be another key.
+const OTHERS: [(&str, &str); 8] = [
+    ("pool_mode", "pool"),
+    ("default_pool_size", "pool_size"),
+    ("max_db_connections", "max_server_connections"),
+    ("auth_file", "users_file"),
+    ("auth_type", "login"),
+    ("listen_addr", "bind"),
+    ("listen_port", "bind"),
+    ("max_client_conn", "max_clients"),
+];
 
 /// `["listener", "0", "bind"]` as `listener[0].bind`.
 fn key_text(path: &[String]) -> String {

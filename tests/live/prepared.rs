@@ -163,6 +163,37 @@ async fn a_table_that_changed_fails_once_and_then_works() {
 }
 
 #[test]
+fn a_text_that_a_changed_table_broke_works_for_who_prepares_it_again() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_retyped", 1, NO_PASSWORD);
+    let alter = |sql: &str| pooled.site.direct_sql(sql);
+    alter("CREATE TABLE retyped (name text); GRANT ALL ON retyped TO app");
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    let insert = "INSERT INTO retyped VALUES ($1) RETURNING name";
+    let run = |name: &str| [raw::bind(name, &["1"]), raw::execute(), raw::sync()].concat();
+    for raw in [&mut client, &mut other] {
+        raw.send(&[raw::parse("s", insert), run("s")].concat());
+        assert_eq!(reply_codes(&raw.until(b"Z")), "1 2 D C Z");
+    }
+    alter("ALTER TABLE retyped ALTER name TYPE int USING name::int");
+    // As at a server of one's own, with that name and for good.
+    for _ in 0..2 {
+        client.send(&run("s"));
+        assert_eq!(sqlstates(&client.until(b"Z")), ["42804"]);
+    }
+    client.send(&[raw::parse("t", insert), run("t")].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 D C Z");
+    other.send(&run("s"));
+    assert_eq!(sqlstates(&other.until(b"Z")), ["42804"]);
+    other.send(&[raw::close_statement("s"), raw::parse("s", insert), run("s")].concat());
+    assert_eq!(reply_codes(&other.until(b"Z")), "3 1 2 D C Z");
+    drop((client, other));
+    pooled.finish();
+}
+
+#[test]
 fn a_table_that_changed_is_no_news_to_who_asks_for_the_shape_with_the_rows() {
     if direct() {
         return;

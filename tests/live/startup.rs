@@ -99,6 +99,18 @@ fn start_up_packets_of_a_wrong_length_get_an_error_and_a_closed_connection() {
     site.finish();
 }
 
+/// What node-postgres sends where `end()` comes before its socket is connected, and its start-up packet behind that.
+#[test]
+fn a_client_that_leaves_before_its_first_packet_hears_nothing() {
+    let site = Site::new("leaves", "");
+    let mut client = Raw::open(site.proxy.port);
+    client.send(&[raw::terminate(), startup(VERSION_3_0, &[("user", "postgres")])].concat());
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    // The server closes upon bytes unread, which resets the connection.
+    assert!(client.rest().map_or_else(|_| direct(), |reply| reply.is_empty()));
+    site.finish();
+}
+
 #[test]
 fn start_up_packets_of_a_wrong_form_get_an_error_and_a_closed_connection() {
     let site = Site::new("form", "");

@@ -213,6 +213,8 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
         ("[log]\nlevl = \"info\"", "log.levl", "did you mean \"level\"?"),
         ("[[client]]\nname = \"a\"\nmatch = { usr = \"x\" }", "client[0].match.usr", "did you mean \"user\"?"),
         ("[log]\ncolour = true", "log.colour", "known here: format, level"),
+        // As PgBouncer calls it.
+        ("[caps]\nmax_client_conn = 5", "caps.max_client_conn", "did you mean \"max_clients\"?"),
     ] {
         let problem = only_problem(text);
         assert_eq!((problem.key.as_str(), problem.advice.as_deref()), (key, Some(advice)));
@@ -270,6 +272,12 @@ fn wrong_listeners_say_what_to_write() {
         ("auth = { database = \"x\" }", "auth", "auth needs a user"),
         ("pool = \"transaction\"", "pool", "can't go with login = \"relay\""),
         ("pool = \"statement\"", "pool", "known: session, transaction"),
+        // As PgBouncer calls them.
+        ("pool_mode = \"transaction\"", "pool_mode", "did you mean \"pool\"?"),
+        ("auth_type = \"scram-sha-256\"", "auth_type", "did you mean \"login\"?"),
+        // What a faulty login was taken for is not told.
+        ("login = \"user\"\npool = \"transaction\"", "login", "did you mean \"users\"?"),
+        ("login = \"users\"\npool = \"transaction\"", "login", "needs a file of users"),
         ("min_pool_size = 21", "min_pool_size", "more than pool_size (20)"),
         ("client_tls = { mode = \"require\" }", "client_tls", "needs cert_file and key_file"),
         (

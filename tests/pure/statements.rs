@@ -372,6 +372,34 @@ fn a_plan_whose_result_has_changed_is_made_anew_at_the_next_try() {
 }
 
 #[test]
+fn a_text_that_means_something_else_by_now_fails_for_who_has_it_and_is_prepared_anew_for_who_asks() {
+    let mut house = House::new(2, 10, 2);
+    let insert = "INSERT INTO t (name) VALUES ($1)";
+    for server in [0, 1] {
+        house.ask(server, server, &parse("a", insert));
+        house.end(server, server);
+    }
+    house.ask(0, 0, &bind("a"));
+    house.servers[0].0.said = [frame(b'E', b"SERROR\0C42804\0Mcolumn is of type integer\0\0")].into();
+    house.hear(0, 0, 1);
+    house.end(0, 0);
+    let sent = |house: &House, server: usize| -> Vec<u8> {
+        house.servers[server].0.said.iter().map(|frame| frame[0]).collect()
+    };
+    // By another name, as drivers do: at this server and at the other.
+    house.ask(0, 0, &parse("b", insert));
+    assert_eq!(sent(&house, 0), b"1");
+    house.end(0, 0);
+    house.ask(0, 1, &bind("b"));
+    assert_eq!(sent(&house, 1), b"12", "prepared and bound");
+    house.end(0, 1);
+    // The other client has what it had.
+    house.ask(1, 1, &bind("a"));
+    assert_eq!(sent(&house, 1), b"2");
+    house.end(1, 1);
+}
+
+#[test]
 fn what_sql_deallocates_is_given_up_and_stays_at_the_server_for_others() {
     let mut house = House::new(2, 10, 2);
     for client in [0, 1] {

@@ -1,7 +1,15 @@
-# Sourced by `run`: where each suite comes from, and how it is started. All of it is kept in $kept, a folder of the suite.
+# Sourced by `run`: what the files suite.sh, one in each suite's folder, are made of. A suite NAME has
+#
+#   NAME_sources   brings its tests and its driver to $kept, a folder of the suite
+#   NAME_start     runs it: `OUTCOME TEST` of each test to $OUTCOMES, why it failed to $OUTCOMES.why; $OUTCOMES_ONLY may name the tests wanted
+#   NAME_server    what its server has beside a database (optional): the port of the server, which is running
+#   NAME_users     `NAME PASSWORD` lines of users (optional), beside postgres: for where Floodwall checks passwords
+#   NAME_listener  keys of Floodwall's listener (optional)
+#
+# One whose port stands in its sources has it in $kept/port.
 # shellcheck shell=bash
 
-# suite_sources NAME: the suite's tests in $kept/tree, its driver in $kept/venv. Fails where it cannot be had; $kept/log says why.
+# suite_sources NAME: fails where it cannot be had; $kept/log says why.
 suite_sources() {
     local sources=$1_sources
     [ ! -e "$kept/ready" ] || return 0
@@ -10,39 +18,39 @@ suite_sources() {
     "$sources" >"$kept/log" 2>&1 && touch "$kept/ready"
 }
 
-# psycopg 3: its releases on PyPI come without the tests. They come from $PSYCOPG_SOURCE, a checkout of yours; from the
-# project's repository at the release below; or from Debian's source package. The driver is PyPI's of the same version.
-psycopg_release=3.3.4
+# optional HOOK ARGUMENT...: calls what a suite need not have.
+optional() { ! declare -F "$1" >/dev/null || "$@"; }
 
-psycopg_sources() {
-    local version source=${PSYCOPG_SOURCE:-$kept/src}
-    [ "$source" != "$kept/src" ] || psycopg_clone || debian_source psycopg3 || return 1
-    version=$(sed -nE 's/^(__)?version(__)? *= *"?([0-9][0-9.]*[0-9])"?.*/\3/p' "$source"/psycopg/{pyproject.toml,setup.cfg,psycopg/version.py} 2>/dev/null | head -n 1)
-    [ -n "$version" ] || { echo "$source: tells no version"; return 1; }
-    mkdir "$kept/tree" && cp -r "$source/tests" "$source/pyproject.toml" "$kept/tree" && venv "psycopg[binary,pool,test]==$version"
+# git_source URL TAG [CLONE]: the tag's files in $kept/src, out of CLONE where you have one.
+git_source() {
+    local url=$1 tag=$2 clone=${3:-$kept/clone}
+    [ -n "${3:-}" ] || GIT_TERMINAL_PROMPT=0 timeout 300 git clone -q --bare --depth 1 --branch "$tag" "$url" "$clone" || return 1
+    mkdir "$kept/src" && git -C "$clone" archive "$tag" | tar -x -C "$kept/src" || { rm -rf "$kept/src"; return 1; }
 }
 
-# A clone that failed halfway must not stand in the way of the next source.
-psycopg_clone() {
-    GIT_TERMINAL_PROMPT=0 timeout 300 git clone -q --depth 1 --branch "$psycopg_release" \
-        https://github.com/psycopg/psycopg "$kept/src" || { rm -rf "$kept/src"; return 1; }
+# certificate: of the server and of Floodwall, in $kept. What follows is for hooks.
+certificate() { openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=localhost -keyout "$kept/server.key" -out "$kept/server.crt"; }
+
+listener_tls() { printf 'client_tls = { mode = "prefer", cert_file = "%s", key_file = "%s" }\n' "$kept/server.crt" "$kept/server.key"; }
+
+# server_tls PORT
+server_tls() {
+    cp "$kept/server.crt" "$kept/server.key" "$scratch/data/"
+    chmod 600 "$scratch/data/server.key"
+    [ "$(id -u)" != 0 ] || chown postgres: "$scratch/data/"server.{crt,key}
+    server_does "$1" -c 'ALTER SYSTEM SET ssl = on' -c 'SELECT pg_reload_conf()'
 }
 
-# Left out: other databases, type checks and what measures time, which says nothing on a busy machine.
-psycopg_start() {
-    PSYCOPG_TEST_DSN="host=$PGHOST port=$PGPORT user=$PGUSER password=$PGPASSWORD dbname=$PGDATABASE" \
-        in_venv -m 'not crdb and not timing and not mypy' tests
+# server_asks PORT: for passwords, as the lines of standard input say, which go before the others of pg_hba.conf.
+server_asks() {
+    local hba=$scratch/data/pg_hba.conf
+    cat - "$hba" >"$scratch/hba"
+    cat "$scratch/hba" >"$hba"
+    server_does "$1" -c 'SELECT pg_reload_conf()'
 }
 
-# psycopg 2: the release on PyPI has the tests.
-psycopg2_sources() { venv psycopg2-binary==2.9.11 && pypi_source psycopg2==2.9.11; }
-
-psycopg2_start() { PSYCOPG2_TESTDB=$PGDATABASE in_venv tests; }
-
-asyncpg_sources() { venv asyncpg==0.32.0 distro==1.9.0 && pypi_source asyncpg==0.32.0; }
-
-# A cluster is running, as PGHOST tells it. Left out: the style of asyncpg's own sources, and what starts clusters itself.
-asyncpg_start() { in_venv --ignore=tests/test__sourcecode.py tests; }
+# server_does PORT ARGUMENT...: psql's.
+server_does() { "$bin/psql" -Xqo /dev/null -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$1" -d suites "${@:2}"; }
 
 # venv PACKAGE...: a Python environment with these and the test runner.
 venv() {

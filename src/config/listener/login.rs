@@ -58,6 +58,11 @@ pub struct AuthQuery {
 const QUERY: &str =
     "SELECT rolname, rolpassword, rolvaliduntil FROM pg_catalog.pg_authid WHERE rolname = $1 AND rolcanlogin";
 
+/// Does the file say that the server checks the passwords?
+pub(super) fn is_relay(section: &Section<'_>) -> bool {
+    section.whole().get("login").is_none_or(|login| login.as_str() == Some("relay"))
+}
+
 /// The words of `login`.
 #[derive(Clone, Copy, PartialEq)]
 enum Word {

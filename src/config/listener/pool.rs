@@ -6,7 +6,7 @@ use super::super::context::Context;
 use super::super::document::Section;
 use super::super::problem::Fault;
 use super::super::value;
-use super::Login;
+use super::{Login, login};
 
 /// How server connections are shared, and the bounds of each pool: one for each database and user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +124,8 @@ const OF_POOLS: [&str; 12] = [
 pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>, login: &Login) -> Pool {
     let default = Pool::default();
     let mode = section.read("pool", |value| value::one_of(value, &MODES)).unwrap_or(default.mode);
-    if mode == PoolMode::Transaction && *login == Login::Relay {
+    // Where `login` has a mistake of its own, that is told, and not what it was taken for.
+    if mode == PoolMode::Transaction && *login == Login::Relay && login::is_relay(section) {
         let fault = Fault::new(
             "\"transaction\" can't go with login = \"relay\": a server that many clients share is logged in by Floodwall",
         );

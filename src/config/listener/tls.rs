@@ -8,6 +8,7 @@ use super::super::context::Context;
 use super::super::document::Section;
 use super::super::problem::Fault;
 use super::super::value;
+use super::login;
 
 /// Encryption on either side.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,7 +120,7 @@ pub(super) fn resolve(section: &mut Section<'_>, context: &Context<'_>) -> Tls {
         let fault = Fault::new("needs cert_file and key_file: what Floodwall shows its clients");
         section.error("client_tls", fault.advise("name the PEM files of a certificate chain and of its key"));
     }
-    if client.mode != TlsMode::Disable && server.mode != TlsMode::Disable && relayed(section) {
+    if client.mode != TlsMode::Disable && server.mode != TlsMode::Disable && login::is_relay(section) {
         section.warn("server_tls", Fault::new(BOTH_LEGS).advise(BOTH_LEGS_ADVICE));
     }
     Tls { client, server }
@@ -129,11 +130,6 @@ const BOTH_LEGS: &str = "with login = \"relay\" and TLS on both sides, clients t
                          get in only where server and Floodwall show the same certificate";
 const BOTH_LEGS_ADVICE: &str = "use that certificate here too, have clients set channel_binding=disable, encrypt one side alone, \
                                 or let Floodwall check the passwords (login = \"users\" or \"query\")";
-
-/// Does the server check the passwords?
-fn relayed(section: &Section<'_>) -> bool {
-    section.whole().get("login").is_none_or(|login| login.as_str() == Some("relay"))
-}
 
 fn side(mut section: Section<'_>, folder: &Path) -> TlsSide {
     let mode = section.read("mode", mode).unwrap_or_default();

@@ -394,7 +394,7 @@ impl Plan {
         let skipped = boundary.unwrap_or(self.queue.len());
         if let Some(failed) = self.queue.front() {
             let used = if failed.wants == Wants::Executed { self.bound } else { failed.uses };
-            note(frame, used, parts);
+            note(frame, failed.wants, used, parts);
         }
         let lost: Vec<Entry> = self.queue.drain(..skipped).collect();
         for (at, entry) in lost.into_iter().enumerate().rev() {
@@ -416,14 +416,18 @@ impl Plan {
 }
 
 /// What an error says of a shared statement at the server: `cached plan must not change result type` (0A000) is gone once it is
-/// prepared anew; one that does not exist (26000) was deallocated by somebody's function.
-fn note(frame: &[u8], used: Option<u64>, parts: &mut Parts<'_>) {
+/// prepared anew; one whose text means something else by now, or nothing (class 42 before it is executed), goes on to fail for those who have
+/// it, as at a server of their own, and may work for who prepares it again; one that does not exist (26000) was deallocated by somebody's
+/// function.
+fn note(frame: &[u8], step: Wants, used: Option<u64>, parts: &mut Parts<'_>) {
     let Some(number) = used else { return };
     match &reply::failure(frame).sqlstate {
         b"0A000" => {
             parts.shared.note_changed(number);
+            parts.shared.retire(number);
             parts.known.spoil(number);
         }
+        [b'4', b'2', ..] if step != Wants::Executed => parts.shared.retire(number),
         b"26000" => parts.known.remove(number),
         _ => {}
     }

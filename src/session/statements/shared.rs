@@ -50,6 +50,8 @@ pub struct Shared {
     scratch: Vec<u8>,
     /// Statements whose result has changed lately.
     changed: HashSet<u64>,
+    /// Statements that nobody else gets: who prepares their text gets it anew.
+    retired: HashSet<u64>,
     /// Empty queues of pipelines that are through: whoever asks next takes one.
     queues: Vec<VecDeque<Entry>>,
     /// What they take is counted here; `None`: nowhere.
@@ -80,8 +82,10 @@ impl Shared {
         self.scratch.push(0);
         let begin = self.scratch.len();
         self.scratch.extend_from_slice(body);
-        if let Some(known) = self.known.get(&*self.scratch).and_then(Weak::upgrade) {
-            return Some(known);
+        let known = self.known.get(&*self.scratch).and_then(Weak::upgrade);
+        let retired = known.as_ref().map(|known| known.number).filter(|number| self.retired.contains(number));
+        if known.is_some() && retired.is_none() {
+            return known;
         }
         let mut room = self.prepared.as_ref().map(|prepared| Share::of(&prepared.texts));
         if room.as_mut().is_some_and(|room| !room.resize(self.scratch.len().saturating_add(OVERHEAD_BYTES))) {
@@ -89,6 +93,7 @@ impl Shared {
         }
         self.sweep();
         let number = self.number();
+        self.succeeds(retired, number);
         let key: Rc<[u8]> = self.scratch.as_slice().into();
         let (key_of, name, has_star) = (Rc::clone(&key), name(number), body.contains(&STAR));
         let statement = Rc::new(Statement { number, name, key: key_of, path: begin, has_star, _room: room });
@@ -100,6 +105,23 @@ impl Shared {
     pub fn number(&mut self) -> u64 {
         self.last = self.last.saturating_add(1);
         self.last
+    }
+
+    /// A server has said that a statement may work once it is prepared anew. Those who have it keep it.
+    pub(super) fn retire(&mut self, number: u64) {
+        if self.retired.len() >= CHANGED_MAX {
+            self.retired.clear();
+        }
+        self.retired.insert(number);
+    }
+
+    /// The text of a retired statement goes on under another number.
+    fn succeeds(&mut self, retired: Option<u64>, number: u64) {
+        let Some(retired) = retired else { return };
+        self.retired.remove(&retired);
+        if self.changed.contains(&retired) {
+            self.note_changed(number);
+        }
     }
 
     /// A server has said that the result of a statement has another shape by now.
@@ -151,7 +173,7 @@ const WORKER_BITS: u32 = 48;
 const SWEEP_MIN: usize = 256;
 /// What a statement takes beside its text.
 const OVERHEAD_BYTES: usize = 256;
-/// Statements that are known to have changed.
+/// Statements that are known to have changed, and that are retired.
 const CHANGED_MAX: usize = 1024;
 const STAR: u8 = 0x2a;
 /// Queues that are kept: as many clients may be at work at once before one has to be made.
@@ -175,6 +197,20 @@ mod tests {
         for (path, body) in [(&b"a"[..], &b"SELECT 1\0\0\0"[..]), (b"", b"SELECT 1\0\0\x01\0\0\0\x17")] {
             assert_ne!(shared.statement(path, body).unwrap().number, one.number);
         }
+    }
+
+    #[test]
+    fn the_text_of_a_retired_statement_is_prepared_anew_and_counts_as_changing_still() {
+        let mut shared = Shared::default();
+        let old = shared.statement(b"", b"SELECT a FROM t").unwrap();
+        shared.note_changed(old.number);
+        shared.retire(old.number);
+        let new = shared.statement(b"", b"SELECT a FROM t").unwrap();
+        assert!(new.number > old.number && shared.may_change(&new));
+        assert_eq!(shared.statement(b"", b"SELECT a FROM t").unwrap().number, new.number);
+        assert!(shared.retired.is_empty());
+        drop((old, new));
+        assert!(shared.statement(b"", b"SELECT a FROM t").unwrap().number > 2);
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub const SIZE_MAX: usize = 10_000;
 /// First byte of a TLS record: a client that speaks TLS without asking first (`sslnegotiation=direct`).
 pub const TLS_HANDSHAKE: u8 = 0x16;
 
+/// How Terminate begins: a client that has changed its mind before its first packet. As a length it would be too long for any.
+pub const TERMINATE: [u8; 4] = *b"X\0\0\0";
+
 /// The answer to an encryption request: a handshake may begin.
 pub const ACCEPTED: u8 = b'S';
 /// The answer to an encryption request: go on without, or leave.

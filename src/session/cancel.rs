@@ -38,6 +38,8 @@ pub struct Target {
     secret: Secret,
     /// Number of the process that the session has, or one of the above.
     at: AtomicU64,
+    /// Its session looks when it is asked.
+    looks: AtomicBool,
     /// Whoever asked last has hit something.
     hit: AtomicBool,
     owner: OnceLock<Owner>,
@@ -134,6 +136,7 @@ impl Keys {
             pid,
             secret,
             at: AtomicU64::new(at),
+            looks: AtomicBool::new(false),
             hit: AtomicBool::new(false),
             owner: OnceLock::new(),
             backends: Arc::clone(&self.backends),
@@ -217,7 +220,7 @@ impl Target {
             self.wake();
             return Cancelled::Queued;
         }
-        if at == NONE && self.owner.get().is_some() {
+        if at == NONE && self.looks.load(Ordering::SeqCst) {
             self.hit.store(false, Ordering::SeqCst);
             if self.swaps(NONE, ASKED) {
                 return self.ask().await;
@@ -233,6 +236,10 @@ impl Target {
 
     async fn ask(&self) -> Cancelled {
         self.wake();
+        // It may have ended in between.
+        if !self.looks.load(Ordering::SeqCst) {
+            self.has_nothing();
+        }
         let answered = async {
             loop {
                 let mut looked = pin!(self.backends.looked().notified());
@@ -268,6 +275,13 @@ impl Target {
     /// Whose it is: whom to wake where a cancel finds the session waiting, and its number in the roster. Only the first call counts.
     pub fn register(&self, waker: &Waker, session: u64) {
         drop(self.owner.set(Owner { waker: waker.clone(), session }));
+        self.looks.store(true, Ordering::SeqCst);
+    }
+
+    /// The session has ended, though its key is known for a while: there is nothing to look for.
+    pub fn looks_no_more(&self) {
+        self.looks.store(false, Ordering::SeqCst);
+        self.has_nothing();
     }
 
     /// The session's number in the roster; 0, which is nobody's, before its login has ended.
@@ -407,9 +421,15 @@ mod tests {
             assert!(target.takes(process.backend()), "what comes later is not hit");
             target.lets_go();
         }
-        // A session that does not look holds nobody up.
+        // A session that does not look holds nobody up for ever, and one that has ended nobody at all.
         assert_eq!(target.cancel().await, Cancelled::Idle);
         assert!(!target.is_asked());
+        let began = tokio::time::Instant::now();
+        let mut cancel = pin!(target.cancel());
+        assert!(futures::poll!(cancel.as_mut()).is_pending());
+        target.looks_no_more();
+        assert_eq!((cancel.await, target.cancel().await), (Cancelled::Idle, Cancelled::Idle));
+        assert_eq!(began.elapsed(), Duration::ZERO);
         target.waits();
         assert!(!target.take_cancelled());
     }

@@ -88,6 +88,7 @@ fn borrowed(house: &Arc<House>, local: &Local, place: Place, target: Arc<Target>
 async fn part_from_pool(house: &House, remains: Remains<Stream, Borrowed, Ledger>) {
     let Remains { end, client, server, left, behind, overseer, last_words, .. } = remains;
     house.common.metrics.session_ended(end.label());
+    server.target().looks_no_more();
     let stay = overseer.into_stay();
     let patient = || finishing(end, &stay.seat);
     tokio::join!(tell(client, &last_words), recover(server, end, left, behind, patient));

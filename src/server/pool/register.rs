@@ -47,7 +47,7 @@ pub struct Held {
 }
 
 impl Held {
-    fn holds(&self, database: &str) -> bool {
+    pub(super) fn holds(&self, database: &str) -> bool {
         self.all || self.databases.contains(database)
     }
 }
@@ -112,10 +112,8 @@ impl<A: Debug + Send + 'static> Register<A> {
 
     /// The pool of that key, which is made where there is none.
     pub(super) fn pool(self: &Arc<Self>, key: &Key) -> Arc<Shared<A>> {
-        let mut house = self.lock();
-        let is_held = house.held.holds(&key.database);
-        let make = || Shared::new(self, key, is_held);
-        Arc::clone(house.pools.entry(key.clone()).or_insert_with(make))
+        let All { pools, held } = &mut *self.lock();
+        Arc::clone(pools.entry(key.clone()).or_insert_with(|| Shared::new(self, key, held)))
     }
 
     /// Forgets a pool that has nothing and that nobody uses. False where somebody still does.

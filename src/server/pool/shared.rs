@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::mail::Note;
-use super::register::Register;
+use super::register::{Held, Register};
 use super::slot::{Count, Slot};
 use super::standing::Record;
 use super::{Key, NotMade};
@@ -78,7 +78,7 @@ struct Trouble {
 
 impl<A: Debug + Send + 'static> Shared<A> {
     /// One that has nothing yet; paused from its beginning where its database is.
-    pub(super) fn new(register: &Arc<Register<A>>, key: &Key, is_held: bool) -> Arc<Self> {
+    pub(super) fn new(register: &Arc<Register<A>>, key: &Key, held: &Held) -> Arc<Self> {
         Arc::new(Self {
             register: Arc::clone(register),
             key: key.clone(),
@@ -87,7 +87,7 @@ impl<A: Debug + Send + 'static> Shared<A> {
             making: AtomicUsize::new(0),
             trouble: Mutex::default(),
             placing: AtomicBool::new(false),
-            era: AtomicU64::new(u64::from(is_held)),
+            era: AtomicU64::new(u64::from(held.holds(&key.database))),
             records: Mutex::default(),
             numbers: AtomicU64::new(0),
         })

@@ -118,7 +118,9 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         "collation" if words.word(at + 1) == "for" => Edit::put(words.close(at + 2) - at + 1, "lower(a)"),
         ":" if words.word(at + 1) == "=" => Edit::put(2, "=>"),
         word if TYPES.contains(&word) && matches!(words.word(at + 1), "$1" | "''") => Edit::put(2, "$1"),
+        "(" if words.before(at, 2) == "." && words.before(at, 4) == ":" => Edit::cut(words.close(at) - at + 1),
         _ if words.word(at + 1) == "." && words.word(at + 3) == "$1" => Edit::put(4, "$1"),
+        word if is_own_type(words, at, word) => Edit::put(2, "$1"),
         word if OWN_SYNTAX.contains(&word) && words.word(at + 1) == "(" => own_syntax(words, at),
         word if word.starts_with(is_operator) => operator(words, at),
         _ => None,
@@ -384,6 +386,14 @@ fn operator<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
     } else {
         Edit::put(length, "||")
     }
+}
+
+/// True for `mytype 'x'`, where an operand begins with a name and a literal.
+fn is_own_type(words: &Words<'_>, at: usize, word: &str) -> bool {
+    let literal = matches!(words.word(at + 1), "$1" | "''");
+    let keyword = BEFORE_OPERAND.contains(&word) || matches!(word, "both" | "leading" | "trailing" | "interval");
+    let begins = matches!(words.before(at, 1), "select" | "where" | "and" | "or" | "(" | ",");
+    literal && begins && !keyword && name(word).is_some()
 }
 
 /// True for a column that has the name of a type: no literal follows.

@@ -91,24 +91,12 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         "variadic" => Edit::cut(1),
         "isnull" if words.before(at, 1) != "as" => Edit::put(1, "is null"),
         "document" if matches!(words.before(at, 1), "is" | "not") => Edit::put(1, "null"),
-        "array" if words.before(at, 2) == ":" && words.word(at + 1) == "[" => Edit::cut(words.close(at + 1) - at + 1),
-        "array" if words.before(at, 2) == ":" => Edit::cut(1),
-        "[" if words.before(at, 2) == ":" && words.before(at, 3) == ":" => Edit::put(words.close(at) - at + 1, "[]"),
-        "[" => assigned_element(words, at),
         "fetch" if words.word(at + 2) == "(" => fetch_expression(words, at),
         "extract" if words.word(at + 2) == "$1" => Edit::put(3, "extract(year"),
-        "double" if words.word(at + 1) == "precision" && words.word(at + 2) == "$1" => Edit::put(3, "$1"),
-        "bit" | "char" | "varchar" | "time" | "timestamp"
-            if words.word(at + 1) == "(" && words.word(words.close(at + 1) + 1) == "$1" =>
-        {
-            Edit::put(words.close(at + 1) - at + 2, "$1")
-        }
         "collate" => collation(words, at),
-        "interval" if is_column(words, at) => Edit::put(1, "\"interval\""),
         "repeatable" | "second" if words.word(at + 1) == "(" => argument(words, at),
         "from" if matches!(words.before(at, 1), "both" | "leading" | "trailing") => Edit::put(1, "$1 from"),
         "from" if words.before(at, 1) == "(" && words.before(at, 2) == "trim" => Edit::cut(1),
-        "national" if matches!(words.word(at + 1), "char" | "character") => Edit::cut(1),
         "similar" if words.around(at) == "substring" => Edit::put(1, "from"),
         "escape" if words.around(at) == "substring" => Edit::put(1, "for"),
         "sets" if words.before(at, 1) == "grouping" => Edit::put(words.close(at + 1) - at + 1, "sets ((a))"),
@@ -117,12 +105,31 @@ fn edit<'a>(words: &Words<'a>, at: usize) -> Option<Edit<'a>> {
         }
         "collation" if words.word(at + 1) == "for" => Edit::put(words.close(at + 2) - at + 1, "lower(a)"),
         ":" if words.word(at + 1) == "=" => Edit::put(2, "=>"),
-        word if TYPES.contains(&word) && matches!(words.word(at + 1), "$1" | "''") => Edit::put(2, "$1"),
-        "(" if words.before(at, 2) == "." && words.before(at, 4) == ":" => Edit::cut(words.close(at) - at + 1),
-        _ if words.word(at + 1) == "." && words.word(at + 3) == "$1" => Edit::put(4, "$1"),
-        word if is_own_type(words, at, word) => Edit::put(2, "$1"),
         word if OWN_SYNTAX.contains(&word) && words.word(at + 1) == "(" => own_syntax(words, at),
         word if word.starts_with(is_operator) => operator(words, at),
+        word => typed(words, at, word),
+    }
+}
+
+/// Types where they are cast to, and before literals.
+fn typed<'a>(words: &Words<'a>, at: usize, word: &str) -> Option<Edit<'a>> {
+    match word {
+        "array" if words.before(at, 2) == ":" && words.word(at + 1) == "[" => Edit::cut(words.close(at + 1) - at + 1),
+        "array" if words.before(at, 2) == ":" => Edit::cut(1),
+        "[" if words.before(at, 2) == ":" && words.before(at, 3) == ":" => Edit::put(words.close(at) - at + 1, "[]"),
+        "[" => assigned_element(words, at),
+        "(" if words.before(at, 2) == "." && words.before(at, 4) == ":" => Edit::cut(words.close(at) - at + 1),
+        "national" if matches!(words.word(at + 1), "char" | "character") => Edit::cut(1),
+        "interval" if is_column(words, at) => Edit::put(1, "\"interval\""),
+        "double" if words.word(at + 1) == "precision" && words.word(at + 2) == "$1" => Edit::put(3, "$1"),
+        "bit" | "char" | "varchar" | "time" | "timestamp"
+            if words.word(at + 1) == "(" && words.word(words.close(at + 1) + 1) == "$1" =>
+        {
+            Edit::put(words.close(at + 1) - at + 2, "$1")
+        }
+        _ if TYPES.contains(&word) && matches!(words.word(at + 1), "$1" | "''") => Edit::put(2, "$1"),
+        _ if words.word(at + 1) == "." && words.word(at + 3) == "$1" => Edit::put(4, "$1"),
+        _ if is_own_type(words, at, word) => Edit::put(2, "$1"),
         _ => None,
     }
 }

@@ -228,6 +228,9 @@ fn table_parens(tokens: &[Token<'_>]) -> BTreeMap<usize, &'static str> {
     let mut parens = BTreeMap::new();
     for (open, pair) in tokens.windows(2).enumerate().map(|(at, pair)| (at + 1, pair)) {
         let first = tokens.get(open + 1).map_or("", |token| token.text);
+        if pair[0].text == "from" && pair[1].text == "(" && first == "(" {
+            parens.extend(nested_parens(tokens, open).into_iter().flatten().map(|at| (at, " ")));
+        }
         let opens = pair[1].text == "("
             && matches!(pair[0].text, "from" | "join")
             && !matches!(first, "select" | "with" | "values" | "(" | "table");
@@ -242,6 +245,16 @@ fn table_parens(tokens: &[Token<'_>]) -> BTreeMap<usize, &'static str> {
         }
     }
     parens
+}
+
+/// The parentheses of `FROM ((a))`, the first of which is at `open`.
+fn nested_parens(tokens: &[Token<'_>], open: usize) -> Option<Vec<usize>> {
+    let many = tokens.get(open..)?.iter().take(16).take_while(|token| token.text == "(").count();
+    let inner = open + many.checked_sub(1)?;
+    let first = tokens.get(inner + 1)?.text;
+    let close = listed_until(tokens, inner).filter(|_| !matches!(first, "select" | "with" | "values" | "table"))?;
+    let closes = tokens.get(close..close + many)?.iter().all(|token| token.text == ")");
+    closes.then(|| (open..=inner).chain(close..close + many).collect())
 }
 
 /// Where the parenthesis at `open` closes, if it holds tables by commas or one alone.

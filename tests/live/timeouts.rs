@@ -49,7 +49,7 @@ fn the_server_reads_every_value_as_we_do() {
         match found[0].value {
             Value::Milliseconds(read) => {
                 assert!(!refused, "{sql}: the server refuses it");
-                assert_eq!(session.rows(&in_force(found[0].timeout)), [[read.to_string()]], "{sql}");
+                assert_eq!(made_of(&mut session, sql, found[0].timeout), read.to_string(), "{sql}");
             }
             value => assert!(refused, "{sql}: the server takes what is {value:?}"),
         }
@@ -76,6 +76,19 @@ fn the_server_keeps_each_limit_for_as_long_as_we_say() {
         let stays = session.rows(&in_force(Timeout::Lock)) == [["7"]];
         assert_eq!(stays, scope == Scope::Session, "{sql}");
     }
+}
+
+/// What the server made of a statement. A limit of a few milliseconds hits the question as well, on a busy machine: it is asked again then.
+fn made_of(session: &mut Raw, sql: &str, timeout: Timeout) -> String {
+    for _ in 0..200 {
+        let reply = session.query(&in_force(timeout));
+        if sqlstates(&reply).is_empty() {
+            return reply.iter().find(|message| message.code == b'D').unwrap().columns().remove(0);
+        }
+        assert_eq!(sqlstates(&reply), ["57014"], "{sql}");
+        ["ROLLBACK", "BEGIN", sql].map(|again| session.query(again));
+    }
+    panic!("{sql}: the server was never quick enough");
 }
 
 fn in_force(timeout: Timeout) -> String {

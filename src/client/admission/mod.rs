@@ -64,10 +64,14 @@ pub struct LobbyLimits {
     pub per_address: usize,
 }
 
-impl Default for LobbyLimits {
-    /// Room for a storm of dials, of which one address may fill three quarters.
-    fn default() -> Self {
-        Self { all: 4096, per_address: 3072 }
+/// The lobby of a small house: a few thousand dials at once are nothing unusual after a restart.
+const LOBBY_LEAST: usize = 4096;
+
+impl LobbyLimits {
+    /// Room for as many as may be in at once, who all may dial at once. One address may fill three quarters.
+    pub fn of_house(max_clients: usize) -> Self {
+        let all = max_clients.max(LOBBY_LEAST);
+        Self { all, per_address: all.saturating_sub(all / 4) }
     }
 }
 
@@ -83,9 +87,10 @@ pub struct Admission {
 impl Admission {
     /// Admission control of the listener of that name, with nobody in.
     pub fn new(config: &Config, listener: &str) -> Arc<Self> {
+        let lobby = LobbyLimits::of_house(config.caps.max_clients);
         Arc::new(Self {
             listener: listener.into(),
-            state: Mutex::new(State::new(Limits::new(config, listener), LobbyLimits::default())),
+            state: Mutex::new(State::new(Limits::new(config, listener), lobby)),
             cancels: Arc::new(Semaphore::new(CANCELS_AT_ONCE)),
             warnings: view::Warnings::default(),
         })
@@ -95,6 +100,7 @@ impl Admission {
     pub fn reload(self: &Arc<Self>, config: &Config) {
         self.change(Line::ALL, |state, now| {
             state.limits = Limits::new(config, &self.listener);
+            state.lobby_limits = LobbyLimits::of_house(config.caps.max_clients);
             state.resolve_again(now);
         });
     }

@@ -404,6 +404,25 @@ async fn a_reload_moves_waiters_and_leaves_the_established() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn as_many_as_may_be_in_may_dial_at_once() {
+    let room_for = |clients: usize| {
+        let mut config = config();
+        config.caps.max_clients = clients;
+        config
+    };
+    let admission = Admission::new(&room_for(6000), "main");
+    let dial = |count: usize| -> Vec<_> {
+        (0..count).filter_map(|number| admission.lobby(address(&format!("10.0.0.{}", number % 2)))).collect()
+    };
+    assert_eq!(dial(7000).len(), 6000);
+    admission.reload(&room_for(5000));
+    assert_eq!(dial(7000).len(), 5000);
+    admission.reload(&room_for(10));
+    assert_eq!(dial(7000).len(), LOBBY_LEAST);
+    assert_eq!(admission.counters().lobby, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_lobby_is_bounded_in_all_and_by_address_and_cancels_have_their_lane() {
     let admission = admission(|config| config.caps.max_clients = 0);
     admission.set_lobby_limits(LobbyLimits { all: 3, per_address: 2 });

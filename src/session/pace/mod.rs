@@ -281,7 +281,7 @@ mod tests {
     fn a_crowd_that_is_not_through_in_time_gets_more() {
         run(async {
             let pace = Rc::new(Pace::default());
-            // Six seconds of work: with a twelfth of the time it would take more than a minute.
+            // Six seconds of work: with a sixteenth of the time it would take a minute and a half.
             let step = Duration::from_millis(1);
             let took = crowd(&pace, 1_200, step).await;
             assert!((PATIENCE..PATIENCE + 1_200 * 5 * step * PARTS_OF_OLD * 3 / 2).contains(&took), "{took:?}");

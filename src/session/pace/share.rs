@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::clock::Instant;
 
 /// Of so many parts of time logins may take one, while the crowd is young.
-pub(super) const PARTS: u32 = 12;
+pub(super) const PARTS: u32 = 16;
 /// The same of a crowd that is not through after [`PATIENCE`].
 pub(super) const PARTS_OF_OLD: u32 = 2;
 /// How long a crowd is young.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(6);
 /// What logins may take at once before their share counts: those who come alone never wait.
 const BURST: Duration = Duration::from_millis(2);
 /// The longest pause: one step that took long, as one may on a busy machine, does not stop all others.

@@ -217,7 +217,7 @@ fn play_server(server: &mut Server, phase: &mut Phase, story: &mut String, dice:
 
 fn play_client(server: &mut Server, phase: &mut Phase, story: &mut String, dice: &mut Dice) {
     let code = asked(dice, server);
-    let skipping = *phase == Phase::Skipping;
+    let skipping = matches!(phase, Phase::Skipping(_));
     let refused = matches!(code, b'Q' | b'P') && dice.once_in(4) && !skipping;
     story.push_str(&format!(" {}{}", if refused { '!' } else { '>' }, char::from(code)));
     if !refused {

@@ -16,6 +16,7 @@ mod outcome;
 mod part;
 mod source;
 mod stage;
+mod turn;
 mod undo;
 mod up;
 mod walk;
@@ -37,6 +38,7 @@ use self::meter::Meter;
 pub use self::part::Remains;
 pub use self::source::{Course, Owned, Source, Whose};
 use self::stage::Stage;
+use self::turn::Turn;
 use self::up::Attention;
 use self::walk::Lane;
 use super::end::End;
@@ -47,8 +49,6 @@ use crate::wire::{Errand, Protocol, Transaction};
 pub const LENT_BYTES: usize = 64 * 1024;
 /// Turns of the loop before other sessions of the worker get theirs.
 const TURNS: usize = 3;
-/// Frames of either side that are looked at before that: a read may hold ten thousand of them.
-const FRAMES: u16 = 1_000;
 /// Bytes of our own that may wait for either side before nothing more of the client is looked at: a refusal is longer than what
 /// it refuses.
 const OWN_MAX: usize = 256 * 1024;
@@ -96,35 +96,6 @@ pub struct Relay<P: Protocol, C, S, O> {
     /// Frames in `down.held` have not been looked at, and may be whole.
     behind: bool,
     turn: Turn,
-}
-
-/// What a turn of the task has come to.
-#[derive(Debug, Clone, Copy)]
-struct Turn {
-    client: Share,
-    server: Share,
-}
-
-/// What one side has had of it.
-#[derive(Debug, Clone, Copy)]
-struct Share {
-    /// It had nothing to read: nothing comes before the next turn.
-    silent: bool,
-    /// Frames of it that may still be looked at.
-    frames: u16,
-}
-
-impl Turn {
-    const NEW: Self = Self { client: Share::NEW, server: Share::NEW };
-
-    /// Has either side had its share?
-    const fn is_over(self) -> bool {
-        self.client.frames == 0 || self.server.frames == 0
-    }
-}
-
-impl Share {
-    const NEW: Self = Self { silent: false, frames: FRAMES };
 }
 
 impl<P, C, S, O> Relay<P, C, S, O>

@@ -36,6 +36,8 @@ pub enum Sight<'a> {
     Role(&'a str),
     /// That of a session that may have changed it.
     Changed,
+    /// That of a session whose server says what it is, and whose role it may name.
+    Path(&'a str, &'a str),
 }
 
 /// A reading with the schemas that sessions have.
@@ -60,8 +62,12 @@ impl Picture {
 
     /// The schema of a session: the same one for the same path, so that what was judged by it holds for all of them.
     pub(super) fn schema(&self, sight: Sight<'_>) -> Arc<Schema> {
-        let Sight::Role(role) = sight else { return Arc::clone(&self.pathless) };
-        let path = self.reading.paths.of(role).only(|schema| self.homes.contains(schema));
+        let path = match sight {
+            Sight::Role(role) => self.reading.paths.of(role),
+            Sight::Path(setting, role) => SearchPath::parse(setting, role),
+            Sight::Changed => SearchPath::Unknown,
+        };
+        let path = path.only(|schema| self.homes.contains(schema));
         if path == SearchPath::Unknown {
             return Arc::clone(&self.pathless);
         }

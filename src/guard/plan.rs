@@ -84,7 +84,7 @@ impl Effect {
 /// The plan of a text: the worst of its statements.
 pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
     let mut plan = Plan::default();
-    let mut block = false;
+    let (mut block, mut saves) = (false, false);
     let mut several = Several::default();
     for entry in intake.entries() {
         if entry.piece.verb == Verb::Empty {
@@ -93,6 +93,7 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
         // What comes before it in the same text becomes a part of the block.
         let begins = entry.piece.verb == Verb::Begin;
         block |= begins;
+        saves |= entry.piece.verb == Verb::Savepoint;
         plan.statements = plan.statements.saturating_add(1).min(2);
         plan.rows = plan.rows.max(rows(&entry, limits));
         plan.changes = plan.changes.max(changes(&entry, limits.write.map_or(u64::MAX, |limit| limit.max_rows)));
@@ -101,7 +102,8 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
             several.add(&entry);
         }
     }
-    several.apart |= several.saves && !block;
+    // Without a block the server refuses a savepoint, and ours would change that.
+    several.apart |= saves && !block;
     let effect = if plan.statements > 1 { several.effect(plan) } else { plan.effect };
     plan.effect = match effect {
         Effect::Reads | Effect::Writes if block && plan.statements > 1 => Effect::Opens,
@@ -117,8 +119,6 @@ pub(super) fn of(intake: &Intake<'_>, limits: &Limits) -> Plan {
 struct Several {
     /// One of them ends a transaction, or nobody can tell what it does.
     apart: bool,
-    /// One of them sets or releases a savepoint: without a block the server refuses that, and ours would change it.
-    saves: bool,
     executes: bool,
 }
 
@@ -126,7 +126,6 @@ impl Several {
     fn add(&mut self, entry: &Entry<'_>) {
         let piece = entry.piece;
         self.executes |= piece.verb == Verb::Execute;
-        self.saves |= piece.verb == Verb::Savepoint;
         self.apart |= entry.cut == Whole::PrefixOnly || piece.marks.has(Marks::CUT) || !stays_inside(piece);
     }
 

@@ -187,6 +187,10 @@ impl Judge {
                 // Asked for again at the next statement.
                 self.schema = None;
             }
+            Setting::Path(path) => {
+                self.sight.path_is(path);
+                self.schema = None;
+            }
         }
     }
 
@@ -242,6 +246,9 @@ impl Judge {
     pub fn settled(&mut self, transaction: Transaction) {
         self.in_flight = false;
         self.end_pipeline();
+        if self.sight.answered() {
+            self.schema = None;
+        }
         if transaction == Transaction::None {
             self.sight.settled();
             self.portals.end();

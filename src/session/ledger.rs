@@ -80,8 +80,8 @@ impl Ledger {
 
     /// Takes in what the server reported during the login.
     pub fn take_in(&mut self, settings: &[Setting]) {
-        for &setting in settings {
-            self.setting(setting);
+        for setting in settings {
+            self.setting(setting.clone());
         }
         self.stay.seat.set_activity(Activity::Idle, clock::uptime_ms());
     }

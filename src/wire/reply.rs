@@ -60,7 +60,7 @@ pub struct Failure {
 }
 
 /// Settings of a session that change how its SQL is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
     /// `standard_conforming_strings` is on.
     PlainStrings,
@@ -74,4 +74,6 @@ pub enum Setting {
     ShiftJisEncoding,
     /// The client has asked for a `search_path` of its own: names may mean other tables than its role sees.
     OwnPath,
+    /// `search_path` is this now, as the server reports it; of at most 1 KiB.
+    Path(Box<str>),
 }

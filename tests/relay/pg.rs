@@ -3,6 +3,7 @@
 use floodwall::session::end::End;
 use floodwall::session::overseer::Owes;
 use floodwall::wire::{Malformed, Setting, Transaction};
+use tokio::io::{AsyncReadExt, DuplexStream};
 
 use crate::support::{Ends, error, expect, expect_nothing, message, parse, put, query, ready, receive, with_relay};
 
@@ -70,7 +71,7 @@ fn tiny_pipes_and_large_messages_stream_through() {
         };
         let at_server = async {
             let mut got = vec![0; expected_data.len()];
-            tokio::io::AsyncReadExt::read_exact(&mut server_read, &mut got).await.unwrap();
+            server_read.read_exact(&mut got).await.unwrap();
             assert_eq!(got, expected_data);
         };
         // The client reads nothing: the rows wait at the server's end and must not hold up the data.
@@ -195,6 +196,25 @@ fn settings_that_change_how_sql_is_read_are_noticed() {
         expect(&mut ends.client, &status).await;
         assert_eq!(ends.book.borrow().settings, [Setting::EscapedStrings]);
     });
+}
+
+/// As PostgreSQL does from version 18 on.
+#[test]
+fn a_search_path_that_the_server_reports_is_noticed() {
+    with_relay(16_384, |mut ends| async move {
+        let status = |path: &[u8]| message(b'S', &[b"search_path\0", path, b"\0"].concat());
+        let sent = [status(b"small, public"), status(b"sm\xe4ll"), status(&[b'a'; 5000])].concat();
+        put(&mut ends.server, &sent).await;
+        expect_bytes(&mut ends.client, &sent).await;
+        let expected = [Setting::Path("small, public".into()), Setting::OwnPath, Setting::OwnPath];
+        assert_eq!(ends.book.borrow().settings, expected);
+    });
+}
+
+async fn expect_bytes(stream: &mut DuplexStream, bytes: &[u8]) {
+    let mut got = vec![0; bytes.len()];
+    stream.read_exact(&mut got).await.unwrap();
+    assert_eq!(got, bytes);
 }
 
 #[test]

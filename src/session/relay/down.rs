@@ -135,8 +135,10 @@ where
                 }
             }
             walk.stream(&mut self.down);
-            if fate == Fate::Pass && P::is_row(head) {
-                self.more_rows(walk);
+            match fate {
+                Fate::Pass if P::is_row(head) => self.more_rows(walk),
+                Fate::Drop if P::is_row(head) && self.discards() => leave_out_rows::<P>(walk),
+                Fate::Pass | Fate::Drop => {}
             }
         }
         Ok(())
@@ -288,5 +290,15 @@ where
         let sent = flush(&mut self.client, cx, &mut self.down.unsent).map_err(|_| End::ClientGone)?;
         self.overseer.moved(Way::ToClient, sent);
         Ok(sent > 0)
+    }
+}
+
+/// Whole rows behind a row that nobody wants are not wanted either: the sooner they are gone, the sooner the server notices that it is to stop.
+fn leave_out_rows<P: Protocol>(walk: &mut Walk<'_>) {
+    while let Ok(Some(head)) = P::server_head(walk.rest())
+        && P::is_row(head)
+        && walk.holds(head.size)
+    {
+        walk.leave_out(usize::try_from(head.size).unwrap_or(usize::MAX));
     }
 }

@@ -1,6 +1,6 @@
-//! What one turn of a session's task takes of its worker.
+//! What a session does of its work before other sessions of the worker get their turn.
 
-/// Frames of either side that are looked at before other sessions of the worker get their turn: a read may hold ten thousand of them.
+/// Frames of either side that are looked at in one turn: a read may hold ten thousand of them.
 const FRAMES: u16 = 1_000;
 
 /// What a turn of the task has come to.

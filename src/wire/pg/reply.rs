@@ -110,8 +110,19 @@ pub fn setting(frame: &[u8]) -> Option<Setting> {
         b"standard_conforming_strings" if value == b"off" => Some(Setting::EscapedStrings),
         b"standard_conforming_strings" => Some(Setting::PlainStrings),
         b"client_encoding" => Some(encoding(value)),
+        // From PostgreSQL 18 on.
+        b"search_path" => Some(path(value)),
         _ => None,
     }
+}
+
+/// The longest `search_path` that is kept.
+const PATH_MAX: usize = 1024;
+
+/// What nobody can read here is one of the client's own.
+fn path(value: &[u8]) -> Setting {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.len() <= PATH_MAX);
+    text.map_or(Setting::OwnPath, |text| Setting::Path(text.into()))
 }
 
 /// Client encodings in which a byte below 0x80 may be the second half of a character.

@@ -69,14 +69,20 @@ async function notify(pool) {
   await listener.end();
 }
 
-async function cancel() {
+// A cancel that comes before its statement hits nothing, as the protocol has it.
+async function runs(pool, sql) {
+  const seen = "SELECT 1 FROM pg_stat_activity WHERE query = $1 AND state = 'active'";
+  while ((await pool.query(seen, [sql])).rows.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+async function cancel(pool) {
   step("cancel");
   const busy = new Client();
   await busy.connect();
   const query = new (require("pg").Query)("SELECT pg_sleep(30)");
   const failed = new Promise((resolve) => query.on("error", resolve));
   busy.query(query);
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await runs(pool, "SELECT pg_sleep(30)");
   // The library's cancel takes a second, unconnected client.
   new Client().cancel(busy, query);
   assert.strictEqual((await failed).code, "57014");
@@ -96,7 +102,7 @@ async function main() {
   await transaction(pool);
   await streams(pool);
   await notify(pool);
-  await cancel();
+  await cancel(pool);
   if (guarded) await refused(pool);
   await pool.end();
 }

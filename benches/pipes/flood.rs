@@ -127,7 +127,7 @@ async fn client(stream: DuplexStream, flood: &Flood) {
     writer.write_all(&message(b'X', b"")).await.unwrap();
 }
 
-async fn readies(reader: &mut (impl tokio::io::AsyncReadExt + Unpin), mut owed: usize) {
+async fn readies(reader: &mut (impl AsyncReadExt + Unpin), mut owed: usize) {
     let mut spare = vec![0; 64 << 10];
     while owed > 0 {
         let (code, length) = giant::frame(reader).await.unwrap();

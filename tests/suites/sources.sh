@@ -4,6 +4,7 @@
 #   NAME_start     runs it: `OUTCOME TEST` of each test to $OUTCOMES, why it failed to $OUTCOMES.why; $OUTCOMES_ONLY may name the tests wanted
 #   NAME_server    what its server has beside a database (optional): the port of the server, which is running
 #   NAME_users     `NAME PASSWORD` lines of users (optional), beside postgres: for where Floodwall checks passwords
+#   NAME_access    [[access]] of Floodwall (optional)
 #   NAME_listener  keys of Floodwall's listener (optional)
 #
 # One whose port stands in its sources has it in $kept/port.

@@ -40,3 +40,8 @@ SQL
 }
 
 tokio_postgres_users() { printf '%s password\n' pass_user md5_user scram_user; }
+
+# The superuser has no password there either.
+tokio_postgres_access() {
+    printf '[[access]]\nuser = "%s"\naddress = "127.0.0.0/8"\nmethod = "%s"\n' postgres trust pass_user plain md5_user md5 scram_user scram
+}

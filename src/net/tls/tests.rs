@@ -282,10 +282,11 @@ async fn collect(socket: &mut Socket<DuplexStream>, expected: usize, portion: us
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// What a writer was told is written arrives, though nobody flushes, whatever the pipe holds.
+    /// What a writer was told is written arrives, though nobody flushes, whatever the pipe holds: at least the ticket of some 200 bytes
+    /// that the handshake ends with at the server, since a client that is through with it need not read yet.
     #[test]
     fn bytes_arrive_as_they_were_written(
-        room in 1_usize..40_000,
+        room in 300_usize..40_000,
         turn in 1_usize..200_000,
         portion in 1_usize..70_000,
         sizes in proptest::collection::vec(0_usize..60_000, 1..6),

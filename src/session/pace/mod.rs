@@ -3,7 +3,7 @@
 //! A login is a dozen steps of some ten microseconds each, and costs client, system and server as much again. When thousands dial at
 //! once, all of them are ready all the time, and a worker that took them as they come would serve its sessions only in between. So a
 //! login goes on when its turn has come: a few steps, then whoever else is ready; and of the time that passes, all steps together
-//! take a small share. A crowd that is not through after some seconds gets more, so that nobody waits in vain.
+//! take a small share, which grows the longer they have to wait. Where few log in, nobody would be the better for their waiting.
 //!
 //! Who has just been accepted goes before those who are logging in, mostly: until its first packet is read nobody knows whether it
 //! comes to cancel something.
@@ -17,6 +17,7 @@ use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::sleep;
@@ -42,6 +43,8 @@ pub struct Pace {
     openings: Line,
     logins: Line,
     turning: Cell<Turning>,
+    /// Logins under way.
+    under_way: Cell<usize>,
     /// Who takes newcomers in, where it waits for room.
     door: RefCell<Option<Waker>>,
 }
@@ -61,6 +64,7 @@ impl Default for Pace {
             openings: Line::default(),
             logins: Line::default(),
             turning: Cell::new(Turning::No),
+            under_way: Cell::new(0),
             door: RefCell::default(),
         }
     }
@@ -69,6 +73,7 @@ impl Default for Pace {
 impl Pace {
     /// Lets a login go on only when its turn has come.
     pub fn login<F: Future + Unpin>(self: &Rc<Self>, login: F) -> Paced<F> {
+        self.under_way.update(|logins| logins.saturating_add(1));
         Paced { pace: Rc::clone(self), turn: None, steps: 0, login }
     }
 
@@ -93,7 +98,7 @@ impl Pace {
             // The waker of a task stays the same, so it is known already.
             Some(number) if !line.has_come(*number) => return false,
             Some(_) => *turn = None,
-            None if self.left.get() > 0 && self.share.pause(clock::now()).is_zero() => {
+            None if self.left.get() > 0 && self.pause().is_zero() => {
                 self.left.update(|left| left.saturating_sub(1));
             }
             None => {
@@ -109,7 +114,7 @@ impl Pace {
         loop {
             // The others who are ready go first.
             yield_now().await;
-            let pause = self.share.pause(clock::now());
+            let pause = self.pause();
             if !pause.is_zero() && self.waiting() > 0 {
                 sleep(pause).await;
             }
@@ -125,6 +130,11 @@ impl Pace {
             }
             self.open();
         }
+    }
+
+    /// How long the next step has to wait.
+    fn pause(&self) -> Duration {
+        self.share.pause(clock::now(), self.under_way.get())
     }
 
     /// Who waits for a turn.
@@ -165,17 +175,22 @@ impl<F: Future + Unpin> Future for Paced<F> {
         let began = clock::now();
         let polled = Pin::new(login).poll(cx);
         let now = clock::now();
-        pace.share.charge(now, now.saturating_duration_since(began));
+        pace.share.charge(now, now.saturating_duration_since(began), pace.under_way.get());
         polled
+    }
+}
+
+impl<F> Drop for Paced<F> {
+    fn drop(&mut self) {
+        self.pace.under_way.update(|logins| logins.saturating_sub(1));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::share::{PARTS, PARTS_OF_OLD, PATIENCE, PAUSE_MAX};
+    use super::share::{FEW, LEAST, MOST, PATIENCE, PAUSE_MAX};
     use super::*;
     use futures::future::join_all;
-    use std::time::Duration;
     use tokio::task::LocalSet;
 
     /// What a step takes.
@@ -203,7 +218,7 @@ mod tests {
     /// The same, and each step takes so long.
     async fn work(pace: Rc<Pace>, count: usize, step: Duration) {
         for _ in 0..count {
-            pace.share.charge(clock::now(), step);
+            pace.share.charge(clock::now(), step, pace.under_way.get());
             steps(1, Rc::default()).await;
         }
     }
@@ -259,7 +274,7 @@ mod tests {
             assert_eq!(done.get(), 1);
             for _ in 0..1_000 {
                 assert_eq!(crowd(&pace, 1, STEP).await, Duration::ZERO);
-                sleep(5 * STEP * PARTS + Duration::from_millis(1)).await;
+                sleep(5 * STEP * 1_000 / LEAST + Duration::from_millis(1)).await;
             }
         });
     }
@@ -271,7 +286,8 @@ mod tests {
             let took = crowd(&pace, 1_000, STEP).await;
             let alone = 5_000 * STEP;
             let parts = took.as_secs_f64() / alone.as_secs_f64();
-            assert!((f64::from(PARTS) * 0.7..f64::from(PARTS) * 1.3).contains(&parts), "one of {parts}");
+            let most = 1_000.0 / f64::from(LEAST);
+            assert!((most * 0.7..most * 1.1).contains(&parts), "one of {parts}");
             sleep(Duration::from_secs(1)).await;
             assert_eq!(crowd(&pace, 1, STEP).await, Duration::ZERO, "it leaves nothing behind");
         });
@@ -284,7 +300,46 @@ mod tests {
             // Six seconds of work: with a sixteenth of the time it would take a minute and a half.
             let step = Duration::from_millis(1);
             let took = crowd(&pace, 1_200, step).await;
-            assert!((PATIENCE..PATIENCE + 1_200 * 5 * step * PARTS_OF_OLD * 3 / 2).contains(&took), "{took:?}");
+            assert!((PATIENCE..PATIENCE + 1_200 * 5 * step * 1_000 / MOST).contains(&took), "{took:?}");
+        });
+    }
+
+    /// How long a login takes at the most, of those that come every ten milliseconds for so long, each with so much work.
+    async fn steady(pace: &Rc<Pace>, seconds: u64, each: Duration) -> Duration {
+        let (slowest, began) = (Rc::new(Cell::new(Duration::ZERO)), clock::now());
+        while clock::now() - began < Duration::from_secs(seconds) {
+            let (slowest, came) = (Rc::clone(&slowest), clock::now());
+            let login = pace.login(Box::pin(work(Rc::clone(pace), 5, each / 5)));
+            spawn_local(async move {
+                login.await;
+                slowest.set(slowest.get().max(clock::now() - came));
+            });
+            sleep(Duration::from_millis(10)).await;
+        }
+        slowest.get()
+    }
+
+    #[test]
+    fn logins_that_come_all_day_do_not_wait() {
+        run(async {
+            for percent in [5, 20, 45] {
+                let pace = Rc::new(Pace::default());
+                let each = Duration::from_millis(10) * percent / 100;
+                assert!(steady(&pace, 10, each).await < Duration::from_millis(20), "{percent} percent of the time");
+            }
+        });
+    }
+
+    #[test]
+    fn behind_a_crowd_they_soon_have_the_part_that_they_need() {
+        run(async {
+            let pace = Rc::new(Pace::default());
+            let login = || pace.login(Box::pin(work(Rc::clone(&pace), 100, STEP)));
+            let others: Vec<_> = (0..50 * FEW).map(|_| spawn_local(login())).collect();
+            let each = Duration::from_millis(1);
+            assert!(steady(&pace, 20, each).await < 2 * PATIENCE);
+            assert!(others.iter().all(tokio::task::JoinHandle::is_finished));
+            assert!(steady(&pace, 10, each).await < Duration::from_millis(20));
         });
     }
 
@@ -292,7 +347,7 @@ mod tests {
     fn one_long_step_does_not_stop_the_others() {
         run(async {
             let pace = Rc::new(Pace::default());
-            pace.share.charge(clock::now(), Duration::from_secs(1));
+            pace.share.charge(clock::now(), Duration::from_secs(1), 1);
             assert!(crowd(&pace, 1, STEP).await <= 10 * (PAUSE_MAX + Duration::from_millis(1)));
         });
     }

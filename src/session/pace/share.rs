@@ -1,62 +1,71 @@
 //! How much of the time logins take.
+//!
+//! Up to half of it while they are few: then it makes no difference to anybody else. A crowd gets a small part, which grows the longer it
+//! has to wait and shrinks again while it need not: thousands that dial at once get by with little of the time, and if so many come all day,
+//! they soon have the part that they need.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use crate::clock::Instant;
 
-/// Of so many parts of time logins may take one, while the crowd is young.
-pub(super) const PARTS: u32 = 16;
-/// The same of a crowd that is not through after [`PATIENCE`].
-pub(super) const PARTS_OF_OLD: u32 = 2;
-/// How long a crowd is young.
+/// Logins under way that are no crowd yet.
+pub(super) const FEW: usize = 20;
+/// Thousandths of the time that a crowd may take where it had not to wait.
+pub(super) const LEAST: u32 = 62;
+/// The same where it has waited for [`PATIENCE`], and of few logins.
+pub(super) const MOST: u32 = 500;
+/// In between it grows by the square of what the crowd has waited.
 pub(super) const PATIENCE: Duration = Duration::from_secs(6);
 /// What logins may take at once before their share counts: those who come alone never wait.
 const BURST: Duration = Duration::from_millis(2);
-/// The longest pause: one step that took long, as one may on a busy machine, does not stop all others.
+/// The longest pause: who has just come is looked at in between.
 pub(super) const PAUSE_MAX: Duration = Duration::from_millis(20);
-/// A crowd that was old stays so for this long at most when it has become less.
-const MEMORY: Duration = Duration::from_secs(1);
+/// What is made up for at most: one step that took long, as one may on a busy machine, does not stop all others.
+const DEBT_MAX: Duration = Duration::from_millis(50);
 
-/// What logins have taken of the time. Each step puts off by its [`PARTS`] what comes then.
+/// What logins have taken of the time.
 #[derive(Debug, Default)]
 pub(super) struct Share {
-    /// When all that was taken has been made up for.
-    even: Cell<Option<Instant>>,
-    /// The same for a crowd that is old.
-    even_of_old: Cell<Option<Instant>>,
-    /// Since when there has been a crowd.
-    crowd: Cell<Option<Instant>>,
+    /// Work that is more than the share of the time that has passed since.
+    debt: Cell<Duration>,
+    /// How long logins had to wait, less the time since then in which they had not to.
+    waited: Cell<Duration>,
+    /// When both were counted.
+    counted: Cell<Option<Instant>>,
 }
 
 impl Share {
-    /// A step took so long, and has just ended.
-    pub(super) fn charge(&self, now: Instant, took: Duration) {
-        let put_off = |even: &Cell<Option<Instant>>, parts: u32| {
-            let latest = now + BURST.saturating_mul(parts) + MEMORY;
-            let from = even.get().map_or(now, |even| even.max(now));
-            even.set(Some((from + took.saturating_mul(parts)).min(latest)));
-        };
-        put_off(&self.even, PARTS);
-        put_off(&self.even_of_old, PARTS_OF_OLD);
+    /// One of so many logins has made a step that took so long, and has just ended.
+    pub(super) fn charge(&self, now: Instant, took: Duration, logins: usize) {
+        self.count(now, logins);
+        self.debt.update(|debt| debt.saturating_add(took).min(DEBT_MAX));
     }
 
     /// How long the next step has to wait.
-    pub(super) fn pause(&self, now: Instant) -> Duration {
-        let beyond = |even: &Cell<Option<Instant>>, parts: u32| {
-            let burst = BURST.saturating_mul(parts);
-            even.get().map_or(Duration::ZERO, |even| even.saturating_duration_since(now + burst)).min(PAUSE_MAX)
-        };
-        if self.even.get().is_none_or(|even| even <= now) {
-            self.crowd.set(None);
+    pub(super) fn pause(&self, now: Instant, logins: usize) -> Duration {
+        self.count(now, logins);
+        let beyond = self.debt.get().saturating_sub(BURST);
+        (beyond.saturating_mul(1_000) / self.thousandths(logins)).min(PAUSE_MAX)
+    }
+
+    fn count(&self, now: Instant, logins: usize) {
+        let passed = self.counted.replace(Some(now)).map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
+        let has_waited = self.debt.get() > BURST;
+        let made_up = passed.min(Duration::from_secs(1)).saturating_mul(self.thousandths(logins)) / 1_000;
+        self.debt.update(|debt| debt.saturating_sub(made_up));
+        self.waited.update(|waited| {
+            if has_waited { waited.saturating_add(passed).min(PATIENCE) } else { waited.saturating_sub(passed) }
+        });
+    }
+
+    /// Thousandths of the time that so many logins may take now.
+    fn thousandths(&self, logins: usize) -> u32 {
+        if logins <= FEW {
+            return MOST;
         }
-        let pause = beyond(&self.even, PARTS);
-        if pause.is_zero() {
-            return pause;
-        }
-        let since = self.crowd.get().unwrap_or(now);
-        self.crowd.set(Some(since));
-        let is_old = now.saturating_duration_since(since) >= PATIENCE;
-        if is_old { beyond(&self.even_of_old, PARTS_OF_OLD) } else { pause }
+        let waited = u32::try_from(self.waited.get().as_millis()).unwrap_or(u32::MAX);
+        let percent = waited.saturating_mul(100) / u32::try_from(PATIENCE.as_millis()).unwrap_or(u32::MAX);
+        LEAST + (MOST - LEAST).saturating_mul(percent.saturating_mul(percent)) / 10_000
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A client is given a secret of our own, so that it can cancel its own statement and nothing else, and so that the server's secret
 //! never leaves us. A key leads to whatever server its session has at the moment; where it waits for one, it stops waiting, and where
-//! it has none, it looks whether a statement has come in that nobody has seen yet: that one is hit, and no later one. A cancel needs no slot at the server: PostgreSQL's postmaster handles it before it counts
-//! connections.
+//! it has none, it looks whether a statement has come in that nobody has seen yet: that one is hit, and no later one. A cancel needs no
+//! slot at the server: PostgreSQL's postmaster handles it before it counts connections.
 
 use std::collections::HashMap;
 use std::pin::pin;

@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("clock", &[]),
     ("traffic", &[]),
-    ("worker", &[]),
+    ("worker", &["clock"]),
     ("config", &["units"]),
     ("roster", &["address", "traffic", "units", "clock"]),
     ("control", &["units", "clock"]),

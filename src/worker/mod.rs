@@ -2,6 +2,14 @@
 //!
 //! A session never moves, so nothing on its path needs a lock or an atomic read-modify-write. Sockets go to the worker with the
 //! fewest live tasks: few long-lived connections would land unevenly if the kernel spread them by hash.
+//!
+//! [`Workers::attune`] keeps the kernel's scheduling policy of each thread: `trial` decides, `policy` is what the kernel is told,
+//! `schedstat` what it tells.
+
+mod attune;
+mod policy;
+mod schedstat;
+mod trial;
 
 use std::io;
 use std::sync::Arc;
@@ -11,8 +19,12 @@ use std::thread;
 
 use futures::FutureExt as _;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
+
+use self::attune::Thread;
+pub use self::policy::Policy;
+use self::schedstat::Schedstat;
 
 /// Tasks that wait to be taken by a busy worker; more make the acceptor wait, and the kernel's queue takes who comes meanwhile.
 const QUEUE: usize = 64;
@@ -27,6 +39,7 @@ pub struct Workers<J> {
 struct Worker<J> {
     load: Arc<AtomicUsize>,
     jobs: mpsc::Sender<Job<J>>,
+    thread: Thread,
 }
 
 #[derive(Debug)]
@@ -69,10 +82,11 @@ impl<J: Send + 'static> Workers<J> {
             let (jobs, queue) = mpsc::channel(QUEUE);
             let (tell, told) = std::sync::mpsc::sync_channel(1);
             let settle = settle.clone();
-            let body = move || run(queue, &tell, || settle(number));
+            let (policy, policies) = watch::channel(Policy::default());
+            let body = move || run(queue, policies, &tell, || settle(number));
             thread::Builder::new().name(format!("worker-{number}")).spawn(body)?;
-            told.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
-            Ok(Worker { load: Arc::default(), jobs })
+            let stat = told.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
+            Ok(Worker { load: Arc::default(), jobs, thread: Thread { stat, policy } })
         };
         Ok(Self { workers: (0..count.max(1)).map(start).collect::<io::Result<_>>()? })
     }
@@ -87,6 +101,14 @@ impl<J: Send + 'static> Workers<J> {
         drop(worker.jobs.send(Job { what, load }).await);
     }
 
+    /// Puts busy workers under the policy that is `wanted`, SCHED_BATCH as long as it makes nobody wait, for ever; `tell` hears the number
+    /// of each worker whose policy changes, and the new one. Does nothing where the system does not count how long a thread waits.
+    ///
+    /// Cancel-safe: whoever drops it leaves the usual policy behind.
+    pub async fn attune(&self, wanted: impl Fn() -> Policy, tell: impl Fn(usize, Policy)) {
+        attune::keep(self.workers.iter().map(|worker| &worker.thread), wanted, tell).await;
+    }
+
     /// Live tasks and jobs of all workers.
     pub fn load(&self) -> usize {
         self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).sum()
@@ -96,7 +118,8 @@ impl<J: Send + 'static> Workers<J> {
 /// A runtime of this kind can't leave the thread that made it, so the thread tells how that went.
 fn run<J, W, R, T>(
     mut queue: mpsc::Receiver<Job<J>>,
-    tell: &SyncSender<io::Result<()>>,
+    policies: watch::Receiver<Policy>,
+    tell: &SyncSender<io::Result<Option<Schedstat>>>,
     settle: impl FnOnce() -> io::Result<(W, R)>,
 ) where
     J: 'static,
@@ -109,8 +132,9 @@ fn run<J, W, R, T>(
         Ok(made) => made,
         Err(error) => return drop(tell.send(Err(error))),
     };
-    drop(tell.send(Ok(())));
+    drop(tell.send(Ok(attune::own_figures())));
     runtime.block_on(async move {
+        spawn_local(attune::obey(policies));
         while let Some(Job { what, load }) = queue.recv().await {
             room().await;
             spawn_local(counted(task(what), load));

@@ -47,8 +47,8 @@ use crate::session::memory::Prepared;
 use crate::shutdown::Signals;
 use crate::telemetry::log::{self, Format, Log, LogError};
 use crate::telemetry::shapes::Shapes;
-use crate::telemetry::{Gate, Metrics, SchedulingPolicy, VERSION};
-use crate::worker::{Policy, Workers};
+use crate::telemetry::{Gate, Metrics, VERSION};
+use crate::worker::Workers;
 
 pub use self::failed::Failed;
 pub use self::reload::check_rules;
@@ -171,7 +171,7 @@ impl App {
             listeners::ask_for_verifiers(&self.open),
             self.tick(),
             self.follow_pauses(),
-            self.attune_workers(),
+            workers::attune(&self.workers, &self.reloader, &self.common.metrics),
             certificates::watch(&self.reloader.houses, &self.common.gate),
             signals.watch(&self.common.control, reload),
         );
@@ -195,19 +195,6 @@ impl App {
                 end_idle_clients(&self.common, house);
             }
         }
-    }
-
-    /// Busy workers get the scheduling policy that suits them, as far as the configuration wants that.
-    async fn attune_workers(&self) {
-        let wanted = || if self.reloader.config.load().sched_batch { Policy::Batch } else { Policy::Other };
-        let tell = |number, policy| {
-            let policy = match policy {
-                Policy::Other => SchedulingPolicy::Usual,
-                Policy::Batch => SchedulingPolicy::Batch,
-            };
-            self.common.metrics.worker(number).set_policy(policy);
-        };
-        self.workers.attune(wanted, tell).await;
     }
 
     /// Pools follow each pause, and sessions with a server of their own are woken at its end.

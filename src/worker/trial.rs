@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::policy::Policy;
 use super::schedstat::Turns;
 
-/// The time between two looks at a worker under SCHED_OTHER, and how much of it is busy: a fifth.
+/// The time between two looks at a worker under SCHED_OTHER, and how much of it is busy, had it a core to itself: a fifth.
 const LOOK_OTHER: Duration = Duration::from_millis(100);
 const BUSY: u32 = 5;
 /// The same under SCHED_BATCH, short since clients wait meanwhile; there a twentieth is idle.
@@ -73,7 +73,7 @@ impl Trial {
 
     fn consider(&mut self, turns: Turns, passed: Duration) {
         self.barred = self.barred.saturating_sub(passed);
-        let busy = turns.ran >= passed / BUSY;
+        let busy = turns.ran.saturating_add(turns.waited) >= passed / BUSY;
         if busy && self.barred.is_zero() && turns.mean_wait() <= LATE {
             self.become_batch();
         }
@@ -133,9 +133,9 @@ mod tests {
     #[test]
     fn only_who_is_busy_comes_under_batch_and_who_rests_leaves_it() {
         let mut trial = Trial::default();
-        pass(&mut trial, Duration::from_secs(60), 19, QUICK);
+        pass(&mut trial, Duration::from_secs(60), 19, Duration::ZERO);
         assert_eq!(trial.policy(), Policy::Other);
-        pass(&mut trial, LOOK_OTHER, 20, QUICK);
+        pass(&mut trial, LOOK_OTHER, 20, Duration::ZERO);
         assert_eq!(trial.policy(), Policy::Batch);
         pass(&mut trial, Duration::from_secs(60), 6, QUICK);
         assert_eq!(trial.policy(), Policy::Batch, "a quiet minute is no reason");
@@ -144,6 +144,14 @@ mod tests {
         pass(&mut trial, LOOK_BATCH, 4, QUICK);
         assert_eq!(trial.policy(), Policy::Other);
         assert_eq!(barred(&mut trial), LOOK_OTHER, "idleness bars nobody");
+    }
+
+    #[test]
+    fn who_would_be_busy_with_a_core_to_itself_is_busy() {
+        let mut trial = Trial::default();
+        // It waits for another fifth of the time.
+        pass(&mut trial, LOOK_OTHER, 1, QUICK);
+        assert_eq!(trial.policy(), Policy::Batch);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 """A pytest plugin: writes `OUTCOME TEST` of every test to the file that $OUTCOMES names, and why to $OUTCOMES.why."""
 
+import gc
 import os
 
 import pytest
@@ -38,6 +39,12 @@ def outcome_of(report):
 
 def pytest_configure(config):
     config.pluginmanager.register(Outcomes(os.environ["OUTCOMES"]))
+
+
+def pytest_collection_finish(session):
+    """What was collected stays to the end: some tests collect garbage again and again, which would look at all of it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

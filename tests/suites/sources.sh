@@ -59,14 +59,15 @@ venv() {
 }
 
 # in_venv ARGUMENT...: the tests in $kept/tree, which holds no sources of the driver: the one installed is tested. psycopg's
-# tests want pytest's cache.
-in_venv() { (cd "$kept/tree" && PYTHONPATH=$suites "$kept/venv/bin/python" -m pytest -q -o "cache_dir=$kept/cache" -p outcomes --timeout=60 "$@"); }
+# tests want pytest's cache, and nothing of a run before that was ended.
+in_venv() { (cd "$kept/tree" && PYTHONPATH=$suites "$kept/venv/bin/python" -m pytest -q -o "cache_dir=$kept/cache" --cache-clear -p outcomes --timeout=60 "$@"); }
 
-# pypi_source PACKAGE==VERSION: the tests of a source distribution in $kept/tree/tests.
+# pypi_source PACKAGE==VERSION [PATH...]: the tests of a source distribution in $kept/tree, in the folder `tests` if it isn't said where.
 pypi_source() {
-    local folder=${1/==/-}
+    local folder=${1/==/-} paths=("${@:2}")
+    [ $# -gt 1 ] || paths=(tests)
     "$kept/venv/bin/pip" download -q --disable-pip-version-check --no-deps --no-binary :all: -d "$kept" "$1" || return 1
-    mkdir "$kept/tree" && tar -xf "$kept/$folder.tar.gz" -C "$kept/tree" --strip-components=1 "$folder/tests"
+    mkdir "$kept/tree" && tar -xf "$kept/$folder.tar.gz" -C "$kept/tree" --strip-components=1 "${paths[@]/#/$folder/}"
 }
 
 # debian_source PACKAGE: the source package's upstream part in $kept/src.

@@ -10,8 +10,9 @@ psycopg_sources() {
     mkdir "$kept/tree" && cp -r "$kept/src/tests" "$kept/src/pyproject.toml" "$kept/tree" && venv "psycopg[binary,pool,test]==$version"
 }
 
-# Left out: other databases, type checks and what measures time, which says nothing on a busy machine.
+# Left out: other databases, type checks and what measures time, which says nothing on a busy machine. In one order: a run by chance
+# could not be held against another.
 psycopg_start() {
     PSYCOPG_TEST_DSN="host=$PGHOST port=$PGPORT user=$PGUSER password=$PGPASSWORD dbname=$PGDATABASE" \
-        in_venv -m 'not crdb and not timing and not mypy' tests
+        in_venv -p no:randomly -m 'not crdb and not timing and not mypy' tests
 }

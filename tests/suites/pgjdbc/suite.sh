@@ -1,0 +1,35 @@
+# pgjdbc: Debian's source package has the tests, its library package the driver of the same version.
+# shellcheck shell=bash
+
+pgjdbc_sources() {
+    debian_source libpgjava || return 1
+    # Left out: what wants libraries that the distribution does not have, other servers beside the first, or Windows.
+    (cd "$kept/src" && rm -f $(grep -rlE '^import (static )?(uk.org.webcompere|se.jiderhamn|org.osgi)|StubEnvironmentAndProperties' --include='*.java' src/test) &&
+        rm -rf src/test/java/org/postgresql/test/{osgi,sspi,hostchooser} && find src/test -name '*Suite.java' ! -name AutoRollbackTestSuite.java -delete
+        find src/test -name '*.java' -exec sed -i -E -e '/^import org.checkerframework/d' -e 's/@Nullable\b//g' {} +)
+    java_compile "$kept/classes" $(find "$kept/src/src/test/java" -name '*.java') && cp -r "$kept/src/src/test/resources/." "$kept/classes/" &&
+        java_compile "$kept/runner" "$suites/pgjdbc/Outcomes.java"
+}
+
+java_path=$(printf '/usr/share/java/%s.jar:' postgresql junit4 hamcrest junit-jupiter-{api,engine,params} junit-vintage-engine \
+    junit-platform-{commons,engine,launcher} opentest4j apiguardian-api univocity-parsers)
+
+# java_compile FOLDER FILE...
+java_compile() { javac -nowarn -Xlint:none -encoding UTF-8 -cp "$java_path:$kept/classes" -d "$@"; }
+
+pgjdbc_start() {
+    (cd "$kept/src" && timeout 1500 java -Xmx768m -cp "$java_path:$kept/classes:$kept/runner" -Dserver="$PGHOST" -Dport="$PGPORT" -Ddatabase="$PGDATABASE" \
+        -Dusername=test -Dpassword=test -DprivilegedUser="$PGUSER" -DprivilegedPassword="$PGPASSWORD" -Dpreparethreshold=5 -DprotocolVersion=0 \
+        -Dbuild.properties.relative.path="$kept/src" -Djunit.jupiter.execution.timeout.default=60s \
+        Outcomes "$kept/classes" '.*(Test|Tests|TestSuite|Test[$].*)$' '.*Abstract.*')
+}
+
+pgjdbc_server() {
+    server_does "$1" <<'SQL'
+CREATE ROLE test LOGIN PASSWORD 'test';
+ALTER DATABASE suites OWNER TO test;
+CREATE EXTENSION hstore;
+SQL
+}
+
+pgjdbc_users() { echo test test; }

@@ -1,17 +1,21 @@
-//! Signals: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the configuration again.
+//! Signals, as PgBouncer has them: SIGTERM and SIGINT drain, a second one or SIGQUIT ends at once; SIGHUP reads the configuration
+//! again; SIGUSR1 is PAUSE, SIGUSR2 RESUME.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::control::{Control, Shutdown};
+use crate::control::{Control, PAUSE_DEFAULT, Shutdown};
 
 /// Signals from here on: none of them does what the system would do by itself, and none is lost.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
     hangup: Signal,
+    pause: Signal,
+    resume: Signal,
 }
 
 impl Signals {
@@ -23,23 +27,30 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
+            pause: signal(SignalKind::user_defined1())?,
+            resume: signal(SignalKind::user_defined2())?,
         })
     }
 
-    /// Turns signals into shutdown wishes, and calls `reload` at each SIGHUP. Never returns. Cancel-safe.
+    /// Turns signals into what they ask for, and calls `reload` at each SIGHUP. Never returns. Cancel-safe.
     pub async fn watch(&mut self, control: &Control, reload: impl Fn()) {
         loop {
-            let who = tokio::select! {
-                _ = self.terminate.recv() => "SIGTERM",
-                _ = self.interrupt.recv() => "SIGINT",
-                _ = self.hangup.recv() => {
-                    reload();
-                    continue;
-                }
-            };
-            let how = if control.draining() { Shutdown::Now } else { Shutdown::Drain };
-            control.shut_down(how, who);
+            tokio::select! {
+                _ = self.terminate.recv() => end(control, "SIGTERM"),
+                _ = self.interrupt.recv() => end(control, "SIGINT"),
+                _ = self.quit.recv() => drop(control.shut_down(Shutdown::Now, "SIGQUIT")),
+                _ = self.hangup.recv() => reload(),
+                _ = self.pause.recv() => drop(control.pause(None, PAUSE_DEFAULT, "SIGUSR1")),
+                _ = self.resume.recv() => drop(control.resume(None, "SIGUSR2")),
+            }
         }
     }
+}
+
+/// The first signal drains, the second ends at once.
+fn end(control: &Control, who: &str) {
+    let how = if control.draining() { Shutdown::Now } else { Shutdown::Drain };
+    control.shut_down(how, who);
 }

@@ -27,6 +27,8 @@ pub enum Count {
     WaitUs,
     /// Statements that clients prepared.
     Prepared,
+    /// Statements that were prepared at lent servers.
+    ServerPrepared,
     /// Prepared statements that were given their values.
     Bound,
     /// Clients that have logged in.

@@ -9,7 +9,7 @@ use super::{App, Job, herald};
 use crate::client::door::Sharing;
 use crate::clock;
 use crate::control::Shutdown;
-use crate::roster::Signal;
+use crate::roster::{Activity, Entry, Signal};
 use crate::server::pool::Held;
 use crate::session::house::{Common, House};
 use crate::shutdown::Signals;
@@ -59,13 +59,19 @@ async fn closed(houses: &[Arc<House>]) {
     }
 }
 
+/// Does it wait for the end of a pause? That may take longer than anybody has, and nothing of its statement has been sent.
+fn is_held(entry: &Entry, common: &Common) -> bool {
+    matches!(entry.activity(), Activity::Waiting | Activity::Paused) && common.control.paused(&entry.identity.database)
+}
+
 /// Signals every session that has been there for `grace`, also those that were only just logging in, until none is left.
 async fn emptied(workers: &Workers<Job>, common: &Common, signal: Signal, grace: Duration) {
     let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
     while workers.load() > 0 {
         let joined_by_ms = clock::uptime_ms().saturating_sub(grace_ms);
         let sessions = common.roster.list();
-        sessions.iter().filter(|entry| entry.since_ms <= joined_by_ms).for_each(|entry| entry.signal(signal));
+        let sessions = sessions.iter().filter(|entry| entry.since_ms <= joined_by_ms);
+        sessions.for_each(|entry| entry.signal(if is_held(entry, common) { Signal::Shutdown } else { signal }));
         sleep(DRAIN_LOOK).await;
     }
 }

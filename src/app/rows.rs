@@ -121,5 +121,11 @@ pub(super) fn guard_states(houses: &[Arc<House>]) -> Series {
 }
 
 pub(super) fn config_rows(config: &Config) -> Vec<ConfigRow> {
-    config.rows().into_iter().map(|(key, value)| ConfigRow { key, value }).collect()
+    let defaults = Config::default_rows();
+    let row = |(key, value): (String, String)| {
+        let default = defaults.get(&*Config::common_key(&key)).cloned();
+        let changeable = Config::is_reloadable(&key);
+        ConfigRow { key, value, default, changeable }
+    };
+    config.rows().into_iter().map(row).collect()
 }

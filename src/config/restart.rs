@@ -2,7 +2,27 @@
 
 use super::Config;
 
+/// Keys of [`Config::rows`] that only a restart applies, those of a listener by their [`Config::common_key`].
+const FIXED: [&str; 11] = [
+    "state_dir",
+    "workers",
+    "log.format",
+    "limits.memory",
+    "limits.guard_time",
+    "admin.http",
+    "admin.console",
+    "listener[].name",
+    "listener[].bind",
+    "listener[].unix_socket",
+    "listener[].reuse_port",
+];
+
 impl Config {
+    /// Whether a reload applies another value of a key of [`Config::rows`].
+    pub fn is_reloadable(key: &str) -> bool {
+        !FIXED.contains(&&*Self::common_key(key))
+    }
+
     /// The keys that differ and that only a restart applies; everything else takes effect with the swap.
     pub fn needs_restart(old: &Self, new: &Self) -> Vec<String> {
         let fixed = [

@@ -1,12 +1,15 @@
 //! A resolved configuration for people: rows for the console, TOML for `check`. Secrets are masked.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
 use super::{
-    AccessRule, Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, LogFormat, Login, Monitor, Pool, PoolMode,
+    AccessRule, Admin, AdminUser, Caps, ClientRule, Config, Limits, Listener, Loaded, LogFormat, Login, Monitor, Pool,
+    PoolMode, Process, read,
 };
 use crate::units::{ByteSize, display_duration};
 
@@ -21,6 +24,30 @@ impl Config {
             }
         }
         rows
+    }
+
+    /// What [`Config::rows`] tells of a file that says nothing, by key; that of a listener is its [`Config::common_key`]. What stands
+    /// in `[rules]` is not known here.
+    pub fn default_rows() -> HashMap<String, String> {
+        let Ok(Loaded { config, .. }) = read("[[listener]]", &Process::WithSecrets, &|_| Vec::new()) else {
+            return HashMap::new();
+        };
+        let of_pools = pool(&Pool { mode: PoolMode::Transaction, ..Pool::default() });
+        let of_pools = of_pools.into_iter().map(|(key, shown)| (format!("{OF_LISTENERS}.{key}"), shown.cell()));
+        config
+            .rows()
+            .into_iter()
+            .map(|(key, value)| (Self::common_key(&key).into_owned(), value))
+            .chain(of_pools)
+            .collect()
+    }
+
+    /// A key of [`Config::rows`] without the name of its listener.
+    pub fn common_key(key: &str) -> Cow<'_, str> {
+        match key.strip_prefix("listener.").and_then(|rest| rest.rsplit_once('.')) {
+            Some((_, key)) => format!("{OF_LISTENERS}.{key}").into(),
+            None => key.into(),
+        }
     }
 
     /// The whole as TOML. Read again it gives the same configuration, where no secret is masked.
@@ -289,6 +316,9 @@ fn rules(rules: &Table) -> Vec<Part> {
     }
     parts
 }
+
+/// Stands for the listeners' names.
+const OF_LISTENERS: &str = "listener[]";
 
 const MASK: &str = "***";
 

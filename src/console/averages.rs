@@ -22,7 +22,7 @@ struct Span {
 }
 
 /// What grew in a span of time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Grown {
     pub(super) totals: Totals,
     pub(super) time: Duration,
@@ -54,6 +54,12 @@ impl Averages {
 }
 
 impl Grown {
+    /// Adds what grew elsewhere in the same time.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.totals.add(&other.totals);
+        self.time = other.time;
+    }
+
     /// So much each second.
     pub(super) fn each_second(&self, much: u64) -> u64 {
         let micros = self.time.as_micros().max(1);

@@ -2,24 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use super::exception::Exception;
 use super::ini::Entry;
 use super::keys::{self, Fate};
 use super::listener::{Common, Pool, quoted};
 use super::login::Login;
-use super::userlist::User;
+use super::userlist::{Secret, User};
 use super::users::{self, Found, Source};
-use super::{Failed, Imported, Note, Place, connect};
+use super::{Failed, Imported, Note, Place};
 
 /// The keys of `[pgbouncer]`, the last of each, and what was noted.
 pub(super) struct Convert<'a> {
     settings: BTreeMap<String, &'a Entry>,
     notes: Vec<Note>,
+    /// What single databases have of their own.
+    pub(super) exceptions: Vec<Exception>,
 }
 
 pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported, Failed> {
     let of = |section: &'static str| entries.iter().filter(move |entry| entry.section.eq_ignore_ascii_case(section));
     let settings = of("pgbouncer").map(|entry| (entry.key.to_ascii_lowercase(), entry)).collect();
-    let mut convert = Convert { settings, notes: Vec::new() };
+    let mut convert = Convert { settings, notes: Vec::new(), exceptions: Vec::new() };
     convert.note_fates();
     for entry in entries {
         if !["pgbouncer", "databases", "users"].iter().any(|known| entry.section.eq_ignore_ascii_case(known)) {
@@ -42,7 +45,9 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let mut parts: Vec<String> = vec![HEAD.to_owned()];
     parts.extend(listeners.iter().map(|listener| listener.text(&login, &common)));
     parts.push(convert.caps());
-    parts.extend(of("users").filter_map(|entry| convert.client(entry)));
+    let of_databases = std::mem::take(&mut convert.exceptions);
+    parts.extend(of_databases.iter().filter_map(Exception::text));
+    parts.extend(of("users").filter_map(|entry| convert.of_user(entry).text()));
     parts.extend(convert.access(users.as_deref().unwrap_or_default()));
     parts.push(convert.rules());
     convert.notes.sort();
@@ -50,6 +55,13 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let users = users.filter(|_| login == Login::Users).map(|users| users::text(&users));
     Ok(Imported { config: parts.join("\n"), users, notes: convert.notes })
 }
+
+/// PgBouncer's limits of time that are rules here.
+pub(super) const TIMEOUTS: [(&str, &str); 3] = [
+    ("query_timeout", "statement_timeout"),
+    ("transaction_timeout", "transaction_timeout"),
+    ("idle_transaction_timeout", "idle_transaction_timeout"),
+];
 
 const HEAD: &str = "# Imported from PgBouncer. What had no equivalent was told when it was imported.\n";
 
@@ -118,7 +130,14 @@ impl Convert<'_> {
 
     fn users(&mut self, found: Option<Found>) -> Option<Vec<User>> {
         match found? {
-            Found::Users(users) => Some(users),
+            Found::Users(users) => {
+                if users.iter().any(|user| user.secret == Secret::None) {
+                    let advice =
+                        "users without a password are left out: give each one in users.toml, for Floodwall's own login";
+                    self.note_setting("auth_file", advice);
+                }
+                Some(users)
+            }
             Found::Missing(path) => {
                 let path = path.display();
                 self.note_setting("auth_file", &format!("{path} cannot be read: name it as the second argument"));
@@ -169,8 +188,18 @@ impl Convert<'_> {
                 "the simple protocol cannot be switched off: each statement of a text is judged by the rules",
             );
         }
-        if let Some(folder) = self.text("unix_socket_dir") {
-            common.add("unix_socket", quoted(folder));
+        if self.number("so_reuseport", 0) > 0 {
+            self.note_setting(
+                "so_reuseport",
+                "one process uses all cores: run one in the place of several; reuse_port lets a new one take over from it",
+            );
+        }
+        match self.text("unix_socket_dir") {
+            Some(folder) if folder.starts_with('/') => common.add("unix_socket", quoted(folder)),
+            Some(_) => {
+                self.note_setting("unix_socket_dir", "a folder by its full path is wanted: there is no socket now")
+            }
+            None => {}
         }
         self.tls(&mut common, "client_tls", "disable");
         self.tls(&mut common, "server_tls", "prefer");
@@ -232,27 +261,32 @@ impl Convert<'_> {
     fn caps(&mut self) -> String {
         let most = self.at_least_one("max_client_conn", 100, "since nobody could come in");
         let login = self.seconds("client_login_timeout", 60.0).map_or_else(|| "\"60s\"".to_owned(), duration);
+        let client = self.client_cap().unwrap_or_else(|| format!("max_connections = {most}\n"));
         format!(
             "[caps]\nmax_clients = {most}\nlogin_timeout = {login}\n\n\
-             # PgBouncer bounds no single client or address. Lower these to what each may hold.\n\
-             [caps.address]\nmax_connections = {most}\n\n[caps.client]\nmax_connections = {most}\n"
+             # PgBouncer bounds no address. Lower these to what each may hold.\n\
+             [caps.address]\nmax_connections = {most}\n\n[caps.client]\n{client}"
         )
     }
 
-    /// An entry of `[users]`.
-    fn client(&mut self, entry: &Entry) -> Option<String> {
-        let mut text = None;
-        for (key, value) in connect::parse(&entry.value).unwrap_or_default() {
-            match (key.as_str(), value.parse::<u64>()) {
-                ("max_user_client_connections", Ok(most)) if most > 0 => {
-                    let (name, user) = (quoted(&format!("user-{}", entry.key)), quoted(&entry.key));
-                    let caps = format!("caps = {{ max_connections = {most} }}");
-                    text = Some(format!("[[client]]\nname = {name}\nmatch = {{ user = {user} }}\n{caps}\n"));
+    /// What every user, or every database, may hold.
+    fn client_cap(&mut self) -> Option<String> {
+        let [of_user, of_database] =
+            ["max_user_client_connections", "max_db_client_connections"].map(|key| self.number(key, 0));
+        let (part, most) = match (of_user, of_database) {
+            (0, 0) => return None,
+            (0, most) => ("database", most),
+            (most, other) => {
+                if other > 0 {
+                    self.note_setting(
+                        "max_db_client_connections",
+                        "one of the two stands in [caps.client], that of users: write a [[client]] with caps for each database",
+                    );
                 }
-                (key, _) => self.note_key(entry, &format!("{} {key}", entry.key), of_user(key)),
+                ("user", most)
             }
-        }
-        text
+        };
+        Some(format!("key = [\"{part}\"]\nmax_connections = {most}\n"))
     }
 
     /// PgBouncer has no rules for statements: they only warn until somebody has read what they say. Its own timeouts hold.
@@ -260,11 +294,7 @@ impl Convert<'_> {
         let mut text = "# PgBouncer refuses no statement. SHOW REPORT tells what these rules would refuse, and limits that fit; each can then\n\
                         # have mode = \"enforce\".\n[rules]\nmode = \"warn\"\n"
             .to_owned();
-        for (key, rule) in [
-            ("query_timeout", "statement_timeout"),
-            ("transaction_timeout", "transaction_timeout"),
-            ("idle_transaction_timeout", "idle_transaction_timeout"),
-        ] {
+        for (key, rule) in TIMEOUTS {
             if let Some(seconds) = self.seconds(key, 0.0) {
                 text.push_str(&format!("\n[rules.{rule}]\nmode = \"enforce\"\nlimit = {}\n", duration(seconds)));
             }
@@ -273,24 +303,7 @@ impl Convert<'_> {
     }
 }
 
-/// What to do instead of a key of a user.
-fn of_user(key: &str) -> &'static str {
-    match key {
-        "pool_mode" => "the pool mode is of a listener: give these users a listener of their own",
-        "pool_size" | "reserve_pool_size" | "min_pool_size" => {
-            "pool sizes are of a listener: give these users a listener of their own"
-        }
-        "max_user_connections" => {
-            "pool_size is of each database and user; max_server_connections bounds them all together"
-        }
-        "query_timeout" | "transaction_timeout" | "idle_transaction_timeout" => {
-            "write a [[client]] that matches the user, with rules = { statement_timeout = { limit = … } } and the like"
-        }
-        _ => "has no equivalent for one user",
-    }
-}
-
 /// A time as the configuration has it.
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     if seconds.fract() == 0.0 { format!("\"{seconds:.0}s\"") } else { format!("\"{:.0}ms\"", seconds * 1e3) }
 }

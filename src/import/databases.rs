@@ -2,6 +2,7 @@
 
 use super::connect;
 use super::convert::Convert;
+use super::exception::Exception;
 use super::ini::Entry;
 use super::listener::{Listener, Pool};
 
@@ -24,7 +25,12 @@ impl Convert<'_> {
                 }
                 Some(known) => {
                     known.databases.extend(database.databases);
-                    known.pool_size = known.pool_size.max(database.pool_size);
+                    if known.pool_size != database.pool_size {
+                        known.pool_size = known.pool_size.max(database.pool_size);
+                        let advice =
+                            "pool_size is of a listener: the larger one was taken for the databases of this server";
+                        self.note_key(entry, &format!("{} pool_size", entry.key), advice);
+                    }
                     known.max_server_connections = known
                         .max_server_connections
                         .zip(database.max_server_connections)
@@ -60,6 +66,10 @@ impl Convert<'_> {
                 ("max_db_connections", Ok(own)) => found.max_server_connections = Some(own).filter(|most| *most > 0),
                 ("pool_mode", _) => found.pool = self.pool(Some(entry), &value),
                 ("dbname", _) if value == entry.key => {}
+                ("max_db_client_connections", Ok(0)) => {}
+                ("max_db_client_connections", Ok(most)) if entry.key != "*" => {
+                    self.exceptions.push(Exception::of_database(&entry.key, most));
+                }
                 (key, _) => self.note_key(entry, &format!("{} {key}", entry.key), of_database(key)),
             }
         }
@@ -70,9 +80,18 @@ impl Convert<'_> {
     fn servers(&mut self, entry: &Entry, hosts: &str, port: &str) -> Vec<String> {
         let key = format!("{} host", entry.key);
         let hosts: Vec<&str> = hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
-        if hosts.is_empty() || hosts.iter().any(|host| host.starts_with(['/', '@'])) {
-            self.note_key(entry, &key, "servers are reached over TCP: 127.0.0.1 takes the place of the Unix socket");
-            return vec![format!("127.0.0.1:{port}")];
+        if hosts.is_empty() {
+            let folder = self.text("unix_socket_dir").unwrap_or("/tmp").to_owned();
+            self.note_key(
+                entry,
+                &key,
+                &format!("no host is the server's Unix socket: in {folder}, where PgBouncer looks"),
+            );
+            return vec![server(&folder, port)];
+        }
+        if hosts.iter().any(|host| host.starts_with('@')) {
+            self.note_key(entry, &key, "there are no abstract sockets: 127.0.0.1 takes the place of the Unix socket");
+            return vec![server("127.0.0.1", port)];
         }
         if hosts.len() > 1 {
             self.note_key(
@@ -81,8 +100,7 @@ impl Convert<'_> {
                 "several servers are one group here, of which the primary is dialled: no round robin",
             );
         }
-        let bracket = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        hosts.into_iter().map(|host| format!("{}:{port}", bracket(host))).collect()
+        hosts.into_iter().map(|host| server(host, port)).collect()
     }
 
     /// The address of the n-th listener: each has a port of its own.
@@ -117,6 +135,15 @@ impl Convert<'_> {
                 format!("127.0.0.1:{port}")
             }
         }
+    }
+}
+
+/// A server as `servers` has it: a host, or the folder of a Unix socket, whose port may be left out.
+fn server(host: &str, port: &str) -> String {
+    match host {
+        folder if folder.starts_with('/') && port == "5432" => folder.to_owned(),
+        address if address.contains(':') => format!("[{address}]:{port}"),
+        host => format!("{host}:{port}"),
     }
 }
 

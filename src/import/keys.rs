@@ -41,8 +41,10 @@ const TAKEN: &[&str] = &[
     "listen_addr",
     "listen_port",
     "max_client_conn",
+    "max_db_client_connections",
     "max_db_connections",
     "max_prepared_statements",
+    "max_user_client_connections",
     "min_pool_size",
     "pool_mode",
     "query_timeout",
@@ -55,6 +57,7 @@ const TAKEN: &[&str] = &[
     "server_tls_key_file",
     "server_tls_protocols",
     "server_tls_sslmode",
+    "so_reuseport",
     "transaction_timeout",
     "unix_socket_dir",
 ];
@@ -77,7 +80,6 @@ const IDLE: &[&str] = &[
     "scram_iterations",
     "server_fast_close",
     "service_name",
-    "so_reuseport",
     "stats_period",
     "suspend_timeout",
     "tcp_defer_accept",
@@ -117,14 +119,6 @@ const GONE: &[(&str, &str)] = &[
     ("log_stats", "/metrics has the figures; nothing is written to the log each minute"),
     ("login_notify_message", "a client is told nothing at its login: what it sees is the server's own"),
     ("logfile", "the log goes to standard error: let systemd or the container keep it"),
-    (
-        "max_db_client_connections",
-        "write [caps.client] with key = [\"database\"] and max_connections, or a [[client]] that matches it",
-    ),
-    (
-        "max_user_client_connections",
-        "write [caps.client] with key = [\"user\"] and max_connections, or a [[client]] that matches it",
-    ),
     ("max_user_connections", "pool_size is of each database and user; max_server_connections bounds them all together"),
     (
         "peer_id",

@@ -65,6 +65,11 @@ impl Convert<'_> {
         } else {
             self.note_setting("auth_query", "without auth_user the monitor asks: give the listener a monitor, or auth");
         }
+        if query.is_some() && database.is_none() {
+            let advice = "PgBouncer asks in the database that the client wants; here it is asked in one, `postgres`: \
+                          write another one into auth, where what it asks stands elsewhere";
+            self.note_setting("auth_query", advice);
+        }
         if users.is_some() {
             let advice = "with login = \"query\" the server knows all users: those of this file are not asked any more";
             self.note_setting("auth_file", advice);

@@ -6,7 +6,7 @@
 //! userlist   the users of auth_file
 //!   convert  what each key becomes
 //!     keys   what becomes of the keys that need no thought
-//!     databases, login  what [databases] and the passwords become
+//!     databases, exception, login  what [databases] and the passwords become
 //!     listener, users  the text of config.toml and users.toml
 //! ```
 //!
@@ -15,6 +15,7 @@
 mod connect;
 mod convert;
 mod databases;
+mod exception;
 mod ini;
 mod keys;
 mod listener;
@@ -91,6 +92,15 @@ pub enum Failed {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// What becomes of a setting of PgBouncer's; `None` where it has none of that name.
+pub fn advice(key: &str) -> Option<&'static str> {
+    Some(match keys::fate(key)? {
+        keys::Fate::Taken => "floodwall import writes what it becomes",
+        keys::Fate::Idle => "there is nothing to set",
+        keys::Fate::Gone(advice) => advice,
+    })
 }
 
 /// Reads `pgbouncer.ini` with what it includes, and the users: those of `userlist`, or else of its `auth_file`.

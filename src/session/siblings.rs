@@ -59,9 +59,13 @@ impl Siblings {
     /// The folder can't be written, its path is too long for a socket, or the system has no random bytes.
     pub fn open(folder: &Path) -> io::Result<(Self, Counter)> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let own = folder.join(format!("{PREFIX}{:016x}", getrandom::u64()?));
-        let counter = Counter { listener: UnixListener::bind(&own)?, path: own.clone() };
-        fs::set_permissions(&own, Permissions::from_mode(0o600))?;
+        let number = getrandom::u64()?;
+        // It gets its name once it listens: who finds nobody behind a name takes it away.
+        let (opening, own) = (folder.join(format!("new-{number:016x}")), folder.join(format!("{PREFIX}{number:016x}")));
+        let mut counter = Counter { listener: UnixListener::bind(&opening)?, path: opening };
+        fs::set_permissions(&counter.path, Permissions::from_mode(0o600))?;
+        fs::rename(&counter.path, &own)?;
+        counter.path.clone_from(&own);
         Ok((Self { folder: folder.to_owned(), own }, counter))
     }
 

@@ -242,4 +242,8 @@ pub struct ConfigRow {
     pub key: String,
     /// The value as it would be written there.
     pub value: String,
+    /// What it is where nobody writes it; `None`: that depends on other keys, or there is none.
+    pub default: Option<String>,
+    /// Whether RELOAD changes it.
+    pub changeable: bool,
 }

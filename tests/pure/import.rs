@@ -95,7 +95,10 @@ fn the_file_of_a_package_becomes_one_listener_with_its_users() {
     assert_eq!(config["caps"]["max_clients"].as_integer(), Some(500));
     assert_eq!(config["caps"]["client"]["max_connections"].as_integer(), Some(500));
     assert_eq!(config["rules"]["mode"].as_str(), Some("warn"));
-    assert_eq!(notes(&imported), ["6: logfile", "7: pidfile", "12: auth_file", "17: server_reset_query"]);
+    assert_eq!(
+        notes(&imported),
+        ["6: logfile", "7: pidfile", "12: auth_file", "12: auth_file", "17: server_reset_query"]
+    );
 
     let users = table(&imported.users.unwrap());
     let user = |index: usize| users["user"].as_array().unwrap()[index].as_table().unwrap().clone();
@@ -135,7 +138,7 @@ auth_dbname = admin
     assert_eq!((text(auth, "user"), text(auth, "database")), ("asker", "admin"));
     assert_eq!(text(auth, "password_env"), "FLOODWALL_AUTH_PASSWORD");
     assert_eq!(text(listener(&config, 2), "pool"), "session");
-    assert_eq!(told, ["4: c", "5: d", "11: auth_user"]);
+    assert_eq!(told, ["3: b pool_size", "4: c", "5: d", "11: auth_user"]);
 }
 
 #[test]
@@ -283,4 +286,75 @@ fn timeouts_and_versions_of_tls_are_taken_over_and_no_zero_is() {
         "8: disable_pqexec",
     ];
     assert_eq!(told, expected);
+}
+
+/// What a large site has: sockets, exceptions for users and databases, several processes on one port.
+#[test]
+fn what_holds_for_one_user_or_database_becomes_an_exception() {
+    let (config, told) = of("\
+[databases]
+shop = max_db_client_connections=40
+bank = host=/run/pg port=5433 max_db_client_connections=0
+cold = host=@hidden
+* = host=/var/run/postgresql max_db_client_connections=9
+[users]
+report = query_timeout=300 idle_transaction_timeout=0 max_user_client_connections=5
+batch = transaction_timeout=1.5 client_idle_timeout=7 pool_size=3
+idle = max_user_client_connections=0
+[pgbouncer]
+unix_socket_dir = /var/run/postgresql
+so_reuseport = 1
+max_user_client_connections = 60
+auth_query = SELECT * FROM find($1)
+auth_user = asker
+");
+    let servers: Vec<_> = (0..3).map(|index| listener(&config, index)["servers"][0].as_str().unwrap()).collect();
+    assert_eq!(servers, ["/var/run/postgresql", "/run/pg:5433", "127.0.0.1:5432"]);
+    assert_eq!(config["listener"].as_array().unwrap().len(), 3);
+    let clients: Vec<_> = config["client"].as_array().unwrap().iter().map(|client| client.to_string()).collect();
+    assert_eq!(clients.len(), 3, "{clients:?}");
+    assert_eq!(config["client"][0]["match"]["database"].as_str(), Some("shop"));
+    assert_eq!(config["client"][0]["caps"]["max_connections"].as_integer(), Some(40));
+    assert_eq!(config["client"][1]["match"]["user"].as_str(), Some("report"));
+    assert_eq!(config["client"][1]["caps"]["max_connections"].as_integer(), Some(5));
+    assert_eq!(config["client"][1]["rules"]["statement_timeout"]["limit"].as_str(), Some("300s"));
+    assert_eq!(config["client"][2]["rules"]["transaction_timeout"]["limit"].as_str(), Some("1500ms"));
+    assert_eq!(config["caps"]["client"]["key"][0].as_str(), Some("user"));
+    assert_eq!(config["caps"]["client"]["max_connections"].as_integer(), Some(60));
+    let expected = [
+        "2: shop host",
+        "3: bank",
+        "4: cold",
+        "4: cold host",
+        "5: * max_db_client_connections",
+        "8: batch client_idle_timeout",
+        "8: batch pool_size",
+        "12: so_reuseport",
+        "14: auth_query",
+        "15: auth_user",
+    ];
+    assert_eq!(told, expected);
+}
+
+/// What is written is taken, whatever the names are.
+#[test]
+fn what_is_written_can_be_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let ini = "[databases]\n\"odd \"\"name\"\"\" = host=db1,db2 max_db_client_connections=3\nshop = pool_size=3\n\
+               [users]\nwéird'user = query_timeout=3\n\"a b*\" = max_user_client_connections=2\n\
+               [pgbouncer]\nauth_file = userlist.txt\npool_mode = transaction\nmax_db_client_connections = 70\n";
+    std::fs::write(path("pgbouncer.ini"), ini).unwrap();
+    let secret = "\"app\" \"app secret\"\n\"none\" \"\"\n\"old\" \"md50123456789abcdef0123456789abcdef\"\n";
+    std::fs::write(path("userlist.txt"), secret).unwrap();
+    let floodwall = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_floodwall"));
+        let done = command.args(args).current_dir(folder.path()).env_clear().output().unwrap();
+        let told = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success(), "{args:?}: {told}\n{}", String::from_utf8_lossy(&done.stdout));
+        told
+    };
+    let told = floodwall(&["import", "pgbouncer.ini", "--output", "config.toml"]);
+    assert!(told.contains("users without a password are left out"), "{told}");
+    floodwall(&["check", "--config", "config.toml"]);
 }

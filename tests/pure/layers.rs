@@ -48,7 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     // Who watches and steers. They never see the data path.
-    ("console", &["roster", "traffic", "control", "telemetry", "config", "units", "clock"]),
+    ("console", &["roster", "traffic", "control", "telemetry", "config", "import", "units", "clock"]),
     ("admin", &["roster", "control", "telemetry", "config", "units", "clock"]),
     // Commands.
     ("ctl", &["config", "units"]),

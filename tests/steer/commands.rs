@@ -52,7 +52,9 @@ fn show_what_others_fill() {
     assert_eq!(shown(&steer, "SHOW CAPS"), "max_connections|web|59||2|7\n");
     assert_eq!(shown(&steer, "SHOW SURGES"), "web|59|41.3|12.0|1.50|27|step\n");
     assert_eq!(shown(&steer, "SHOW RULES"), "bulk_write|enforce|failed|max_rows = 5000|3|0|0\n");
-    assert_eq!(shown(&steer, "SHOW CONFIG"), "caps.max_clients|10000\n");
+    let config = shown(&steer, "SHOW CONFIG");
+    // The last two by the names that exporters look for.
+    assert_eq!(config, "caps.max_clients|9000|10000|yes\nmax_client_conn|10000||yes\nmax_user_connections|0||yes\n");
 }
 
 #[test]
@@ -81,7 +83,9 @@ fn show_statements_in_both_orders() {
 fn version_and_help() {
     let steer = Steer::start(&users());
     steer.sources.control.started();
-    assert!(shown(&steer, "SHOW VERSION").starts_with(&format!("Floodwall {}|", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(shown(&steer, "SHOW VERSION"), format!("Floodwall {}\n", env!("CARGO_PKG_VERSION")));
+    let state = shown(&steer, "SHOW STATE");
+    assert!(state.starts_with("active|yes\npaused|no\nsuspended|no\npauses|\nreadiness|ready\n"), "{state}");
     let help = shown(&steer, "help");
     assert_eq!(help, shown(&steer, "SHOW HELP;"));
     assert!(help.contains("KILL CLIENT n|admin|") && help.contains("SHOW CLIENTS|read|") && !help.contains("SELECT"));
@@ -135,7 +139,8 @@ fn pause_and_resume() {
     assert_eq!(pause.who, "sre");
     assert!(pause.until_ms <= clock::uptime_ms() + 90_000);
     assert!(control.paused("bank") && !control.paused("shop"));
-    assert!(shown(&steer, "SHOW VERSION").contains("bank: by sre, 1m"));
+    let state = shown(&steer, "SHOW STATE");
+    assert!(state.contains("pauses|bank: by sre, 1m") && state.contains("paused|no"), "{state}");
     let refused = steer.psql("sre", PASSWORD, "RESUME");
     assert!(!refused.ok && refused.err.contains("55000") && refused.err.contains("database bank"), "{}", refused.err);
     shown(&steer, "resume bank");
@@ -204,7 +209,10 @@ fn reload_tells_what_came_of_it() {
 async fn shutdown_is_asked_for() {
     let steer = Steer::start(&users());
     let mut wishes = steer.sources.control.shutdowns();
-    shown(&steer, "SHUTDOWN");
+    let never = steer.psql("sre", PASSWORD, "SHUTDOWN WAIT_FOR_CLIENTS");
+    assert!(!never.ok && never.err.contains("0A000") && never.err.contains("drain_timeout"), "{}", never.err);
+    assert_eq!(*wishes.borrow_and_update(), Shutdown::No);
+    shown(&steer, "SHUTDOWN WAIT_FOR_SERVERS");
     tokio::time::timeout(Duration::from_secs(5), wishes.wait_for(|wish| *wish == Shutdown::Drain))
         .await
         .unwrap()
@@ -234,4 +242,30 @@ fn what_clients_ask_by_themselves_is_answered() {
     assert!(steer.psql("sre", PASSWORD, "").ok);
     let sql = steer.psql("sre", PASSWORD, "SELECT * FROM pg_class");
     assert!(!sql.ok && sql.err.contains("SHOW HELP"), "{}", sql.err);
+}
+
+#[test]
+fn what_is_set_nowhere_is_not_believed_to_be_set() {
+    let steer = Steer::start(&users());
+    for driver in ["SET DateStyle = 'ISO'", "set extra_float_digits=3", "SET SESSION AUTHORIZATION x", "SET ROLE x"] {
+        assert_eq!(shown(&steer, driver), "SET\n");
+    }
+    for (set, hint) in [
+        ("SET default_pool_size = 50", "floodwall import"),
+        ("SET max_clients=5", "write it there"),
+        ("SET log_connections = 1", "level"),
+        ("SET stats_period TO 5", "nothing to set"),
+    ] {
+        let refused = steer.psql("sre", PASSWORD, set);
+        assert!(!refused.ok && refused.err.contains("config.toml") && refused.err.contains(hint), "{}", refused.err);
+    }
+}
+
+#[test]
+fn commands_of_pgbouncer_that_are_none_here_say_what_does_the_same() {
+    let steer = Steer::start(&users());
+    for (command, instead) in [("SHOW FDS", "SHOW CLIENTS"), ("SHOW DNS_HOSTS", "SHOW NODES"), ("SUSPEND;", "PAUSE")] {
+        let refused = steer.psql("sre", PASSWORD, command);
+        assert!(!refused.ok && refused.err.contains("0A000") && refused.err.contains(instead), "{}", refused.err);
+    }
 }

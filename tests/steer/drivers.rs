@@ -20,7 +20,7 @@ fn code(error: &Error) -> &str {
 async fn simple_queries() {
     let steer = Steer::start(&users());
     let client = connect(&steer).await;
-    let messages = client.simple_query("SHOW CAPS; SHOW CONFIG").await.unwrap();
+    let messages = client.simple_query("SHOW CAPS; SHOW SURGES").await.unwrap();
     let rows = messages.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_)));
     assert_eq!(rows.count(), 2);
     assert_eq!(code(&client.simple_query("SHOW NOTHING").await.unwrap_err()), "42601");

@@ -191,7 +191,7 @@ fn sources(broken: &Arc<AtomicBool>) -> Sources {
         surges: Arc::new(|| vec![surge()]),
         nodes: Arc::new(|| vec![node()]),
         rules: Arc::new(|| vec![rule()]),
-        config: Arc::new(|| vec![ConfigRow { key: "caps.max_clients".to_owned(), value: "10000".to_owned() }]),
+        config: Arc::new(|| vec![setting()]),
         reload: Arc::new(move |who| {
             if broken.load(Ordering::Relaxed) {
                 Err("config.toml:3: unknown key".to_owned())
@@ -307,4 +307,9 @@ pub(crate) fn eventually(what: &str, check: impl Fn() -> bool) {
 
 pub(crate) fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+fn setting() -> ConfigRow {
+    let key = "caps.max_clients".to_owned();
+    ConfigRow { key, value: "9000".to_owned(), default: Some("10000".to_owned()), changeable: true }
 }

@@ -16,7 +16,6 @@ pub(super) const ALL: &[Def] = &[
     ignore("COMMIT"),
     ignore("END"),
     ignore("ROLLBACK"),
-    ignore("SET"),
     ignore("RESET"),
     ignore("DISCARD ALL"),
     ignore("DEALLOCATE"),

@@ -1,5 +1,6 @@
 //! The commands, one file each, and the registry: one line each.
 
+mod absent;
 mod courtesy;
 mod database;
 mod disable;
@@ -11,6 +12,7 @@ mod reconnect;
 mod reload;
 mod reset_report;
 mod resume;
+mod set;
 mod show_caps;
 mod show_clients;
 mod show_config;
@@ -22,9 +24,12 @@ mod show_pools;
 mod show_report;
 mod show_rules;
 mod show_servers;
+mod show_state;
 mod show_statements;
 mod show_stats;
 mod show_surges;
+mod show_totals;
+mod show_users;
 mod show_version;
 mod shutdown;
 mod wait_close;
@@ -46,8 +51,10 @@ pub(super) const ALL: &[Def] = &[
     show_stats::DEF,
     show_stats::TOTALS,
     show_stats::AVERAGES,
+    show_totals::DEF,
     show_lists::DEF,
     show_databases::DEF,
+    show_users::DEF,
     show_nodes::DEF,
     show_pins::DEF,
     show_caps::DEF,
@@ -57,6 +64,7 @@ pub(super) const ALL: &[Def] = &[
     show_report::OF_RULE,
     show_statements::DEF,
     show_config::DEF,
+    show_state::DEF,
     show_version::DEF,
     help::SHOW_HELP,
     help::DEF,
@@ -112,7 +120,10 @@ pub(super) struct Call {
 /// Finds the command of a text. Letter case does not matter.
 pub(super) fn parse(text: &str) -> Result<Call, Failure> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let known = ALL.iter().chain(courtesy::ALL);
+    if let Some(refusal) = absent::refusal(&words) {
+        return Err(refusal);
+    }
+    let known = ALL.iter().chain(courtesy::ALL).chain([&set::DEF]);
     let found = known.filter(|def| matches(def, &words)).max_by_key(|def| def.name.len());
     let Some(def) = found else { return Err(unknown(text, &words)) };
     let args = words.iter().skip(def.name.trim_end_matches(" *").split(' ').count()).map(ToString::to_string).collect();

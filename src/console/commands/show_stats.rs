@@ -9,45 +9,44 @@ use crate::units::display_bytes;
 
 /// What is counted, and PgBouncer's names of it.
 struct Stat {
-    /// `None`: nobody counts it.
-    count: Option<Count>,
+    count: Count,
     /// In SHOW STATS: the total and the average.
     names: [&'static str; 2],
     /// In STATS_TOTALS and in STATS_AVERAGES.
     alone: [&'static str; 2],
 }
 
-const fn stat(count: Option<Count>, names: [&'static str; 2], alone: [&'static str; 2]) -> Stat {
+const fn stat(count: Count, names: [&'static str; 2], alone: [&'static str; 2]) -> Stat {
     Stat { count, names, alone }
 }
 
 /// All of them, in the order of the columns.
 const STATS: [Stat; 12] = [
     stat(
-        Some(Count::Assignments),
+        Count::Assignments,
         ["total_server_assignment_count", "avg_server_assignment_count"],
         ["server_assignment_count"; 2],
     ),
-    stat(Some(Count::Transactions), ["total_xact_count", "avg_xact_count"], ["xact_count"; 2]),
-    stat(Some(Count::Statements), ["total_query_count", "avg_query_count"], ["query_count"; 2]),
-    stat(Some(Count::Received), ["total_received", "avg_recv"], ["bytes_received"; 2]),
-    stat(Some(Count::Sent), ["total_sent", "avg_sent"], ["bytes_sent"; 2]),
-    stat(Some(Count::TransactionUs), ["total_xact_time", "avg_xact_time"], ["xact_time"; 2]),
-    stat(Some(Count::StatementUs), ["total_query_time", "avg_query_time"], ["query_time"; 2]),
-    stat(Some(Count::WaitUs), ["total_wait_time", "avg_wait_time"], ["wait_time"; 2]),
+    stat(Count::Transactions, ["total_xact_count", "avg_xact_count"], ["xact_count"; 2]),
+    stat(Count::Statements, ["total_query_count", "avg_query_count"], ["query_count"; 2]),
+    stat(Count::Received, ["total_received", "avg_recv"], ["bytes_received"; 2]),
+    stat(Count::Sent, ["total_sent", "avg_sent"], ["bytes_sent"; 2]),
+    stat(Count::TransactionUs, ["total_xact_time", "avg_xact_time"], ["xact_time"; 2]),
+    stat(Count::StatementUs, ["total_query_time", "avg_query_time"], ["query_time"; 2]),
+    stat(Count::WaitUs, ["total_wait_time", "avg_wait_time"], ["wait_time"; 2]),
     stat(
-        Some(Count::Prepared),
+        Count::Prepared,
         ["total_client_parse_count", "avg_client_parse_count"],
         ["client_parse_count", "avg_client_parse_count"],
     ),
     stat(
-        None,
+        Count::ServerPrepared,
         ["total_server_parse_count", "avg_server_parse_count"],
         ["server_parse_count", "avg_server_parse_count"],
     ),
-    stat(Some(Count::Bound), ["total_bind_count", "avg_bind_count"], ["bind_count", "avg_bind_count"]),
+    stat(Count::Bound, ["total_bind_count", "avg_bind_count"], ["bind_count", "avg_bind_count"]),
     stat(
-        Some(Count::Logins),
+        Count::Logins,
         ["total_client_login_count", "avg_client_login_count"],
         ["client_login_count", "avg_client_login_count"],
     ),
@@ -113,17 +112,18 @@ fn rows(asked: &Asked<'_>, def: &Def, numbers: impl Fn(&Totals, &Grown) -> Row) 
     Ok(Answer::rows(asked.sources.roster.traffic().into_iter().map(row)))
 }
 
-fn told(totals: &Totals) -> Row {
-    STATS.iter().map(|stat| stat.count.map(|count| totals.get(count)).into()).collect()
+/// The sums, in the order of the columns.
+pub(super) fn told(totals: &Totals) -> Row {
+    STATS.iter().map(|stat| totals.get(stat.count).into()).collect()
 }
 
-/// Times are for each transaction and statement, all else is for each second.
-fn averages(grown: &Grown) -> Row {
+/// What they grow by, in that order. Times are for each transaction and statement, all else is for each second.
+pub(super) fn averages(grown: &Grown) -> Row {
     let each = |time, of| grown.totals.get(time).checked_div(grown.totals.get(of)).unwrap_or_default();
     let average = |count| match count {
         Count::TransactionUs => each(count, Count::Transactions),
         Count::StatementUs => each(count, Count::Statements),
         _ => grown.each_second(grown.totals.get(count)),
     };
-    STATS.iter().map(|stat| stat.count.map(average).into()).collect()
+    STATS.iter().map(|stat| average(stat.count).into()).collect()
 }

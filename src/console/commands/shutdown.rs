@@ -17,6 +17,8 @@ pub(super) const DEF: Def = Def {
 fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let how = match asked.args[..] {
         [] => Shutdown::Drain,
+        // What PgBouncer calls a drain.
+        [word] if word.eq_ignore_ascii_case("wait_for_servers") => Shutdown::Drain,
         [now] if now.eq_ignore_ascii_case("now") => Shutdown::Now,
         _ => return Err(DEF.misused()),
     };

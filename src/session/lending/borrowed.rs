@@ -99,6 +99,10 @@ impl Borrowed {
     fn lets_go(&mut self) {
         self.told |= self.target.lets_go();
         self.entry.set_server_generation(None);
+        let prepared = self.lease.server().map_or(0, |server| server.hold.known.take_made());
+        if prepared > 0 {
+            self.entry.traffic.add(Count::ServerPrepared, prepared);
+        }
     }
 
     /// The server at hand is the session's from now on.

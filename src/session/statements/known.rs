@@ -17,12 +17,14 @@ pub struct Known {
     pub(super) unnamed: Option<u64>,
     /// Statements that it has and that are of no use any more.
     stale: Vec<u64>,
+    /// Statements that were prepared since somebody counted.
+    made: u64,
 }
 
 impl Known {
     /// A server that has none and may get so many, at least one: as many as `most` says whenever another is prepared.
     pub fn new(most: &Arc<AtomicUsize>) -> Self {
-        Self { used: HashMap::default(), now: 0, most: Arc::clone(most), unnamed: None, stale: Vec::new() }
+        Self { used: HashMap::default(), now: 0, most: Arc::clone(most), unnamed: None, stale: Vec::new(), made: 0 }
     }
 
     /// True where it has a statement, which is used now.
@@ -35,6 +37,17 @@ impl Known {
     pub(super) fn add(&mut self, number: u64) {
         self.now = self.now.saturating_add(1);
         self.used.insert(number, self.now);
+    }
+
+    /// The same of one that is sent there now: it counts.
+    pub(super) fn prepares(&mut self, number: u64) {
+        self.made = self.made.saturating_add(1);
+        self.add(number);
+    }
+
+    /// How many were prepared since this was last asked.
+    pub fn take_made(&mut self) -> u64 {
+        std::mem::take(&mut self.made)
     }
 
     /// It has a statement no more, or never got it.

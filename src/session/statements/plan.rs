@@ -211,7 +211,7 @@ impl Plan {
             return Ok(Passing::Withheld);
         }
         self.make_room(parts, caused);
-        parts.known.add(statement.number);
+        parts.known.prepares(statement.number);
         let passing = Passing::As(Rc::clone(&statement.name));
         let undo = Undo::Named(name.into(), statement, Some(Learnt));
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
@@ -266,7 +266,7 @@ impl Plan {
             return;
         }
         self.make_room(parts, caused);
-        parts.known.add(statement.number);
+        parts.known.prepares(statement.number);
         own::parse(&statement.name, statement.body(), &mut caused.server);
         let undo = Undo::Learnt(statement.number);
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));

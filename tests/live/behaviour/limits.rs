@@ -316,3 +316,56 @@ fn more_pools_than_servers_take_turns_and_nobody_waits_long() {
     assert!(longest.iter().all(|longest| *longest < Duration::from_secs(4)), "{longest:?}");
     leave(&pool);
 }
+
+/// More than there is room for: what there is room for is kept, and nobody asks the server for more, over and over.
+#[test]
+fn a_least_that_is_over_the_most_is_the_most() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_least_most", 8, "min_pool_size = 6\nmax_server_connections = 2\nserver_idle_timeout = '1m'\n");
+    let mut client = join(&pool);
+    assert_eq!(one(&mut client, "SELECT 1"), "1");
+    assert!(wait_until(SOON, || pool.servers() == 2), "{}", pool.servers());
+    let made = || one_of(&pool, "SELECT sessions FROM pg_stat_database WHERE datname = current_database()");
+    let (before, lines) = (made(), pool.site.proxy.log().lines().count());
+    thread::sleep(Duration::from_secs(2));
+    assert!(made() <= before + 4, "{} sessions were made in two seconds", made() - before);
+    assert!(pool.site.proxy.log().lines().count() <= lines + 2, "{}", pool.site.proxy.log());
+    assert_eq!((pool.servers(), one(&mut client, "SELECT 2").as_str()), (2, "2"));
+    drop(client);
+    leave(&pool);
+}
+
+fn one_of(pool: &Pooled, sql: &str) -> u64 {
+    pool.site.direct_sql(sql).parse().unwrap()
+}
+
+/// Whoever could not come in because of its database or server counts nowhere.
+#[test]
+fn logins_that_the_server_denies_leave_no_client_behind() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let gate = Gate::new(cluster.port, Manner::Shut);
+    let keys = format!(
+        "{}server_connect_timeout = '2s'\n[caps]\nover = 'refuse'\n\
+         [[client]]\nname = 'app'\nmatch = {{ user = 'app' }}\ncaps = {{ max_connections = 2 }}\n",
+        gate.key()
+    );
+    let pool = pool("bhv_denied", 2, &keys);
+    let refused = |database: &str| Raw::login(pool.site.proxy.port, "app", database).map(drop).unwrap_err().sqlstate();
+    for _ in 0..5 {
+        assert_ne!(refused(&pool.site.database), "53300", "a place was left behind");
+    }
+    gate.set(Manner::Open);
+    assert!(wait_until(SOON, || Raw::login(pool.site.proxy.port, "app", &pool.site.database).is_ok()));
+    for _ in 0..5 {
+        assert_eq!(refused("no_such_database"), "3D000");
+    }
+    let both = [join(&pool), join(&pool)];
+    assert_eq!(refused(&pool.site.database), "53300");
+    drop(both);
+    leave(&pool);
+}

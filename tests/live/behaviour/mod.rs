@@ -20,6 +20,8 @@
 //! | `default_pool_size`: for each user and database | `limits::each_user_and_database_has_a_pool` |
 //! | `max_db_connections` (`max_server_connections`) | `limits::idle_servers_of_one_pool_make_room_for_another` |
 //! | `min_pool_size` * (kept without a client too) | `limits::a_pool_keeps_its_least` |
+//! | `min_pool_size` beyond `max_db_connections` | `limits::a_least_that_is_over_the_most_is_the_most` |
+//! | a login that the server denies is taken off every count | `limits::logins_that_the_server_denies_leave_no_client_behind` |
 //! | `reserve_pool_size` * | none: `min_guaranteed_pool_size` is the reserve of pools that come late |
 //! | `max_user_connections` * | none: `pool_size` and `max_server_connections` |
 //! | one user's load does not keep another one out | `limits::a_pool_without_a_server_is_served_beside_one_that_never_rests` |
@@ -32,6 +34,11 @@
 //! | a statement is prepared again where its client gets another server | `prepared::a_statement_outlives_its_server` |
 //! | one name, two texts, two clients; Close | `prepared::names_are_their_clients_own` |
 //! | a server is kept from the first message to the Sync | `prepared::what_is_flushed_keeps_its_server_to_the_sync` |
+//! | texts, values and names beyond every buffer | `prepared::texts_values_and_names_of_any_size_are_prepared_and_run` |
+//! | COPY in a prepared statement | `prepared::a_prepared_copy_runs_and_fails_as_any_other` |
+//! | a pipeline that fails, and its Sync long after | `prepared::the_sync_of_a_failed_pipeline_may_come_late` |
+//! | PAUSE waits for the Sync | `prepared::a_pause_comes_behind_the_sync_of_a_pipeline` |
+//! | `total_client_parse_count`, `total_server_parse_count`, `total_bind_count` | `prepared::what_is_prepared_and_bound_is_counted` |
 //! | errors of names are the server's own | `prepared::names_are_their_clients_own`, `prepared::what_failed_to_be_prepared_has_no_name` |
 //! | one text is prepared once at a server | `../prepared::each_client_has_its_own_names_on_one_server` |
 //! | DEALLOCATE ALL and DISCARD ALL take a client's own alone | `../prepared::who_discards_all_takes_nothing_from_others` |
@@ -43,6 +50,7 @@
 //! | `server_lifetime`, never inside a transaction; at an unused one too | `timeouts::a_server_outlives_its_time_only_in_a_transaction` |
 //! | `idle_transaction_timeout`, `transaction_timeout` (rules) | `timeouts::a_transaction_that_takes_too_long_ends_with_its_client` |
 //! | `query_timeout` * (`statement_timeout`: the session stays) | `timeouts::a_query_that_takes_too_long_is_stopped_and_nobody_elses` |
+//! | `query_timeout`, `idle_transaction_timeout` of a user | `timeouts::a_user_has_time_limits_of_its_own` |
 //! | `client_idle_timeout` | `timeouts::a_client_that_idles_too_long_is_ended` |
 //! | `client_login_timeout` (`caps.login_timeout`) | `timeouts::a_login_has_an_end` |
 //! | `server_connect_timeout` | `timeouts::a_server_that_says_nothing_is_given_up` |
@@ -50,15 +58,20 @@
 //! | `server_check_query`: a dead connection is given to nobody | `timeouts::connections_that_died_while_idle_are_given_to_nobody` |
 //! | `track_extra_parameters` and those that are always tracked * (all are) | `parameters::settings_that_are_reported_follow_their_client`, `../leaks` |
 //! | `ignore_startup_parameters` * (all are taken) | `../leaks::start_up_settings_share_one_pool` |
+//! | `options` and long start-up packets | `parameters::start_up_packets_may_be_long_and_odd` |
 //! | replication connections pass, each with a server of its own | `parameters::replication_has_a_server_of_its_own_beside_the_pool` |
 //! | a login that the server refuses is told with its words | `parameters::a_database_that_does_not_exist_is_told_in_the_servers_words` |
 //! | `auth_query`; SCRAM without a password kept anywhere | `auth::a_password_that_changes_holds_for_the_next_login_and_the_next_server`, `../logins` |
 //! | `client_tls_sslmode`, `server_tls_sslmode` | `../tls` |
 //! | `auth_type = cert` | `../tls_logins::a_certificate_is_a_login` |
 //! | `client_tls_protocols`, `server_tls_protocols` (`protocols`) | `tls::versions_that_are_left_out_are_not_spoken` |
+//! | `client_tls_sslmode` changed by RELOAD | `tls::a_reload_switches_the_encryption_of_clients_on_and_off` |
 //! | new certificates after RELOAD, connections stay | `../tls::a_renewed_certificate_is_shown_from_the_reload_on_and_a_broken_one_never` |
 //! | changed TLS settings have servers connected anew | `tls::a_reload_that_asks_for_encryption_reaches_lent_servers` |
 //! | cancel over TLS | `tls::a_cancel_comes_and_goes_encrypted`, `../tls` |
+//! | SIGUSR1, SIGUSR2, SIGQUIT, SIGTERM * and SIGINT (a drain has an end) | `signals::signals_that_pause_and_resume_end_no_process`, `signals::a_quit_ends_at_once` |
+//! | `SHUTDOWN WAIT_FOR_SERVERS` * (who waits for a server is served) | `signals::a_drain_serves_who_waits_already`, `signals::a_drain_in_a_pause_ends_those_who_wait_for_its_end` |
+//! | `SHUTDOWN WAIT_FOR_CLIENTS`, `SUSPEND`, `SET` * (not to be had) | `tests/steer/commands.rs` |
 //! | SHOW, PAUSE, RESUME, RECONNECT, KILL, … | the console's own tests |
 
 mod auth;
@@ -69,6 +82,7 @@ mod limits;
 mod lost;
 mod parameters;
 mod prepared;
+mod signals;
 mod timeouts;
 mod tls;
 

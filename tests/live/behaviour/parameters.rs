@@ -104,3 +104,40 @@ fn a_database_that_does_not_exist_is_told_in_the_servers_words() {
     assert_eq!(one(&mut super::join(&pool), "SELECT 1"), "1");
     pool.finish();
 }
+
+/// As large as PostgreSQL takes them. An empty name is none, and one parameter may be written in several ways.
+#[test]
+fn start_up_packets_may_be_long_and_odd() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_start", 2, "");
+    let name = "x".repeat(6_000);
+    let begin = |parameters: &[(&str, &str)]| {
+        let mut client = Raw::open(pool.site.proxy.port);
+        let common = [("user", "app"), ("database", pool.site.database.as_str())];
+        client.send(&startup(VERSION_3_0, &[&common, parameters].concat()));
+        client.finish_login().map(|()| client)
+    };
+    let mut long = begin(&[("search_path", &name), ("application_name", "")]).unwrap();
+    let options = "-c geqo=off  -cwork_mem=7MB --statement_timeout=7s -c DateStyle=SQL,\\ DMY -c search_path=a\\\\b";
+    let mut odd = begin(&[("options", options), ("TIMEZONE", "Asia/Tokyo"), ("extra_float_digits", "2")]).unwrap();
+    for _ in 0..2 {
+        assert_shows(&mut long, &[("search_path", &name), ("application_name", ""), ("geqo", "on")]);
+        let settings = [
+            ("geqo", "off"),
+            ("work_mem", "7MB"),
+            ("statement_timeout", "7s"),
+            ("datestyle", "SQL, DMY"),
+            ("search_path", "a\\b"),
+            ("timezone", "Asia/Tokyo"),
+            ("extra_float_digits", "2"),
+        ];
+        assert_shows(&mut odd, &settings);
+    }
+    let wrong = begin(&[("no_such_setting", "1")]).map(drop).unwrap_err();
+    assert_eq!(wrong.sqlstate(), "42704", "{}", wrong.summary());
+    assert_eq!(one(&mut super::join(&pool), "SHOW geqo"), "on");
+    drop((long, odd));
+    pool.finish();
+}

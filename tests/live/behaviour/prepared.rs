@@ -5,7 +5,8 @@ use crate::pooling::waits;
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
 use crate::support::raw::{
-    Message, Raw, bind, close_statement, describe_statement, execute, flush, parse, query, reply_codes, sqlstates, sync,
+    Message, Raw, bind, close_statement, describe_statement, execute, flush, frame, parse, query, reply_codes,
+    sqlstates, sync,
 };
 
 /// Sends these and a Sync; the whole reply.
@@ -219,4 +220,128 @@ fn a_reload_lowers_how_many_statements_a_standing_server_keeps() {
     drop(client);
     assert!(wait_until(SOON, || held() == 0.0 && pool.site.proxy.held("floodwall_prepared_bytes") == 0.0));
     leave(&pool);
+}
+
+/// Around the sizes of buffers and of what is held to be judged: the name in each of these messages is exchanged for another.
+#[test]
+fn texts_values_and_names_of_any_size_are_prepared_and_run() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_sizes", 2, "");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    for size in [2_000, 4_095, 4_096, 8_191, 16_384, 65_530, 65_536, 300_000, 1_200_000] {
+        // Another text each time, and a name that is long as well: up to what PostgreSQL takes in a Close.
+        let (text, name) = (format!("SELECT length($1), '{}'", "t".repeat(size)), "n".repeat(size.min(9_900)));
+        let value = "v".repeat(size);
+        for client in [&mut client, &mut other] {
+            prepare(client, &name, &text);
+            assert_eq!(run(client, &name, &[&value]), size.to_string());
+        }
+        // At another server, where it has to be prepared again: the first one has it in its transaction.
+        client.rows("BEGIN");
+        assert_eq!(run_in_transaction(&mut client, &name, &value), size.to_string());
+        assert_eq!(run(&mut other, &name, &[&value]), size.to_string());
+        client.rows("COMMIT");
+        for client in [&mut client, &mut other] {
+            assert_eq!(reply_codes(&ask(client, &[close_statement(&name)])), "3 Z");
+            assert_eq!(error(client, &[bind(&name, &[&value]), execute()]), "26000");
+        }
+    }
+    drop((client, other));
+    pool.finish();
+}
+
+/// A COPY can be prepared as well.
+#[test]
+fn a_prepared_copy_runs_and_fails_as_any_other() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_copy_prepared", 1, "");
+    pool.site.direct_sql("CREATE TABLE t (n int); GRANT ALL ON t TO app");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    prepare(&mut client, "in", "COPY t FROM STDIN");
+    prepare(&mut client, "out", "COPY t TO STDOUT");
+    let copy = |client: &mut Raw, data: &[u8]| {
+        client.send_all(&[bind("in", &[]), execute(), flush()]);
+        assert_eq!(reply_codes(&client.until(b"G")), "2 G");
+        client.send_all(&[frame(b'd', data), frame(b'c', &[]), sync()]);
+        client.until(b"Z")
+    };
+    assert_eq!(reply_codes(&copy(&mut client, b"1\n2\n")), "C Z");
+    assert_eq!(sqlstates(&copy(&mut client, b"no number\n")), ["22P02"]);
+    assert_eq!(one(&mut other, "SELECT sum(n) FROM t"), "3");
+    assert_eq!(reply_codes(&ask(&mut client, &[bind("out", &[]), execute()])), "2 H d d c C Z");
+    assert_eq!(reply_codes(&copy(&mut client, b"3\n")), "C Z");
+    assert_eq!(one(&mut other, "SELECT sum(n) FROM t"), "6");
+    drop((client, other));
+    pool.finish();
+}
+
+/// An error, and long after it the Sync: nobody else gets the server meanwhile, and what was prepared before it is there.
+#[test]
+fn the_sync_of_a_failed_pipeline_may_come_late() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_late_sync", 1, "");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    client.send_all(&[parse("s", "SELECT 'kept'"), parse("bad", "SELECT no_such_column"), bind("bad", &[]), flush()]);
+    assert_eq!(sqlstates(&client.until(b"E")).last().map(String::as_str), Some("42703"));
+    other.send(&query("SELECT 'other'"));
+    assert!(wait_until(SOON, || waits(&pool) == 1));
+    client.send_all(&[bind("s", &[]), execute(), parse("skipped", "SELECT 1")]);
+    assert!(client.is_silent(std::time::Duration::from_millis(300)), "it was skipped up to the Sync");
+    client.send(&sync());
+    assert_eq!(reply_codes(&client.until(b"Z")), "Z");
+    assert_eq!(other.until(b"Z")[1].columns(), ["other"]);
+    assert_eq!(run(&mut client, "s", &[]), "kept");
+    assert_eq!(error(&mut client, &[bind("skipped", &[]), execute()]), "26000");
+    drop((client, other));
+    pool.finish();
+}
+
+#[test]
+fn a_pause_comes_behind_the_sync_of_a_pipeline() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_pause_sync", 1, "");
+    let mut client = join(&pool);
+    client.send_all(&[parse("s", "SELECT 'first'"), bind("s", &[]), execute(), flush()]);
+    assert_eq!(reply_codes(&client.until(b"C")), "1 2 D C");
+    std::thread::scope(|scope| {
+        let pause = scope.spawn(|| pool.site.proxy.console("PAUSE"));
+        assert!(wait_until(SOON, || pool.site.proxy.log().contains("audit: paused")));
+        client.send_all(&[bind("s", &[]), execute(), sync()]);
+        assert_eq!(reply_codes(&client.until(b"Z")), "2 D C Z");
+        pause.join().unwrap().unwrap();
+    });
+    client.send_all(&[bind("s", &[]), execute(), sync()]);
+    assert!(wait_until(SOON, || waits(&pool) == 1));
+    pool.site.proxy.console("RESUME").unwrap();
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 D C Z");
+    drop(client);
+    pool.finish();
+}
+
+#[test]
+fn what_is_prepared_and_bound_is_counted() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_counts", 1, "");
+    let (mut client, mut other) = (join(&pool), join(&pool));
+    for client in [&mut client, &mut other] {
+        prepare(client, "s", "SELECT $1::int");
+        assert_eq!((run(client, "s", &["1"]), run(client, "s", &["2"])), ("1".to_owned(), "2".to_owned()));
+    }
+    drop((client, other));
+    leave(&pool);
+    let stats = pool.site.proxy.console("SHOW STATS").unwrap();
+    let row = stats.iter().find(|row| row["database"] == pool.site.database).unwrap();
+    let counts = ["total_client_parse_count", "total_server_parse_count", "total_bind_count"].map(|name| &*row[name]);
+    // Twice by clients, once at the only server for each worker that they were on, four times with values.
+    assert!(counts == ["2", "1", "4"] || counts == ["2", "2", "4"], "{row:?}");
 }

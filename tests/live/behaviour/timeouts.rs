@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::gate::{Gate, Manner};
-use super::{SOON, join, leave, one, pid, pool};
+use super::{SOON, join, join_as, leave, one, pid, pool};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
 use crate::support::process::wait_until;
@@ -228,5 +228,29 @@ fn connections_that_died_while_idle_are_given_to_nobody() {
         assert_eq!(one(client, "SELECT 'noticed nothing'"), "noticed nothing");
     }
     drop(clients);
+    leave(&pool);
+}
+
+/// PgBouncer's `[users]`: a user's own limits take the place of the common ones, tighter or wider.
+#[test]
+fn a_user_has_time_limits_of_its_own() {
+    if direct() {
+        return;
+    }
+    let rules = "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '2s'\n\
+                 [rules.idle_transaction_timeout]\nmode = 'enforce'\nlimit = '10m'\n\
+                 [[client]]\nname = 'patient'\nmatch = { user = 'app' }\n\
+                 rules = { statement_timeout = { limit = '10m' }, idle_transaction_timeout = { limit = '1s' } }\n";
+    let pool = pool("bhv_user_time", 2, rules);
+    let (mut own, mut common) = (join(&pool), join_as(&pool, "md5_user", &pool.site.database));
+    assert_eq!(sqlstates(&common.query("SELECT pg_sleep(30)")), ["57014"]);
+    assert_eq!(one(&mut own, "SELECT 'whole' FROM pg_sleep(2.5)"), "whole");
+    for client in [&mut own, &mut common] {
+        client.rows("BEGIN");
+    }
+    assert_eq!(last_word(&mut own), "25P03");
+    assert_eq!(one(&mut common, "SELECT 'in its transaction'"), "in its transaction");
+    common.rows("COMMIT");
+    drop((own, common));
     leave(&pool);
 }

@@ -146,3 +146,30 @@ fn a_cancel_comes_and_goes_encrypted() {
     drop((client, cancel));
     scene.finish();
 }
+
+/// Newcomers meet the new mode; who is in stays in.
+#[test]
+fn a_reload_switches_the_encryption_of_clients_on_and_off() {
+    if direct() {
+        return;
+    }
+    let office = Office::new();
+    let scene = Scene::new(&office, 1, "", &[]);
+    office.issue("proxy", &["localhost"]);
+    let with = |mode: &str| psql(scene.proxy.port, "app", &[("PGSSLMODE", mode)], "SELECT 'in'");
+    let mut plain = scene.login();
+    assert!(refusal(&mut with("require")).contains("does not support SSL"));
+    scene.reload("client_tls", &office.side("require", Some("proxy"), None));
+    assert_eq!((answer(&mut with("require")).as_str(), one(&mut plain, "SELECT 'still'").as_str()), ("in", "still"));
+    assert!(refusal(&mut with("disable")).contains("FLOODWALL["));
+    let config = office.client(&["postgresql"]);
+    let mut encrypted = shake_on(Raw::open(scene.proxy.port), &config, Manner::Asked).unwrap();
+    log_in(&mut encrypted, "app");
+    scene.reload("client_tls", "{ mode = 'disable' }");
+    assert_eq!(answer(&mut with("disable")), "in");
+    assert!(refusal(&mut with("require")).contains("does not support SSL"));
+    encrypted.write_all(&query("SELECT 1")).unwrap();
+    until(&mut encrypted, b'Z');
+    drop((plain, encrypted));
+    scene.finish();
+}

@@ -1,0 +1,45 @@
+//! SHOW USERS: who is connected, in PgBouncer's columns.
+
+use std::collections::BTreeMap;
+
+use super::{Asked, Def};
+use crate::config::Role;
+use crate::console::answer::{Answer, Failure, Value, count, text};
+use crate::console::pools::Pools;
+use crate::units::display_bytes;
+
+pub(super) const DEF: Def = Def {
+    name: "SHOW USERS",
+    syntax: "SHOW USERS",
+    summary: "the users that are in use, with their clients and servers; SHOW CAPS has what bounds them",
+    role: Role::Read,
+    columns: &[
+        text("name"),
+        count("pool_size"),
+        count("reserve_pool_size"),
+        text("pool_mode"),
+        count("max_user_connections"),
+        count("current_connections"),
+        count("max_user_client_connections"),
+        count("current_client_connections"),
+    ],
+    run,
+};
+
+fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
+    asked.nothing_more(&DEF)?;
+    let pools = Pools::of(asked.sources);
+    let mut users = BTreeMap::<&str, (u64, u64)>::new();
+    for pool in pools.all() {
+        let (servers, clients) = users.entry(&pool.user).or_default();
+        *servers = servers.saturating_add(pool.servers());
+        *clients = clients.saturating_add(pool.cl_active).saturating_add(pool.cl_waiting);
+    }
+    let row = |(user, (servers, clients)): (&str, (u64, u64))| {
+        let name = display_bytes(user.as_bytes());
+        // A user has no sizes and no mode of its own, and 0 is PgBouncer's word for no bound.
+        let [size, reserve, mode] = [Value::Null, Value::Null, Value::Null];
+        vec![name.into(), size, reserve, mode, Value::Count(0), servers.into(), Value::Count(0), clients.into()]
+    };
+    Ok(Answer::rows(users.into_iter().map(row)))
+}

@@ -1,0 +1,86 @@
+//! A `[[client]]`: what holds for one user or one database alone.
+
+use super::connect;
+use super::convert::{Convert, TIMEOUTS, duration};
+use super::ini::Entry;
+use super::listener::quoted;
+
+/// What one user or one database has of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Exception {
+    name: String,
+    matches: String,
+    max_connections: Option<u64>,
+    rules: Vec<String>,
+}
+
+impl Exception {
+    fn of_user(user: &str) -> Self {
+        let matches = format!("user = {}", quoted(user));
+        Self { name: named("user", user), matches, max_connections: None, rules: Vec::new() }
+    }
+
+    /// A database that so many clients may use.
+    pub(super) fn of_database(database: &str, most: u64) -> Self {
+        let matches = format!("database = {}", quoted(database));
+        Self { name: named("database", database), matches, max_connections: Some(most), rules: Vec::new() }
+    }
+
+    /// As it stands in the file; `None` where nothing is other than for everybody.
+    pub(super) fn text(&self) -> Option<String> {
+        let mut lines = vec![
+            "[[client]]".to_owned(),
+            format!("name = {}", quoted(&self.name)),
+            format!("match = {{ {} }}", self.matches),
+        ];
+        lines.extend(self.max_connections.map(|most| format!("caps = {{ max_connections = {most} }}")));
+        if !self.rules.is_empty() {
+            lines.push(format!("rules = {{ {} }}", self.rules.join(", ")));
+        }
+        (lines.len() > 3).then(|| lines.join("\n") + "\n")
+    }
+}
+
+impl Convert<'_> {
+    /// An entry of `[users]`.
+    pub(super) fn of_user(&mut self, entry: &Entry) -> Exception {
+        let mut found = Exception::of_user(&entry.key);
+        for (key, value) in connect::parse(&entry.value).unwrap_or_default() {
+            let rule = TIMEOUTS.iter().find(|(theirs, _)| *theirs == key).map(|(_, rule)| *rule);
+            match (key.as_str(), rule, value.parse::<f64>()) {
+                ("max_user_client_connections", _, Ok(most)) if most >= 1.0 && most.fract() == 0.0 => {
+                    found.max_connections = value.parse().ok();
+                }
+                (_, Some(rule), Ok(seconds)) if seconds > 0.0 && seconds.is_finite() => {
+                    found.rules.push(format!("{rule} = {{ mode = \"enforce\", limit = {} }}", duration(seconds)));
+                }
+                // 0 is what everybody has.
+                (_, Some(_), Ok(0.0)) | ("max_user_client_connections", _, Ok(0.0)) => {}
+                (key, ..) => self.note_key(entry, &format!("{} {key}", entry.key), instead(key)),
+            }
+        }
+        found
+    }
+}
+
+/// A name that logs and metrics take: other letters become `_`.
+fn named(kind: &str, name: &str) -> String {
+    let fits = |letter: char| letter.is_alphanumeric() || "_-.@".contains(letter);
+    format!("{kind}-{}", name.chars().map(|letter| if fits(letter) { letter } else { '_' }).collect::<String>())
+}
+
+/// What to do instead of a key of a user.
+fn instead(key: &str) -> &'static str {
+    match key {
+        "pool_mode" => "the pool mode is of a listener: give these users a listener of their own",
+        "pool_size" | "reserve_pool_size" | "min_pool_size" => {
+            "pool sizes are of a listener: give these users a listener of their own"
+        }
+        "max_user_connections" => {
+            "pool_size is of each database and user; max_server_connections bounds them all together"
+        }
+        "client_idle_timeout" | "query_wait_timeout" => "it is of a listener: give these users a listener of their own",
+        "query_timeout" | "transaction_timeout" | "idle_transaction_timeout" => "is no number of seconds",
+        _ => "has no equivalent for one user",
+    }
+}

@@ -114,6 +114,11 @@ impl Key {
         self.target.secret()
     }
 
+    /// Where this key leads, where a cancel wants to know what runs there.
+    pub fn asked(&self) -> Option<&Target> {
+        Some(&*self.target).filter(|target| target.is_asked_for_work())
+    }
+
     /// Where this key leads.
     pub fn target(&self) -> Arc<Target> {
         Arc::clone(&self.target)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::Cancelled;
+use super::question::{Found, Question};
 use crate::server::backend::{Backend, Backends};
 use crate::session::keyring::Secret;
 
@@ -33,6 +34,8 @@ pub struct Target {
     looks: AtomicBool,
     /// Whoever asked last has hit something.
     hit: AtomicBool,
+    /// What it is asked while it has a process.
+    question: Question,
     owner: OnceLock<Owner>,
     backends: Arc<Backends>,
 }
@@ -59,6 +62,7 @@ impl Target {
             at: AtomicU64::new(own.map_or(NONE, Backend::number)),
             looks: AtomicBool::new(false),
             hit: AtomicBool::new(false),
+            question: Question::default(),
             owner: OnceLock::new(),
             backends: Arc::clone(backends),
         }
@@ -72,8 +76,8 @@ impl Target {
         self.secret.bytes()
     }
 
-    /// Cancels what the session does now. Waits until the server has taken the cancel; where there is none, until the session has looked
-    /// for what it was sent and has not seen yet. What comes after that is not hit.
+    /// Cancels what the session does now, for its client. Waits until the server has taken the cancel; where what the client has sent
+    /// may not have gone there yet, first for the session to have seen to it. What comes after that is not hit.
     pub async fn cancel(&self) -> Cancelled {
         let at = self.at.load(Ordering::SeqCst);
         // In one step, so that it is this wait that ends, and no later one.
@@ -87,6 +91,17 @@ impl Target {
                 return self.ask().await;
             }
         }
+        let found = if is_process(at) && self.looks.load(Ordering::SeqCst) { self.look().await } else { None };
+        match found {
+            Some(Found::Nothing) => Cancelled::Idle,
+            Some(Found::Struck) => Cancelled::Queued,
+            Some(Found::Work) | None => self.stop().await,
+        }
+    }
+
+    /// Cancels what the session's process works on, for the session itself. Waits until the server has taken the cancel.
+    pub async fn stop(&self) -> Cancelled {
+        let at = self.at.load(Ordering::SeqCst);
         let Some(cancelling) = self.backends.begin(at) else { return Cancelled::Idle };
         // It may have been given back just before it was counted.
         if self.at.load(Ordering::SeqCst) != at {
@@ -101,19 +116,34 @@ impl Target {
         if !self.looks.load(Ordering::SeqCst) {
             self.has_nothing();
         }
+        self.hears(|| (self.at.load(Ordering::SeqCst) != ASKED).then_some(())).await;
+        self.swaps(ASKED, NONE);
+        if self.hit.load(Ordering::SeqCst) { Cancelled::Queued } else { Cancelled::Idle }
+    }
+
+    /// Does its process work on anything, with all that the client sent before this? `None`: it did not say so in time.
+    async fn look(&self) -> Option<Found> {
+        self.question.ask();
+        self.wake();
+        if !self.looks.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.hears(|| self.question.answer()).await
+    }
+
+    /// Waits for the session's answer, for as long as it may take.
+    async fn hears<T>(&self, answer: impl Fn() -> Option<T>) -> Option<T> {
         let answered = async {
             loop {
                 let mut looked = pin!(self.backends.looked().notified());
                 looked.as_mut().enable();
-                if self.at.load(Ordering::SeqCst) != ASKED {
-                    return;
+                if let Some(answer) = answer() {
+                    return answer;
                 }
                 looked.await;
             }
         };
-        drop(timeout(LOOKING, answered).await);
-        self.swaps(ASKED, NONE);
-        if self.hit.load(Ordering::SeqCst) { Cancelled::Queued } else { Cancelled::Idle }
+        timeout(LOOKING, answered).await.ok()
     }
 
     fn wake(&self) {
@@ -143,6 +173,25 @@ impl Target {
     pub fn looks_no_more(&self) {
         self.looks.store(false, Ordering::SeqCst);
         self.has_nothing();
+        self.begins_to_look();
+        self.has_looked(Found::Work);
+    }
+
+    /// Does a cancel want to know what runs, with all that has come in?
+    pub fn is_asked_for_work(&self) -> bool {
+        self.question.is_open()
+    }
+
+    /// The session begins to look what has come in. False where it has begun before.
+    pub fn begins_to_look(&self) -> bool {
+        self.question.begins()
+    }
+
+    /// The session has seen to all that had come in.
+    pub fn has_looked(&self, found: Found) {
+        if self.question.is_answered_by(found) {
+            self.backends.looked().notify_waiters();
+        }
     }
 
     /// The session's number in the roster; 0, which is nobody's, before its login has ended.
@@ -192,6 +241,11 @@ impl Target {
         self.answers(before);
         before == TOLD
     }
+}
+
+/// Is it the number of a process?
+const fn is_process(at: u64) -> bool {
+    !matches!(at, NONE | WAITING | TOLD | ASKED)
 }
 
 #[cfg(test)]
@@ -276,5 +330,54 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::ZERO);
         target.waits();
         assert!(!target.take_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_with_a_process_says_what_runs_there_before_the_cancel_goes_there() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = Endpoint::from(listener.local_addr().unwrap());
+        let keys = Arc::new(Keys::default());
+        let key = keys.issue(place, 7, b"abcd").unwrap();
+        let target = key.target();
+        target.register(Waker::noop(), 7);
+        // Nothing runs, so nothing is sent.
+        let mut cancel = pin!(target.cancel());
+        assert!(futures::poll!(cancel.as_mut()).is_pending() && target.is_asked_for_work());
+        assert!(target.begins_to_look() && !target.begins_to_look());
+        target.has_looked(Found::Nothing);
+        assert_eq!(cancel.await, Cancelled::Idle);
+        assert!(!target.is_asked_for_work());
+        // Who asks later wants to know of what came later.
+        let (mut first, mut second) = (pin!(target.cancel()), pin!(target.cancel()));
+        assert!(futures::poll!(first.as_mut()).is_pending() && target.begins_to_look());
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        target.has_looked(Found::Nothing);
+        assert!(futures::poll!(first.as_mut()).is_pending() && futures::poll!(second.as_mut()).is_pending());
+        assert!(target.begins_to_look());
+        target.has_looked(Found::Nothing);
+        assert_eq!((first.await, second.await), (Cancelled::Idle, Cancelled::Idle));
+        // A statement that has not gone to the server is hit though nobody has looked yet.
+        let mut cancel = pin!(target.cancel());
+        assert!(futures::poll!(cancel.as_mut()).is_pending());
+        target.has_looked(Found::Struck);
+        assert_eq!(cancel.await, Cancelled::Queued);
+        // What runs is hit; so is a session that does not answer, or has ended.
+        let answers: [fn(&Target); 3] = [|target| assert!(target.begins_to_look()), |_| (), Target::looks_no_more];
+        for (at, answer) in answers.into_iter().enumerate() {
+            let cancel = tokio::spawn({
+                let target = Arc::clone(&target);
+                async move { target.cancel().await }
+            });
+            while !target.is_asked_for_work() {
+                tokio::task::yield_now().await;
+            }
+            answer(&target);
+            if at == 0 {
+                target.has_looked(Found::Work);
+            }
+            let (mut socket, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncWriteExt::shutdown(&mut socket).await.unwrap();
+            assert_eq!(cancel.await.unwrap(), Cancelled::Forwarded);
+        }
     }
 }

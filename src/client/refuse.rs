@@ -167,6 +167,12 @@ pub fn cancelled_while_waiting() -> Refusal {
     statement(CANCELLED, "cancel", what, "")
 }
 
+/// A statement was cancelled before it was sent to the server at hand.
+pub fn cancelled_unsent() -> Refusal {
+    let what = "the statement was cancelled on the client's request before it was sent to the server";
+    statement(CANCELLED, "cancel", what, "")
+}
+
 fn statement(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
     Refusal { severity: Severity::Error, ..fatal(sqlstate, rule, message, hint) }
 }
@@ -234,6 +240,22 @@ pub fn servers_lost(count: u8, why: &str) -> Refusal {
     let message = format!("{count} servers in a row were lost before the statement was sent to them");
     let hint = "Nothing of it has run: try again; if that fails, look at the server and at its log.";
     Refusal { detail: why.to_owned(), ..statement(CONNECTION, "server", &message, hint) }
+}
+
+/// A server of a pool was lost while a client's statement was there, outside a transaction.
+pub fn server_lost() -> Refusal {
+    lost(CONNECTION, "the connection to the server was lost before the statement was answered")
+}
+
+/// The same, where the server said that it is shut down, or that an operator has ended its process.
+pub fn server_shut_down() -> Refusal {
+    lost(SHUTDOWN, "the server was shut down before the statement was answered")
+}
+
+fn lost(sqlstate: &'static str, message: &str) -> Refusal {
+    let hint = "The session goes on with another server. See whether the statement has run before you send it again.";
+    let detail = "It may have run, or not: no result of it has come.".to_owned();
+    Refusal { detail, ..statement(sqlstate, "server", message, hint) }
 }
 
 /// What a start-up packet sets that no lent server can be given.

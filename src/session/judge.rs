@@ -288,6 +288,16 @@ impl Judge {
         text.is_some_and(|text| text.reading.pieces().iter().any(|piece| piece.verb == Verb::Begin))
     }
 
+    /// Is it known to leave the transaction open that it runs in? Of what was not read, or is more than a query or a write, it is not.
+    pub fn keeps_transaction(&self, request: Request<'_>) -> bool {
+        let text = match request {
+            Request::Run { .. } => self.current.as_ref(),
+            Request::Execute { portal, .. } => self.portals.find(portal).map(|portal| &portal.text),
+            _ => None,
+        };
+        text.is_some_and(|text| text.reading.pieces().iter().all(|piece| piece.verb.queries() || piece.verb.writes()))
+    }
+
     fn remember(&mut self, name: &[u8]) {
         let Some(current) = &self.current else {
             // Of what was not read nobody knows.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
+use super::cancel::Target;
 use super::durations::{Durations, micros};
 use super::end::End;
 use super::house::House;
@@ -291,6 +292,14 @@ impl Overseer for Ledger {
 
     fn setting(&mut self, setting: Setting) {
         self.judge.setting(setting);
+    }
+
+    fn asked(&self) -> Option<&Target> {
+        self.stay.key.as_ref()?.asked()
+    }
+
+    fn keeps_transaction(&self, request: Request<'_>) -> bool {
+        self.judge.keeps_transaction(request)
     }
 
     fn moved(&mut self, way: Way, bytes: usize) {

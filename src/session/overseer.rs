@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
+use super::cancel::Target;
 use super::end::End;
 use super::reader::Text;
 use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
@@ -91,6 +92,14 @@ pub trait Overseer {
     fn failed(&mut self, failure: Failure);
     /// A setting changed how SQL is read.
     fn setting(&mut self, setting: Setting);
+    /// Where a cancel of the client's wants to know what runs at the server at hand, with all that has come in before.
+    fn asked(&self) -> Option<&Target> {
+        None
+    }
+    /// Is a request, judged last of its kind, known to leave the transaction open that it runs in?
+    fn keeps_transaction(&self, _request: Request<'_>) -> bool {
+        false
+    }
     /// Bytes moved.
     fn moved(&mut self, way: Way, bytes: usize);
     /// Should a client that is idle outside a transaction be held back now?

@@ -120,6 +120,9 @@ async fn part(house: &House, remains: Remains<Stream, Owned<Stream>, Ledger>) {
     let Remains { end, client, server: Owned(server), overseer, last_words, working, .. } = remains;
     house.common.metrics.session_ended(end.label());
     let stay = overseer.into_stay();
+    if let Some(key) = &stay.key {
+        key.target().looks_no_more();
+    }
     let told = tell(client, &last_words);
     let seen_off = async {
         match stay.key.as_ref().filter(|_| working) {
@@ -133,7 +136,7 @@ async fn part(house: &House, remains: Remains<Stream, Owned<Stream>, Ledger>) {
 /// Ends what the server works on, and the connection.
 async fn cancel(house: &House, key: &Key, server: Stream) {
     let target = key.target();
-    let outcome = match target.cancel().await {
+    let outcome = match target.stop().await {
         Cancelled::Forwarded => "client_gone",
         other => other.label(),
     };
@@ -143,7 +146,7 @@ async fn cancel(house: &House, key: &Key, server: Stream) {
         if timeout(CANCEL_AGAIN, closed.as_mut()).await.is_ok() {
             return;
         }
-        target.cancel().await;
+        target.stop().await;
     }
 }
 

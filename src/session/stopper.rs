@@ -59,6 +59,6 @@ impl Stopper {
 impl Stage {
     fn send(target: &Arc<Target>) -> Self {
         let target = Arc::clone(target);
-        Self::Sending(Box::pin(async move { target.cancel().await }))
+        Self::Sending(Box::pin(async move { target.stop().await }))
     }
 }

@@ -151,6 +151,52 @@ fn a_storm_of_cancels_hits_only_its_own_sessions() {
     site.finish();
 }
 
+/// As drivers do whose user interrupts them: the statement on one socket, the cancel on another, and neither waits for the other.
+#[test]
+fn a_cancel_right_behind_its_statement_finds_it_and_none_that_comes_later() {
+    let site = Site::new("cancel_behind", "");
+    let mut client = site.raw();
+    let (pid, secret) = client.key.clone().unwrap();
+    // One that has to be read first, and one whose bind value comes in many reads.
+    let list: Vec<String> = (0..100_000).map(|number| number.to_string()).collect();
+    let long = raw::query(&format!("SELECT pg_sleep(9) WHERE 1 IN ({})", list.join(",")));
+    let sleep = raw::query("SELECT pg_sleep(9)");
+    let value = "x".repeat(300_000);
+    let extended = [raw::parse("", "SELECT pg_sleep(9), $1::text"), raw::bind("", &[&value]), raw::execute()].concat();
+    let extended = [extended, raw::sync()].concat();
+    for turn in 0..60 {
+        let statement = match turn % 6 {
+            0 | 1 => &long,
+            2 | 3 => &extended,
+            _ => &sleep,
+        };
+        let transaction = turn % 2 == 1;
+        if transaction {
+            client.query("BEGIN");
+        }
+        let mut cancel = Raw::open(site.proxy.port);
+        client.send(statement);
+        cancel.send(&raw::cancel_request(pid, &secret));
+        let reply = client.until(b"Z");
+        assert_eq!(sqlstates(&reply), [CANCELLED], "turn {turn}");
+        assert_eq!(cancel.byte(), None);
+        if transaction {
+            client.query("ROLLBACK");
+        }
+        assert_eq!(client.rows(&format!("SELECT {turn}")), [[turn.to_string()]]);
+    }
+    // One that comes when nothing runs goes nowhere.
+    let idle = || site.proxy.metric("floodwall_cancels_total", &["outcome=\"idle\""]);
+    let before = if direct() { 0.0 } else { idle() };
+    for turn in 0..20 {
+        cancel(&site, pid, &secret);
+        assert_eq!(client.rows(&format!("SELECT {turn} FROM pg_sleep(0.001)")), [[turn.to_string()]]);
+    }
+    assert!(direct() || idle() >= before + 20.0, "{} after {before}", idle());
+    drop(client);
+    site.finish();
+}
+
 fn cancel(site: &Site, pid: u32, secret: &[u8]) {
     let mut cancel = Raw::open(site.proxy.port);
     cancel.send(&raw::cancel_request(pid, secret));

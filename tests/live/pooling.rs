@@ -191,7 +191,8 @@ async fn what_a_client_leaves_behind_is_gone_before_the_next_one_comes() {
     if direct() {
         return;
     }
-    let pooled = Pooled::new("pool_death", 1, "");
+    // Only what a client leaves may cost a connection.
+    let pooled = Pooled::idling("10m", "pool_death", 1, "");
     pooled.site.direct_sql("CREATE TABLE kept (id int); GRANT ALL ON kept TO app");
     let next = pooled.site.session("app").await;
     let pid = one(&next, "SELECT pg_backend_pid()").await.unwrap();
@@ -215,6 +216,7 @@ async fn what_a_client_leaves_behind_is_gone_before_the_next_one_comes() {
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     assert_eq!(one(&next, "SELECT pg_backend_pid()").await.unwrap(), pid, "neither cost a connection");
     drop(next);
+    pooled.site.proxy.console("RECONNECT").unwrap();
     pooled.finish();
 }
 

@@ -323,7 +323,8 @@ fn a_column_whose_type_changed_is_news_once() {
     if direct() {
         return;
     }
-    let pooled = Pooled::new("pool_alter_type", 1, NO_PASSWORD);
+    // One server for all of it: another one would know nothing of the column's old type.
+    let pooled = Pooled::idling("10m", "pool_alter_type", 1, NO_PASSWORD);
     pooled.site.direct_sql("CREATE TABLE typed (id int); INSERT INTO typed VALUES (1); GRANT ALL ON typed TO app");
     let mut client = raw_client(&pooled);
     let told = [raw::bind("s", &[]), raw::frame(b'D', b"P\0"), raw::execute(), raw::sync()].concat();
@@ -338,6 +339,7 @@ fn a_column_whose_type_changed_is_news_once() {
         }
     }
     drop(client);
+    pooled.site.proxy.console("RECONNECT").unwrap();
     pooled.finish();
 }
 

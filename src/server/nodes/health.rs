@@ -41,8 +41,8 @@ impl Health {
         Self { state: State::Unknown, role: Role::Unknown, since_ms: clock::uptime_ms(), error: None }
     }
 
-    /// Notes a probe. True where state or role changed.
-    pub(super) fn note(&mut self, found: &Found) -> bool {
+    /// Notes a probe. What state it was in, where state or role changed.
+    pub(super) fn note(&mut self, found: &Found) -> Option<State> {
         let (state, role) = match found {
             Found::Role(role) => (State::Up, *role),
             // It is there; what it is has not changed as far as anybody knows.
@@ -52,11 +52,12 @@ impl Health {
         if let Found::Refused(why) | Found::Down(why) = found {
             self.error = Some(why.clone());
         }
-        let changed = (self.state, self.role) != (state, role);
-        if changed {
-            (self.state, self.role, self.since_ms) = (state, role, clock::uptime_ms());
+        if (self.state, self.role) == (state, role) {
+            return None;
         }
-        changed
+        let before = self.state;
+        (self.state, self.role, self.since_ms) = (state, role, clock::uptime_ms());
+        Some(before)
     }
 
     pub(super) fn is_down(&self) -> bool {

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use tokio::time::sleep;
 
 use super::choose::{self, Candidate};
-use super::health::Health;
+use super::health::{Health, State};
 use super::probe::Prober;
 use super::watched::{Node, Watched};
 use super::{Choice, Nodes, PAST_MAX};
@@ -48,21 +48,22 @@ impl Nodes {
         let mut prober = Prober::new(&node.server, watched.monitor.as_ref(), tls);
         loop {
             let found = prober.probe().await;
-            let news = node.health.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
-            if news {
-                let Health { state, role, error, .. } = node.health();
-                let (state, role) = (state.label(), role.label());
-                tracing::warn!(
-                    listener = &*self.listener,
-                    server = &*node.server,
-                    state,
-                    role,
-                    error,
-                    "a server changed"
-                );
+            let before = node.health.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
+            if let Some(before) = before {
+                self.tell(before, node);
             }
             self.choose(watched);
             sleep(watched.interval).await;
+        }
+    }
+
+    fn tell(&self, before: State, node: &Node) {
+        let Health { state, role, error, .. } = node.health();
+        let (listener, server, role) = (&*self.listener, &*node.server, role.label());
+        if (before, state) == (State::Unknown, State::Up) {
+            tracing::info!(listener, server, state = state.label(), role, error, "a server was found");
+        } else {
+            tracing::warn!(listener, server, state = state.label(), role, error, "a server changed");
         }
     }
 

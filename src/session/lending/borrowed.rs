@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use tokio::task::{spawn_local, yield_now};
@@ -193,6 +193,18 @@ impl Borrowed {
         self.entry.set_activity(Activity::Idle, clock::uptime_ms());
     }
 
+    /// The statement that waited for what is ours to do at its server was cancelled. A server that is half dressed is fit for nobody;
+    /// what it may hold of its session is not given up for that, and is seen to when it has come to its end.
+    fn wait_no_more(&mut self) -> Refusal {
+        if let Own::Dressing(_) = self.own
+            && self.kept.pins.is_none()
+        {
+            self.close();
+        }
+        self.rest();
+        refuse::cancelled_while_waiting()
+    }
+
     /// The statement that waited was cancelled. A server that is the session's own stays where it is.
     fn stop_waiting(&mut self) -> Refusal {
         if self.kept.pins.is_none() {
@@ -239,7 +251,11 @@ impl Source for Borrowed {
             if let Own::Looking(_) = self.own {
                 self.own = Own::Nothing;
             }
-            let moved = ready!(self.poll_work(cx));
+            let moved = match self.poll_work(cx) {
+                Poll::Ready(moved) => moved,
+                Poll::Pending if self.is_told() => return Poll::Ready(Err(self.wait_no_more())),
+                Poll::Pending => return Poll::Pending,
+            };
             if let Some(trouble) = self.trouble.take() {
                 self.rest();
                 return Poll::Ready(Err(*trouble));
@@ -298,6 +314,21 @@ impl Source for Borrowed {
             self.kept.gathered.add_unread();
         }
         self.translator.asks(head, frame, (&mut server.hold.known, self.kept.path()), out)
+    }
+
+    fn is_expendable(&self) -> bool {
+        self.is_here() && self.kept.pins.is_none()
+    }
+
+    fn lost(&mut self, refusal: &Refusal) {
+        let common = &self.house.common;
+        common.metrics.refused("server", &self.entry.client);
+        if let Pass::Write { suppressed } = common.gate.pass("server lost") {
+            let why = &refusal.message;
+            tracing::warn!(client = &*self.entry.client, why, suppressed, "a server was lost under a statement");
+        }
+        self.kept.lose();
+        self.close();
     }
 
     fn sent(&mut self, bytes: &[u8]) {

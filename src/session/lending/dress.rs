@@ -6,37 +6,42 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::Lent;
 use super::borrowed::Borrowed;
 use super::exchange::{Broken, Exchange};
 use super::own::{Fault, Own, Patience};
+use super::{Lender, Lent};
 use crate::client::refuse;
 use crate::session::state::replay::{Progress, Replaying};
 
 /// Servers that one statement, or one login, may lose in a row before it is told.
 pub(super) const LOST_MAX: u8 = 3;
 
-/// The settings of a client on their way to a server.
+/// The settings of a client on their way to a server of its pool.
 pub(super) struct Dressing {
     exchange: Exchange,
     replaying: Replaying,
+    pool: Rc<Lender>,
     patience: Patience,
 }
 
 impl Dressing {
-    pub(super) fn new(exchange: Exchange, patience: Patience) -> Self {
-        Self { exchange, replaying: Replaying::default(), patience }
+    pub(super) fn new(exchange: Exchange, pool: &Rc<Lender>) -> Self {
+        let patience = Box::pin(pool.maker().loses_patience());
+        Self { exchange, replaying: Replaying::default(), pool: Rc::clone(pool), patience }
     }
 
     /// Ready once the server has taken them, or will not.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, server: &mut Lent) -> Poll<Result<(), Fault>> {
-        let Self { exchange, replaying, patience } = self;
+        let Self { exchange, replaying, pool, patience } = self;
         let reported = Arc::make_mut(&mut server.parameters);
         let mut progress = Progress::Going;
         let took = exchange.poll(cx, &mut server.stream, |event| progress = replaying.take(event, reported));
         let Poll::Ready(end) = took else { return patience.as_mut().poll(cx).map(|()| Err(Fault::Late)) };
         Poll::Ready(match (end, progress) {
-            (Ok(_), Progress::Done) => Ok(()),
+            (Ok(_), Progress::Done) => {
+                server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
+                Ok(())
+            }
             (Ok(_), Progress::Failed(failure)) => Err(Fault::Raised(failure.sqlstate)),
             (Ok(_), Progress::Going) | (Err(Broken), _) => Err(Fault::Gone),
         })
@@ -49,8 +54,7 @@ impl Borrowed {
         let Some(server) = self.lease.server() else { return };
         match self.kept.dress(server, self.entry.number) {
             Some(exchange) => {
-                let patience = Box::pin(self.lease.pool().maker().loses_patience());
-                self.own = Own::Dressing(Box::new(Dressing::new(exchange, patience)));
+                self.own = Own::Dressing(Box::new(Dressing::new(exchange, self.lease.pool())));
             }
             None => self.took(),
         }
@@ -71,9 +75,7 @@ impl Borrowed {
     }
 
     fn dressed(&mut self) {
-        let pool = Rc::clone(self.lease.pool());
         let Some(server) = self.lease.server() else { return };
-        server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
         self.kept.dressed(server);
         self.lost = 0;
         self.took();

@@ -40,7 +40,6 @@ pub(super) async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>, newcomers
         let Some(server) = lease.server() else { return Err(Unfit::One(refuse::server_gone())) };
         let fault = match try_on(pool, server, startup).await {
             Ok(()) => {
-                server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
                 let at = (server.process.backend().route().clone(), server.choice.generation);
                 let greeting = Greeting { server: at, parameters: Arc::clone(&server.parameters) };
                 lease.give();
@@ -76,7 +75,7 @@ async fn try_on(pool: &Rc<Lender>, server: &mut Lent, startup: &Arc<Settings>) -
     let mut bytes = BytesMut::new();
     if replay(&server.hold.settings, startup, stain, &mut bytes) == Replay::Sent {
         server.hold.known.forget_unnamed();
-        let mut dressing = Dressing::new(Exchange::new(bytes), Box::pin(pool.maker().loses_patience()));
+        let mut dressing = Dressing::new(Exchange::new(bytes), pool);
         poll_fn(|cx| dressing.poll(cx, server)).await?;
     }
     server.hold.settings = Arc::clone(startup);

@@ -42,7 +42,7 @@ pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behin
         Left::Working => stop(&mut borrowed, behind).await,
         Left::Unclear => {
             // What runs there must not run on for nobody.
-            borrowed.target().cancel().await;
+            borrowed.target().stop().await;
             None
         }
     };
@@ -76,7 +76,7 @@ async fn stop(borrowed: &mut Borrowed, mut behind: Behind) -> Option<Transaction
     let target = std::sync::Arc::clone(borrowed.target());
     let mut end = pin!(boundary(borrowed, &mut behind));
     for _ in 0..CANCELS_MAX {
-        target.cancel().await;
+        target.stop().await;
         if let Ok(transaction) = timeout(CANCEL_AGAIN, end.as_mut()).await {
             return transaction;
         }

@@ -144,6 +144,9 @@ where
         {
             return Ok(decision);
         }
+        if let Some(refusal) = self.strike(request) {
+            return Ok(self.refuse(head, frame, &refusal));
+        }
         Ok(match self.admit(request) {
             Admission::Now => self.pass(head, frame, request, BytesMut::new()),
             Admission::Behind(bytes) => self.pass(head, frame, request, bytes),

@@ -18,6 +18,9 @@ use crate::session::overseer::{Overseer, Owes, Way};
 use crate::session::watch::Tally;
 use crate::wire::{Announcement, Completion, Failure, Head, Needs, Protocol, Reply, Severity, Tail, Transaction};
 
+/// Class of SQLSTATE of a server that ends by an operator's hand, or since another of its processes crashed.
+const INTERVENTION: [u8; 3] = *b"57P";
+
 impl<P, C, S, O> Relay<P, C, S, O>
 where
     P: Protocol,
@@ -159,11 +162,14 @@ where
     }
 
     /// Notes what a server's frame means. What goes to the client in front of it, or in its place, stands in `words` then.
-    fn reply(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
+    pub(super) fn reply(&mut self, head: Head, frame: &[u8]) -> Result<Fate, End> {
         if S::LENT && self.whose(head, frame)? != Whose::Client {
             return Ok(Fate::Drop);
         }
         let reply = P::server(&mut self.phase, head, frame);
+        if S::LENT && !matches!(reply, Reply::Aside | Reply::Setting(_) | Reply::Failed(_) | Reply::Other) {
+            self.group.hears();
+        }
         Ok(match reply {
             Reply::Row => return self.row(head, frame),
             Reply::Value => return self.value(head, frame),
@@ -177,7 +183,7 @@ where
                 Fate::Pass
             }
             Reply::Boundary(transaction) => self.reached(transaction, frame),
-            Reply::Failed(failure) => self.failed(failure, frame),
+            Reply::Failed(failure) => return self.failed(failure, frame),
             Reply::Substitute(bytes) => {
                 self.group.failed();
                 self.meter.begin();
@@ -249,18 +255,26 @@ where
         }
     }
 
-    fn failed(&mut self, failure: Failure, frame: &[u8]) -> Fate {
+    fn failed(&mut self, failure: Failure, frame: &[u8]) -> Result<Fate, End> {
+        let fatal = failure.fatal == Severity::Fatal;
+        let shuts_down = fatal && failure.sqlstate.starts_with(&INTERVENTION);
+        if shuts_down && self.is_expendable() {
+            self.parted = true;
+            self.overseer.failed(failure);
+            return Err(End::ServerGone);
+        }
+        self.group.hears();
         self.group.failed();
         self.meter.begin();
-        if failure.fatal == Severity::Fatal {
+        if fatal {
             self.parted = true;
         } else if self.staged(Event::Failed, frame) == Fate::Drop {
-            return Fate::Drop;
+            return Ok(Fate::Drop);
         }
         self.overseer.failed(failure);
-        let Some(refusal) = self.stopped(failure) else { return Fate::Pass };
+        let Some(refusal) = self.stopped(failure) else { return Ok(Fate::Pass) };
         P::announce(Announcement::Error(&refusal), &mut self.words);
-        Fate::Drop
+        Ok(Fate::Drop)
     }
 
     /// The server is through with a group.

@@ -17,6 +17,15 @@ pub(super) struct Group {
     /// `sent` when the server was last asked to flush.
     flushed: u32,
     progress: Progress,
+    heard: Heard,
+}
+
+/// Whether the client has been told anything of what the server has done; descriptions are none of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Heard {
+    #[default]
+    Nothing,
+    Something,
 }
 
 /// Whether the group has its sync point.
@@ -58,6 +67,16 @@ impl Group {
     /// The sync point goes to the server.
     pub(super) const fn close(&mut self) {
         self.span = Span::Closed;
+    }
+
+    /// A row, a completion or an error goes to the client.
+    pub(super) const fn hears(&mut self) {
+        self.heard = Heard::Something;
+    }
+
+    /// True where none has gone to the client.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.heard == Heard::Nothing
     }
 
     /// The server completed a statement.
@@ -115,6 +134,11 @@ impl Group {
         self.span == Span::Open
     }
 
+    /// True where nothing of it was run.
+    pub(super) const fn is_untried(&self) -> bool {
+        self.sent == 0
+    }
+
     /// True where nothing that was run is due.
     pub(super) const fn is_answered(&self) -> bool {
         match self.progress {
@@ -135,7 +159,7 @@ impl Group {
 
     fn take(&mut self, watch: &Watch) {
         if self.span == Span::Closed {
-            *self = Self { span: Span::Open, progress: self.progress, ..Self::default() };
+            *self = Self { span: Span::Open, progress: self.progress, heard: self.heard, ..Self::default() };
         }
         self.hold = self.hold.max(watch.hold);
         self.effect = self.effect.max(watch.effect);

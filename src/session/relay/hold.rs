@@ -209,7 +209,7 @@ where
         }
     }
 
-    fn errand_bytes(&mut self, errand: Errand<'_>) -> BytesMut {
+    pub(super) fn errand_bytes(&mut self, errand: Errand<'_>) -> BytesMut {
         let mut bytes = BytesMut::new();
         P::send(&mut self.phase, errand, &mut bytes);
         self.server.sent(&bytes);

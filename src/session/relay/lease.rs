@@ -87,8 +87,7 @@ where
             self.server.give_back();
             self.turn.server.silent = false;
         }
-        let is_all = self.attention == Attention::Reading && self.turn.client.silent;
-        let seen = if is_all { Seen::All } else { Seen::NotAll };
+        let seen = if self.has_read_all() { Seen::All } else { Seen::NotAll };
         // Whoever waits for a server looks after it there.
         if self.attention == Attention::Stalled(Why::Server) || !self.server.poll_own(cx, seen) {
             return false;
@@ -114,7 +113,7 @@ where
     }
 
     /// Is nothing of our own under way that would hit whoever has the server next?
-    fn is_at_rest(&self) -> bool {
+    pub(super) fn is_at_rest(&self) -> bool {
         self.stage.is_passing() && self.late.is_none() && self.errand.is_none()
     }
 

@@ -11,9 +11,11 @@ mod group;
 mod hold;
 mod late;
 mod lease;
+mod lost;
 mod meter;
 mod outcome;
 mod part;
+mod sent;
 mod source;
 mod stage;
 mod turn;
@@ -168,18 +170,21 @@ where
                 (Ok(up), Ok(down)) => up || down,
                 // A server that takes no more bytes may have said why: what it sent comes first.
                 (Err(End::ServerGone), Ok(down)) if down => true,
+                (Err(end), _) | (_, Err(end)) if self.outlives(end) => true,
                 (Err(end), _) | (_, Err(end)) => return Poll::Ready(end),
             };
             // A server that sends without a pause must be stopped all the same.
             let settled = self.poll_settle(cx) || self.poll_late(cx);
             let rested = self.look_at_lease(cx);
             if !moved && !settled && !rested {
+                self.look_for_cancels(cx);
                 return Poll::Pending;
             }
             if self.turn.is_over() {
                 break;
             }
         }
+        self.look_for_cancels(cx);
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -80,6 +80,14 @@ pub trait Source {
         Ok(Course::AsIs)
     }
 
+    /// May the server at hand be lost without anything of its client's that stands there alone, but for the statement at work?
+    fn is_expendable(&self) -> bool {
+        false
+    }
+
+    /// The server at hand is lost, and its client is told of the statement at work with this. There is none at hand from here on.
+    fn lost(&mut self, _refusal: &Refusal) {}
+
     /// Whole messages of ours go to the server at hand.
     fn sent(&mut self, _bytes: &[u8]) {}
 

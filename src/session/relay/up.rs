@@ -131,8 +131,8 @@ where
         let fresh = lent.get(..count).unwrap_or_default();
         if self.up.held.is_empty() {
             let left = self.walk_up(fresh, None)?;
-            self.send_up(cx, left.send)?;
             self.up.held.extend_from_slice(left.hold);
+            self.send_up(cx, left.send)?;
         } else {
             self.up.held.extend_from_slice(fresh);
             self.walk_held(None)?;
@@ -164,7 +164,7 @@ where
     }
 
     /// Large incomplete frames, and large ones that the server is slow to take, need room in the common budget.
-    fn settle(&mut self) -> Result<(), End> {
+    pub(super) fn settle(&mut self) -> Result<(), End> {
         // What is stalled has a bound of its own.
         if let Attention::Stalled(_) = self.attention {
             return Ok(());

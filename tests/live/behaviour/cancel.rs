@@ -8,7 +8,7 @@ use crate::pooling::{Pooled, waits};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
-use crate::support::raw::{Raw, query, reply_codes, sqlstates};
+use crate::support::raw::{Raw, cancel_request, query, reply_codes, sqlstates};
 
 const CANCELLED: &str = "57014";
 
@@ -140,5 +140,30 @@ fn a_cancel_hits_a_statement_that_nobody_has_read_yet_and_none_that_comes_later(
         |outcome: &str| pool.site.proxy.metric("floodwall_cancels_total", &[&format!("outcome=\"{outcome}\"")]);
     assert!(outcome("queued") >= 1.0 && outcome("idle") >= 15.0, "{} {}", outcome("queued"), outcome("idle"));
     drop((client, other));
+    pool.finish();
+}
+
+#[test]
+fn a_cancel_inside_a_transaction_hits_a_statement_that_nobody_has_read_yet() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_cancel_inside", 1, "");
+    let mut client = join(&pool);
+    let key = client.key.clone().unwrap();
+    for _ in 0..20 {
+        client.rows("BEGIN");
+        // Nothing runs yet, so nothing is hit.
+        cancel(&pool, &key);
+        assert_eq!(one(&mut client, "SELECT 'mine' FROM pg_sleep(0.001)"), "mine");
+        let mut request = Raw::open(pool.site.proxy.port);
+        client.send(&query("SELECT pg_sleep(9)"));
+        request.send(&cancel_request(key.0, &key.1));
+        let reply = client.until(b"Z");
+        assert_eq!((sqlstates(&reply), state(&reply)), (vec![CANCELLED.to_owned()], b'E'));
+        assert_eq!(request.byte(), None);
+        assert_eq!(state(&client.query("ROLLBACK")), b'I');
+    }
+    drop(client);
     pool.finish();
 }

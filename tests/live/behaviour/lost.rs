@@ -1,4 +1,5 @@
-//! Servers that die or hang while Floodwall itself talks to them: before a client's first statement, and behind its last one.
+//! Servers that die or hang while Floodwall itself talks to them: before a client's first statement, and behind its last one; and those
+//! that die under the statement itself.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,14 +12,18 @@ use crate::pooling::Pooled;
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
-use crate::support::raw::{Message, Raw, VERSION_3_0, query, sqlstates, startup};
+use crate::support::raw::{
+    Message, Raw, VERSION_3_0, bind, codes, execute, parse, query, reply_codes, sqlstates, startup, sync,
+};
 
 /// In what gives a server the settings of its client, and in nothing that the monitor asks.
 const SETTINGS: &[u8] = b"set_config($1";
 /// In the question what a transaction has left, likewise.
 const QUESTION: &[u8] = b"s.source OPERATOR(pg_catalog.=) 'session'";
 /// How long a server may take for either; far below [`LONG`].
-const KEYS: &str = "server_connect_timeout = '1s'\nserver_idle_timeout = '1m'\n";
+const HASTY: &str = "1s";
+/// The same; far beyond it.
+const PATIENT: &str = "5m";
 const LONG: Duration = Duration::from_secs(9);
 
 /// Stands before a server, and falls shut on what is sent there.
@@ -67,10 +72,6 @@ impl Trap {
     fn left(&self) -> usize {
         self.set.lock().unwrap().times
     }
-
-    fn pool(&self, label: &str) -> Pooled {
-        pool(label, 1, &format!("servers = ['127.0.0.1:{}']\n{KEYS}", self.port))
-    }
 }
 
 impl Snare {
@@ -98,12 +99,45 @@ fn pump(mut from: TcpStream, mut to: &TcpStream, falls: impl Fn(&[u8]) -> Option
     to.shutdown(Shutdown::Both).ok();
 }
 
-/// A client with a setting of its own, and one without: each turn has the only server dressed anew.
-fn two(pool: &Pooled) -> (Raw, Raw) {
-    let (mut own, mut plain) = (join(pool), join(pool));
-    own.rows("SET TimeZone = 'Asia/Tokyo'");
-    assert_eq!(one(&mut plain, "SELECT 1"), "1");
-    (own, plain)
+/// A pool of one server behind a trap.
+struct Scene {
+    trap: Trap,
+    pool: Pooled,
+}
+
+impl Scene {
+    /// `None` where there is no Floodwall. `patience`: how long a server may take for what is Floodwall's own.
+    fn new(label: &str, patience: &str) -> Option<Self> {
+        if direct() {
+            return None;
+        }
+        let trap = Trap::new(Cluster::shared().port);
+        let keys = format!(
+            "servers = ['127.0.0.1:{}']\nserver_connect_timeout = '{patience}'\nserver_idle_timeout = '1m'\n",
+            trap.port
+        );
+        let pool = pool(label, 1, &keys);
+        Some(Self { trap, pool })
+    }
+
+    /// A client with a setting of its own, and one without: each turn has the only server dressed anew.
+    fn two(&self) -> (Raw, Raw) {
+        let (mut own, mut plain) = (join(&self.pool), join(&self.pool));
+        own.rows("SET TimeZone = 'Asia/Tokyo'");
+        assert_eq!(one(&mut plain, "SELECT 1"), "1");
+        (own, plain)
+    }
+
+    /// Waits for the trap to fall.
+    fn falls(&self) {
+        assert!(wait_until(SOON, || self.trap.left() == 0));
+    }
+
+    /// `clients` go.
+    fn end<T>(&self, clients: T) {
+        drop(clients);
+        leave(&self.pool);
+    }
 }
 
 fn zone(client: &mut Raw) -> String {
@@ -118,34 +152,25 @@ fn error(reply: &[Message]) -> &Message {
 
 #[test]
 fn a_server_that_dies_or_hangs_while_it_is_dressed_is_replaced_and_nobody_is_told() {
-    if direct() {
-        return;
-    }
-    let trap = Trap::new(Cluster::shared().port);
-    let pool = trap.pool("bhv_undressed");
-    let (mut own, mut plain) = two(&pool);
+    let Some(scene) = Scene::new("bhv_undressed", HASTY) else { return };
+    let (mut own, mut plain) = scene.two();
     for (how, times) in [(How::Cut, 1), (How::Cut, 2), (How::Hold, 1)] {
         let before = pid(&mut plain);
-        trap.set(SETTINGS, how, times);
+        scene.trap.set(SETTINGS, how, times);
         let begin = Instant::now();
         assert_eq!(zone(&mut own), "Asia/Tokyo");
         assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
-        assert_eq!(trap.left(), 0);
+        assert_eq!(scene.trap.left(), 0);
         assert_ne!(pid(&mut own), before);
     }
-    drop((own, plain));
-    leave(&pool);
+    scene.end((own, plain));
 }
 
 #[test]
 fn servers_that_die_in_a_row_while_they_are_dressed_are_told_as_what_they_are() {
-    if direct() {
-        return;
-    }
-    let trap = Trap::new(Cluster::shared().port);
-    let pool = trap.pool("bhv_in_a_row");
-    let (mut own, mut plain) = two(&pool);
-    trap.set(SETTINGS, How::Cut, 3);
+    let Some(scene) = Scene::new("bhv_in_a_row", HASTY) else { return };
+    let (mut own, mut plain) = scene.two();
+    scene.trap.set(SETTINGS, How::Cut, 3);
     let reply = own.query("SELECT 1");
     let told = error(&reply);
     assert_eq!(told.sqlstate(), "08006", "{}", told.summary());
@@ -155,44 +180,35 @@ fn servers_that_die_in_a_row_while_they_are_dressed_are_told_as_what_they_are() 
     }
     assert_eq!(zone(&mut own), "Asia/Tokyo", "its settings are still there");
     assert_eq!(one(&mut plain, "SELECT 2"), "2");
-    drop((own, plain));
-    leave(&pool);
+    scene.end((own, plain));
 }
 
 #[test]
 fn a_login_outlives_servers_that_die_while_they_take_its_settings() {
-    if direct() {
-        return;
-    }
-    let trap = Trap::new(Cluster::shared().port);
-    let pool = trap.pool("bhv_entering");
-    drop(join(&pool));
+    let Some(scene) = Scene::new("bhv_entering", HASTY) else { return };
+    drop(join(&scene.pool));
     let login = |zone: &str| {
-        let mut client = Raw::open(pool.site.proxy.port);
-        let database = pool.site.database.as_str();
+        let mut client = Raw::open(scene.pool.site.proxy.port);
+        let database = scene.pool.site.database.as_str();
         let options = format!("-c TimeZone={zone}");
         let parameters = [("user", "app"), ("database", database), ("options", options.as_str())];
         client.send(&startup(VERSION_3_0, &parameters));
         client.finish_login().map(|()| client)
     };
-    trap.set(SETTINGS, How::Cut, 2);
+    scene.trap.set(SETTINGS, How::Cut, 2);
     assert_eq!(zone(&mut login("Asia/Tokyo").unwrap_or_else(|error| panic!("{}", error.summary()))), "Asia/Tokyo");
-    trap.set(SETTINGS, How::Cut, 3);
+    scene.trap.set(SETTINGS, How::Cut, 3);
     let told = login("Asia/Seoul").expect_err("three servers are lost");
     assert_eq!(told.sqlstate(), "08006", "{}", told.summary());
     assert_eq!(zone(&mut login("Asia/Seoul").unwrap_or_else(|error| panic!("{}", error.summary()))), "Asia/Seoul");
-    leave(&pool);
+    scene.end(());
 }
 
 #[test]
 fn a_server_that_hangs_when_it_is_asked_what_was_left_is_replaced() {
-    if direct() {
-        return;
-    }
-    let trap = Trap::new(Cluster::shared().port);
-    let pool = trap.pool("bhv_asked");
-    let (mut own, mut plain) = two(&pool);
-    trap.set(QUESTION, How::Hold, 1);
+    let Some(scene) = Scene::new("bhv_asked", HASTY) else { return };
+    let (mut own, mut plain) = scene.two();
+    scene.trap.set(QUESTION, How::Hold, 1);
     // Its own reply is not kept back by that.
     own.rows("SET TimeZone = 'Asia/Seoul'");
     let begin = Instant::now();
@@ -203,35 +219,108 @@ fn a_server_that_hangs_when_it_is_asked_what_was_left_is_replaced() {
     assert_eq!(told.sqlstate(), "08006", "{}", told.summary());
     assert!(told.field(b'D').is_some_and(|detail| detail.contains("did not answer within 1s")), "{}", told.summary());
     assert_eq!(zone(&mut own), "Asia/Tokyo", "told once; what is known of before holds");
-    drop((own, plain));
-    leave(&pool);
+    scene.end((own, plain));
 }
 
 #[test]
-fn a_cancel_hits_a_statement_whose_server_is_still_being_dressed_or_asked() {
-    if direct() {
-        return;
-    }
-    let trap = Trap::new(Cluster::shared().port);
-    let pool = trap.pool("bhv_cancel_own");
-    let (mut own, mut plain) = two(&pool);
+fn a_cancel_hits_a_statement_whose_server_is_still_being_dressed() {
+    let Some(scene) = Scene::new("bhv_cancel_dressed", PATIENT) else { return };
+    let (mut own, mut plain) = scene.two();
     let key = own.key.clone().unwrap();
-    trap.set(SETTINGS, How::Hold, 1);
-    own.send(&query("SELECT 'never'"));
-    assert!(wait_until(SOON, || trap.left() == 0));
-    cancel(&pool, &key);
-    let reply = own.until(b"Z");
-    assert_eq!(sqlstates(&reply), ["57014"], "it waited for the settings");
-    assert_eq!((state(&reply), zone(&mut own).as_str()), (b'I', "Asia/Tokyo"));
-    // One that waits for the end of a question behind the last transaction.
-    trap.set(QUESTION, How::Hold, 1);
+    for _ in 0..2 {
+        let before = pid(&mut plain);
+        scene.trap.set(SETTINGS, How::Hold, 1);
+        own.send(&query("SELECT 'never'"));
+        scene.falls();
+        let begin = Instant::now();
+        cancel(&scene.pool, &key);
+        let reply = own.until(b"Z");
+        assert_eq!((sqlstates(&reply), state(&reply)), (vec!["57014".to_owned()], b'I'));
+        // What hangs, half dressed, is nobody's any more.
+        assert_eq!(zone(&mut own), "Asia/Tokyo");
+        assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
+        assert_ne!(pid(&mut plain), before);
+    }
+    scene.end((own, plain));
+}
+
+#[test]
+fn a_cancel_hits_a_statement_that_waits_for_what_the_last_one_left() {
+    let Some(scene) = Scene::new("bhv_cancel_asked", "2s") else { return };
+    let (mut own, mut plain) = scene.two();
+    let key = own.key.clone().unwrap();
+    scene.trap.set(QUESTION, How::Hold, 1);
     own.rows("SET TimeZone = 'Asia/Seoul'");
     own.send(&query("SELECT 'never'"));
-    assert!(wait_until(SOON, || trap.left() == 0));
+    scene.falls();
     assert!(own.is_silent(Duration::from_millis(100)));
-    cancel(&pool, &key);
-    assert_eq!(sqlstates(&own.until(b"Z")).len(), 1, "cancelled, or told what was lost");
+    cancel(&scene.pool, &key);
+    let told = sqlstates(&own.until(b"Z"));
+    // It is told at once, and what was lost with the next statement; on a slow machine that may have come before.
+    if told == ["57014"] {
+        assert_eq!(error(&own.query("SELECT 1")).sqlstate(), "08006");
+    } else {
+        assert_eq!(told, ["08006"]);
+    }
     assert_eq!((zone(&mut own).as_str(), one(&mut plain, "SELECT 1").as_str()), ("Asia/Tokyo", "1"));
-    drop((own, plain));
-    leave(&pool);
+    scene.end((own, plain));
+}
+
+/// A statement that each kind of client sends, with a mark for the trap.
+const MARK: &[u8] = b"'here it dies'";
+const MARKED: &str = "SELECT 'here it dies'";
+
+#[test]
+fn a_server_that_dies_under_a_statement_costs_its_client_that_statement() {
+    let Some(scene) = Scene::new("bhv_under", HASTY) else { return };
+    let (mut own, mut plain) = scene.two();
+    let prepared = [parse("kept", "SELECT 'kept', $1::int"), sync()].concat();
+    own.send(&prepared);
+    assert_eq!(reply_codes(&own.until(b"Z")), "1 Z");
+    let kept = [bind("kept", &["1"]), execute(), sync()].concat();
+    for whole in [
+        query(MARKED),
+        [parse("", MARKED), bind("", &[]), execute(), sync()].concat(),
+        // One that was never prepared for all the client knows.
+        [parse("new", MARKED), bind("new", &[]), execute(), sync()].concat(),
+    ] {
+        scene.trap.set(MARK, How::Cut, 1);
+        own.send(&whole);
+        let reply = own.until(b"Z");
+        let told = error(&reply);
+        assert_eq!((reply_codes(&reply).as_str(), told.sqlstate().as_str()), ("E Z", "08006"));
+        assert_eq!(told.field(b'S').as_deref(), Some("ERROR"), "{}", told.summary());
+        assert_eq!(scene.trap.left(), 0);
+        assert_eq!(zone(&mut own), "Asia/Tokyo");
+        own.send(&kept);
+        assert_eq!(reply_codes(&own.until(b"Z")), "2 D C Z", "what was prepared before stays");
+        own.send(&[bind("new", &[]), execute(), sync()].concat());
+        assert_eq!(sqlstates(&own.until(b"Z")), ["26000"], "what failed to be prepared has no name");
+        assert_eq!(one(&mut plain, "SELECT 2"), "2");
+    }
+    // Of a statement at work that an operator ends, the server says so itself.
+    own.send(&query("SELECT pg_sleep(9)"));
+    assert!(wait_until(SOON, || scene.pool.sleepers() == 1));
+    let sleepers = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    scene.pool.site.direct_sql(&format!("SELECT pg_terminate_backend(pid) {sleepers}"));
+    let reply = own.until(b"Z");
+    assert_eq!((reply_codes(&reply).as_str(), error(&reply).sqlstate().as_str()), ("T E Z", "57P01"));
+    assert_eq!(zone(&mut own), "Asia/Tokyo");
+    scene.end((own, plain));
+}
+
+#[test]
+fn a_server_that_dies_with_more_than_a_statement_takes_its_session_along() {
+    let Some(scene) = Scene::new("bhv_with_more", HASTY) else { return };
+    for begin in ["BEGIN", "CREATE TEMP TABLE gone ()", "LISTEN news"] {
+        let mut client = join(&scene.pool);
+        client.rows(begin);
+        scene.trap.set(MARK, How::Cut, 1);
+        client.send(&query(MARKED));
+        let last = client.rest().unwrap();
+        assert_eq!(codes(&last), "E", "{begin}");
+        assert_eq!(last[0].field(b'S').as_deref(), Some("FATAL"), "{begin}: {}", last[0].summary());
+        assert_eq!(one(&mut join(&scene.pool), "SELECT 1"), "1");
+    }
+    scene.end(());
 }

@@ -1,25 +1,17 @@
-//! Cancel requests: whose they are, and the way to the server.
-//!
-//! A client is given a secret of our own, so that it can cancel its own statement and nothing else, and so that the server's secret
-//! never leaves us. A key leads to whatever server its session has at the moment; where it waits for one, it stops waiting, and where
-//! it has none, it looks whether a statement has come in that nobody has seen yet: that one is hit, and no later one. A cancel needs no
-//! slot at the server: PostgreSQL's postmaster handles it before it counts connections.
+//! A session, as its cancel key sees it.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq;
 use tokio::time::timeout;
 
-use super::canceling::Canceling;
-use super::keyring::{Same, Secret};
-use crate::server::backend::{Backend, Backends, Registered};
-use crate::server::route::Route;
-use crate::wire::pg::startup::Cancel;
+use super::Cancelled;
+use super::question::{Found, Question};
+use crate::server::backend::{Backend, Backends};
+use crate::session::keyring::Secret;
 
 /// The session has no server.
 const NONE: u64 = 0;
@@ -42,6 +34,8 @@ pub struct Target {
     looks: AtomicBool,
     /// Whoever asked last has hit something.
     hit: AtomicBool,
+    /// What it is asked while it has a process.
+    question: Question,
     owner: OnceLock<Owner>,
     backends: Arc<Backends>,
 }
@@ -59,160 +53,31 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// What became of a cancel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cancelled {
-    /// The server has taken it.
-    Forwarded,
-    /// The server could not be reached in time.
-    Unreachable,
-    /// The session was waiting for a server, and waits no more.
-    Queued,
-    /// The session had no statement under way.
-    Idle,
-}
-
-impl Cancelled {
-    /// Metric label.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Forwarded => "forwarded",
-            Self::Unreachable => "server_unreachable",
-            Self::Queued => "queued",
-            Self::Idle => "idle",
-        }
-    }
-}
-
-/// The keys of all live sessions.
-#[derive(Debug, Default)]
-pub struct Keys {
-    targets: Mutex<HashMap<i32, Same<Target>>>,
-    backends: Arc<Backends>,
-    canceling: Arc<Canceling>,
-}
-
-/// A session's key: gone when dropped.
-#[derive(Debug)]
-pub struct Key {
-    keys: Arc<Keys>,
-    target: Arc<Target>,
-    /// The server's process, where the session has one for life.
-    _own: Option<Registered>,
-}
-
-impl Keys {
-    /// Makes a secret as long as the server's, for a session that has this process for life.
-    ///
-    /// # Errors
-    /// The system gave no random bytes.
-    pub fn issue(
-        self: &Arc<Self>,
-        server: impl Into<Route>,
-        pid: i32,
-        server_secret: &[u8],
-    ) -> Result<Key, getrandom::Error> {
-        let own = self.backends.register(server.into(), pid, server_secret);
-        self.insert(pid, server_secret.len(), Some(own))
-    }
-
-    /// Makes a key for a session whose servers are lent. Its process id is invented, and the same for no other session.
-    ///
-    /// # Errors
-    /// The system gave no random bytes.
-    pub fn invent(self: &Arc<Self>) -> Result<Key, getrandom::Error> {
-        loop {
-            let pid = i32::try_from(getrandom::u32()? >> 1).unwrap_or_default();
-            if pid > 0 && !self.lock().contains_key(&pid) {
-                return self.insert(pid, Secret::SHORT, None);
-            }
-        }
-    }
-
-    fn insert(self: &Arc<Self>, pid: i32, length: usize, own: Option<Registered>) -> Result<Key, getrandom::Error> {
-        let secret = Secret::random(length)?;
-        let at = own.as_ref().map_or(NONE, |own| own.backend().number());
-        let target = Arc::new(Target {
+impl Target {
+    /// Of a session that has this process for life, or none yet.
+    pub(super) fn new(pid: i32, secret: Secret, own: Option<&Backend>, backends: &Arc<Backends>) -> Self {
+        Self {
             pid,
             secret,
-            at: AtomicU64::new(at),
+            at: AtomicU64::new(own.map_or(NONE, Backend::number)),
             looks: AtomicBool::new(false),
             hit: AtomicBool::new(false),
+            question: Question::default(),
             owner: OnceLock::new(),
-            backends: Arc::clone(&self.backends),
-        });
-        let mut targets = self.lock();
-        let same = match targets.remove(&pid) {
-            Some(same) => same.and(Arc::clone(&target)),
-            None => Same::One(Arc::clone(&target)),
-        };
-        targets.insert(pid, same);
-        drop(targets);
-        Ok(Key { keys: Arc::clone(self), target, _own: own })
-    }
-
-    /// The session that this request means. Secrets are compared in constant time.
-    pub fn find(&self, cancel: &Cancel) -> Option<Arc<Target>> {
-        let targets = self.lock();
-        let candidates = targets.get(&cancel.pid)?.all();
-        candidates.iter().find(|target| bool::from(target.secret.bytes().ct_eq(&cancel.secret))).cloned()
-    }
-
-    /// The processes that may be cancelled.
-    pub fn backends(&self) -> &Arc<Backends> {
-        &self.backends
-    }
-
-    /// The cancel requests that are under way.
-    pub fn canceling(&self) -> &Arc<Canceling> {
-        &self.canceling
-    }
-
-    /// How many sessions have a key.
-    pub fn len(&self) -> usize {
-        self.lock().values().map(|same| same.all().len()).sum()
-    }
-
-    /// True where no session has one.
-    pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Same<Target>>> {
-        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Key {
-    /// The process id that the client is given.
-    pub fn pid(&self) -> i32 {
-        self.target.pid
-    }
-
-    /// The secret that the client is given.
-    pub fn secret(&self) -> &[u8] {
-        self.target.secret.bytes()
-    }
-
-    /// Where this key leads.
-    pub fn target(&self) -> Arc<Target> {
-        Arc::clone(&self.target)
-    }
-}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        let mut targets = self.keys.lock();
-        let pid = self.target.pid;
-        if let Some(rest) = targets.remove(&pid).and_then(|same| same.without(&self.target)) {
-            targets.insert(pid, rest);
+            backends: Arc::clone(backends),
         }
     }
-}
 
-impl Target {
-    /// Cancels what the session does now. Waits until the server has taken the cancel; where there is none, until the session has looked
-    /// for what it was sent and has not seen yet. What comes after that is not hit.
+    pub(super) const fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    pub(super) const fn secret(&self) -> &[u8] {
+        self.secret.bytes()
+    }
+
+    /// Cancels what the session does now, for its client. Waits until the server has taken the cancel; where what the client has sent
+    /// may not have gone there yet, first for the session to have seen to it. What comes after that is not hit.
     pub async fn cancel(&self) -> Cancelled {
         let at = self.at.load(Ordering::SeqCst);
         // In one step, so that it is this wait that ends, and no later one.
@@ -226,6 +91,17 @@ impl Target {
                 return self.ask().await;
             }
         }
+        let found = if is_process(at) && self.looks.load(Ordering::SeqCst) { self.look().await } else { None };
+        match found {
+            Some(Found::Nothing) => Cancelled::Idle,
+            Some(Found::Struck) => Cancelled::Queued,
+            Some(Found::Work) | None => self.stop().await,
+        }
+    }
+
+    /// Cancels what the session's process works on, for the session itself. Waits until the server has taken the cancel.
+    pub async fn stop(&self) -> Cancelled {
+        let at = self.at.load(Ordering::SeqCst);
         let Some(cancelling) = self.backends.begin(at) else { return Cancelled::Idle };
         // It may have been given back just before it was counted.
         if self.at.load(Ordering::SeqCst) != at {
@@ -240,19 +116,34 @@ impl Target {
         if !self.looks.load(Ordering::SeqCst) {
             self.has_nothing();
         }
+        self.hears(|| (self.at.load(Ordering::SeqCst) != ASKED).then_some(())).await;
+        self.swaps(ASKED, NONE);
+        if self.hit.load(Ordering::SeqCst) { Cancelled::Queued } else { Cancelled::Idle }
+    }
+
+    /// Does its process work on anything, with all that the client sent before this? `None`: it did not say so in time.
+    async fn look(&self) -> Option<Found> {
+        self.question.ask();
+        self.wake();
+        if !self.looks.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.hears(|| self.question.answer()).await
+    }
+
+    /// Waits for the session's answer, for as long as it may take.
+    async fn hears<T>(&self, answer: impl Fn() -> Option<T>) -> Option<T> {
         let answered = async {
             loop {
                 let mut looked = pin!(self.backends.looked().notified());
                 looked.as_mut().enable();
-                if self.at.load(Ordering::SeqCst) != ASKED {
-                    return;
+                if let Some(answer) = answer() {
+                    return answer;
                 }
                 looked.await;
             }
         };
-        drop(timeout(LOOKING, answered).await);
-        self.swaps(ASKED, NONE);
-        if self.hit.load(Ordering::SeqCst) { Cancelled::Queued } else { Cancelled::Idle }
+        timeout(LOOKING, answered).await.ok()
     }
 
     fn wake(&self) {
@@ -282,6 +173,25 @@ impl Target {
     pub fn looks_no_more(&self) {
         self.looks.store(false, Ordering::SeqCst);
         self.has_nothing();
+        self.begins_to_look();
+        self.has_looked(Found::Work);
+    }
+
+    /// Does a cancel want to know what runs, with all that has come in?
+    pub fn is_asked_for_work(&self) -> bool {
+        self.question.is_open()
+    }
+
+    /// The session begins to look what has come in. False where it has begun before.
+    pub fn begins_to_look(&self) -> bool {
+        self.question.begins()
+    }
+
+    /// The session has seen to all that had come in.
+    pub fn has_looked(&self, found: Found) {
+        if self.question.is_answered_by(found) {
+            self.backends.looked().notify_waiters();
+        }
     }
 
     /// The session's number in the roster; 0, which is nobody's, before its login has ended.
@@ -333,31 +243,19 @@ impl Target {
     }
 }
 
+/// Is it the number of a process?
+const fn is_process(at: u64) -> bool {
+    !matches!(at, NONE | WAITING | TOLD | ASKED)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::address::Endpoint;
+    use crate::session::cancel::Keys;
 
     fn server() -> Endpoint {
         "127.0.0.1:5432".parse::<std::net::SocketAddr>().unwrap().into()
-    }
-
-    #[test]
-    fn only_the_right_secret_finds_a_session() {
-        let keys = Arc::new(Keys::default());
-        let key = keys.issue(server(), 7, b"abcd").unwrap();
-        let other = keys.issue(server(), 7, &[1; 32]).unwrap();
-        let ask = |pid, secret: &[u8]| keys.find(&Cancel { pid, secret: secret.to_vec() });
-        assert_eq!(key.secret().len(), 4);
-        assert!(Arc::ptr_eq(&ask(7, key.secret()).unwrap(), &key.target()));
-        assert!(Arc::ptr_eq(&ask(7, other.secret()).unwrap(), &other.target()));
-        assert!(ask(7, b"abcd").is_none(), "the server's own secret is not ours");
-        assert!(ask(8, key.secret()).is_none());
-        drop(key);
-        assert_eq!(keys.len(), 1);
-        drop(other);
-        assert!(keys.is_empty());
-        assert!(keys.backends().is_empty());
     }
 
     #[tokio::test]
@@ -432,5 +330,54 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::ZERO);
         target.waits();
         assert!(!target.take_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_with_a_process_says_what_runs_there_before_the_cancel_goes_there() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = Endpoint::from(listener.local_addr().unwrap());
+        let keys = Arc::new(Keys::default());
+        let key = keys.issue(place, 7, b"abcd").unwrap();
+        let target = key.target();
+        target.register(Waker::noop(), 7);
+        // Nothing runs, so nothing is sent.
+        let mut cancel = pin!(target.cancel());
+        assert!(futures::poll!(cancel.as_mut()).is_pending() && target.is_asked_for_work());
+        assert!(target.begins_to_look() && !target.begins_to_look());
+        target.has_looked(Found::Nothing);
+        assert_eq!(cancel.await, Cancelled::Idle);
+        assert!(!target.is_asked_for_work());
+        // Who asks later wants to know of what came later.
+        let (mut first, mut second) = (pin!(target.cancel()), pin!(target.cancel()));
+        assert!(futures::poll!(first.as_mut()).is_pending() && target.begins_to_look());
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        target.has_looked(Found::Nothing);
+        assert!(futures::poll!(first.as_mut()).is_pending() && futures::poll!(second.as_mut()).is_pending());
+        assert!(target.begins_to_look());
+        target.has_looked(Found::Nothing);
+        assert_eq!((first.await, second.await), (Cancelled::Idle, Cancelled::Idle));
+        // A statement that has not gone to the server is hit though nobody has looked yet.
+        let mut cancel = pin!(target.cancel());
+        assert!(futures::poll!(cancel.as_mut()).is_pending());
+        target.has_looked(Found::Struck);
+        assert_eq!(cancel.await, Cancelled::Queued);
+        // What runs is hit; so is a session that does not answer, or has ended.
+        let answers: [fn(&Target); 3] = [|target| assert!(target.begins_to_look()), |_| (), Target::looks_no_more];
+        for (at, answer) in answers.into_iter().enumerate() {
+            let cancel = tokio::spawn({
+                let target = Arc::clone(&target);
+                async move { target.cancel().await }
+            });
+            while !target.is_asked_for_work() {
+                tokio::task::yield_now().await;
+            }
+            answer(&target);
+            if at == 0 {
+                target.has_looked(Found::Work);
+            }
+            let (mut socket, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncWriteExt::shutdown(&mut socket).await.unwrap();
+            assert_eq!(cancel.await.unwrap(), Cancelled::Forwarded);
+        }
     }
 }

@@ -1,0 +1,41 @@
+//! Cancel requests: whose they are, and the way to the server.
+//!
+//! A client is given a secret of our own, so that it can cancel its own statement and nothing else, and so that the server's secret
+//! never leaves us. A key leads to whatever server its session has at the moment; where it waits for one, it stops waiting, and where
+//! it has none, it looks whether a statement has come in that nobody has seen yet: that one is hit, and no later one. Where it has a
+//! server, it looks as well: such a statement is hit before it is sent, unless it may end a transaction. Then the cancel is sent behind
+//! it; where nothing has come in, and nothing runs, it is sent nowhere. One that is sent needs no slot at the server: PostgreSQL's
+//! postmaster handles it before it counts connections.
+
+mod keys;
+mod question;
+mod target;
+
+pub use self::keys::{Key, Keys};
+pub use self::question::Found;
+pub use self::target::Target;
+
+/// What became of a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The server has taken it.
+    Forwarded,
+    /// The server could not be reached in time.
+    Unreachable,
+    /// Its statement had not gone to a server, and does not go there any more.
+    Queued,
+    /// The session had no statement under way.
+    Idle,
+}
+
+impl Cancelled {
+    /// Metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Unreachable => "server_unreachable",
+            Self::Queued => "queued",
+            Self::Idle => "idle",
+        }
+    }
+}

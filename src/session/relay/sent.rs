@@ -1,0 +1,79 @@
+//! What a cancel of the client's is to hit: what its client sent before it, though nobody may have read that yet.
+
+use std::pin::pin;
+use std::task::Context;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::yield_now;
+
+use super::Relay;
+use super::source::Source;
+use super::up::Attention;
+use crate::client::refuse;
+use crate::session::cancel::Found;
+use crate::session::overseer::Overseer;
+use crate::wire::{Protocol, Refusal, Request, Tail, Transaction};
+
+impl<P, C, S, O> Relay<P, C, S, O>
+where
+    P: Protocol,
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: Source,
+    O: Overseer,
+{
+    /// Answers a cancel that waits to be sent, once it would find at the server what came in before it.
+    pub(super) fn look_for_cancels(&self, cx: &mut Context<'_>) {
+        let Some(target) = self.overseer.asked() else { return };
+        if target.begins_to_look() {
+            // What has come in is read once the system was asked for it, which it is before this task's next turn.
+            let _later = pin!(yield_now()).poll(cx);
+            return;
+        }
+        if let Some(found) = self.found() {
+            target.has_looked(found);
+        }
+    }
+
+    /// What there is to cancel. `None`: something is on its way to the server, or may be.
+    fn found(&self) -> Option<Found> {
+        let sent = self.up.unsent.is_empty() && self.up.passing == 0;
+        match P::tail(&self.phase) {
+            Tail::Idle => (sent && self.has_read_all()).then_some(Found::Nothing),
+            Tail::Open if self.group.is_answered() => (sent && self.has_read_all()).then_some(Found::Work),
+            Tail::Closed => sent.then_some(Found::Work),
+            // Something runs, or nobody can tell.
+            Tail::Open | Tail::Buried | Tail::Copy | Tail::Stream | Tail::Lost => Some(Found::Work),
+        }
+    }
+
+    /// Has all been looked at that the client has sent, and has it no message half sent?
+    pub(super) fn has_read_all(&self) -> bool {
+        self.attention == Attention::Reading && self.turn.client.silent && self.up.held.is_empty()
+    }
+
+    /// A message is about to go to the server. Where a cancel has come behind it, and nothing of its group has run, it does not go
+    /// there any more: a server that has not read all of a statement overlooks a cancel.
+    pub(super) fn strike(&self, request: Request<'_>) -> Option<Refusal> {
+        let target = self.overseer.asked()?;
+        if !self.is_unsent(request) {
+            return None;
+        }
+        target.has_looked(Found::Struck);
+        Some(refuse::cancelled_unsent())
+    }
+
+    /// Would the server have to do with nothing that a cancel should hit, if this did not go there? A COMMIT or ROLLBACK always goes.
+    fn is_unsent(&self, request: Request<'_>) -> bool {
+        let first = match P::tail(&self.phase) {
+            Tail::Idle => true,
+            Tail::Open => self.group.is_untried() && !matches!(request, Request::Run { .. } | Request::Call),
+            Tail::Closed | Tail::Buried | Tail::Copy | Tail::Stream | Tail::Lost => false,
+        };
+        let runs = match request {
+            Request::Sync | Request::Flush | Request::Data { .. } | Request::DataEnd | Request::Quit => false,
+            _ if P::transaction(&self.phase) == Transaction::None => true,
+            _ => self.overseer.keeps_transaction(request),
+        };
+        first && runs
+    }
+}

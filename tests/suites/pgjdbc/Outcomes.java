@@ -4,23 +4,25 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.platform.engine.DiscoverySelector;
+import org.junit.platform.engine.FilterResult;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.UniqueId;
 import org.junit.platform.engine.discovery.ClassNameFilter;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
+import org.junit.platform.launcher.PostDiscoveryFilter;
 import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
- * Runs the tests below a folder of classes: writes `OUTCOME TEST` of each as it ends to the file that $OUTCOMES names, and why it failed to
- * $OUTCOMES.why. $OUTCOMES_ONLY may name tests: then their classes are run.
+ * {@code Outcomes FOLDER CLASSES WITHOUT}: runs the tests below a folder of classes whose names match the first pattern, but none whose id
+ * matches the second. Writes `OUTCOME TEST` of each as it ends to the file that $OUTCOMES names, and why it failed to $OUTCOMES.why.
+ * $OUTCOMES_ONLY may name tests: then their classes are run.
  */
 public final class Outcomes implements TestExecutionListener {
     private final PrintWriter outcomes;
@@ -34,7 +36,8 @@ public final class Outcomes implements TestExecutionListener {
     public static void main(String[] arguments) throws IOException {
         var request = LauncherDiscoveryRequestBuilder.request()
             .selectors(wanted(Path.of(arguments[0])))
-            .filters(ClassNameFilter.includeClassNamePatterns(arguments[1]), ClassNameFilter.excludeClassNamePatterns(arguments[2]))
+            .filters(ClassNameFilter.includeClassNamePatterns(arguments[1]))
+            .filters((PostDiscoveryFilter) test -> FilterResult.includedIf(!test.getUniqueId().toString().matches(arguments[2])))
             .build();
         LauncherFactory.create().execute(request, new Outcomes(System.getenv("OUTCOMES")));
         // A test may leave threads behind.

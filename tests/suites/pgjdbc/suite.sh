@@ -17,11 +17,14 @@ java_path=$(printf '/usr/share/java/%s.jar:' postgresql junit4 hamcrest junit-ju
 # java_compile FOLDER FILE...
 java_compile() { javac -nowarn -Xlint:none -encoding UTF-8 -cp "$java_path:$kept/classes" -d "$@"; }
 
+# In a pool the test of a COPY whose server is terminated by the number of its login would go on for ever: that names nobody.
+declare -A without=([session]= [transaction]='.*testLockReleaseOnCancelFailure.*')
+
 pgjdbc_start() {
     (cd "$kept/src" && timeout 1500 java -Xmx768m -cp "$java_path:$kept/classes:$kept/runner" -Dserver="$PGHOST" -Dport="$PGPORT" -Ddatabase="$PGDATABASE" \
         -Dusername=test -Dpassword=test -DprivilegedUser="$PGUSER" -DprivilegedPassword="$PGPASSWORD" -Dpreparethreshold=5 -DprotocolVersion=0 \
         -Dbuild.properties.relative.path="$kept/src" -Djunit.jupiter.execution.timeout.default=60s \
-        Outcomes "$kept/classes" '.*(Test|Tests|TestSuite|Test[$].*)$' '.*Abstract.*')
+        Outcomes "$kept/classes" '.*(Test|Tests|TestSuite|Test[$].*)$' "${without[$mode]}")
 }
 
 pgjdbc_server() {

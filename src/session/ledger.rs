@@ -213,6 +213,12 @@ impl Overseer for Ledger {
         }
     }
 
+    fn insist(&mut self) {
+        if self.stopper.is_none() {
+            self.stopper = self.stay.key.as_ref().map(|key| Box::new(Stopper::behind(key.target())));
+        }
+    }
+
     fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()> {
         if let Some(stopper) = &mut self.stopper {
             ready!(stopper.poll_stopped(cx, work));
@@ -294,7 +300,7 @@ impl Overseer for Ledger {
         self.judge.setting(setting);
     }
 
-    fn asked(&self) -> Option<&Target> {
+    fn asked(&self) -> Option<&Arc<Target>> {
         self.stay.key.as_ref()?.asked()
     }
 

@@ -1,6 +1,7 @@
 //! What the relay asks of whoever watches a session, and tells it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -72,6 +73,8 @@ pub trait Overseer {
     fn tally(&mut self, tally: Tally);
     /// What the server works on is to be stopped, for this rule.
     fn stop(&mut self, rule: &'static str);
+    /// A cancel of the client's goes to what the server works on, by itself. That is stopped as well, if it has not ended by then.
+    fn insist(&mut self) {}
     /// Stops it. Ready once it has ended and nothing that was sent to stop it can reach the server any more.
     fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()>;
     /// The text, or the values, of the request whose opinion was [`Opinion::Lend`]. It is let go before the opinion is ready.
@@ -93,7 +96,7 @@ pub trait Overseer {
     /// A setting changed how SQL is read.
     fn setting(&mut self, setting: Setting);
     /// Where a cancel of the client's wants to know what runs at the server at hand, with all that has come in before.
-    fn asked(&self) -> Option<&Target> {
+    fn asked(&self) -> Option<&Arc<Target>> {
         None
     }
     /// Is a request, judged last of its kind, known to leave the transaction open that it runs in?

@@ -37,6 +37,11 @@ impl Stopper {
         Self { target, stage }
     }
 
+    /// The same behind a cancel of somebody else's, which may do.
+    pub fn behind(target: Arc<Target>) -> Self {
+        Self { target, stage: Stage::Resting(Box::pin(sleep(AGAIN))) }
+    }
+
     /// Ready once the work has ended and no cancel is on its way any more: the server has closed the socket of each, so none of them
     /// can hit what comes next. Cancel-safe; a dropped stopper leaves at most one cancel half sent.
     pub fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()> {

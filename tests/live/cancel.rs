@@ -178,7 +178,7 @@ fn a_cancel_right_behind_its_statement_finds_it_and_none_that_comes_later() {
         client.send(statement);
         cancel.send(&raw::cancel_request(pid, &secret));
         let reply = client.until(b"Z");
-        assert_eq!(sqlstates(&reply), [CANCELLED], "turn {turn}");
+        assert_eq!(sqlstates(&reply), [CANCELLED], "turn {turn}: {:?}", outcomes(&site));
         assert_eq!(cancel.byte(), None);
         if transaction {
             client.query("ROLLBACK");
@@ -195,6 +195,12 @@ fn a_cancel_right_behind_its_statement_finds_it_and_none_that_comes_later() {
     assert!(direct() || idle() >= before + 20.0, "{} after {before}", idle());
     drop(client);
     site.finish();
+}
+
+/// How many cancels went each way.
+fn outcomes(site: &Site) -> Vec<(&'static str, f64)> {
+    let count = |outcome| site.proxy.metric("floodwall_cancels_total", &[&format!("outcome=\"{outcome}\"")]);
+    ["forwarded", "queued", "idle", "server_unreachable"].map(|outcome| (outcome, count(outcome))).into()
 }
 
 fn cancel(site: &Site, pid: u32, secret: &[u8]) {

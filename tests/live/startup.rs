@@ -220,9 +220,13 @@ fn a_silent_client_is_closed_at_the_login_deadline() {
 fn a_client_that_never_answers_the_password_request_is_closed_too() {
     let site = Site::new("mute", "[caps]\nlogin_timeout = '1s'");
     if !direct() {
-        let mut client = Raw::open(site.proxy.port);
-        client.send(&startup(VERSION_3_0, &[("user", "app"), ("database", &site.database)]));
-        assert_eq!(client.message().code, b'R');
+        // Where the machine is busy, the time of a login may be over before the server asks.
+        let asked = || {
+            let mut client = Raw::open(site.proxy.port);
+            client.send(&startup(VERSION_3_0, &[("user", "app"), ("database", &site.database)]));
+            (client.message().code == b'R').then_some(client)
+        };
+        let mut client = (0..20).find_map(|_| asked()).expect("nobody is asked for a password");
         let begin = Instant::now();
         client.rest().unwrap();
         assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());

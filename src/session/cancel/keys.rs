@@ -115,8 +115,8 @@ impl Key {
     }
 
     /// Where this key leads, where a cancel wants to know what runs there.
-    pub fn asked(&self) -> Option<&Target> {
-        Some(&*self.target).filter(|target| target.is_asked_for_work())
+    pub fn asked(&self) -> Option<&Arc<Target>> {
+        Some(&self.target).filter(|target| target.is_asked_for_work())
     }
 
     /// Where this key leads.

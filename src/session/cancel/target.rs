@@ -3,9 +3,10 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::Cancelled;
@@ -36,6 +37,8 @@ pub struct Target {
     hit: AtomicBool,
     /// What it is asked while it has a process.
     question: Question,
+    /// The system was asked for what has come in.
+    sounded: AtomicBool,
     owner: OnceLock<Owner>,
     backends: Arc<Backends>,
 }
@@ -63,6 +66,7 @@ impl Target {
             looks: AtomicBool::new(false),
             hit: AtomicBool::new(false),
             question: Question::default(),
+            sounded: AtomicBool::new(false),
             owner: OnceLock::new(),
             backends: Arc::clone(backends),
         }
@@ -82,7 +86,7 @@ impl Target {
         let at = self.at.load(Ordering::SeqCst);
         // In one step, so that it is this wait that ends, and no later one.
         if at == WAITING && self.swaps(WAITING, TOLD) {
-            self.wake();
+            self.wake_owner();
             return Cancelled::Queued;
         }
         if at == NONE && self.looks.load(Ordering::SeqCst) {
@@ -111,7 +115,7 @@ impl Target {
     }
 
     async fn ask(&self) -> Cancelled {
-        self.wake();
+        self.wake_owner();
         // It may have ended in between.
         if !self.looks.load(Ordering::SeqCst) {
             self.has_nothing();
@@ -124,7 +128,7 @@ impl Target {
     /// Does its process work on anything, with all that the client sent before this? `None`: it did not say so in time.
     async fn look(&self) -> Option<Found> {
         self.question.ask();
-        self.wake();
+        self.wake_owner();
         if !self.looks.load(Ordering::SeqCst) {
             return None;
         }
@@ -146,7 +150,7 @@ impl Target {
         timeout(LOOKING, answered).await.ok()
     }
 
-    fn wake(&self) {
+    fn wake_owner(&self) {
         if let Some(owner) = self.owner.get() {
             owner.waker.wake_by_ref();
         }
@@ -175,6 +179,19 @@ impl Target {
         self.has_nothing();
         self.begins_to_look();
         self.has_looked(Found::Work);
+    }
+
+    /// Has the system asked for what has come in: called by the session's task, which is woken behind that. Whoever else wakes it may do
+    /// so before, and a socket that was not asked for has nothing to read.
+    pub fn sound(self: &Arc<Self>) {
+        self.sounded.store(false, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(self));
+        let _later = pin!(yield_now()).poll(&mut Context::from_waker(&waker));
+    }
+
+    /// Has that come about?
+    pub fn has_sounded(&self) -> bool {
+        self.sounded.load(Ordering::Relaxed)
     }
 
     /// Does a cancel want to know what runs, with all that has come in?
@@ -240,6 +257,13 @@ impl Target {
         let before = self.at.swap(NONE, Ordering::SeqCst);
         self.answers(before);
         before == TOLD
+    }
+}
+
+impl Wake for Target {
+    fn wake(self: Arc<Self>) {
+        self.sounded.store(true, Ordering::Relaxed);
+        self.wake_owner();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use tokio::task::{spawn_local, yield_now};
+use tokio::task::spawn_local;
 
 use super::kept::Kept;
 use super::own::Own;
@@ -163,16 +163,15 @@ impl Borrowed {
 
     /// A cancel wants to know whether there is something to do: a statement that is read before this has an answer is the one that is
     /// meant. What has come in is read once the system was asked for it, and `seen` tells when it has been judged.
-    fn look(&mut self, cx: &mut Context<'_>, seen: Seen) {
+    fn look(&mut self, seen: Seen) {
         if self.own.is_nothing() && !self.lease.is_here() {
-            self.own = Own::Looking(Some(Box::pin(yield_now())));
+            self.own = Own::Looking;
+            self.target.sound();
         }
-        let Own::Looking(asking) = &mut self.own else { return };
-        if asking.as_mut().is_some_and(|asking| asking.as_mut().poll(cx).is_pending()) {
-            return;
-        }
-        *asking = None;
-        if seen == Seen::All {
+        if let Own::Looking = self.own
+            && seen == Seen::All
+            && self.target.has_sounded()
+        {
             self.own = Own::Nothing;
             self.target.has_nothing();
         }
@@ -248,7 +247,7 @@ impl Source for Borrowed {
         loop {
             // Also while a server is asked or dressed: nothing of the statement is there yet.
             self.target.waits();
-            if let Own::Looking(_) = self.own {
+            if let Own::Looking = self.own {
                 self.own = Own::Nothing;
             }
             let moved = match self.poll_work(cx) {
@@ -367,7 +366,7 @@ impl Source for Borrowed {
 
     fn poll_own(&mut self, cx: &mut Context<'_>, seen: Seen) -> bool {
         if self.target.is_asked() {
-            self.look(cx, seen);
+            self.look(seen);
         }
         !self.own.is_nothing() && matches!(self.poll_work(cx), Poll::Ready(true))
     }

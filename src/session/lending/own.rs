@@ -25,8 +25,8 @@ use crate::wire::{Failure, Refusal, Severity, Transaction};
 /// What is under way.
 pub(super) enum Own {
     Nothing,
-    /// It has no server, and a cancel wants to know whether it has something to do; `None`: the system was asked for what has come in.
-    Looking(Option<Patience>),
+    /// It has no server, and a cancel wants to know whether it has something to do.
+    Looking,
     /// A cancel is on its way to the server: a question must not be hit by it.
     Landing(Pin<Box<dyn Future<Output = ()>>>),
     /// It is asked what was left.
@@ -78,7 +78,7 @@ impl fmt::Debug for Own {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "Nothing",
-            Self::Looking(_) => "Looking",
+            Self::Looking => "Looking",
             Self::Landing(_) => "Landing",
             Self::Asking(_) => "Asking",
             Self::Dressing(_) => "Dressing",
@@ -139,7 +139,7 @@ impl Borrowed {
     pub(super) fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match &mut self.own {
-                Own::Nothing | Own::Looking(_) => return Poll::Ready(false),
+                Own::Nothing | Own::Looking => return Poll::Ready(false),
                 Own::Landing(landed) => {
                     ready!(landed.as_mut().poll(cx));
                     self.ask();

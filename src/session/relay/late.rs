@@ -1,4 +1,5 @@
-//! What happens where a statement takes too long: it is cancelled, and the error is ours.
+//! What happens where a statement takes too long: it is cancelled, and the error is ours. A cancel of the client's goes the same way
+//! once it is sent, but for the error.
 
 use std::task::{Context, Poll};
 
@@ -17,8 +18,8 @@ const CANCELED: [u8; 5] = *b"57014";
 /// the server says: it may have committed.
 #[derive(Debug)]
 pub(super) struct Late {
-    /// The error that the client gets in place of the server's.
-    refusal: Refusal,
+    /// The error that the client gets in place of the server's; `None`: it has asked for that one itself.
+    refusal: Option<Refusal>,
     work: Work,
 }
 
@@ -50,7 +51,7 @@ where
     }
 
     fn stop(&mut self, refusal: Refusal, tail: Tail) {
-        self.late = Some(Box::new(Late { refusal, work: Work::Running }));
+        self.late = Some(Box::new(Late { refusal: Some(refusal), work: Work::Running }));
         let rule = Excess::Time.rule();
         match tail {
             // A server that waits for data takes no notice of a cancel.
@@ -66,12 +67,21 @@ where
         self.overseer.stop(rule);
     }
 
+    /// The client cancels what the server works on. A cancel that overtakes it is lost at the server, so it is sent again until that has
+    /// ended; what comes behind waits meanwhile, so that it is not hit.
+    pub(super) fn insist(&mut self) {
+        if P::tail(&self.phase) == Tail::Closed && self.is_at_rest() {
+            self.late = Some(Box::new(Late { refusal: None, work: Work::Running }));
+            self.overseer.insist();
+        }
+    }
+
     /// The server raised an error: ours goes to the client in its place, where it says that the statement was cancelled.
     pub(super) fn stopped(&mut self, failure: Failure) -> Option<Refusal> {
         let late = self.late.as_mut()?;
         let first = late.work == Work::Running;
         late.work = Work::Ended;
-        (first && failure.sqlstate == CANCELED).then(|| late.refusal.clone())
+        late.refusal.clone().filter(|_| first && failure.sqlstate == CANCELED)
     }
 
     /// Goes on where what was stopped has ended, one way or the other, and no cancel is on its way. True where it has.

@@ -1,10 +1,8 @@
 //! What a cancel of the client's is to hit: what its client sent before it, though nobody may have read that yet.
 
-use std::pin::pin;
 use std::task::Context;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::yield_now;
 
 use super::Relay;
 use super::source::Source;
@@ -22,15 +20,20 @@ where
     O: Overseer,
 {
     /// Answers a cancel that waits to be sent, once it would find at the server what came in before it.
-    pub(super) fn look_for_cancels(&self, cx: &mut Context<'_>) {
+    pub(super) fn look_for_cancels(&mut self, cx: &mut Context<'_>) {
         let Some(target) = self.overseer.asked() else { return };
         if target.begins_to_look() {
-            // What has come in is read once the system was asked for it, which it is before this task's next turn.
-            let _later = pin!(yield_now()).poll(cx);
+            target.sound();
+        }
+        if !target.has_sounded() {
             return;
         }
-        if let Some(found) = self.found() {
-            target.has_looked(found);
+        let Some(found) = self.found() else { return };
+        target.has_looked(found);
+        if found == Found::Work {
+            self.insist();
+            // What is insisted on has its own time.
+            cx.waker().wake_by_ref();
         }
     }
 

@@ -34,9 +34,18 @@ pub enum Sharing {
 #[derive(Debug)]
 pub enum Door {
     /// A TCP port.
-    Tcp(TcpListener),
+    Tcp(Port),
     /// A Unix socket.
     Unix(Socket),
+}
+
+/// A TCP port.
+#[derive(Debug)]
+pub struct Port {
+    listener: TcpListener,
+    options: socket::Listener,
+    /// Our address, where clients can dial no other.
+    only: Option<SocketAddr>,
 }
 
 /// A Unix socket that is removed with its owner.
@@ -77,7 +86,8 @@ impl Door {
         socket.set_reuseaddr(true)?;
         socket.set_reuseport(sharing == Sharing::HandOver)?;
         socket.bind(address)?;
-        socket.listen(BACKLOG).map(Self::Tcp)
+        socket::prepare_listener(&socket)?;
+        Ok(Self::Tcp(Port::of(socket.listen(BACKLOG)?, socket::Listener::Prepared)))
     }
 
     /// Opens the Unix socket of a folder, named as clients of PostgreSQL look for it.
@@ -94,7 +104,7 @@ impl Door {
     /// The runtime could not take it.
     pub fn given_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener).map(Self::Tcp)
+        Ok(Self::Tcp(Port::of(TcpListener::from_std(listener)?, socket::Listener::Unprepared)))
     }
 
     /// Takes over a Unix socket that listens already; its file is left to whoever made it.
@@ -113,12 +123,7 @@ impl Door {
     /// The client is gone, or the system has nothing left.
     pub async fn accept(&self) -> io::Result<Entrant> {
         match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
-                socket::prepare(&stream)?;
-                let local = stream.local_addr()?;
-                Ok(Entrant { socket: Arrived::Tcp(stream.into_std()?), peer: peer.into(), local: local.into() })
-            }
+            Self::Tcp(port) => port.accept().await,
             Self::Unix(socket) => {
                 let (stream, _) = socket.listener.accept().await?;
                 let place = Endpoint::Unix(Arc::clone(&socket.path));
@@ -134,7 +139,7 @@ impl Door {
     /// The system does not filter.
     pub fn hush(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(listener) => SockRef::from(listener).attach_filter(&DROP_SYN),
+            Self::Tcp(port) => SockRef::from(&port.listener).attach_filter(&DROP_SYN),
             Self::Unix(_) => Ok(()),
         }
     }
@@ -148,6 +153,20 @@ const DROP_SYN: [SockFilter; 4] = [
     SockFilter::new(0x06, 0, 0, 0),
     SockFilter::new(0x06, 0, 0, u32::MAX),
 ];
+
+impl Port {
+    fn of(listener: TcpListener, options: socket::Listener) -> Self {
+        let only = listener.local_addr().ok().filter(|local| !local.ip().is_unspecified());
+        Self { listener, options, only }
+    }
+
+    async fn accept(&self) -> io::Result<Entrant> {
+        let (stream, peer) = self.listener.accept().await?;
+        socket::prepare_accepted(&stream, peer, self.options)?;
+        let local = self.only.map_or_else(|| stream.local_addr(), Ok)?;
+        Ok(Entrant { socket: Arrived::Tcp(stream.into_std()?), peer: peer.into(), local: local.into() })
+    }
+}
 
 impl Socket {
     fn bind(path: &Path, sharing: Sharing) -> io::Result<Self> {
@@ -233,6 +252,28 @@ mod tests {
         fs::write(&path, "somebody's file").unwrap();
         open(folder.path(), Sharing::Alone).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"somebody's file");
+    }
+
+    #[tokio::test]
+    async fn whoever_is_accepted_has_the_options_of_the_data_path() {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let ours = Door::port(address, Sharing::Alone).unwrap();
+        let given = Door::given_tcp(std::net::TcpListener::bind(address).unwrap()).unwrap();
+        for door in [ours, given] {
+            let Door::Tcp(port) = &door else { panic!("no port") };
+            let at = port.listener.local_addr().unwrap();
+            let client = tokio::net::TcpStream::connect(at).await.unwrap();
+            let entrant = door.accept().await.unwrap();
+            assert_eq!(entrant.peer, client.local_addr().unwrap().into());
+            assert_eq!(entrant.local, at.into());
+            let Arrived::Tcp(stream) = entrant.socket else { panic!("no port") };
+            let socket = SockRef::from(&stream);
+            assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap() && socket.nonblocking().unwrap());
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(std::time::Duration::from_secs(60)));
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), std::time::Duration::from_secs(30));
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+            assert!(socket.tcp_congestion().unwrap().starts_with(b"reno"));
+        }
     }
 
     #[tokio::test]

@@ -1,9 +1,14 @@
 //! An accepted socket on its way to the runtime that will carry it.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 
+use bytes::BytesMut;
+
 use super::stream::Stream;
+
+/// What is looked for at most: a first packet seldom has half of that.
+const EARLY_MAX: usize = 512;
 
 /// A socket of no runtime, set not to block.
 #[derive(Debug)]
@@ -15,6 +20,14 @@ pub enum Arrived {
 }
 
 impl Arrived {
+    /// What the peer has said already, as far as it fits: of a crowd that had to wait to be accepted, everybody has. Never waits. That the
+    /// peer has closed, or the socket is broken, shows at the next look.
+    pub fn said(&mut self) -> BytesMut {
+        let mut early = [0; EARLY_MAX];
+        let count = self.read(&mut early).unwrap_or_default();
+        early.get(..count).unwrap_or_default().into()
+    }
+
     /// Gives it to the runtime of the calling thread.
     ///
     /// # Errors

@@ -24,17 +24,23 @@ pub enum Broken {
     Malformed(#[from] Malformed),
 }
 
-/// A stream with the bytes that were read from it and not taken.
+/// A stream with the bytes that were read from it and not taken, and those that go out with what is sent next.
 #[derive(Debug)]
 pub struct Framed<S> {
     stream: S,
     buf: BytesMut,
+    held: BytesMut,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
     /// Wraps a stream of which nothing has been read.
     pub fn new(stream: S) -> Self {
-        Self { stream, buf: BytesMut::new() }
+        Self::with_read(stream, BytesMut::new())
+    }
+
+    /// Wraps a stream of which so much has been read.
+    pub fn with_read(stream: S, buf: BytesMut) -> Self {
+        Self { stream, buf, held: BytesMut::new() }
     }
 
     /// The stream, for what it knows of its peer.
@@ -100,16 +106,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
         Ok((self.buf.len() >= size).then(|| (head, self.take(size))))
     }
 
-    /// Writes all of `bytes`. Not cancel-safe: part of them may be written.
+    /// Keeps `bytes` until something else is sent: whoever has to hear more at once is written to, and woken, once.
+    pub fn hold(&mut self, bytes: &[u8]) {
+        self.held.extend_from_slice(bytes);
+    }
+
+    /// Writes all of `bytes`, and before them what is held. Not cancel-safe: part of them may be written.
     ///
     /// # Errors
     /// The stream failed.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        if self.held.is_empty() {
+            return self.stream.write_all(bytes).await;
+        }
+        let mut all = std::mem::take(&mut self.held);
+        all.extend_from_slice(bytes);
+        self.stream.write_all(&all).await
     }
 
     /// The stream and what was read from it and not taken.
     pub fn into_parts(self) -> (S, BytesMut) {
         (self.stream, self.buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_held_goes_out_once_before_what_is_sent_next() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut framed = Framed::new(ours);
+        framed.hold(b"a");
+        framed.hold(b"b");
+        assert!(futures::poll!(std::pin::pin!(theirs.read_u8())).is_pending(), "nothing is sent yet");
+        framed.send(b"c").await.unwrap();
+        framed.send(b"d").await.unwrap();
+        drop(framed);
+        let mut read = Vec::new();
+        theirs.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"abcd");
     }
 }

@@ -1,6 +1,8 @@
 //! Options that every TCP socket of the data path gets.
 
 use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -23,15 +25,54 @@ const LOCAL_CONGESTION: &[u8] = b"reno";
 /// # Errors
 /// The socket is already broken.
 pub fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
+    set_options(stream)?;
+    choose_congestion(stream, stream.peer_addr()?);
+    Ok(())
+}
+
+/// The same for a socket that is going to listen: on Linux those that it accepts come with the options that it has, which saves half a dozen
+/// system calls for each.
+///
+/// # Errors
+/// The system refused an option.
+pub fn prepare_listener(listener: &impl AsFd) -> io::Result<()> {
+    set_options(listener)
+}
+
+/// The same for an accepted socket.
+///
+/// # Errors
+/// The socket is already broken.
+pub fn prepare_accepted(stream: &impl AsFd, peer: SocketAddr, listener: Listener) -> io::Result<()> {
+    if listener == Listener::Unprepared {
+        set_options(stream)?;
+    }
+    choose_congestion(stream, peer);
+    Ok(())
+}
+
+/// Whether the options were set before the first client came, see [`prepare_listener`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// They were.
+    Prepared,
+    /// Clients may have come earlier.
+    Unprepared,
+}
+
+fn set_options(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
     let probes = TcpKeepalive::new().with_time(DEAD_AFTER / 2).with_interval(DEAD_AFTER / 6).with_retries(3);
     socket.set_tcp_keepalive(&probes)?;
-    if stream.peer_addr()?.ip().to_canonical().is_loopback() {
-        // Whoever may not choose goes on with what the system has.
-        let _ = socket.set_tcp_congestion(LOCAL_CONGESTION);
-    }
     socket.set_tcp_user_timeout(Some(DEAD_AFTER))
+}
+
+fn choose_congestion(socket: &impl AsFd, peer: SocketAddr) {
+    if peer.ip().to_canonical().is_loopback() {
+        // Whoever may not choose goes on with what the system has.
+        let _ = SockRef::from(socket).set_tcp_congestion(LOCAL_CONGESTION);
+    }
 }
 
 /// Ends our side and waits for the peer to end its own: a socket that is closed while something lies unread resets the

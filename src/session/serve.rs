@@ -43,7 +43,9 @@ const CANCELS_MAX: usize = 20;
 /// Serves one client. What only the login or the end needs is boxed, so that an idle session's task does not carry it.
 pub fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> impl Future<Output = ()> + 'static {
     let pace = Rc::clone(&local.pace);
-    let entering = pace.login(Box::pin(enter(Arc::clone(&house), local, arrival)));
+    let caps = &house.settings.load().caps;
+    let wait_max = caps.queue_wait.min(caps.login_timeout);
+    let entering = pace.login(wait_max, Box::pin(enter(Arc::clone(&house), local, arrival)));
     async move {
         match entering.await {
             Some(Settled::Own(relay)) => {

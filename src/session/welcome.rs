@@ -81,7 +81,8 @@ pub struct Permits {
 pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arrival) -> Option<Guest> {
     let settings = house.settings.load();
     let deadline = arrival.accepted + settings.caps.login_timeout;
-    let mut client = Framed::new(arrival.stream.settle().ok()?);
+    let said = arrival.stream.said();
+    let mut client = Framed::with_read(arrival.stream.settle().ok()?, said);
     let way = proxied::way(&arrival.peer, &arrival.local);
     let mut visitor = Visitor { house, worker, settings: &settings, deadline, peer: arrival.peer, way };
     if proxied::is_balancer(&visitor.peer, &settings.listener.entry.proxy_protocol_from) {

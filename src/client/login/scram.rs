@@ -14,7 +14,7 @@ use crate::wire::pg::greeting;
 use crate::wire::pg::password::{read_sasl, read_sasl_initial};
 
 impl Logins {
-    /// The exchange. The server's last message is sent, AuthenticationOk is not.
+    /// The exchange. The server's last message waits for what is sent next, AuthenticationOk, as it does with PostgreSQL.
     pub(super) async fn scram(
         &self,
         client: &mut Framed<Stream>,
@@ -40,7 +40,7 @@ impl Logins {
             return Err(Unproven::Wrong(why));
         }
         greeting::sasl_final(last.as_bytes(), &mut out);
-        send(client, &out).await?;
+        client.hold(&out);
         Ok(match against.password {
             Some(password) => Proof::Password(Password::new(password, self.deriver.clone())),
             None => Proof::ScramKeys(Box::new(keys)),

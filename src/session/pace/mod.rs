@@ -23,7 +23,7 @@ use tokio::task::{spawn_local, yield_now};
 use tokio::time::sleep;
 
 use self::line::Line;
-use self::share::Share;
+use self::share::{Crowd, PATIENCE_MAX, Share};
 use crate::clock;
 
 /// Steps of logins before whoever else is ready gets its turn, and how many of them are kept for those who came in earlier.
@@ -45,6 +45,8 @@ pub struct Pace {
     turning: Cell<Turning>,
     /// Logins under way.
     under_way: Cell<usize>,
+    /// How long they may wait.
+    patience: Cell<Duration>,
     /// Who takes newcomers in, where it waits for room.
     door: RefCell<Option<Waker>>,
 }
@@ -65,15 +67,18 @@ impl Default for Pace {
             logins: Line::default(),
             turning: Cell::new(Turning::No),
             under_way: Cell::new(0),
+            patience: Cell::new(PATIENCE_MAX),
             door: RefCell::default(),
         }
     }
 }
 
 impl Pace {
-    /// Lets a login go on only when its turn has come.
-    pub fn login<F: Future + Unpin>(self: &Rc<Self>, login: F) -> Paced<F> {
+    /// Lets a login go on only when its turn has come. Whoever is refused after a wait of `wait_max` is to have had all the time by then that
+    /// logins may take.
+    pub fn login<F: Future + Unpin>(self: &Rc<Self>, wait_max: Duration, login: F) -> Paced<F> {
         self.under_way.update(|logins| logins.saturating_add(1));
+        self.patience.set((wait_max * 3 / 4).min(PATIENCE_MAX));
         Paced { pace: Rc::clone(self), turn: None, steps: 0, login }
     }
 
@@ -134,7 +139,11 @@ impl Pace {
 
     /// How long the next step has to wait.
     fn pause(&self) -> Duration {
-        self.share.pause(clock::now(), self.under_way.get())
+        self.share.pause(clock::now(), self.crowd())
+    }
+
+    fn crowd(&self) -> Crowd {
+        Crowd { logins: self.under_way.get(), patience: self.patience.get() }
     }
 
     /// Who waits for a turn.
@@ -175,7 +184,7 @@ impl<F: Future + Unpin> Future for Paced<F> {
         let began = clock::now();
         let polled = Pin::new(login).poll(cx);
         let now = clock::now();
-        pace.share.charge(now, now.saturating_duration_since(began), pace.under_way.get());
+        pace.share.charge(now, now.saturating_duration_since(began), pace.crowd());
         polled
     }
 }
@@ -188,11 +197,14 @@ impl<F> Drop for Paced<F> {
 
 #[cfg(test)]
 mod tests {
-    use super::share::{FEW, LEAST, MOST, PATIENCE, PAUSE_MAX};
+    use super::share::{FEW, LEAST, MOST, PAUSE_MAX};
     use super::*;
     use futures::future::join_all;
     use tokio::task::LocalSet;
 
+    /// How long a newcomer may wait by default, and the patience that it makes.
+    const WAIT_MAX: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_millis(3_750);
     /// What a step takes.
     const STEP: Duration = Duration::from_micros(20);
 
@@ -218,15 +230,20 @@ mod tests {
     /// The same, and each step takes so long.
     async fn work(pace: Rc<Pace>, count: usize, step: Duration) {
         for _ in 0..count {
-            pace.share.charge(clock::now(), step, pace.under_way.get());
+            pace.share.charge(clock::now(), step, pace.crowd());
             steps(1, Rc::default()).await;
         }
     }
 
     /// So many logins at once; how long until all are through.
     async fn crowd(pace: &Rc<Pace>, count: usize, step: Duration) -> Duration {
+        patient_crowd(pace, WAIT_MAX, count, step).await
+    }
+
+    /// The same where they may wait for so long.
+    async fn patient_crowd(pace: &Rc<Pace>, wait_max: Duration, count: usize, step: Duration) -> Duration {
         let began = clock::now();
-        let logins = (0..count).map(|_| spawn_local(pace.login(Box::pin(work(Rc::clone(pace), 5, step)))));
+        let logins = (0..count).map(|_| spawn_local(pace.login(wait_max, Box::pin(work(Rc::clone(pace), 5, step)))));
         let logins: Vec<_> = logins.collect();
         assert!(join_all(logins).await.iter().all(Result::is_ok));
         clock::now() - began
@@ -237,7 +254,7 @@ mod tests {
         run(async {
             let (pace, done) = (Rc::new(Pace::default()), Rc::new(Cell::new(0)));
             let logins: Vec<_> =
-                (0..200).map(|_| spawn_local(pace.login(Box::pin(steps(5, Rc::clone(&done)))))).collect();
+                (0..200).map(|_| spawn_local(pace.login(WAIT_MAX, Box::pin(steps(5, Rc::clone(&done)))))).collect();
             let mut most = 0;
             while logins.iter().any(|login| !login.is_finished()) {
                 let before = done.get();
@@ -257,7 +274,7 @@ mod tests {
             let (pace, done) = (Rc::new(Pace::default()), Rc::new(Cell::new(0)));
             pace.room().await;
             for _ in 0..2 * ROOM {
-                spawn_local(pace.login(Box::pin(steps(1, Rc::clone(&done)))));
+                spawn_local(pace.login(WAIT_MAX, Box::pin(steps(1, Rc::clone(&done)))));
             }
             yield_now().await;
             assert!(futures::poll!(std::pin::pin!(pace.room())).is_pending());
@@ -270,7 +287,7 @@ mod tests {
     fn a_login_alone_does_not_wait() {
         run(async {
             let (pace, done) = (Rc::new(Pace::default()), Rc::new(Cell::new(0)));
-            pace.login(Box::pin(steps(1, Rc::clone(&done)))).await;
+            pace.login(WAIT_MAX, Box::pin(steps(1, Rc::clone(&done)))).await;
             assert_eq!(done.get(), 1);
             for _ in 0..1_000 {
                 assert_eq!(crowd(&pace, 1, STEP).await, Duration::ZERO);
@@ -304,12 +321,26 @@ mod tests {
         });
     }
 
+    #[test]
+    fn a_crowd_that_may_wait_longer_is_taken_in_at_more_leisure_and_in_time() {
+        run(async {
+            // Half a second of work.
+            let logins = |wait_max| async move { patient_crowd(&Rc::default(), wait_max, 5_000, STEP).await };
+            let hurried = logins(WAIT_MAX).await;
+            assert!(hurried < WAIT_MAX, "{hurried:?}");
+            let patient = logins(4 * WAIT_MAX).await;
+            assert!((2 * hurried..PATIENCE_MAX).contains(&patient), "{patient:?} beside {hurried:?}");
+            let impatient = logins(Duration::ZERO).await;
+            assert!(impatient < Duration::from_millis(1_200), "half of the time from the beginning: {impatient:?}");
+        });
+    }
+
     /// How long a login takes at the most, of those that come every ten milliseconds for so long, each with so much work.
     async fn steady(pace: &Rc<Pace>, seconds: u64, each: Duration) -> Duration {
         let (slowest, began) = (Rc::new(Cell::new(Duration::ZERO)), clock::now());
         while clock::now() - began < Duration::from_secs(seconds) {
             let (slowest, came) = (Rc::clone(&slowest), clock::now());
-            let login = pace.login(Box::pin(work(Rc::clone(pace), 5, each / 5)));
+            let login = pace.login(WAIT_MAX, Box::pin(work(Rc::clone(pace), 5, each / 5)));
             spawn_local(async move {
                 login.await;
                 slowest.set(slowest.get().max(clock::now() - came));
@@ -334,7 +365,7 @@ mod tests {
     fn behind_a_crowd_they_soon_have_the_part_that_they_need() {
         run(async {
             let pace = Rc::new(Pace::default());
-            let login = || pace.login(Box::pin(work(Rc::clone(&pace), 100, STEP)));
+            let login = || pace.login(WAIT_MAX, Box::pin(work(Rc::clone(&pace), 100, STEP)));
             let others: Vec<_> = (0..50 * FEW).map(|_| spawn_local(login())).collect();
             let each = Duration::from_millis(1);
             assert!(steady(&pace, 20, each).await < 2 * PATIENCE);
@@ -347,7 +378,7 @@ mod tests {
     fn one_long_step_does_not_stop_the_others() {
         run(async {
             let pace = Rc::new(Pace::default());
-            pace.share.charge(clock::now(), Duration::from_secs(1), 1);
+            pace.share.charge(clock::now(), Duration::from_secs(1), pace.crowd());
             assert!(crowd(&pace, 1, STEP).await <= 10 * (PAUSE_MAX + Duration::from_millis(1)));
         });
     }
@@ -356,13 +387,14 @@ mod tests {
     fn who_has_just_come_is_looked_at_before_the_others_are_through() {
         run(async {
             let pace = Rc::new(Pace::default());
-            let logins = pace.login(Box::pin(work(Rc::clone(&pace), 2_000, STEP)));
-            let others: Vec<_> =
-                (0..50).map(|_| spawn_local(pace.login(Box::pin(work(Rc::clone(&pace), 2_000, STEP))))).collect();
+            let logins = pace.login(WAIT_MAX, Box::pin(work(Rc::clone(&pace), 2_000, STEP)));
+            let others: Vec<_> = (0..50)
+                .map(|_| spawn_local(pace.login(WAIT_MAX, Box::pin(work(Rc::clone(&pace), 2_000, STEP)))))
+                .collect();
             spawn_local(logins);
             sleep(Duration::from_millis(500)).await;
             let done = Rc::new(Cell::new(0));
-            let newcomer = spawn_local(pace.login(Box::pin(steps(1, Rc::clone(&done)))));
+            let newcomer = spawn_local(pace.login(WAIT_MAX, Box::pin(steps(1, Rc::clone(&done)))));
             sleep(2 * PAUSE_MAX).await;
             assert_eq!(done.get(), 1);
             assert!(others.iter().all(|login| !login.is_finished()));

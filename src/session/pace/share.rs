@@ -12,17 +12,26 @@ use crate::clock::Instant;
 /// Logins under way that are no crowd yet.
 pub(super) const FEW: usize = 20;
 /// Thousandths of the time that a crowd may take where it had not to wait.
-pub(super) const LEAST: u32 = 62;
-/// The same where it has waited for [`PATIENCE`], and of few logins.
+pub(super) const LEAST: u32 = 50;
+/// The same where it has waited for all of its patience, and of few logins.
 pub(super) const MOST: u32 = 500;
-/// In between it grows by the square of what the crowd has waited.
-pub(super) const PATIENCE: Duration = Duration::from_secs(6);
+/// The longest patience: by then a crowd has had the time that several thousands need.
+pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(12);
 /// What logins may take at once before their share counts: those who come alone never wait.
 const BURST: Duration = Duration::from_millis(2);
 /// The longest pause: who has just come is looked at in between.
 pub(super) const PAUSE_MAX: Duration = Duration::from_millis(20);
 /// What is made up for at most: one step that took long, as one may on a busy machine, does not stop all others.
 const DEBT_MAX: Duration = Duration::from_millis(50);
+
+/// Who wants to log in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crowd {
+    /// Logins under way.
+    pub(super) logins: usize,
+    /// How long they may wait before they get all that logins may take.
+    pub(super) patience: Duration,
+}
 
 /// What logins have taken of the time.
 #[derive(Debug, Default)]
@@ -36,36 +45,37 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// One of so many logins has made a step that took so long, and has just ended.
-    pub(super) fn charge(&self, now: Instant, took: Duration, logins: usize) {
-        self.count(now, logins);
+    /// One of the crowd has made a step that took so long, and has just ended.
+    pub(super) fn charge(&self, now: Instant, took: Duration, crowd: Crowd) {
+        self.count(now, crowd);
         self.debt.update(|debt| debt.saturating_add(took).min(DEBT_MAX));
     }
 
     /// How long the next step has to wait.
-    pub(super) fn pause(&self, now: Instant, logins: usize) -> Duration {
-        self.count(now, logins);
+    pub(super) fn pause(&self, now: Instant, crowd: Crowd) -> Duration {
+        self.count(now, crowd);
         let beyond = self.debt.get().saturating_sub(BURST);
-        (beyond.saturating_mul(1_000) / self.thousandths(logins)).min(PAUSE_MAX)
+        (beyond.saturating_mul(1_000) / self.thousandths(crowd)).min(PAUSE_MAX)
     }
 
-    fn count(&self, now: Instant, logins: usize) {
+    fn count(&self, now: Instant, crowd: Crowd) {
         let passed = self.counted.replace(Some(now)).map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
         let has_waited = self.debt.get() > BURST;
-        let made_up = passed.min(Duration::from_secs(1)).saturating_mul(self.thousandths(logins)) / 1_000;
+        let made_up = passed.min(Duration::from_secs(1)).saturating_mul(self.thousandths(crowd)) / 1_000;
         self.debt.update(|debt| debt.saturating_sub(made_up));
         self.waited.update(|waited| {
-            if has_waited { waited.saturating_add(passed).min(PATIENCE) } else { waited.saturating_sub(passed) }
+            if has_waited { waited.saturating_add(passed).min(crowd.patience) } else { waited.saturating_sub(passed) }
         });
     }
 
-    /// Thousandths of the time that so many logins may take now.
-    fn thousandths(&self, logins: usize) -> u32 {
-        if logins <= FEW {
+    /// Thousandths of the time that so many logins may take now. Of a crowd it grows by the fourth power of what it has waited: little for most
+    /// of its patience, and then fast, since nobody is to wait longer.
+    fn thousandths(&self, Crowd { logins, patience }: Crowd) -> u32 {
+        let waited = self.waited.get();
+        if logins <= FEW || waited >= patience {
             return MOST;
         }
-        let waited = u32::try_from(self.waited.get().as_millis()).unwrap_or(u32::MAX);
-        let percent = waited.saturating_mul(100) / u32::try_from(PATIENCE.as_millis()).unwrap_or(u32::MAX);
-        LEAST + (MOST - LEAST).saturating_mul(percent.saturating_mul(percent)) / 10_000
+        let part = waited.as_secs_f64() / patience.as_secs_f64();
+        LEAST.saturating_add((f64::from(MOST - LEAST) * part.powi(4)) as u32)
     }
 }

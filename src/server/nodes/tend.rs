@@ -7,7 +7,7 @@ use futures::future::join_all;
 use tokio::time::sleep;
 
 use super::choose::{self, Candidate};
-use super::health::Health;
+use super::health::{Health, State};
 use super::probe::Prober;
 use super::watched::{Node, Watched};
 use super::{Choice, Nodes, PAST_MAX};
@@ -48,21 +48,23 @@ impl Nodes {
         let mut prober = Prober::new(&node.server, watched.monitor.as_ref(), tls);
         loop {
             let found = prober.probe().await;
-            let news = node.health.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
-            if news {
-                let Health { state, role, error, .. } = node.health();
-                let (state, role) = (state.label(), role.label());
-                tracing::warn!(
-                    listener = &*self.listener,
-                    server = &*node.server,
-                    state,
-                    role,
-                    error,
-                    "a server changed"
-                );
+            let before = node.health().state;
+            if node.health.lock().unwrap_or_else(PoisonError::into_inner).note(&found) {
+                self.tell(node, before);
             }
             self.choose(watched);
             sleep(watched.interval).await;
+        }
+    }
+
+    /// Logs how a server is now. That it is there when somebody looks for the first time is as it should be.
+    fn tell(&self, node: &Node, before: State) {
+        let Health { state, role, error, .. } = node.health();
+        let (listener, server, role) = (&*self.listener, &*node.server, role.label());
+        if (before, state) == (State::Unknown, State::Up) {
+            tracing::info!(listener, server, role, "a server is up");
+        } else {
+            tracing::warn!(listener, server, state = state.label(), role, error, "a server changed");
         }
     }
 

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{sleep, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::NoTlsStream;
@@ -42,6 +43,9 @@ pub enum Failed {
     /// No answer in time.
     #[error("no answer from the console within {} s", .0.as_secs())]
     Late(Duration),
+    /// The operator did not want to wait, and not for the end of the cancelled command either.
+    #[error("interrupted: the command may be done, or not")]
+    Interrupted,
     /// The answer could not be written.
     #[error("cannot write the answer")]
     Output(#[from] io::Error),
@@ -65,18 +69,21 @@ pub async fn run(config: &Config, login: &Login, command: &str, out: &mut impl W
     let (client, connection) = timeout(CONNECT_TIMEOUT, connect(config, login, reachable(address)))
         .await
         .map_err(|_| Failed::Late(CONNECT_TIMEOUT))??;
-    let answer = timeout(ANSWER_TIMEOUT, ask(&client, connection, command)).await;
-    let Answer { told, messages } = answer.map_err(|_| Failed::Late(ANSWER_TIMEOUT))??;
-    match write(&told, &messages, out) {
+    let answered = async {
+        let messages = ask(&client, connection, command, out).await?;
+        Ok(write_answer(&messages, out)?)
+    };
+    match answered.await {
         // As in `ctl 'SHOW CLIENTS' | head`: whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        answered => answered,
     }
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// RELOAD reads files and SHUTDOWN may wait for sessions; SHOW answers at once.
+/// How long the console may say nothing. RELOAD reads files; PAUSE and WAIT_CLOSE take as long as transactions do, and tell so every
+/// ten seconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 type Connected = (Client, Connection<Socket, NoTlsStream>);
@@ -143,35 +150,43 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// What the console said to a command.
-struct Answer {
-    /// Its notices: what a command without rows has done.
-    told: Vec<String>,
-    messages: Vec<SimpleQueryMessage>,
-}
-
-/// The connection has to be driven while the answer is awaited: no task outlives the command.
+/// Tells what the console says meanwhile, and returns its answer. The connection has to be driven while it is awaited: no task outlives
+/// the command. An interrupt cancels the command, and a second one ends the wait.
 async fn ask(
     client: &Client,
     mut connection: Connection<Socket, NoTlsStream>,
     command: &str,
-) -> Result<Answer, Failed> {
-    let mut told = Vec::new();
-    let driven = async {
-        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-            if let AsyncMessage::Notice(notice) = message {
-                told.push(display_bytes(notice.message().as_bytes()));
-            }
-        }
-    };
+    out: &mut impl Write,
+) -> Result<Vec<SimpleQueryMessage>, Failed> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let mut answer = pin!(client.simple_query(command));
-    let arrived = tokio::select! {
-        biased;
-        arrived = &mut answer => arrived,
-        // SHUTDOWN answers and closes at once: what came before the end still counts.
-        () = driven => answer.await,
-    };
-    arrived.map(|messages| Answer { told, messages }).map_err(|error| refused(&error))
+    let mut cancelled = false;
+    loop {
+        tokio::select! {
+            biased;
+            arrived = &mut answer => return arrived.map_err(|error| refused(&error)),
+            said = poll_fn(|cx| connection.poll_message(cx)) => match said {
+                Some(Ok(AsyncMessage::Notice(notice))) => tell(&display_bytes(notice.message().as_bytes()), out)?,
+                Some(Ok(_)) => {}
+                // SHUTDOWN answers and closes at once: what came before the end still counts.
+                Some(Err(_)) | None => return answer.await.map_err(|error| refused(&error)),
+            },
+            _ = interrupts.recv() => {
+                if cancelled {
+                    return Err(Failed::Interrupted);
+                }
+                cancelled = true;
+                drop(timeout(CONNECT_TIMEOUT, client.cancel_token().cancel_query(NoTls)).await);
+            }
+            () = sleep(ANSWER_TIMEOUT) => return Err(Failed::Late(ANSWER_TIMEOUT)),
+        }
+    }
+}
+
+/// A sentence of the console's, at once: it may be why a command takes so long.
+fn tell(sentence: &str, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{sentence}")?;
+    out.flush()
 }
 
 /// The console's own words where it has spoken.
@@ -184,13 +199,6 @@ fn refused(error: &tokio_postgres::Error) -> Failed {
 }
 
 /// Writes what the console answered: a table for each result, nothing for a command that has none.
-fn write(told: &[String], messages: &[SimpleQueryMessage], out: &mut impl Write) -> io::Result<()> {
-    for sentence in told {
-        writeln!(out, "{sentence}")?;
-    }
-    write_answer(messages, out)
-}
-
 fn write_answer(messages: &[SimpleQueryMessage], out: &mut impl Write) -> io::Result<()> {
     let mut table = None;
     for message in messages {

@@ -47,6 +47,7 @@ pub(super) fn listener_row(house: &Arc<House>) -> ListenerRow {
         None => (server, 0),
     });
     let lends = listener.pool.mode == PoolMode::Transaction;
+    let most = listener.max_server_connections.or_else(|| house.catalog.max_server_connections());
     let lent = |number: usize| if lends { number as u64 } else { 0 };
     ListenerRow {
         listener: house.name.to_string(),
@@ -56,7 +57,7 @@ pub(super) fn listener_row(house: &Arc<House>) -> ListenerRow {
         pool_size: lent(listener.pool.size),
         min_pool_size: lent(listener.pool.min_size),
         server_lifetime: if lends { listener.pool.server_lifetime } else { Duration::ZERO },
-        max_server_connections: listener.max_server_connections.map(|most| most as u64),
+        max_server_connections: most.map(|most| most as u64),
         max_clients: current.caps.max_clients as u64,
     }
 }

@@ -267,12 +267,19 @@ pub fn startup_unfit(why: &str) -> Refusal {
 pub fn settings_failed(sqlstate: &[u8]) -> Refusal {
     Refusal {
         severity: Severity::Error,
-        sqlstate: CONNECTION,
+        sqlstate: setting_refused(sqlstate),
         rule: "settings".into(),
         message: prefixed("settings", "the server did not take the settings of this session"),
         detail: format!("Its error was {}.", display_bytes(sqlstate)),
         hint: "Look at the parameters of the connection string, and at what the session has SET.".to_owned(),
     }
+}
+
+/// What the server has against a setting stays so, however often it is tried: drivers must not take it for a lost connection.
+fn setting_refused(sqlstate: &[u8]) -> &'static str {
+    // Unknown, a wrong value, not allowed, not at this time.
+    let lasting = ["42704", "22023", "42501", "55P02"];
+    lasting.into_iter().find(|lasting| lasting.as_bytes() == sqlstate).unwrap_or(CONNECTION)
 }
 
 fn preparing(sqlstate: &'static str, message: &str, hint: &str) -> Refusal {

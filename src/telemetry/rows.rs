@@ -229,7 +229,7 @@ pub struct ListenerRow {
     pub min_pool_size: u64,
     /// How long a server lasts; zero where servers are not shared.
     pub server_lifetime: Duration,
-    /// Servers of the listener at the most; `None`: as many as the server has.
+    /// Servers of the listener at the most; `None`: nobody has said, and the server was not asked yet.
     pub max_server_connections: Option<u64>,
     /// Clients of the listener at the most.
     pub max_clients: u64,

@@ -494,3 +494,29 @@ async fn cancel_requests_are_told_while_they_are_under_way_and_hit_nobody_else()
     drop((slow, next));
     pooled.close();
 }
+
+/// `floodwall ctl` is an operator's console as well: it tells whom a pause waits for while it waits, and ^C gives the pause up.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctl_tells_whom_a_pause_waits_for_and_gives_it_up() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::idling(STAY, "ctl_pause", 1, "");
+    let busy = pooled.site.session("app").await;
+    busy.batch_execute("BEGIN; SELECT 1").await.unwrap();
+    let told = pooled.site.proxy.folder().join("ctl.log");
+    let mut ctl = Command::new(env!("CARGO_BIN_EXE_floodwall"));
+    ctl.args(["ctl", "--config"]).arg(pooled.site.proxy.config_path()).arg("PAUSE");
+    let log = std::fs::File::create(&told).unwrap();
+    let mut ctl = ctl.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+    let said = || std::fs::read_to_string(&told).unwrap();
+    let waits = wait_until(SOON, || said().contains("waiting for 1 server"));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&ctl), rustix::process::Signal::INT).unwrap();
+    let status = ctl.wait().unwrap();
+    assert!(waits, "{}", said());
+    assert!(!status.success() && said().contains("canceling statement"), "{status}: {}", said());
+    assert_eq!(pooled.database()["paused"], "0");
+    busy.batch_execute("COMMIT").await.unwrap();
+    drop(busy);
+    pooled.close();
+}

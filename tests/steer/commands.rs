@@ -239,6 +239,7 @@ fn what_clients_ask_by_themselves_is_answered() {
     let steer = Steer::start(&users());
     assert_eq!(shown(&steer, "SELECT 1"), "1\n");
     assert!(shown(&steer, "select version();").starts_with("PostgreSQL 17.0 (Floodwall"));
+    assert_eq!(shown(&steer, "show client_encoding; SHOW TimeZone"), "UTF8\nUTC\n");
     assert!(steer.psql("sre", PASSWORD, "").ok);
     let sql = steer.psql("sre", PASSWORD, "SELECT * FROM pg_class");
     assert!(!sql.ok && sql.err.contains("SHOW HELP"), "{}", sql.err);

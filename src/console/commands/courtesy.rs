@@ -8,9 +8,13 @@ pub(super) const ALL: &[Def] = &[
     ask("SELECT 1", &[count("?column?")], |_| Ok(Answer::rows([vec![1u64.into()]]))),
     ask("SELECT VERSION()", &[text("version")], |_| Ok(Answer::rows([vec![version().into()]]))),
     ask("SHOW SERVER_VERSION", &[text("server_version")], |_| Ok(Answer::rows([vec![server_version().into()]]))),
-    ask("SHOW TRANSACTION ISOLATION LEVEL", &[text("transaction_isolation")], |_| {
-        Ok(Answer::rows([vec!["read committed".into()]]))
-    }),
+    ask("SHOW TRANSACTION ISOLATION LEVEL", &[text("transaction_isolation")], |_| setting("read committed")),
+    // Those that PgBouncer's console answers.
+    ask("SHOW CLIENT_ENCODING", &[text("client_encoding")], |_| setting("UTF8")),
+    ask("SHOW STANDARD_CONFORMING_STRINGS", &[text("standard_conforming_strings")], |_| setting("on")),
+    ask("SHOW DEFAULT_TRANSACTION_ISOLATION", &[text("default_transaction_isolation")], |_| setting("read committed")),
+    ask("SHOW DATESTYLE", &[text("DateStyle")], |_| setting("ISO")),
+    ask("SHOW TIMEZONE", &[text("TimeZone")], |_| setting("UTC")),
     ignore("BEGIN"),
     ignore("START TRANSACTION"),
     ignore("COMMIT"),
@@ -44,6 +48,10 @@ const fn ignore(name: &'static str) -> Def {
         columns: &[],
         run: |_| Ok(Answer::default()),
     }
+}
+
+fn setting(value: &'static str) -> Result<Answer, Failure> {
+    Ok(Answer::rows([vec![value.into()]]))
 }
 
 fn version() -> String {

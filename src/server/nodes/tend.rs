@@ -57,11 +57,12 @@ impl Nodes {
         }
     }
 
+    /// Logs how a server is now. That it is there when somebody looks for the first time is as it should be.
     fn tell(&self, before: State, node: &Node) {
         let Health { state, role, error, .. } = node.health();
         let (listener, server, role) = (&*self.listener, &*node.server, role.label());
         if (before, state) == (State::Unknown, State::Up) {
-            tracing::info!(listener, server, state = state.label(), role, error, "a server was found");
+            tracing::info!(listener, server, role, "a server is up");
         } else {
             tracing::warn!(listener, server, state = state.label(), role, error, "a server changed");
         }

@@ -72,6 +72,14 @@
 //! | SIGUSR1, SIGUSR2, SIGQUIT, SIGTERM * and SIGINT (a drain has an end) | `signals::signals_that_pause_and_resume_end_no_process`, `signals::a_quit_ends_at_once` |
 //! | `SHUTDOWN WAIT_FOR_SERVERS` * (who waits for a server is served) | `signals::a_drain_serves_who_waits_already`, `signals::a_drain_in_a_pause_ends_those_who_wait_for_its_end` |
 //! | `SHUTDOWN WAIT_FOR_CLIENTS`, `SUSPEND`, `SET` * (not to be had) | `tests/steer/commands.rs` |
+//! | `client_tls_ciphers`, `client_tls_ecdhcurve`, … * | none: those of rustls |
+//! | direct TLS | `../tls::tls_from_the_first_byte_wants_the_protocols_name` |
+//! | `unix_socket_dir`, for clients and servers | `../entry::unix_sockets_on_both_sides_carry_sessions_and_cancels` |
+//! | `so_reuseport`, `peers` * (of one host) | `../handover` |
+//! | a list of hosts * (the primary of them) | `../nodes` |
+//! | `disable_pqexec`, `connect_query`, `login_notify_message`, `application_name_add_host`, `max_packet_size` * | none |
+//! | exporters read its columns | `../exporters`, `tests/steer/exporters.rs` |
+//! | RECONNECT, WAIT_CLOSE, KILL, DISABLE, ENABLE with pools | `../operate_pools` |
 //! | SHOW, PAUSE, RESUME, RECONNECT, KILL, … | the console's own tests |
 
 mod auth;

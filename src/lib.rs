@@ -53,6 +53,7 @@
 //!   bytes). Every queue, cache and held frame has a bound; frames beyond 64 KiB count against
 //!   `[limits] memory`.
 //! - A lent server goes back when nothing is owed, half sent or half read, no transaction is open, and no cancel is on its way to it.
+//!   One that is lost takes a single statement along, or its session; no statement is sent twice for that.
 //!   Where a transaction may have left something (`sql::facts::traces`), the server is asked first; what cannot move pins it to its client.
 //! - TLS is one more [`net::stream::Stream`]: nothing of it counts as written before the system has it, so nobody need flush it.
 //! - Every permit, gauge and cancel key gives back on drop.

@@ -8,6 +8,7 @@
 )]
 
 mod budget;
+mod cancels;
 mod flood;
 mod guarded;
 mod held;

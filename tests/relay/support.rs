@@ -2,13 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use floodwall::guard::limits::Undo;
 use floodwall::guard::plan::Effect;
+use floodwall::session::cancel::Target;
 use floodwall::session::end::End;
 use floodwall::session::overseer::{Extent, Opinion, Overseer, Owes, Rest, Way};
 use floodwall::session::relay::{Owned, Relay, Remains, lent};
@@ -50,6 +53,7 @@ pub(crate) struct Book {
     /// The time of the statement at work is up.
     pub late: bool,
     pub stops: usize,
+    pub insisted: usize,
     pub cancel: Cancel,
     pub waker: Option<Waker>,
 }
@@ -81,7 +85,7 @@ impl Book {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Puppet(pub Rc<RefCell<Book>>);
+pub(crate) struct Puppet(pub Rc<RefCell<Book>>, pub Option<Arc<Target>>);
 
 pub(crate) fn refusal(rule: &'static str) -> Refusal {
     Refusal {
@@ -171,6 +175,12 @@ impl Overseer for Puppet {
         book.cancel = Cancel::Open;
     }
 
+    fn insist(&mut self) {
+        let mut book = self.0.borrow_mut();
+        book.insisted += 1;
+        book.cancel = Cancel::Open;
+    }
+
     fn poll_stopped(&mut self, cx: &mut Context<'_>, work: Work) -> Poll<()> {
         let mut book = self.0.borrow_mut();
         match (book.cancel, work) {
@@ -228,6 +238,14 @@ impl Overseer for Puppet {
 
     fn setting(&mut self, setting: Setting) {
         self.0.borrow_mut().settings.push(setting);
+    }
+
+    fn asked(&self) -> Option<&Arc<Target>> {
+        self.1.as_ref().filter(|target| target.is_asked_for_work())
+    }
+
+    fn keeps_transaction(&self, _request: Request<'_>) -> bool {
+        self.0.borrow().text.starts_with(b"SELECT")
     }
 
     fn moved(&mut self, way: Way, bytes: usize) {
@@ -325,14 +343,22 @@ pub(crate) struct Ends {
 
 /// Runs a test with a relay whose pipes hold `pipe` bytes each.
 pub(crate) fn with_relay<F: Future<Output = ()>>(pipe: usize, test: impl FnOnce(Ends) -> F) {
+    with_relay_of(Puppet::default(), pipe, test);
+}
+
+/// The same with this overseer. Its task is the one that the overseer's target wakes.
+pub(crate) fn with_relay_of<F: Future<Output = ()>>(puppet: Puppet, pipe: usize, test: impl FnOnce(Ends) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let (client, client_far) = duplex(pipe);
         let (server, server_far) = duplex(pipe);
-        let puppet = Puppet::default();
-        let book = Rc::clone(&puppet.0);
+        let (book, target) = (Rc::clone(&puppet.0), puppet.1.clone());
         let relay = Relay::<Pg, _, _, _>::new(client_far, Owned(server_far), lent(), puppet);
-        let relay = spawn_local(Box::new(relay).run());
+        let relay = spawn_local(async move {
+            let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            target.iter().for_each(|target| target.register(&waker, 1));
+            Box::new(relay).run().await
+        });
         let test = test(Ends { client, server, book, relay });
         tokio::time::timeout(Duration::from_secs(60), test).await.expect("the test hangs");
     });

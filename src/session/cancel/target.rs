@@ -386,22 +386,27 @@ mod tests {
         target.has_looked(Found::Struck);
         assert_eq!(cancel.await, Cancelled::Queued);
         // What runs is hit; so is a session that does not answer, or has ended.
-        let answers: [fn(&Target); 3] = [|target| assert!(target.begins_to_look()), |_| (), Target::looks_no_more];
-        for (at, answer) in answers.into_iter().enumerate() {
-            let cancel = tokio::spawn({
-                let target = Arc::clone(&target);
-                async move { target.cancel().await }
-            });
+        let answers: [fn(&Target); 3] = [
+            |target| {
+                assert!(target.begins_to_look());
+                target.has_looked(Found::Work);
+            },
+            |_| (),
+            Target::looks_no_more,
+        ];
+        for answer in answers {
+            let cancel = tokio::spawn(cancelled(Arc::clone(&target)));
             while !target.is_asked_for_work() {
-                tokio::task::yield_now().await;
+                yield_now().await;
             }
             answer(&target);
-            if at == 0 {
-                target.has_looked(Found::Work);
-            }
             let (mut socket, _) = listener.accept().await.unwrap();
             tokio::io::AsyncWriteExt::shutdown(&mut socket).await.unwrap();
             assert_eq!(cancel.await.unwrap(), Cancelled::Forwarded);
         }
+    }
+
+    async fn cancelled(target: Arc<Target>) -> Cancelled {
+        target.cancel().await
     }
 }

@@ -6,6 +6,7 @@
 //! | promise | kept by |
 //! |---|---|
 //! | a cancel stops the statement of its own client | `../pooling::cancels_hit_only_their_own_client_on_a_pool_of_one`, `../cancel` |
+//! | a cancel that comes with its statement finds it, at a server of the client's own and inside a transaction as well * | `../cancel::a_cancel_right_behind_its_statement_finds_it_and_none_that_comes_later`, `cancel::a_cancel_inside_a_transaction_hits_a_statement_that_nobody_has_read_yet` |
 //! | a key that is wrong, or of a client without a statement, stops nobody's | `cancel::a_key_that_leads_to_no_statement_stops_nobodys` |
 //! | inside a transaction it fails the transaction | `cancel::a_cancelled_transaction_is_rolled_back_and_its_server_goes_on` |
 //! | a client that waits for a server can cancel | `cancel::who_waits_for_a_server_that_is_being_made_can_cancel` |
@@ -56,6 +57,7 @@
 //! | `server_connect_timeout` | `timeouts::a_server_that_says_nothing_is_given_up` |
 //! | `server_login_retry` * (0.1 s to 2 s) | `timeouts::who_comes_while_the_server_is_away_is_told_at_once` |
 //! | `server_check_query`: a dead connection is given to nobody | `timeouts::connections_that_died_while_idle_are_given_to_nobody` |
+//! | a server that is lost under a statement * (outside a transaction the session stays) | `lost::a_server_that_dies_under_a_statement_costs_its_client_that_statement`, `lost::a_server_that_dies_with_more_than_a_statement_takes_its_session_along` |
 //! | `track_extra_parameters` and those that are always tracked * (all are) | `parameters::settings_that_are_reported_follow_their_client`, `../leaks` |
 //! | `ignore_startup_parameters` * (all are taken) | `../leaks::start_up_settings_share_one_pool` |
 //! | `options` and long start-up packets | `parameters::start_up_packets_may_be_long_and_odd` |

@@ -70,6 +70,7 @@ suites:
 
 # pg_dump and pg_restore of 1 GiB.
 dump:
+	@tests/support/install build server
 	cargo build --release --locked
 	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_DUMP_MB=1024 cargo test --locked --test live -- dump::
 
@@ -84,20 +85,24 @@ instructions:
 
 # Statements of up to 1 GiB, each at the worst of its sizes; fails beyond a millisecond of the worker's time.
 longest:
+	@tests/support/install build
 	cargo bench --locked --bench longest -- $(or $(FLOODWALL_GIANT_MB),1024)
 
 # Ten minutes of each fuzz target, with new seeds.
 fuzz:
+	@tests/support/install build
 	FLOODWALL_FUZZ_SEED=random FLOODWALL_FUZZ_SECONDS=600 cargo test --locked --release --test fuzz -- --nocapture
 
 # Clients and servers that die at any moment: ten minutes of each mode of pooling, with new choices.
 chaos:
+	@tests/support/install build server
 	cargo build --release --locked
 	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_CHAOS_SECONDS=$(or $(FLOODWALL_CHAOS_SECONDS),2400) \
 		nice -n 5 cargo test --locked --test chaos -- --nocapture
 
 # Statements of 1 GiB, of several kinds.
 giants:
+	@tests/support/install build server
 	cargo build --release --locked
 	FLOODWALL_BIN=$(CURDIR)/target/release/floodwall FLOODWALL_GIANT_MB=1024 cargo test --locked --test live -- giants:: --nocapture
 

@@ -309,7 +309,6 @@ impl Roster {
             pin: Mutex::new(None),
             waker: OnceLock::new(),
         });
-        entry.traffic.add(Count::Logins, 1);
         self.lock().insert(entry.number, Arc::clone(&entry));
         Seat { roster: Arc::clone(self), entry }
     }

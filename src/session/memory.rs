@@ -1,7 +1,7 @@
 //! One budget for the bytes that sessions hold: `[limits] memory`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// A budget in bytes, shared by all workers.
 #[derive(Debug)]
@@ -63,12 +63,23 @@ pub struct Prepared {
     pub texts: Arc<Budget>,
     /// The names that clients have for them.
     pub names: Arc<Budget>,
+    changes: AtomicU64,
 }
 
 impl Prepared {
     /// Nothing yet.
     pub fn of(budget: &Arc<Budget>) -> Arc<Self> {
-        Arc::new(Self { texts: budget.part(), names: budget.part() })
+        Arc::new(Self { texts: budget.part(), names: budget.part(), changes: AtomicU64::new(0) })
+    }
+
+    /// Tables, types or functions are others than before, for all workers.
+    pub fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often they have changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// How many texts there are.

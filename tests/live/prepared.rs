@@ -162,6 +162,56 @@ async fn a_table_that_changed_fails_once_and_then_works() {
     pooled.finish();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_prepares_a_text_behind_a_drop_gets_it_as_at_a_server_of_its_own() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_dropped", 1, "");
+    pooled.site.direct_sql("CREATE SCHEMA remade AUTHORIZATION app; CREATE TABLE remade.things (v text); ALTER TABLE remade.things OWNER TO app");
+    let (owner, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    let text = "SELECT v FROM remade.things WHERE v = $1";
+    let old = other.prepare(text).await.unwrap();
+    assert_eq!((old.params(), other.query(&old, &[&"x"]).await.unwrap().len()), (&[Type::TEXT][..], 0));
+    owner.batch_execute("DROP TABLE remade.things; CREATE TABLE remade.things (v int8)").await.unwrap();
+    for client in [&owner, &other] {
+        let new = client.prepare(text).await.unwrap();
+        assert_eq!((new.params(), client.query(&new, &[&1_i64]).await.unwrap().len()), (&[Type::INT8][..], 0));
+    }
+    // What a transaction takes back was never so for others, and is over for the client itself.
+    owner.batch_execute("BEGIN; ALTER TABLE remade.things ALTER v TYPE text USING v::text").await.unwrap();
+    assert_eq!(owner.prepare(text).await.unwrap().params(), [Type::TEXT]);
+    owner.batch_execute("ROLLBACK").await.unwrap();
+    for client in [&owner, &other] {
+        let back = client.prepare(text).await.unwrap();
+        assert_eq!((back.params(), client.query(&back, &[&1_i64]).await.unwrap().len()), (&[Type::INT8][..], 0));
+    }
+    drop((old, owner, other));
+    pooled.finish();
+}
+
+/// A service that drops its own temporary tables all day must not have everybody prepare anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_drops_a_temporary_table_costs_nobody_a_statement() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_dropped_temp", 1, "");
+    pooled.site.direct_sql("CREATE SCHEMA remade AUTHORIZATION app");
+    let client = pooled.site.session("app").await;
+    let text = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%mark of temp%'";
+    let first = client.prepare(text).await.unwrap();
+    let (create, drop_it) = ("CREATE TEMP TABLE scratch (n int)", "DROP TABLE scratch");
+    let real = "CREATE TABLE remade.real (n int); DROP TABLE remade.real";
+    for (change, expected) in [(&*format!("{create}; {drop_it}"), 1), (create, 1), (drop_it, 1), (real, 2)] {
+        client.batch_execute(change).await.unwrap();
+        let again = client.prepare(text).await.unwrap();
+        assert_eq!(client.query_one(&again, &[]).await.unwrap().get::<_, i64>(0), expected, "{change}");
+    }
+    drop((first, client));
+    pooled.finish();
+}
+
 #[test]
 fn a_text_that_a_changed_table_broke_works_for_who_prepares_it_again() {
     if direct() {

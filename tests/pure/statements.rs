@@ -184,7 +184,8 @@ impl House {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
         client.own.feed(frame);
-        let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"" };
+        let mut parts =
+            Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"", is_private: false };
         let mut caused = Outgoing::default();
         let head = client_head(frame).unwrap().unwrap();
         let asked = asked(head, frame).unwrap();
@@ -211,7 +212,8 @@ impl House {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
         for frame in server.said.drain(..count.min(server.said.len())).collect::<Vec<_>>() {
-            let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"" };
+            let mut parts =
+                Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"", is_private: false };
             let (passes, mut behind) = (client.plan.passes(frame[0]), BytesMut::new());
             match client.plan.server(frame[0], &frame, &mut parts, &mut behind) {
                 plan::Reply::Pass => client.got.push(frame),
@@ -478,8 +480,14 @@ fn syncs_that_a_copy_swallows_are_not_waited_for() {
     assert!(!house.clients[0].plan.is_settled());
     let client = &mut house.clients[0];
     let (server, known) = &mut house.servers[0];
-    let mut parts =
-        Parts { shared: &mut house.shared, names: &mut client.names, known, bounds: Bounds::default(), path: b"" };
+    let mut parts = Parts {
+        shared: &mut house.shared,
+        names: &mut client.names,
+        known,
+        bounds: Bounds::default(),
+        path: b"",
+        is_private: false,
+    };
     let mut caused = Outgoing::default();
     for asked in [Asked::Silent, Asked::Sync, Asked::CopyEnd, Asked::Sync] {
         assert_eq!(client.plan.client(asked, &mut parts, &mut caused), Ok(Passing::AsIs));

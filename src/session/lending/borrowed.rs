@@ -312,7 +312,7 @@ impl Source for Borrowed {
         if head.code == client::FUNCTION_CALL {
             self.kept.gathered.add_unread();
         }
-        self.translator.asks(head, frame, (&mut server.hold.known, self.kept.path()), out)
+        self.translator.asks(head, frame, self.kept.at(&mut server.hold.known), out)
     }
 
     fn is_expendable(&self) -> bool {
@@ -342,7 +342,7 @@ impl Source for Borrowed {
             server.note(frame);
             self.kept.heard(server);
         }
-        self.translator.answers(head, frame, (&mut server.hold.known, self.kept.path()), client)
+        self.translator.answers(head, frame, self.kept.at(&mut server.hold.known), client)
     }
 
     fn take_again(&mut self) -> BytesMut {

@@ -9,9 +9,13 @@ use bytes::BytesMut;
 
 use super::Lent;
 use super::exchange::Exchange;
+use super::translate::At;
 use crate::server::reported::Reported;
+use crate::session::state::pins::Reason;
 use crate::session::state::replay::{Replay, discard, replay};
 use crate::session::state::{Findings, Gathered, Interner, Reasons, Settings, Stain, check};
+use crate::session::statements::Known;
+use crate::sql::facts::Traces;
 use crate::wire::pg::own;
 
 /// The settings of one worker's sessions.
@@ -39,9 +43,10 @@ impl Kept {
         Self { wardrobe, startup, wants, told, gathered: Gathered::default(), pins: Reasons::NONE }
     }
 
-    /// The search path of its settings.
-    pub fn path(&self) -> &[u8] {
-        self.wants.path()
+    /// What its statements depend on at a server that has these.
+    pub fn at<'a>(&'a self, known: &'a mut Known) -> At<'a> {
+        let is_private = self.pins.has(Reason::Temporary) || self.gathered.traces().has(Traces::TEMP);
+        At { known, path: self.wants.path(), is_private }
     }
 
     /// What makes a server's settings those of this session; `None`: they are already. Who stained a server knows what it left there,

@@ -34,6 +34,24 @@ pub struct Translator {
     again: Option<Box<Again>>,
 }
 
+/// Where a message comes to.
+#[derive(Debug)]
+pub struct At<'a> {
+    /// The statements of the server.
+    pub known: &'a mut Known,
+    /// See [`Parts::path`].
+    pub path: &'a [u8],
+    /// See [`Parts::is_private`].
+    pub is_private: bool,
+}
+
+impl<'a> At<'a> {
+    fn parts(self, shared: &'a mut Shared, names: &'a mut Names, bounds: Bounds) -> Parts<'a> {
+        let Self { known, path, is_private } = self;
+        Parts { shared, names, known, bounds, path, is_private }
+    }
+}
+
 impl Translator {
     /// A client that has prepared nothing yet.
     pub fn new(shared: Statements, bounds: Bounds) -> Self {
@@ -73,18 +91,11 @@ impl Translator {
     ///
     /// # Errors
     /// The server must not see it.
-    pub fn asks(
-        &mut self,
-        head: Head,
-        frame: &[u8],
-        at: (&mut Known, &[u8]),
-        out: &mut Outgoing,
-    ) -> Result<Course, Refusal> {
+    pub fn asks(&mut self, head: Head, frame: &[u8], at: At<'_>, out: &mut Outgoing) -> Result<Course, Refusal> {
         // What no server understands is left to it.
         let Ok(asked) = asked(head, frame) else { return Ok(Course::AsIs) };
-        let (known, path) = at;
         let mut shared = self.shared.borrow_mut();
-        let mut parts = Parts { shared: &mut shared, names: &mut self.names, known, bounds: self.bounds, path };
+        let mut parts = at.parts(&mut shared, &mut self.names, self.bounds);
         let passing = match ends(head, frame).and_then(|name| self.plan.deallocates(asked, &name, &mut parts, out)) {
             Some(passing) => Ok(passing),
             None => self.plan.client(asked, &mut parts, out),
@@ -158,19 +169,12 @@ impl Translator {
     ///
     /// # Errors
     /// Nobody waits for it.
-    pub fn answers(
-        &mut self,
-        head: Head,
-        frame: &[u8],
-        at: (&mut Known, &[u8]),
-        client: &mut BytesMut,
-    ) -> Result<Whose, Malformed> {
+    pub fn answers(&mut self, head: Head, frame: &[u8], at: At<'_>, client: &mut BytesMut) -> Result<Whose, Malformed> {
         if self.plan.passes(head.code) {
             return Ok(Whose::Client);
         }
-        let (known, path) = at;
         let mut shared = self.shared.borrow_mut();
-        let mut parts = Parts { shared: &mut shared, names: &mut self.names, known, bounds: self.bounds, path };
+        let mut parts = at.parts(&mut shared, &mut self.names, self.bounds);
         if self.again.is_some() && fails_for_change(&mut self.again, (head, frame), &mut self.plan, &mut parts) {
             return Ok(Whose::Again);
         }

@@ -40,6 +40,8 @@ pub struct Parts<'a> {
     pub bounds: Bounds,
     /// The search path of client and server, see [`Settings::path`](crate::session::state::Settings::path).
     pub path: &'a [u8],
+    /// It has temporary tables: what it drops is most likely one of them, which nobody else has seen.
+    pub is_private: bool,
 }
 
 /// What becomes of a client's message.
@@ -73,6 +75,8 @@ pub struct Plan {
     bound: Option<u64>,
     /// As the last ReadyForQuery told it.
     transaction: Transaction,
+    /// Its transaction has changed objects, which others see when it ends.
+    has_changed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -316,6 +320,7 @@ impl Plan {
     /// A message of the server comes, of which `frame` is at hand: CommandComplete and ErrorResponse whole.
     pub fn server(&mut self, code: u8, frame: &[u8], parts: &mut Parts<'_>, client: &mut BytesMut) -> Reply {
         let answered = own::answered(code);
+        self.objects(answered, frame, parts);
         let reply = match (self.queue.front().map(|entry| entry.wants), answered) {
             (_, Answered::Between) => return Reply::Pass,
             (_, Answered::CopyIn) => self.copies(),
@@ -345,6 +350,24 @@ impl Plan {
             parts.shared.keep(std::mem::take(&mut self.queue));
         }
         reply
+    }
+
+    /// Objects have changed: for the client at once, for others when its transaction is over, or back as they were.
+    fn objects(&mut self, answered: Answered, frame: &[u8], parts: &Parts<'_>) {
+        let changes = match answered {
+            Answered::Executed if !parts.is_private && own::changes_objects(frame) => {
+                self.has_changed = true;
+                true
+            }
+            Answered::Ready if self.has_changed => {
+                self.has_changed = reply::status(frame).unwrap_or_default() != Transaction::None;
+                !self.has_changed
+            }
+            _ => false,
+        };
+        if changes {
+            parts.shared.objects_changed();
+        }
     }
 
     fn answered(&mut self) -> Reply {

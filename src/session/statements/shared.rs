@@ -22,6 +22,8 @@ pub struct Statement {
     pub name: Rc<[u8]>,
     key: Rc<[u8]>,
     path: usize,
+    /// How often objects had changed when it was made.
+    era: u64,
     /// Its text has a `*`, so it may return all columns of a table, whatever they are.
     has_star: bool,
     /// Its part of the memory, given back with it.
@@ -83,7 +85,9 @@ impl Shared {
         let begin = self.scratch.len();
         self.scratch.extend_from_slice(body);
         let known = self.known.get(&*self.scratch).and_then(Weak::upgrade);
-        let retired = known.as_ref().map(|known| known.number).filter(|number| self.retired.contains(number));
+        let era = self.era();
+        let is_past = |known: &Rc<Statement>| known.era != era || self.retired.contains(&known.number);
+        let retired = known.as_ref().filter(|known| is_past(known)).map(|known| known.number);
         if known.is_some() && retired.is_none() {
             return known;
         }
@@ -96,9 +100,21 @@ impl Shared {
         self.succeeds(retired, number);
         let key: Rc<[u8]> = self.scratch.as_slice().into();
         let (key_of, name, has_star) = (Rc::clone(&key), name(number), body.contains(&STAR));
-        let statement = Rc::new(Statement { number, name, key: key_of, path: begin, has_star, _room: room });
+        let statement = Rc::new(Statement { number, name, key: key_of, path: begin, era, has_star, _room: room });
         self.known.insert(key, Rc::downgrade(&statement));
         Some(statement)
+    }
+
+    /// Tables, types or functions may be others than before, so a text may mean something else: who prepares one from now on gets it anew,
+    /// as at a server of its own. Those who have it keep it.
+    pub(super) fn objects_changed(&self) {
+        if let Some(prepared) = &self.prepared {
+            prepared.note_change();
+        }
+    }
+
+    fn era(&self) -> u64 {
+        self.prepared.as_ref().map_or(0, |prepared| prepared.changes())
     }
 
     /// A number that nothing else has.
@@ -211,6 +227,18 @@ mod tests {
         assert!(shared.retired.is_empty());
         drop((old, new));
         assert!(shared.statement(b"", b"SELECT a FROM t").unwrap().number > 2);
+    }
+
+    #[test]
+    fn a_text_is_prepared_anew_behind_a_change_and_is_one_statement_again() {
+        let prepared = Prepared::of(&Budget::new(10_000));
+        let (mut shared, other) = (Shared::counted(&prepared), Shared::counted(&prepared));
+        let old = shared.statement(b"", b"SELECT a FROM t").unwrap();
+        shared.note_changed(old.number);
+        other.objects_changed();
+        let new = shared.statement(b"", b"SELECT a FROM t").unwrap();
+        assert!(new.number > old.number && shared.may_change(&new));
+        assert!(Rc::ptr_eq(&new, &shared.statement(b"", b"SELECT a FROM t").unwrap()));
     }
 
     #[test]

@@ -184,6 +184,11 @@ pub fn forgets_all(frame: &[u8]) -> bool {
     matches!(frame.get(HEAD..), Some(b"DEALLOCATE ALL\0" | b"DISCARD ALL\0"))
 }
 
+/// Does a CommandComplete say that tables, types or functions are others now?
+pub fn changes_objects(frame: &[u8]) -> bool {
+    frame.get(HEAD..).is_some_and(|tag| tag.starts_with(b"ALTER ") || tag.starts_with(b"DROP "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::frame::{client_head, server_head};
@@ -219,6 +224,14 @@ mod tests {
         assert_eq!(columns.collect::<Vec<_>>(), [&b"ab"[..], b"", b"c"]);
         let Event::Row(columns) = event(head, &row[..9 + HEAD]) else { panic!("no row") };
         assert_eq!(columns.count(), 1);
+    }
+
+    #[test]
+    fn tags_of_what_changes_objects_are_known() {
+        let frame = |tag: &[u8]| [&b"C\0\0\0\0"[..], tag].concat();
+        assert!([&b"ALTER TABLE\0"[..], b"DROP TYPE\0"].iter().all(|tag| changes_objects(&frame(tag))));
+        let others: [&[u8]; 5] = [b"DELETE 1\0", b"CREATE TABLE\0", b"DROPPED\0", b"SELECT 1\0", b""];
+        assert!(!others.iter().any(|tag| changes_objects(&frame(tag))) && !changes_objects(b""));
     }
 
     #[test]

@@ -186,7 +186,17 @@ async fn who_prepares_a_text_behind_a_drop_gets_it_as_at_a_server_of_its_own() {
         let back = client.prepare(text).await.unwrap();
         assert_eq!((back.params(), client.query(&back, &[&1_i64]).await.unwrap().len()), (&[Type::INT8][..], 0));
     }
-    drop((old, owner, other));
+    // Nor is there anything left of what was made in it, as test suites do.
+    let made = "SELECT v FROM remade.made WHERE v = $1";
+    let mut kept = Vec::new();
+    for (kind, expected) in [("text", Type::TEXT), ("int8", Type::INT8)] {
+        owner.batch_execute(&format!("BEGIN; CREATE TABLE remade.made (v {kind})")).await.unwrap();
+        let here = owner.prepare(made).await.unwrap();
+        assert_eq!(here.params(), [expected]);
+        kept.push(here);
+        owner.batch_execute("ROLLBACK").await.unwrap();
+    }
+    drop((old, kept, owner, other));
     pooled.finish();
 }
 

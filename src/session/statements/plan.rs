@@ -20,7 +20,7 @@ use super::names::{Bounds, Names, Refused, UNNAMED_MAX, Unnamed};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
 use crate::wire::Outgoing;
 use crate::wire::Transaction;
-use crate::wire::pg::own::{self, Answered};
+use crate::wire::pg::own::{self, Answered, Objects};
 use crate::wire::pg::rename::Asked;
 use crate::wire::pg::reply;
 
@@ -75,8 +75,18 @@ pub struct Plan {
     bound: Option<u64>,
     /// As the last ReadyForQuery told it.
     transaction: Transaction,
-    /// Its transaction has changed objects, which others see when it ends.
-    has_changed: bool,
+    touched: Touched,
+}
+
+/// What a transaction has done to tables, types and functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Touched {
+    #[default]
+    Nothing,
+    /// It made some: they are gone where that is taken back.
+    Made,
+    /// It changed some, which others see when it ends.
+    Changed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -352,21 +362,34 @@ impl Plan {
         reply
     }
 
-    /// Objects have changed: for the client at once, for others when its transaction is over, or back as they were.
+    /// Objects have changed: for the client at once, for others when its transaction is over; or they are back as they were.
     fn objects(&mut self, answered: Answered, frame: &[u8], parts: &Parts<'_>) {
-        let changes = match answered {
-            Answered::Executed if !parts.is_private && own::changes_objects(frame) => {
-                self.has_changed = true;
-                true
-            }
-            Answered::Ready if self.has_changed => {
-                self.has_changed = reply::status(frame).unwrap_or_default() != Transaction::None;
-                !self.has_changed
+        let is_news = match answered {
+            Answered::Executed => self.touch(frame, parts),
+            Answered::Ready if self.touched != Touched::Nothing => {
+                let is_over = reply::status(frame).unwrap_or_default() == Transaction::None;
+                is_over && std::mem::take(&mut self.touched) == Touched::Changed
             }
             _ => false,
         };
-        if changes {
+        if is_news {
             parts.shared.objects_changed();
+        }
+    }
+
+    /// A command is complete. True where texts may mean something else from now on.
+    fn touch(&mut self, frame: &[u8], parts: &Parts<'_>) -> bool {
+        match own::objects(frame) {
+            Some(Objects::TakenBack) => self.touched != Touched::Nothing,
+            Some(Objects::Changed) if !parts.is_private => {
+                self.touched = Touched::Changed;
+                true
+            }
+            Some(Objects::Made) if !parts.is_private && self.touched == Touched::Nothing => {
+                self.touched = Touched::Made;
+                false
+            }
+            _ => false,
         }
     }
 

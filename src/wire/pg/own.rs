@@ -184,9 +184,25 @@ pub fn forgets_all(frame: &[u8]) -> bool {
     matches!(frame.get(HEAD..), Some(b"DEALLOCATE ALL\0" | b"DISCARD ALL\0"))
 }
 
-/// Does a CommandComplete say that tables, types or functions are others now?
-pub fn changes_objects(frame: &[u8]) -> bool {
-    frame.get(HEAD..).is_some_and(|tag| tag.starts_with(b"ALTER ") || tag.starts_with(b"DROP "))
+/// What a CommandComplete says of tables, types and functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objects {
+    /// There are new ones.
+    Made,
+    /// Some are others than before, or gone.
+    Changed,
+    /// What its transaction did is taken back, or some of it.
+    TakenBack,
+}
+
+/// What a CommandComplete says of tables, types and functions; `None`: nothing.
+pub fn objects(frame: &[u8]) -> Option<Objects> {
+    match frame.get(HEAD..)? {
+        [b'A', b'L', b'T', b'E', b'R', b' ', ..] | [b'D', b'R', b'O', b'P', b' ', ..] => Some(Objects::Changed),
+        [b'C', b'R', b'E', b'A', b'T', b'E', b' ', ..] => Some(Objects::Made),
+        b"ROLLBACK\0" => Some(Objects::TakenBack),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -229,9 +245,19 @@ mod tests {
     #[test]
     fn tags_of_what_changes_objects_are_known() {
         let frame = |tag: &[u8]| [&b"C\0\0\0\0"[..], tag].concat();
-        assert!([&b"ALTER TABLE\0"[..], b"DROP TYPE\0"].iter().all(|tag| changes_objects(&frame(tag))));
-        let others: [&[u8]; 5] = [b"DELETE 1\0", b"CREATE TABLE\0", b"DROPPED\0", b"SELECT 1\0", b""];
-        assert!(!others.iter().any(|tag| changes_objects(&frame(tag))) && !changes_objects(b""));
+        for (tag, expected) in [
+            (&b"ALTER TABLE\0"[..], Some(Objects::Changed)),
+            (b"DROP TYPE\0", Some(Objects::Changed)),
+            (b"CREATE TABLE\0", Some(Objects::Made)),
+            (b"ROLLBACK\0", Some(Objects::TakenBack)),
+            (b"ROLLBACK PREPARED\0", None),
+            (b"DROPPED\0", None),
+            (b"SELECT 1\0", None),
+            (b"", None),
+        ] {
+            assert_eq!(objects(&frame(tag)), expected, "{tag:?}");
+        }
+        assert_eq!(objects(b""), None);
     }
 
     #[test]

@@ -171,7 +171,6 @@ impl App {
             listeners::ask_for_verifiers(&self.open),
             self.tick(),
             self.follow_pauses(),
-            workers::attune(&self.workers, &self.reloader, &self.common.metrics),
             certificates::watch(&self.reloader.houses, &self.common.gate),
             signals.watch(&self.common.control, reload),
         );

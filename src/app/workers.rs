@@ -4,7 +4,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::reload::Reloader;
 use super::{Job, memory};
 use crate::config::Config;
 use crate::session::analyst::Means;
@@ -12,8 +11,7 @@ use crate::session::beat::Beat;
 use crate::session::house::Common;
 use crate::session::local::Local;
 use crate::session::serve::serve;
-use crate::telemetry::{Metrics, SchedulingPolicy};
-use crate::worker::{Policy, Workers};
+use crate::worker::Workers;
 
 /// Starts them.
 ///
@@ -32,17 +30,4 @@ pub(super) fn start(config: &Config, common: &Arc<Common>, beat: &Arc<Beat>) -> 
         let room = async move || pace.room().await;
         Ok((room, move |(house, arrival): Job| serve(house, Rc::clone(&local), arrival)))
     })
-}
-
-/// Gives busy ones the scheduling policy that suits them, as far as the configuration wants that. Never returns.
-pub(super) async fn attune(workers: &Workers<Job>, reloader: &Reloader, metrics: &Metrics) {
-    let wanted = || if reloader.config.load().sched_batch { Policy::Batch } else { Policy::Other };
-    let tell = |number, policy| {
-        let policy = match policy {
-            Policy::Other => SchedulingPolicy::Usual,
-            Policy::Batch => SchedulingPolicy::Batch,
-        };
-        metrics.worker(number).set_policy(policy);
-    };
-    workers.attune(wanted, tell).await;
 }

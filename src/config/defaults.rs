@@ -91,7 +91,6 @@ pub(super) fn state_dir(surroundings: &dyn Surroundings) -> PathBuf {
     user_folder.map_or_else(|| PathBuf::from("/var/lib/floodwall"), |folder| folder.join("floodwall"))
 }
 
-pub(super) const SCHED_BATCH: bool = true;
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The database that every server has.

@@ -47,8 +47,6 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Worker threads of the data path; 0 in the file means one for each core and is resolved here.
     pub workers: usize,
-    /// May a busy worker's thread come under SCHED_BATCH?
-    pub sched_batch: bool,
     /// Process-wide budgets.
     pub limits: Limits,
     /// Console and HTTP.

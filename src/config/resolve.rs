@@ -81,7 +81,6 @@ fn resolve(text: &str, context: &Context<'_>) -> Result<(Config, Vec<Problem>), 
 fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
     let state_dir = root.read("state_dir", value::path).map(|path| context.folder.join(path));
     let workers = root.read("workers", value::count_or_zero).filter(|workers| *workers != 0);
-    let sched_batch = root.read("sched_batch", value::flag);
     let drain_timeout = root.read("drain_timeout", value::duration);
     let limits = resolve_limits(root.section("limits"));
     let admin = admin::resolve(root.section("admin"), context);
@@ -98,7 +97,6 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
     Config {
         state_dir: state_dir.unwrap_or_else(|| defaults::state_dir(context.surroundings)),
         workers: workers.unwrap_or_else(|| context.surroundings.cores()),
-        sched_batch: sched_batch.unwrap_or(defaults::SCHED_BATCH),
         limits,
         admin,
         listeners,

@@ -108,7 +108,6 @@ fn top(config: &Config) -> Part {
     let keys = vec![
         pair("state_dir", config.state_dir.display().to_string()),
         number("workers", config.workers),
-        ("sched_batch".to_owned(), Shown::Value(Value::Boolean(config.sched_batch))),
         pair("drain_timeout", display_duration(config.drain_timeout)),
     ];
     Part { heading: String::new(), label: String::new(), keys }

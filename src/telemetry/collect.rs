@@ -10,7 +10,7 @@ use prometheus::proto::{Metric, MetricFamily};
 use super::family::{labels, value};
 use super::rows::{CapRow, Label, SurgeRow};
 use super::table::{self, Def};
-use super::worker::{CacheCounters, CacheKind, Direction, SchedulingPolicy, StatementKind, WorkerMetrics};
+use super::worker::{CacheCounters, CacheKind, Direction, StatementKind, WorkerMetrics};
 use super::{histogram, process};
 
 /// Rows of one table that become series; what is beyond is left out, the largest stay.
@@ -73,8 +73,7 @@ pub(super) fn process_collector() -> Box<dyn Collector> {
 
 /// The sums over all workers.
 pub(super) fn workers_collector(workers: Arc<[Arc<WorkerMetrics>]>) -> Box<dyn Collector> {
-    const DEFS: [Def; 12] = [
-        table::WORKERS,
+    const DEFS: [Def; 11] = [
         table::STATEMENTS,
         table::STATEMENT_SECONDS,
         table::BYTES,
@@ -101,11 +100,7 @@ fn scrape_workers(workers: &[Arc<WorkerMetrics>]) -> Vec<MetricFamily> {
         let total = sum(workers, |worker| &worker.bytes[*direction as usize]);
         series(&table::BYTES, &[direction.label()], total)
     });
-    let batch = workers.iter().filter(|worker| worker.batch.load(Ordering::Relaxed)).count();
-    let policies = [(SchedulingPolicy::Usual, workers.len().saturating_sub(batch)), (SchedulingPolicy::Batch, batch)];
-    let policies = policies.map(|(policy, count)| series(&table::WORKERS, &[policy.label()], count as f64));
     let mut families = vec![
-        table::WORKERS.family(policies.into()),
         table::STATEMENTS.family(statements.collect()),
         table::STATEMENT_SECONDS.family(vec![latency]),
         table::BYTES.family(bytes.collect()),

@@ -22,7 +22,7 @@ pub use collect::{Series, caps_collector, series_collector, surges_collector};
 pub use gate::{Gate, Pass};
 pub use metrics::{GaugeGuard, Metrics};
 pub use prometheus::core::Collector;
-pub use worker::{Analyst, CacheKind, Direction, SchedulingPolicy, StatementKind, TextLent, WorkerMetrics};
+pub use worker::{Analyst, CacheKind, Direction, StatementKind, TextLent, WorkerMetrics};
 
 /// The version that the console, the metrics and the HTTP page name.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -91,7 +91,6 @@ metrics! {
     GUARD_SLOWEST Gauge "floodwall_guard_slowest_seconds" [], "The longest time that one text took.";
     GUARD_OVER_TIME Counter "floodwall_guard_over_time_total" [], "Texts that took longer than limits.guard_time.";
     GUARD_BYTES Gauge "floodwall_guard_bytes" [], "Bytes of all caches of texts and shapes, and of texts and values that are being read elsewhere.";
-    WORKERS Gauge "floodwall_workers" ["policy"], "Worker threads by scheduling policy: `batch` is SCHED_BATCH, `usual` the one that Floodwall was started with.";
     PREPARED Gauge "floodwall_prepared_statements" [], "Texts that clients of pools keep prepared by the protocol, each once for each worker.";
     PREPARED_BYTES Gauge "floodwall_prepared_bytes" [], "Bytes of these texts and of the names that clients have for them, a part of limits.memory.";
     CAP_CURRENT Gauge "floodwall_cap_current" ["cap", "scope"], "What is in use of a cap.";

@@ -1,7 +1,7 @@
 //! What one worker counts for each statement: its own atomics, summed at scrape.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::histogram::{Histogram, bump};
@@ -54,16 +54,6 @@ labelled! {
 }
 
 labelled! {
-    /// How the kernel schedules a worker's thread.
-    SchedulingPolicy {
-        /// As it does the thread that started Floodwall.
-        Usual = "usual",
-        /// SCHED_BATCH.
-        Batch = "batch",
-    }
-}
-
-labelled! {
     /// Which way bytes went.
     Direction {
         /// Read from clients.
@@ -110,8 +100,6 @@ pub struct WorkerMetrics {
     pub(super) caches: [CacheCounters; CacheKind::ALL.len()],
     pub(super) observed: Slots,
     pub(super) guard: GuardCounters,
-    /// Is its thread under SCHED_BATCH?
-    pub(super) batch: AtomicBool,
 }
 
 /// What is counted of one cache.
@@ -134,11 +122,6 @@ pub(super) struct GuardCounters {
 }
 
 impl WorkerMetrics {
-    /// Tells under which policy the kernel runs the worker's thread now.
-    pub fn set_policy(&self, policy: SchedulingPolicy) {
-        self.batch.store(policy == SchedulingPolicy::Batch, Ordering::Relaxed);
-    }
-
     /// Counts the time that one text took to be read or judged, where nothing was known of it.
     pub fn guard_time(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);

@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("clock", &[]),
     ("traffic", &[]),
-    ("worker", &["clock"]),
+    ("worker", &[]),
     ("config", &["units"]),
     ("roster", &["address", "traffic", "units", "clock"]),
     ("control", &["units", "clock"]),

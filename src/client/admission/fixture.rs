@@ -15,7 +15,6 @@ pub(super) fn config() -> Config {
     Config {
         state_dir: PathBuf::new(),
         workers: 1,
-        sched_batch: true,
         limits: Limits { memory_bytes: 0, ..Limits::default() },
         admin: Admin { http: None, console: None, users: Vec::new() },
         listeners: vec![Listener { bind: ([127, 0, 0, 1], 0).into(), ..Listener::default() }],

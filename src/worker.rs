@@ -2,14 +2,6 @@
 //!
 //! A session never moves, so nothing on its path needs a lock or an atomic read-modify-write. Sockets go to the worker with the
 //! fewest live tasks: few long-lived connections would land unevenly if the kernel spread them by hash.
-//!
-//! [`Workers::attune`] keeps the kernel's scheduling policy of each thread: `trial` decides, `policy` is what the kernel is told,
-//! `schedstat` what it tells.
-
-mod attune;
-mod policy;
-mod schedstat;
-mod trial;
 
 use std::io;
 use std::sync::Arc;
@@ -19,12 +11,8 @@ use std::thread;
 
 use futures::FutureExt as _;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
-
-use self::attune::Thread;
-pub use self::policy::Policy;
-use self::schedstat::Schedstat;
 
 /// Tasks that wait to be taken by a busy worker; more make the acceptor wait, and the kernel's queue takes who comes meanwhile.
 const QUEUE: usize = 64;
@@ -39,7 +27,6 @@ pub struct Workers<J> {
 struct Worker<J> {
     load: Arc<AtomicUsize>,
     jobs: mpsc::Sender<Job<J>>,
-    thread: Thread,
 }
 
 #[derive(Debug)]
@@ -82,11 +69,10 @@ impl<J: Send + 'static> Workers<J> {
             let (jobs, queue) = mpsc::channel(QUEUE);
             let (tell, told) = std::sync::mpsc::sync_channel(1);
             let settle = settle.clone();
-            let (policy, policies) = watch::channel(Policy::default());
-            let body = move || run(queue, policies, &tell, || settle(number));
+            let body = move || run(queue, &tell, || settle(number));
             thread::Builder::new().name(format!("worker-{number}")).spawn(body)?;
-            let stat = told.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
-            Ok(Worker { load: Arc::default(), jobs, thread: Thread { stat, policy } })
+            told.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
+            Ok(Worker { load: Arc::default(), jobs })
         };
         Ok(Self { workers: (0..count.max(1)).map(start).collect::<io::Result<_>>()? })
     }
@@ -101,14 +87,6 @@ impl<J: Send + 'static> Workers<J> {
         drop(worker.jobs.send(Job { what, load }).await);
     }
 
-    /// Puts busy workers under the policy that is `wanted`, SCHED_BATCH as long as it makes nobody wait, for ever; `tell` hears the number
-    /// of each worker whose policy changes, and the new one. Does nothing where the system does not count how long a thread waits.
-    ///
-    /// Cancel-safe: whoever drops it leaves the usual policy behind.
-    pub async fn attune(&self, wanted: impl Fn() -> Policy, tell: impl Fn(usize, Policy)) {
-        attune::keep(self.workers.iter().map(|worker| &worker.thread), wanted, tell).await;
-    }
-
     /// Live tasks and jobs of all workers.
     pub fn load(&self) -> usize {
         self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).sum()
@@ -118,8 +96,7 @@ impl<J: Send + 'static> Workers<J> {
 /// A runtime of this kind can't leave the thread that made it, so the thread tells how that went.
 fn run<J, W, R, T>(
     mut queue: mpsc::Receiver<Job<J>>,
-    policies: watch::Receiver<Policy>,
-    tell: &SyncSender<io::Result<Option<Schedstat>>>,
+    tell: &SyncSender<io::Result<()>>,
     settle: impl FnOnce() -> io::Result<(W, R)>,
 ) where
     J: 'static,
@@ -132,9 +109,8 @@ fn run<J, W, R, T>(
         Ok(made) => made,
         Err(error) => return drop(tell.send(Err(error))),
     };
-    drop(tell.send(Ok(attune::own_figures())));
+    drop(tell.send(Ok(())));
     runtime.block_on(async move {
-        spawn_local(attune::obey(policies));
         while let Some(Job { what, load }) = queue.recv().await {
             room().await;
             spawn_local(counted(task(what), load));

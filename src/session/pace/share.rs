@@ -12,7 +12,7 @@ use crate::clock::Instant;
 /// Logins under way that are no crowd yet.
 pub(super) const FEW: usize = 20;
 /// Thousandths of the time that a crowd may take where it had not to wait.
-pub(super) const LEAST: u32 = 50;
+pub(super) const LEAST: u32 = 25;
 /// The same where it has waited for all of its patience, and of few logins.
 pub(super) const MOST: u32 = 500;
 /// The longest patience: by then a crowd has had the time that several thousands need.

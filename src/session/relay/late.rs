@@ -9,7 +9,7 @@ use super::Relay;
 use super::source::Source;
 use crate::session::overseer::Overseer;
 use crate::session::watch::{Excess, Reach, Ruling, Work};
-use crate::wire::{Announcement, Errand, Failure, Protocol, Refusal, Tail};
+use crate::wire::{Announcement, Errand, Failure, Protocol, Refusal, Tail, Transaction};
 
 /// What a server calls the error of a statement that was cancelled, or of a COPY that its client gave up.
 const CANCELED: [u8; 5] = *b"57014";
@@ -68,9 +68,11 @@ where
     }
 
     /// The client cancels what the server works on. A cancel that overtakes it is lost at the server, so it is sent again until that has
-    /// ended; what comes behind waits meanwhile, so that it is not hit.
+    /// ended; what comes behind waits meanwhile, so that it is not hit. A lent server outside a transaction goes back instead, where
+    /// it waits for the one cancel that is on its way.
     pub(super) fn insist(&mut self) {
-        if P::tail(&self.phase) == Tail::Closed && self.is_at_rest() {
+        let goes_back = S::LENT && P::transaction(&self.phase) == Transaction::None;
+        if P::tail(&self.phase) == Tail::Closed && self.is_at_rest() && !goes_back {
             self.late = Some(Box::new(Late { refusal: None, work: Work::Running }));
             self.overseer.insist();
         }

@@ -317,7 +317,7 @@ fn rules(rules: &Table) -> Vec<Part> {
 }
 
 /// Stands for the listeners' names.
-const OF_LISTENERS: &str = "listener[]";
+pub(super) const OF_LISTENERS: &str = "listener[]";
 
 const MASK: &str = "***";
 

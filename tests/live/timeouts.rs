@@ -53,7 +53,7 @@ fn the_server_reads_every_value_as_we_do() {
             }
             value => assert!(refused, "{sql}: the server takes what is {value:?}"),
         }
-        session.query("ROLLBACK");
+        undo(&mut session);
     }
 }
 
@@ -75,6 +75,13 @@ fn the_server_keeps_each_limit_for_as_long_as_we_say() {
         }
         let stays = session.rows(&in_force(Timeout::Lock)) == [["7"]];
         assert_eq!(stays, scope == Scope::Session, "{sql}");
+    }
+}
+
+/// A limit of a few milliseconds hits the ROLLBACK as well, on a busy machine. The transaction has failed by then and its limit is undone: another one ends it.
+fn undo(session: &mut Raw) {
+    if !sqlstates(&session.query("ROLLBACK")).is_empty() {
+        assert_eq!(sqlstates(&session.query("ROLLBACK")), [""; 0]);
     }
 }
 

@@ -7,7 +7,16 @@ const PARAMETERS_MAX: usize = 64;
 
 /// Values of reported parameters by name, sorted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reported(Vec<Parameter>);
+pub struct Reported {
+    parameters: Vec<Parameter>,
+    /// See [`Reported::literals`].
+    literals: Vec<u8>,
+}
+
+/// Parameters by which the server makes values of literals, and characters of bytes. Source: PostgreSQL manual, "Date/Time Input",
+/// "Interval Input", "String Constants".
+const LITERALS: [&[u8]; 5] =
+    [b"DateStyle", b"IntervalStyle", b"TimeZone", b"client_encoding", b"standard_conforming_strings"];
 
 impl Reported {
     /// What a server reported while it was logged in to.
@@ -19,36 +28,55 @@ impl Reported {
 
     /// A parameter has changed.
     pub fn take(&mut self, parameter: Parameter) {
-        match self.0.binary_search_by(|known| known.name.cmp(&parameter.name)) {
+        let is_of_literals = LITERALS.contains(&&*parameter.name);
+        match self.parameters.binary_search_by(|known| known.name.cmp(&parameter.name)) {
             Ok(at) => {
-                if let Some(known) = self.0.get_mut(at) {
+                if let Some(known) = self.parameters.get_mut(at) {
                     *known = parameter;
                 }
             }
-            Err(at) if self.0.len() < PARAMETERS_MAX => self.0.insert(at, parameter),
+            Err(at) if self.parameters.len() < PARAMETERS_MAX => self.parameters.insert(at, parameter),
             Err(_) => {}
         }
+        if is_of_literals {
+            self.read_literals();
+        }
+    }
+
+    fn read_literals(&mut self) {
+        self.literals.clear();
+        for Parameter { name, value } in self.parameters.iter().filter(|known| LITERALS.contains(&&*known.name)) {
+            for part in [name, value] {
+                self.literals.extend_from_slice(part);
+                self.literals.push(0);
+            }
+        }
+    }
+
+    /// Those that decide what a literal means: name and value, each ended by a NUL.
+    pub fn literals(&self) -> &[u8] {
+        &self.literals
     }
 
     /// The value of a parameter.
     pub fn value(&self, name: &[u8]) -> Option<&[u8]> {
-        let at = self.0.binary_search_by(|known| (*known.name).cmp(name)).ok()?;
-        self.0.get(at).map(|known| &*known.value)
+        let at = self.parameters.binary_search_by(|known| (*known.name).cmp(name)).ok()?;
+        self.parameters.get(at).map(|known| &*known.value)
     }
 
     /// What a client that was told this must be told when it gets a server that has told `server`. Once its settings are replayed,
     /// nearly always nothing.
     pub fn news<'a>(&'a self, server: &'a Self) -> impl Iterator<Item = &'a Parameter> {
         // Most often both are equal in length and order.
-        server.0.iter().enumerate().filter_map(|(at, now)| {
-            let told = self.0.get(at).filter(|told| told.name == now.name).map(|told| &*told.value);
+        server.parameters.iter().enumerate().filter_map(|(at, now)| {
+            let told = self.parameters.get(at).filter(|told| told.name == now.name).map(|told| &*told.value);
             (told.or_else(|| self.value(&now.name)) != Some(&*now.value)).then_some(now)
         })
     }
 
     /// All of them, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
-        self.0.iter()
+        self.parameters.iter()
     }
 }
 
@@ -70,6 +98,16 @@ mod tests {
         let less = Reported::of([parameter("b", "1")]);
         assert_eq!(less.news(&server).map(|news| &*news.name).collect::<Vec<_>>(), [b"a", b"c"]);
         assert_eq!(server.news(&less).count(), 0);
+    }
+
+    #[test]
+    fn what_literals_depend_on_is_as_it_was_told_last() {
+        let mut reported = Reported::of([parameter("TimeZone", "UTC"), parameter("is_superuser", "off")]);
+        assert_eq!(reported.literals(), b"TimeZone\0UTC\0");
+        reported.take(parameter("DateStyle", "ISO, MDY"));
+        reported.take(parameter("TimeZone", "GB"));
+        reported.take(parameter("session_authorization", "x"));
+        assert_eq!(reported.literals(), b"DateStyle\0ISO, MDY\0TimeZone\0GB\0");
     }
 
     #[test]

@@ -114,6 +114,55 @@ fn sql_deallocates_what_the_protocol_prepared_and_nothing_of_others() {
     pooled.finish();
 }
 
+/// A literal becomes a value when its text is prepared, by the settings of who prepares it: who has others must not get that value.
+#[test]
+fn a_text_is_shared_only_where_its_literals_mean_the_same() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_literals", 1, NO_PASSWORD);
+    // More than workers, so that some share one and its statements.
+    let mut one = raw_client(&pooled);
+    let mut others = [(); 3].map(|()| raw_client(&pooled));
+    let first = |raw: &mut Raw, name: &str, text: &str| {
+        raw.send(&[raw::parse(name, text), raw::bind(name, &[]), raw::execute(), raw::sync()].concat());
+        let replies = raw.until(b"Z");
+        replies.iter().find(|reply| reply.code == b'D').map(|row| row.columns().remove(0)).unwrap()
+    };
+    for (at, (setting, values, text, expected)) in [
+        ("TimeZone", ["UTC", "-02"], "SELECT extract(epoch FROM '1970-01-01 00:00'::timestamptz)::int", ["0", "7200"]),
+        ("DateStyle", ["ISO, DMY", "ISO, MDY"], "SELECT extract(day FROM '01/02/2000'::date)::int", ["1", "2"]),
+        (
+            "IntervalStyle",
+            ["sql_standard", "postgres"],
+            "SELECT extract(hour FROM '-1 2:00'::interval)::int",
+            ["-2", "2"],
+        ),
+        ("standard_conforming_strings", ["on", "off"], r"SELECT length('\\x')", ["3", "2"]),
+        ("client_encoding", ["UTF8", "LATIN1"], "SELECT length('é')", ["1", "2"]),
+        ("transform_null_equals", ["off", "on"], "SELECT (length(NULL) = NULL) IS NULL", ["t", "f"]),
+        ("array_nulls", ["on", "off"], "SELECT ('{NULL}'::text[])[1] IS NULL", ["t", "f"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (raw, n) in std::iter::once((&mut one, 0)).chain(others.iter_mut().map(|other| (other, 1))) {
+            raw.query(&format!("SET {setting} = '{}'", values[n]));
+            assert_eq!(first(raw, &format!("n{at}"), text), expected[n], "{setting} = {}", values[n]);
+        }
+        // The server tells of these while a transaction lasts.
+        if at < 5 {
+            one.query("BEGIN");
+            one.query(&format!("SET LOCAL {setting} = '{}'", values[1]));
+            assert_eq!(first(&mut one, &format!("local{at}"), text), expected[1], "{setting} for a transaction");
+            one.query("COMMIT");
+            assert_eq!(first(&mut one, &format!("again{at}"), text), expected[0], "{setting} behind it");
+        }
+    }
+    drop((one, others));
+    pooled.finish();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_in_a_pipeline_leaves_no_ghosts() {
     if direct() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::BytesMut;
-use floodwall::session::statements::{Bounds, Known, Names, Parts, Passing, Plan, Shared, plan};
+use floodwall::session::statements::{Bounds, Context, Known, Names, Parts, Passing, Plan, Shared, plan};
 use floodwall::wire::Outgoing;
 use floodwall::wire::pg::deallocate::{deallocated, text};
 use floodwall::wire::pg::frame::{client_head, server_head};
@@ -184,8 +184,14 @@ impl House {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
         client.own.feed(frame);
-        let mut parts =
-            Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"", is_private: false };
+        let mut parts = Parts {
+            shared,
+            names: &mut client.names,
+            known,
+            bounds: *bounds,
+            context: Context::default(),
+            is_private: false,
+        };
         let mut caused = Outgoing::default();
         let head = client_head(frame).unwrap().unwrap();
         let asked = asked(head, frame).unwrap();
@@ -212,8 +218,14 @@ impl House {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
         for frame in server.said.drain(..count.min(server.said.len())).collect::<Vec<_>>() {
-            let mut parts =
-                Parts { shared, names: &mut client.names, known, bounds: *bounds, path: b"", is_private: false };
+            let mut parts = Parts {
+                shared,
+                names: &mut client.names,
+                known,
+                bounds: *bounds,
+                context: Context::default(),
+                is_private: false,
+            };
             let (passes, mut behind) = (client.plan.passes(frame[0]), BytesMut::new());
             match client.plan.server(frame[0], &frame, &mut parts, &mut behind) {
                 plan::Reply::Pass => client.got.push(frame),
@@ -485,7 +497,7 @@ fn syncs_that_a_copy_swallows_are_not_waited_for() {
         names: &mut client.names,
         known,
         bounds: Bounds::default(),
-        path: b"",
+        context: Context::default(),
         is_private: false,
     };
     let mut caused = Outgoing::default();

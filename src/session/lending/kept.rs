@@ -14,7 +14,7 @@ use crate::server::reported::Reported;
 use crate::session::state::pins::Reason;
 use crate::session::state::replay::{Replay, discard, replay};
 use crate::session::state::{Findings, Gathered, Interner, Reasons, Settings, Stain, check};
-use crate::session::statements::Known;
+use crate::session::statements::Context;
 use crate::sql::facts::Traces;
 use crate::wire::pg::own;
 
@@ -43,10 +43,11 @@ impl Kept {
         Self { wardrobe, startup, wants, told, gathered: Gathered::default(), pins: Reasons::NONE }
     }
 
-    /// What its statements depend on at a server that has these.
-    pub fn at<'a>(&'a self, known: &'a mut Known) -> At<'a> {
+    /// What its statements depend on at this server.
+    pub fn at<'a>(&'a self, server: &'a mut Lent) -> At<'a> {
         let is_private = self.pins.has(Reason::Temporary) || self.gathered.traces().has(Traces::TEMP);
-        At { known, path: self.wants.path(), is_private }
+        let context = Context { reported: server.parameters.literals(), settings: self.wants.context() };
+        At { known: &mut server.hold.known, context, is_private }
     }
 
     /// What makes a server's settings those of this session; `None`: they are already. Who stained a server knows what it left there,

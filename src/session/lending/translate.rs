@@ -10,7 +10,7 @@ use crate::client::refuse;
 use crate::session::relay::{Course, Whose};
 use crate::session::statements::again::AGAIN_MAX;
 use crate::session::statements::plan::{Passing, Reply};
-use crate::session::statements::{Again, Bounds, Known, Names, Parts, Plan, Refused, Shared};
+use crate::session::statements::{Again, Bounds, Context, Known, Names, Parts, Plan, Refused, Shared};
 use crate::wire::pg::code::client;
 use crate::wire::pg::deallocate::{deallocated, text};
 use crate::wire::pg::frame::{HEAD, client_head};
@@ -39,16 +39,16 @@ pub struct Translator {
 pub struct At<'a> {
     /// The statements of the server.
     pub known: &'a mut Known,
-    /// See [`Parts::path`].
-    pub path: &'a [u8],
+    /// See [`Parts::context`].
+    pub context: Context<'a>,
     /// See [`Parts::is_private`].
     pub is_private: bool,
 }
 
 impl<'a> At<'a> {
     fn parts(self, shared: &'a mut Shared, names: &'a mut Names, bounds: Bounds) -> Parts<'a> {
-        let Self { known, path, is_private } = self;
-        Parts { shared, names, known, bounds, path, is_private }
+        let Self { known, context, is_private } = self;
+        Parts { shared, names, known, bounds, context, is_private }
     }
 }
 

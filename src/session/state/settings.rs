@@ -5,7 +5,11 @@ use std::sync::{Arc, Weak};
 
 /// Values by name, sorted; names in lower case, since the server tells no other difference.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Settings(Box<[Setting]>);
+pub struct Settings {
+    settings: Box<[Setting]>,
+    /// See [`Settings::context`].
+    context: Box<[u8]>,
+}
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,34 +57,51 @@ impl Settings {
             }
         }
         kept.sort_unstable();
-        Ok(Self(kept.into()))
+        Ok(Self { context: context(&kept), settings: kept.into() })
     }
 
     /// The value of a name in lower case.
     pub fn value(&self, name: &[u8]) -> Option<&[u8]> {
-        let at = self.0.binary_search_by(|setting| (*setting.name).cmp(name)).ok()?;
-        self.0.get(at).map(|setting| &*setting.value)
+        let at = self.settings.binary_search_by(|setting| (*setting.name).cmp(name)).ok()?;
+        self.settings.get(at).map(|setting| &*setting.value)
     }
 
     /// All of them, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Setting> {
-        self.0.iter()
+        self.settings.iter()
     }
 
     /// How many there are.
     pub const fn len(&self) -> usize {
-        self.0.len()
+        self.settings.len()
     }
 
     /// True where there are none.
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.settings.is_empty()
     }
 
-    /// What changes how a statement is understood: statements that are prepared under another path are others.
-    pub fn path(&self) -> &[u8] {
-        self.value(b"search_path").unwrap_or_default()
+    /// Those of them that change what a text means and that the server does not report: name and value, each ended by a NUL.
+    pub const fn context(&self) -> &[u8] {
+        &self.context
     }
+}
+
+/// Settings by which the server looks names up, cuts a text into words or makes values of literals, beside those that it reports
+/// ([`Reported::literals`](super::Reported::literals)). Source: PostgreSQL manual, "Client Connection Defaults", "Version and Platform
+/// Compatibility", and the input of `money`, `xml` and arrays.
+const CONTEXT: [&[u8]; 6] =
+    [b"array_nulls", b"backslash_quote", b"lc_monetary", b"search_path", b"transform_null_equals", b"xmloption"];
+
+fn context(sorted: &[Setting]) -> Box<[u8]> {
+    let mut context = Vec::new();
+    for Setting { name, value } in sorted.iter().filter(|setting| CONTEXT.contains(&&*setting.name)) {
+        for part in [name, value] {
+            context.extend_from_slice(part);
+            context.push(0);
+        }
+    }
+    context.into()
 }
 
 /// The settings of one worker's sessions, each kept once: equal ones are the same.
@@ -134,7 +155,9 @@ mod tests {
         let two = interner.shared(settings(&[("a", "2"), ("timezone", "UTC")]));
         assert!(Arc::ptr_eq(&one, &two));
         assert!(!Arc::ptr_eq(&one, &interner.shared(settings(&[("a", "2")]))));
-        assert_eq!((one.value(b"timezone"), one.value(b"b"), one.path()), (Some(&b"UTC"[..]), None, &b""[..]));
+        assert_eq!((one.value(b"timezone"), one.value(b"b"), one.context()), (Some(&b"UTC"[..]), None, &b""[..]));
+        let read = settings(&[("search_path", "a"), ("work_mem", "1MB"), ("Array_Nulls", "off")]);
+        assert_eq!(read.context(), b"array_nulls\0off\0search_path\0a\0");
     }
 
     #[test]

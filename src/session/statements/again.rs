@@ -81,12 +81,12 @@ const TAIL: usize = 24;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Shared;
+    use super::super::{Context, Shared};
     use super::*;
 
     #[test]
     fn only_a_short_group_of_one_statement_that_is_described_can_be_asked_again() {
-        let statement = Shared::default().statement(b"", b"SELECT * FROM t\0\0\0").unwrap();
+        let statement = Shared::default().statement(Context::default(), b"SELECT * FROM t\0\0\0").unwrap();
         let group = [Asked::DescribePortal, Asked::Execute, Asked::Sync];
         let mut whole = Again::new(&statement, b"begin ", b"rest ");
         for asked in group {

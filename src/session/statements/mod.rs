@@ -1,11 +1,12 @@
 //! Prepared statements of the protocol where a server is lent for a transaction.
 //!
-//! A client's names stand for shared statements of its worker ([`Shared`]): one for each text, its types and the search path that it
-//! is read under. Each has a name of ours at the servers. What a client has prepared is in its [`Names`], what a server has in its
+//! A client's names stand for shared statements of its worker ([`Shared`]): one for each text, its types and the
+//! settings that it is read under ([`Context`]). Each has a name of ours at the servers. What a client has prepared is in its [`Names`], what a server has in its
 //! [`Known`]; both are bounded. [`Plan`] carries a pipeline: it says what of a client's message goes to the server and under which
 //! name, what is put in front of it, and which replies are the client's, ours, or given by us in the server's place.
 
 pub mod again;
+pub mod context;
 mod deallocate;
 mod entry;
 pub mod known;
@@ -14,6 +15,7 @@ pub mod plan;
 pub mod shared;
 
 pub use again::Again;
+pub use context::Context;
 pub use known::Known;
 pub use names::{Bounds, Names, Refused};
 pub use plan::{Parts, Passing, Plan};

@@ -170,7 +170,7 @@ fn weight(name: &[u8], body: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Shared;
+    use super::super::{Context, Shared};
     use super::*;
     use crate::session::memory::Budget;
 
@@ -180,7 +180,7 @@ mod tests {
         let bounds = Bounds { statements: 2, bytes: 1_000 };
         for name in [&b"a"[..], b"b"] {
             assert_eq!(names.admits(name, b"SELECT 1", bounds), Ok(()));
-            assert!(names.insert(name, shared.statement(b"", b"SELECT 1").unwrap()));
+            assert!(names.insert(name, shared.statement(Context::default(), b"SELECT 1").unwrap()));
         }
         assert_eq!(names.admits(b"a", b"SELECT 1", bounds), Err(Refused::Duplicate));
         assert_eq!(names.admits(b"c", b"SELECT 1", bounds), Err(Refused::TooMany));
@@ -196,7 +196,7 @@ mod tests {
     fn names_take_room_of_the_memory_and_give_it_back() {
         let budget = Budget::new(2 * OVERHEAD_BYTES + 10);
         let mut shared = Shared::default();
-        let text = shared.statement(b"", b"SELECT 1").unwrap();
+        let text = shared.statement(Context::default(), b"SELECT 1").unwrap();
         let mut names = Names::counted(Some(Share::of(&budget)));
         assert!(names.insert(b"a", Rc::clone(&text)) && names.insert(b"b", Rc::clone(&text)));
         assert_eq!(budget.used(), 2 * OVERHEAD_BYTES + 2);

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
+use super::context::Context;
 use super::entry::{Entry, Learnt, Miss, Undo, Wants, Whose};
 use super::known::Known;
 use super::names::{Bounds, Names, Refused, UNNAMED_MAX, Unnamed};
@@ -38,8 +39,8 @@ pub struct Parts<'a> {
     pub known: &'a mut Known,
     /// What the client may keep.
     pub bounds: Bounds,
-    /// The search path of client and server, see [`Settings::path`](crate::session::state::Settings::path).
-    pub path: &'a [u8],
+    /// What texts are read under by client and server.
+    pub context: Context<'a>,
     /// It has temporary tables: what it drops is most likely one of them, which nobody else has seen.
     pub is_private: bool,
 }
@@ -215,7 +216,7 @@ impl Plan {
         caused: &mut Outgoing,
     ) -> Result<Passing, Refused> {
         parts.names.admits(name, body, parts.bounds)?;
-        let statement = parts.shared.statement(parts.path, body).ok_or(Refused::NoRoom)?;
+        let statement = parts.shared.statement(parts.context, body).ok_or(Refused::NoRoom)?;
         if !parts.names.insert(name, Rc::clone(&statement)) {
             return Err(Refused::NoRoom);
         }

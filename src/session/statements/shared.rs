@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::session::memory::{Prepared, Share};
 
+use super::context::Context;
 use super::entry::Entry;
 
 /// What every name of ours begins with.
@@ -21,7 +22,8 @@ pub struct Statement {
     /// Its name at servers.
     pub name: Rc<[u8]>,
     key: Rc<[u8]>,
-    path: usize,
+    /// Where its body begins there.
+    body: usize,
     /// How often objects had changed when it was made.
     era: u64,
     /// Its text has a `*`, so it may return all columns of a table, whatever they are.
@@ -33,7 +35,7 @@ pub struct Statement {
 impl Statement {
     /// Text and types as in a Parse.
     pub fn body(&self) -> &[u8] {
-        self.key.get(self.path..).unwrap_or_default()
+        self.key.get(self.body..).unwrap_or_default()
     }
 }
 
@@ -76,12 +78,10 @@ impl Shared {
         self.prepared.as_ref().map(|prepared| Share::of(&prepared.names))
     }
 
-    /// The statement of this body under this search path; `None` where the memory has no room for it.
-    pub fn statement(&mut self, path: &[u8], body: &[u8]) -> Option<Rc<Statement>> {
+    /// The statement of this body under these settings; `None` where the memory has no room for it.
+    pub fn statement(&mut self, context: Context<'_>, body: &[u8]) -> Option<Rc<Statement>> {
         self.scratch.clear();
-        self.scratch.extend_from_slice(path);
-        // No setting holds a NUL.
-        self.scratch.push(0);
+        context.write(&mut self.scratch);
         let begin = self.scratch.len();
         self.scratch.extend_from_slice(body);
         let known = self.known.get(&*self.scratch).and_then(Weak::upgrade);
@@ -100,7 +100,7 @@ impl Shared {
         self.succeeds(retired, number);
         let key: Rc<[u8]> = self.scratch.as_slice().into();
         let (key_of, name, has_star) = (Rc::clone(&key), name(number), body.contains(&STAR));
-        let statement = Rc::new(Statement { number, name, key: key_of, path: begin, era, has_star, _room: room });
+        let statement = Rc::new(Statement { number, name, key: key_of, body: begin, era, has_star, _room: room });
         self.known.insert(key, Rc::downgrade(&statement));
         Some(statement)
     }
@@ -204,41 +204,50 @@ mod tests {
     use crate::session::memory::Budget;
 
     #[test]
-    fn one_text_is_one_statement_as_long_as_its_path_is_the_same() {
+    fn one_text_is_one_statement_as_long_as_it_means_the_same() {
         let mut shared = Shared::default();
-        let one = shared.statement(b"", b"SELECT 1\0\0\0").unwrap();
-        assert!(Rc::ptr_eq(&one, &shared.statement(b"", b"SELECT 1\0\0\0").unwrap()));
+        let one = shared.statement(Context::default(), b"SELECT 1\0\0\0").unwrap();
+        assert!(Rc::ptr_eq(&one, &shared.statement(Context::default(), b"SELECT 1\0\0\0").unwrap()));
         assert_eq!(one.body(), b"SELECT 1\0\0\0");
         assert_eq!(*one.name, *b"FLOODWALL_1");
-        for (path, body) in [(&b"a"[..], &b"SELECT 1\0\0\0"[..]), (b"", b"SELECT 1\0\0\x01\0\0\0\x17")] {
-            assert_ne!(shared.statement(path, body).unwrap().number, one.number);
+        let (zone, path) = (b"timezone\0UTC\0", b"search_path\0a\0");
+        let none = Context::default();
+        let others = [
+            (Context { reported: zone, ..none }, &b"SELECT 1\0\0\0"[..]),
+            (Context { settings: zone, ..none }, b"SELECT 1\0\0\0"),
+            (Context { settings: path, ..none }, b"SELECT 1\0\0\0"),
+            (none, b"timezone\0UTC\0SELECT 1\0\0\0"),
+            (none, b"SELECT 1\0\0\x01\0\0\0\x17"),
+        ];
+        for (at, (context, body)) in others.into_iter().enumerate() {
+            assert_eq!(shared.statement(context, body).unwrap().number, one.number + 1 + at as u64, "each is another");
         }
     }
 
     #[test]
     fn the_text_of_a_retired_statement_is_prepared_anew_and_counts_as_changing_still() {
         let mut shared = Shared::default();
-        let old = shared.statement(b"", b"SELECT a FROM t").unwrap();
+        let old = shared.statement(Context::default(), b"SELECT a FROM t").unwrap();
         shared.note_changed(old.number);
         shared.retire(old.number);
-        let new = shared.statement(b"", b"SELECT a FROM t").unwrap();
+        let new = shared.statement(Context::default(), b"SELECT a FROM t").unwrap();
         assert!(new.number > old.number && shared.may_change(&new));
-        assert_eq!(shared.statement(b"", b"SELECT a FROM t").unwrap().number, new.number);
+        assert_eq!(shared.statement(Context::default(), b"SELECT a FROM t").unwrap().number, new.number);
         assert!(shared.retired.is_empty());
         drop((old, new));
-        assert!(shared.statement(b"", b"SELECT a FROM t").unwrap().number > 2);
+        assert!(shared.statement(Context::default(), b"SELECT a FROM t").unwrap().number > 2);
     }
 
     #[test]
     fn a_text_is_prepared_anew_behind_a_change_and_is_one_statement_again() {
         let prepared = Prepared::of(&Budget::new(10_000));
         let (mut shared, other) = (Shared::counted(&prepared), Shared::counted(&prepared));
-        let old = shared.statement(b"", b"SELECT a FROM t").unwrap();
+        let old = shared.statement(Context::default(), b"SELECT a FROM t").unwrap();
         shared.note_changed(old.number);
         other.objects_changed();
-        let new = shared.statement(b"", b"SELECT a FROM t").unwrap();
+        let new = shared.statement(Context::default(), b"SELECT a FROM t").unwrap();
         assert!(new.number > old.number && shared.may_change(&new));
-        assert!(Rc::ptr_eq(&new, &shared.statement(b"", b"SELECT a FROM t").unwrap()));
+        assert!(Rc::ptr_eq(&new, &shared.statement(Context::default(), b"SELECT a FROM t").unwrap()));
     }
 
     #[test]
@@ -254,14 +263,14 @@ mod tests {
     #[test]
     fn what_no_client_has_is_forgotten_and_its_name_never_used_again() {
         let mut shared = Shared::default();
-        let kept = shared.statement(b"", b"kept").unwrap();
-        let gone = shared.statement(b"", b"gone").unwrap().number;
+        let kept = shared.statement(Context::default(), b"kept").unwrap();
+        let gone = shared.statement(Context::default(), b"gone").unwrap().number;
         for n in 0..5_000_u32 {
-            shared.statement(b"", &n.to_be_bytes()).unwrap();
+            shared.statement(Context::default(), &n.to_be_bytes()).unwrap();
         }
         assert!(shared.len() <= 2 * SWEEP_MIN);
-        assert_eq!(shared.statement(b"", b"kept").unwrap().number, kept.number);
-        assert!(shared.statement(b"", b"gone").unwrap().number > gone);
+        assert_eq!(shared.statement(Context::default(), b"kept").unwrap().number, kept.number);
+        assert!(shared.statement(Context::default(), b"gone").unwrap().number > gone);
     }
 
     #[test]
@@ -269,14 +278,14 @@ mod tests {
         let budget = Budget::new(2_000);
         let prepared = Prepared::of(&budget);
         let mut shared = Shared::counted(&prepared);
-        let one = shared.statement(b"", &[1; 1_000]).unwrap();
+        let one = shared.statement(Context::default(), &[1; 1_000]).unwrap();
         let used = budget.used();
         assert!((1_000..1_500).contains(&used), "{used}");
-        let same = shared.statement(b"", &[1; 1_000]).unwrap();
+        let same = shared.statement(Context::default(), &[1; 1_000]).unwrap();
         assert_eq!((budget.used(), prepared.statements(), prepared.bytes()), (used, 1, used));
-        assert!(shared.statement(b"", &[2; 1_000]).is_none());
+        assert!(shared.statement(Context::default(), &[2; 1_000]).is_none());
         drop((one, same));
         assert_eq!((budget.used(), prepared.statements()), (0, 0));
-        assert!(shared.statement(b"", &[2; 1_000]).is_some());
+        assert!(shared.statement(Context::default(), &[2; 1_000]).is_some());
     }
 }

@@ -163,6 +163,35 @@ fn a_text_is_shared_only_where_its_literals_mean_the_same() {
     pooled.finish();
 }
 
+/// A new server learns a text from whoever comes first, who may have other settings than when it was prepared.
+#[test]
+fn who_changed_its_settings_teaches_a_server_nothing_that_others_use() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_relearnt", 1, NO_PASSWORD);
+    let mut clients = [(); 4].map(|()| raw_client(&pooled));
+    let epoch = "SELECT extract(epoch FROM '1970-01-01 00:00'::timestamptz)::int";
+    let run = [raw::bind("epoch", &[]), raw::execute(), raw::sync()].concat();
+    let value = |raw: &mut Raw| {
+        raw.send(&run);
+        raw.until(b"Z").iter().find(|reply| reply.code == b'D').map(|row| row.columns().remove(0)).unwrap()
+    };
+    for raw in &mut clients {
+        raw.query("SET TimeZone = 'UTC'");
+        raw.send(&[raw::parse("epoch", epoch), raw::sync()].concat());
+        raw.until(b"Z");
+        assert_eq!(value(raw), "0");
+    }
+    clients[0].query("SET TimeZone = '-02'");
+    pooled.site.direct_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+    assert!(wait_until(Duration::from_secs(15), || pooled.servers() == 0));
+    let values = [0, 1, 2, 3, 0].map(|at| value(&mut clients[at]));
+    assert_eq!(values, ["7200", "0", "0", "0", "7200"]);
+    drop(clients);
+    pooled.finish();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_in_a_pipeline_leaves_no_ghosts() {
     if direct() {

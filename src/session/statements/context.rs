@@ -13,11 +13,43 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// True where this is what [`Context::write`] writes.
+    pub(super) fn is_written(self, bytes: &[u8]) -> bool {
+        let rest = [self.reported, self.settings]
+            .into_iter()
+            .try_fold(bytes, |rest, part| rest.strip_prefix(&size(part))?.strip_prefix(part));
+        rest.is_some_and(<[u8]>::is_empty)
+    }
+
     /// Writes it, so that no other followed by any text is the same.
     pub(super) fn write(self, out: &mut Vec<u8>) {
         for part in [self.reported, self.settings] {
-            out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            out.extend_from_slice(&size(part));
             out.extend_from_slice(part);
+        }
+    }
+}
+
+fn size(part: &[u8]) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_knows_itself_and_no_other() {
+        let (none, both) = (Context::default(), Context { reported: b"a\0b\0", settings: b"c\0d\0" });
+        let swapped = Context { reported: both.settings, settings: both.reported };
+        for written in [none, both, swapped] {
+            let mut bytes = Vec::new();
+            written.write(&mut bytes);
+            for context in [none, both, swapped] {
+                let same = context.reported == written.reported;
+                assert_eq!(context.is_written(&bytes), same, "{context:?} {written:?}");
+                assert!(!context.is_written(&[&bytes[..], b"x"].concat()) && !context.is_written(b""));
+            }
         }
     }
 }

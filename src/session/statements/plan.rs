@@ -254,6 +254,7 @@ impl Plan {
             // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
+        let statement = if parts.known.uses(statement.number) { statement } else { anew(name, statement, parts) };
         self.ensure(&statement, parts, caused);
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
         Passing::As(Rc::clone(&statement.name))
@@ -478,6 +479,21 @@ fn note(frame: &[u8], step: Wants, used: Option<u64>, parts: &mut Parts<'_>) {
         b"26000" => parts.known.remove(number),
         _ => {}
     }
+}
+
+/// The statement of a name that a server is to learn: it will read the text under its settings of now. Where these are not those that
+/// the client prepared it under, it is another one, which the name stands for from now on; nobody else must get it for theirs.
+fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Statement> {
+    if statement.is_under(parts.context) {
+        return statement;
+    }
+    let Some(other) = parts.shared.statement(parts.context, statement.body()) else { return statement };
+    if parts.names.insert(name, Rc::clone(&other)) {
+        return other;
+    }
+    // What was there a moment ago finds room.
+    parts.names.insert(name, Rc::clone(&statement));
+    statement
 }
 
 fn nowhere() -> Passing {

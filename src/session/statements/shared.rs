@@ -37,6 +37,11 @@ impl Statement {
     pub fn body(&self) -> &[u8] {
         self.key.get(self.body..).unwrap_or_default()
     }
+
+    /// True where it was prepared under these settings.
+    pub(super) fn is_under(&self, context: Context<'_>) -> bool {
+        self.key.get(..self.body).is_some_and(|key| context.is_written(key))
+    }
 }
 
 /// The name at servers of the statement with this number.

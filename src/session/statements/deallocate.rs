@@ -7,9 +7,9 @@
 use bytes::BytesMut;
 
 use super::entry::{Entry, Undo, Wants, Whose};
-use super::names::Unnamed;
 use super::plan::{Mode, Parts, Passing, Plan};
 use super::shared::PREFIX;
+use super::unnamed::Unnamed;
 use crate::wire::Outgoing;
 use crate::wire::pg::own;
 use crate::wire::pg::rename::Asked;

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::Parts;
-use super::names::Unnamed;
 use super::shared::Statement;
+use super::unnamed::Unnamed;
 
 /// The reply that ends a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

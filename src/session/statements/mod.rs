@@ -13,6 +13,7 @@ pub mod known;
 pub mod names;
 pub mod plan;
 pub mod shared;
+pub mod unnamed;
 
 pub use again::Again;
 pub use context::Context;

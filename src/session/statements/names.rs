@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rapidhash::fast::GlobalState;
 
 use super::shared::Statement;
+use super::unnamed::Unnamed;
 use crate::session::memory::Share;
 
 /// What one client may keep.
@@ -36,41 +37,6 @@ pub enum Refused {
     NoRoom,
 }
 
-/// The unnamed statement of a client.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Unnamed {
-    /// There is none.
-    #[default]
-    None,
-    /// This one; `body` is text and types, `None` where they are too long to be kept: then it can only be used at the server that has it.
-    Some {
-        /// What tells it from any other.
-        number: u64,
-        /// Text and types.
-        body: Option<Rc<[u8]>>,
-    },
-}
-
-impl Unnamed {
-    /// A copy of this body: the one at hand, where it is the same.
-    pub(super) fn kept(&self, body: &[u8]) -> Rc<[u8]> {
-        match self {
-            Self::Some { body: Some(kept), .. } if **kept == *body => Rc::clone(kept),
-            _ => body.into(),
-        }
-    }
-
-    /// Its number, where there is one.
-    pub const fn number(&self) -> Option<u64> {
-        match self {
-            Self::None => None,
-            Self::Some { number, .. } => Some(*number),
-        }
-    }
-}
-
-/// Unnamed statements are kept up to so many bytes.
-pub const UNNAMED_MAX: usize = 16 * 1024;
 /// What an entry takes beside its name and text.
 const OVERHEAD_BYTES: usize = 96;
 

@@ -17,7 +17,7 @@ use bytes::BytesMut;
 use super::context::Context;
 use super::entry::{Entry, Learnt, Miss, Undo, Wants, Whose};
 use super::known::Known;
-use super::names::{Bounds, Names, Refused, UNNAMED_MAX, Unnamed};
+use super::names::{Bounds, Names, Refused};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
 use crate::wire::Outgoing;
 use crate::wire::Transaction;
@@ -195,7 +195,7 @@ impl Plan {
         Ok(passing)
     }
 
-    fn pass(&mut self, wants: Wants) -> Passing {
+    pub(super) fn pass(&mut self, wants: Wants) -> Passing {
         self.queue.push_back(Entry::new(wants, Whose::Client));
         Passing::AsIs
     }
@@ -233,17 +233,6 @@ impl Plan {
         Ok(passing)
     }
 
-    /// An unnamed statement goes to the server as it is, since it is there to be used once.
-    pub(super) fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
-        let number = parts.shared.number();
-        let body = body.filter(|body| body.len() <= UNNAMED_MAX).map(|body| parts.names.unnamed.kept(body));
-        let client = std::mem::replace(&mut parts.names.unnamed, Unnamed::Some { number, body });
-        let server = parts.known.unnamed.replace(number);
-        let undo = Undo::Unnamed(client, server);
-        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
-        Passing::AsIs
-    }
-
     /// Bind or Describe: the server must have the statement.
     fn on(&mut self, wants: Wants, name: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
         if name.is_empty() {
@@ -258,23 +247,6 @@ impl Plan {
         self.ensure(&statement, parts, caused);
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
         Passing::As(Rc::clone(&statement.name))
-    }
-
-    fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
-        let passing = match &parts.names.unnamed {
-            Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) => Passing::AsIs,
-            Unnamed::Some { number, body: Some(body) } => {
-                own::parse(b"", body, &mut caused.server);
-                let server = parts.known.unnamed.replace(*number);
-                let undo = Undo::Unnamed(parts.names.unnamed.clone(), server);
-                self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
-                Passing::AsIs
-            }
-            // The server may have another client's.
-            Unnamed::None | Unnamed::Some { body: None, .. } => nowhere(),
-        };
-        self.pass(wants);
-        passing
     }
 
     fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
@@ -496,6 +468,6 @@ fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Stat
     statement
 }
 
-fn nowhere() -> Passing {
+pub(super) fn nowhere() -> Passing {
     Passing::As(NOWHERE.into())
 }

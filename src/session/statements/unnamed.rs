@@ -1,0 +1,74 @@
+//! The unnamed statement, which is there to be used once: kept so that it can be used at another server all the same.
+
+use std::rc::Rc;
+
+use super::entry::{Entry, Undo, Wants, Whose};
+use super::plan::{Parts, Passing, Plan, nowhere};
+use crate::wire::Outgoing;
+use crate::wire::pg::own;
+
+/// Unnamed statements are kept up to so many bytes.
+const UNNAMED_MAX: usize = 16 * 1024;
+
+/// The unnamed statement of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Unnamed {
+    /// There is none.
+    #[default]
+    None,
+    /// This one; `body` is text and types, `None` where they are too long to be kept: then it can only be used at the server that has it.
+    Some {
+        /// What tells it from any other.
+        number: u64,
+        /// Text and types.
+        body: Option<Rc<[u8]>>,
+    },
+}
+
+impl Unnamed {
+    /// A copy of this body: the one at hand, where it is the same.
+    pub(super) fn kept(&self, body: &[u8]) -> Rc<[u8]> {
+        match self {
+            Self::Some { body: Some(kept), .. } if **kept == *body => Rc::clone(kept),
+            _ => body.into(),
+        }
+    }
+
+    /// Its number, where there is one.
+    pub const fn number(&self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Some { number, .. } => Some(*number),
+        }
+    }
+}
+
+impl Plan {
+    /// An unnamed statement goes to the server as it is, since it is there to be used once.
+    pub(super) fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
+        let number = parts.shared.number();
+        let body = body.filter(|body| body.len() <= UNNAMED_MAX).map(|body| parts.names.unnamed.kept(body));
+        let client = std::mem::replace(&mut parts.names.unnamed, Unnamed::Some { number, body });
+        let server = parts.known.unnamed.replace(number);
+        let undo = Undo::Unnamed(client, server);
+        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
+        Passing::AsIs
+    }
+
+    pub(super) fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
+        let passing = match &parts.names.unnamed {
+            Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) => Passing::AsIs,
+            Unnamed::Some { number, body: Some(body) } => {
+                own::parse(b"", body, &mut caused.server);
+                let server = parts.known.unnamed.replace(*number);
+                let undo = Undo::Unnamed(parts.names.unnamed.clone(), server);
+                self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
+                Passing::AsIs
+            }
+            // The server may have another client's.
+            Unnamed::None | Unnamed::Some { body: None, .. } => nowhere(),
+        };
+        self.pass(wants);
+        passing
+    }
+}

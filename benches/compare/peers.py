@@ -323,5 +323,15 @@ class PooledFloodwall(Floodwall):
         return super().argv()
 
 
+class PreparingFloodwall(PooledFloodwall):
+    """The same with `prepare_unnamed`: unnamed statements that are repeated are prepared once for each server."""
+
+    name = "floodwall-prepare"
+
+    def config(self) -> str:
+        key = 'pool = "transaction"\n'
+        return super().config().replace(key, f"{key}prepare_unnamed = true\n", 1)
+
+
 PEERS = {peer.name: peer for peer in (
-    Direct, HaProxy, PgBouncer, NewPgBouncer, Floodwall, PooledPgBouncer, PooledOdyssey, PooledFloodwall)}
+    Direct, HaProxy, PgBouncer, NewPgBouncer, Floodwall, PooledPgBouncer, PooledOdyssey, PooledFloodwall, PreparingFloodwall)}

@@ -221,6 +221,7 @@ fn pool(pool: &Pool) -> Vec<(String, Shown)> {
         number("pool_queue_length", pool.queue_length),
         number("max_prepared_statements", pool.max_prepared_statements),
         number("max_client_prepared_statements", pool.max_client_prepared_statements),
+        ("prepare_unnamed".to_owned(), Shown::Value(Value::Boolean(pool.prepare_unnamed))),
         pair("unknown_tables", pool.unknown_tables.label().to_owned()),
     ]
 }

@@ -21,7 +21,7 @@ use super::lending::recover::recover;
 use super::lending::translate::Translator;
 use super::local::Local;
 use super::relay::{Owned, Relay, Remains};
-use super::statements::Bounds;
+use super::statements::{Bounds, Repeats};
 use super::welcome::{Back, Guest, welcome};
 use crate::client::listener::Arrival;
 use crate::net::socket::close;
@@ -79,8 +79,10 @@ enum Settled {
 
 fn borrowed(house: &Arc<House>, local: &Local, place: Place, target: Arc<Target>, entry: Arc<Entry>) -> Borrowed {
     let Place { pool, startup, told } = place;
-    let bounds =
-        Bounds { statements: house.settings.load().listener.pool.max_client_prepared_statements, ..Bounds::default() };
+    let settings = house.settings.load();
+    let keys = &settings.listener.pool;
+    let repeats = if keys.prepare_unnamed { Repeats::Prepared } else { Repeats::Unnamed };
+    let bounds = Bounds { statements: keys.max_client_prepared_statements, repeats, ..Bounds::default() };
     let translator = Translator::new(Rc::clone(&local.statements), bounds);
     let kept = Kept::new(Rc::clone(&local.wardrobe), startup, told);
     Borrowed::new(house, pool, target, entry, (translator, kept))

@@ -184,11 +184,69 @@ fn who_changed_its_settings_teaches_a_server_nothing_that_others_use() {
         assert_eq!(value(raw), "0");
     }
     clients[0].query("SET TimeZone = '-02'");
-    pooled.site.direct_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
+    let ours = "datname = current_database() AND usename = 'app'";
+    pooled.site.direct_sql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"));
     assert!(wait_until(Duration::from_secs(15), || pooled.servers() == 0));
     let values = [0, 1, 2, 3, 0].map(|at| value(&mut clients[at]));
     assert_eq!(values, ["7200", "0", "0", "0", "7200"]);
     drop(clients);
+    pooled.finish();
+}
+
+/// Unnamed statements that are repeated, prepared by us: each client sees what a server of its own would say.
+#[test]
+fn what_is_repeated_without_a_name_is_prepared_once_and_no_client_sees_it() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_repeated", 1, &format!("prepare_unnamed = true\n{NO_PASSWORD}"));
+    let other = |sql: &str| pooled.site.direct_sql(sql);
+    other("CREATE TABLE shifting (id int PRIMARY KEY); INSERT INTO shifting VALUES (1); GRANT ALL ON shifting TO app");
+    let mut client = raw_client(&pooled);
+    let all = raw::parse("", "SELECT * FROM shifting WHERE id = $1");
+    let run = [raw::bind("", &["1"]), raw::execute(), raw::sync()].concat();
+    let told = [raw::bind("", &["1"]), raw::frame(b'D', b"P\0"), raw::execute(), raw::sync()].concat();
+    let columns = |client: &mut Raw, bytes: &[&[u8]]| {
+        client.send(&bytes.concat());
+        let replies = client.until(b"Z");
+        let row = replies.iter().find(|reply| reply.code == b'D').map(|row| row.columns().len());
+        (reply_codes(&replies), row, sqlstates(&replies))
+    };
+    let prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%shifting%'";
+    for time in 1..=8 {
+        let expected = ("1 2 T D C Z".to_owned(), Some(1), vec![]);
+        assert_eq!(columns(&mut client, &[&all, &told]), expected, "time {time}");
+        let expected = if time < 3 { "0" } else { "1" };
+        assert_eq!(columns(&mut client, &[&all, &run]).0, "1 2 D C Z", "time {time}");
+        assert_eq!(client.rows(prepared), [[expected]], "time {time}");
+    }
+    // A table that changed past Floodwall is no news, told or not.
+    for (added, group) in [("a", &told), ("b", &run)] {
+        other(&format!("ALTER TABLE shifting ADD COLUMN {added} text"));
+        let (codes, count, _) = columns(&mut client, &[&all, group]);
+        assert_eq!((codes.replace("T ", "").as_str(), count), ("1 2 D C Z", Some(if added == "a" { 2 } else { 3 })));
+    }
+    // It is to who knows the shape from before, as at a server of its own.
+    client.send(&[all.clone(), raw::frame(b'D', b"S\0"), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 t T Z");
+    other("ALTER TABLE shifting ADD COLUMN c text");
+    assert_eq!(columns(&mut client, &[&run]).2, ["0A000"]);
+    assert_eq!(columns(&mut client, &[&all, &run]).1, Some(4));
+    // In a transaction the server has failed, once.
+    client.query("BEGIN");
+    other("ALTER TABLE shifting ADD COLUMN d text");
+    assert_eq!(columns(&mut client, &[&all, &run]).2, ["0A000"]);
+    client.query("ROLLBACK");
+    client.query("BEGIN");
+    assert_eq!(columns(&mut client, &[&all, &run]).1, Some(5));
+    client.query("COMMIT");
+    // What fails to be prepared, or to run, leaves what it would leave.
+    other("DROP TABLE shifting");
+    assert_eq!(columns(&mut client, &[&all, &run]).2, ["42P01"]);
+    assert_eq!(columns(&mut client, &[&run]).2.len(), 1);
+    other("CREATE TABLE shifting (id text); INSERT INTO shifting VALUES ('1'); GRANT ALL ON shifting TO app");
+    assert_eq!(columns(&mut client, &[&all, &run]), ("1 2 D C Z".to_owned(), Some(1), vec![]));
+    drop(client);
     pooled.finish();
 }
 
@@ -486,7 +544,7 @@ fn pgbench_runs_each_protocol_on_two_servers() {
     if direct() {
         return;
     }
-    let pooled = Pooled::new("pool_pgbench", 2, "");
+    let pooled = Pooled::new("pool_pgbench", 2, "prepare_unnamed = true");
     run(pooled.site.program("pgbench").args(["-i", "-s", "2", "-q"]));
     for protocol in ["simple", "extended", "prepared"] {
         // A thread of pgbench prepares without looking after its other clients, which may have all servers in their transactions.
@@ -506,8 +564,10 @@ fn drivers_run_on_a_pool() {
     if direct() {
         return;
     }
-    for driver in drivers::ALL {
-        let pooled = Pooled::new(&format!("pool_{driver}"), 2, "");
+    // These two send what they repeat without a name.
+    let repeating = ["jdbc", "node"].map(|driver| (driver, "prepare_unnamed = true"));
+    for (driver, keys) in drivers::ALL.into_iter().map(|driver| (driver, "")).chain(repeating) {
+        let pooled = Pooled::new(&format!("pool_{driver}"), 2, keys);
         drivers::drive_at(driver, &pooled.site);
         pooled.finish();
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::BytesMut;
-use floodwall::session::statements::{Bounds, Context, Known, Names, Parts, Passing, Plan, Shared, plan};
+use floodwall::session::statements::{Bounds, Context, Known, Names, Parts, Passing, Plan, Repeats, Shared, plan};
 use floodwall::wire::Outgoing;
 use floodwall::wire::pg::deallocate::{deallocated, text};
 use floodwall::wire::pg::frame::{client_head, server_head};
@@ -347,6 +347,43 @@ fn an_unnamed_statement_of_another_client_is_never_bound() {
 }
 
 #[test]
+fn an_unnamed_statement_that_is_repeated_is_prepared_once_at_each_server() {
+    let mut house = House::new(2, 2, 2);
+    house.bounds.repeats = Repeats::Prepared;
+    let sent = |house: &House, server: usize| -> Vec<u8> {
+        house.servers[server].0.said.iter().map(|frame| frame[0]).collect()
+    };
+    let group = [parse("", "SELECT $1"), bind(""), execute()];
+    for (time, server, expected) in
+        [(4, 0, b"12DC"), (5, 0, b"12DC"), (6, 0, b"2DC "), (7, 1, b"12DC"), (8, 1, b"2DC ")]
+    {
+        for client in if time == 4 { vec![0; 4] } else { vec![time % 2] } {
+            group.iter().for_each(|asked| house.ask(client, server, asked));
+            assert_eq!(sent(&house, server), expected.trim_ascii(), "time {time}");
+            house.end(client, server);
+        }
+    }
+    house.compare();
+    // It is the client's unnamed statement all the same: at any server, until it prepares another, closes it or asks by Query.
+    for asked in [describe(""), bind(""), execute(), parse("", "bad $1"), bind("")] {
+        house.ask(0, 1, &asked);
+    }
+    house.end(0, 1);
+    house.ask(0, 0, &bind(""));
+    house.end(0, 0);
+    for ends in [close(""), query("SELECT 1")] {
+        group.iter().for_each(|asked| house.ask(1, 0, asked));
+        house.end(1, 0);
+        house.ask(1, 0, &ends);
+        house.end(1, 0);
+        house.ask(1, 0, &bind(""));
+        house.end(1, 0);
+    }
+    house.compare();
+    assert_eq!(codes(&house.clients[1].got), "");
+}
+
+#[test]
 fn all_of_one_client_is_nothing_of_another() {
     let mut house = House::new(1, 10, 2);
     for client in [0, 1] {
@@ -525,7 +562,7 @@ fn a_client_that_may_keep_no_more_is_refused_and_goes_on() {
 }
 
 const NAMES: [&str; 5] = ["", "a", "b", "c", "FLOODWALL_1"];
-const TEXTS: [&str; 6] = ["SELECT 1", "SELECT 2", "SELECT 3", "bad", "fail", "SELECT 4"];
+const TEXTS: [&str; 6] = ["SELECT 1", "SELECT 2 + $1", "SELECT 3 + $1", "bad $1", "fail", "SELECT 4"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
@@ -533,12 +570,20 @@ proptest! {
     #[test]
     fn clients_that_share_servers_see_what_they_would_see_alone(
         most in 1_usize..5,
+        repeats in prop_oneof![Just(Repeats::Unnamed), Just(Repeats::Prepared)],
         pipelines in proptest::collection::vec(
             (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..12, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
             1..12,
         )
     ) {
         let mut house = House::new(2, most, 3);
+        house.bounds.repeats = repeats;
+        // So often that the next time counts.
+        for text in TEXTS.into_iter().flat_map(|text| [text; 4]) {
+            house.ask(0, 0, &parse("", text));
+            house.end(0, 0);
+        }
+        house.compare();
         for (client, server, steps) in pipelines {
             for (kind, name, text, heard) in steps {
                 let (name, text) = (NAMES[name], TEXTS[text]);

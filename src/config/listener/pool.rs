@@ -35,6 +35,8 @@ pub struct Pool {
     pub max_prepared_statements: usize,
     /// Prepared statements that one client keeps.
     pub max_client_prepared_statements: usize,
+    /// Whether a text that is repeated as an unnamed statement is prepared at its servers.
+    pub prepare_unnamed: bool,
     /// Whether a statement on tables of which the catalogue knows nothing may leave something in the session.
     pub unknown_tables: UnknownTables,
 }
@@ -95,6 +97,7 @@ impl Default for Pool {
             queue_length: 10_000,
             max_prepared_statements: 200,
             max_client_prepared_statements: 5_000,
+            prepare_unnamed: false,
             unknown_tables: UnknownTables::Check,
         }
     }
@@ -105,7 +108,7 @@ const MODES: [(&str, PoolMode); 2] = [("session", PoolMode::Session), ("transact
 const TABLES: [(&str, UnknownTables); 2] = [("check", UnknownTables::Check), ("plain", UnknownTables::Plain)];
 
 /// Keys that say nothing without `pool = "transaction"`.
-const OF_POOLS: [&str; 12] = [
+const OF_POOLS: [&str; 13] = [
     "pool_size",
     "min_pool_size",
     "min_guaranteed_pool_size",
@@ -117,6 +120,7 @@ const OF_POOLS: [&str; 12] = [
     "pool_queue_length",
     "max_prepared_statements",
     "max_client_prepared_statements",
+    "prepare_unnamed",
     "unknown_tables",
 ];
 
@@ -152,6 +156,7 @@ pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>, login: 
         max_client_prepared_statements: section
             .read("max_client_prepared_statements", value::count)
             .unwrap_or(default.max_client_prepared_statements),
+        prepare_unnamed: section.read("prepare_unnamed", value::flag).unwrap_or(default.prepare_unnamed),
         unknown_tables: section
             .read("unknown_tables", |value| value::one_of(value, &TABLES))
             .unwrap_or(default.unknown_tables),

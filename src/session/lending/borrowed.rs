@@ -379,6 +379,10 @@ impl Source for Borrowed {
         self.translator.has_room()
     }
 
+    fn ends_a_group(&self) -> bool {
+        self.translator.ends_with_sync()
+    }
+
     fn is_settled(&self) -> bool {
         self.translator.is_settled()
     }

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use crate::client::refuse;
 use crate::session::relay::{Course, Whose};
-use crate::session::statements::again::AGAIN_MAX;
+use crate::session::statements::again::{AGAIN_MAX, Knows};
 use crate::session::statements::plan::{Passing, Reply};
 use crate::session::statements::{Again, Bounds, Context, Known, Names, Parts, Plan, Refused, Shared};
 use crate::wire::pg::code::client;
@@ -56,6 +56,7 @@ impl Translator {
     /// A client that has prepared nothing yet.
     pub fn new(shared: Statements, bounds: Bounds) -> Self {
         let names = Box::new(Names::counted(shared.borrow().share()));
+        shared.borrow_mut().enters();
         Self { shared, names, plan: Plan::default(), bounds, again: None }
     }
 
@@ -69,6 +70,11 @@ impl Translator {
             (client::QUERY, _) if head.size <= DEALLOCATE_MAX => head.size,
             _ => 0,
         }
+    }
+
+    /// True where a Sync was the last that was asked and is not answered yet.
+    pub fn ends_with_sync(&self) -> bool {
+        self.plan.ends_with_sync()
     }
 
     /// True where no reply is owed.
@@ -119,16 +125,17 @@ impl Translator {
     }
 
     /// Begins to copy a group that may have to be asked again: `parts` are its Bind, as far as it is at hand.
-    fn copy_bind(&mut self, statement: &[u8], head: Head, parts: (&[u8], &[u8])) {
+    fn copy_bind(&mut self, name: &[u8], head: Head, parts: (&[u8], &[u8])) {
         let (begin, rest) = parts;
         let is_short = head.size <= AGAIN_MAX as u64;
-        let Some(statement) = self.names.find(statement).filter(|_| is_short && self.plan.begins_with_bind()) else {
+        let Some(statement) = self.names.find(name).filter(|_| is_short && self.plan.begins_with_bind()) else {
             return;
         };
+        let knows = self.plan.knows(name);
         let is_whole = client_head(begin)
             .is_ok_and(|new| new.is_some_and(|new| new.size == size(begin).saturating_add(size(rest))));
-        if is_whole && self.shared.borrow().may_change(statement) {
-            self.again = Some(Box::new(Again::new(statement, begin, rest)));
+        if is_whole && (knows == Knows::Nothing || self.shared.borrow().may_change(statement)) {
+            self.again = Some(Box::new(Again::new(statement, knows, begin, rest)));
         }
     }
 
@@ -183,6 +190,12 @@ impl Translator {
             Reply::Drop => Ok(Whose::Ours),
             Reply::OutOfStep => Err(Malformed::OutOfStep),
         }
+    }
+}
+
+impl Drop for Translator {
+    fn drop(&mut self) {
+        self.shared.borrow_mut().leaves();
     }
 }
 

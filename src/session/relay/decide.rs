@@ -201,9 +201,13 @@ where
         if !S::LENT {
             return Ok((Course::AsIs, behind));
         }
+        let before = self.answers.len();
         let mut out = Outgoing { server: behind, client: std::mem::take(&mut self.answers) };
         let course = self.server.asks(head, frame, &mut out);
         self.answers = out.client;
+        if before == 0 || before == usize::from(self.stand_in) {
+            self.stand_in = u16::try_from(self.answers.len()).unwrap_or(0);
+        }
         Ok((course?, out.server))
     }
 

@@ -30,7 +30,7 @@ where
 {
     /// Server to client. True where anything moved.
     pub(super) fn poll_down(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        if self.down.passing == 0 && !self.answers.is_empty() {
+        if self.down.passing == 0 && !self.answers.is_empty() && !self.answers_wait() {
             self.down.unsent.extend_from_slice(&self.answers);
             self.answers = BytesMut::new();
         }
@@ -44,6 +44,11 @@ where
         // What waits for the next turn comes before what is still to be read.
         let read = !self.behind && self.read_down(cx)?.is_ready();
         Ok(moved || walked || read)
+    }
+
+    /// What only stands in for the server's words goes with those that follow: one write less, and one wake-up of the client.
+    fn answers_wait(&self) -> bool {
+        S::LENT && self.answers.len() == usize::from(self.stand_in) && self.server.ends_a_group()
     }
 
     /// Goes on with what an earlier turn has not looked at. True where there was any.

@@ -77,7 +77,9 @@ pub struct Relay<P: Protocol, C, S, O> {
     down: Lane,
     /// Answers of our own, for the next frame border towards the client.
     answers: BytesMut,
-    /// The same, for the border in front of the server's frame at hand.
+    /// Bytes of `answers` that only stand in for the server's: where this is all, they go with what it says next.
+    stand_in: u16,
+    /// The same as `answers`, for the border in front of the server's frame at hand.
     words: BytesMut,
     attention: Attention,
     /// Where in the frame at the front of `up.held` the text is that is to be lent.
@@ -118,6 +120,7 @@ where
             up: Lane::default(),
             down: Lane::default(),
             answers: BytesMut::new(),
+            stand_in: 0,
             words: BytesMut::new(),
             attention: Attention::Reading,
             lending: None,

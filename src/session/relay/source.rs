@@ -122,6 +122,11 @@ pub trait Source {
         true
     }
 
+    /// Was the last that was asked the end of a group, which the server answers whatever happens?
+    fn ends_a_group(&self) -> bool {
+        false
+    }
+
     /// Has all been answered that was asked?
     fn is_settled(&self) -> bool {
         true

@@ -2,7 +2,8 @@
 //!
 //! A table was altered since the server prepared it. The server says so at Bind, before anything has run, so the group can be asked
 //! again with the statement prepared anew. That is right only where the client is told the new shape, by a Describe of the portal in
-//! the same group, as libpq asks always; and outside of a transaction, which the error would have ended. Everybody else gets the error.
+//! the same group, as libpq asks always, or expects none, having prepared an unnamed statement a moment ago that was not
+//! ([`repeated`](super::repeated)); and outside of a transaction, which the error would have ended. Everybody else gets the error.
 //!
 //! The group is copied for that, where it is likely to be needed and short; the copy goes with BindComplete.
 
@@ -17,10 +18,20 @@ use crate::wire::pg::rename::Asked;
 /// Groups with longer messages are not copied.
 pub const AGAIN_MAX: usize = 8 * 1024;
 
+/// What a client may know of a statement's result by an earlier Describe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knows {
+    /// Its shape, which must be told again.
+    Shape,
+    /// Nothing that must still hold.
+    Nothing,
+}
+
 /// A copy of a group: Bind, Describe of the portal, Execute, Sync.
 #[derive(Debug)]
 pub struct Again {
     statement: Rc<Statement>,
+    knows: Knows,
     bytes: BytesMut,
     part: Part,
 }
@@ -36,11 +47,11 @@ enum Part {
 
 impl Again {
     /// A group begins with a Bind of this statement; `begin` and `rest` are the message as it goes to the server.
-    pub fn new(statement: &Rc<Statement>, begin: &[u8], rest: &[u8]) -> Self {
+    pub fn new(statement: &Rc<Statement>, knows: Knows, begin: &[u8], rest: &[u8]) -> Self {
         let mut bytes = BytesMut::with_capacity(begin.len().saturating_add(rest.len()).saturating_add(TAIL));
         bytes.extend_from_slice(begin);
         bytes.extend_from_slice(rest);
-        Self { statement: Rc::clone(statement), bytes, part: Part::Bind }
+        Self { statement: Rc::clone(statement), knows, bytes, part: Part::Bind }
     }
 
     /// The group goes on with a whole message. False where it is none that can be asked again.
@@ -49,6 +60,7 @@ impl Again {
         self.part = match (self.part, asked) {
             (Part::Bind, Asked::DescribePortal) => Part::Describe,
             (Part::Describe, Asked::Execute) => Part::Execute,
+            (Part::Bind, Asked::Execute) if self.knows == Knows::Nothing => Part::Execute,
             (Part::Execute, Asked::Sync) => Part::Sync,
             _ => return false,
         };
@@ -88,7 +100,7 @@ mod tests {
     fn only_a_short_group_of_one_statement_that_is_described_can_be_asked_again() {
         let statement = Shared::default().statement(Context::default(), b"SELECT * FROM t\0\0\0").unwrap();
         let group = [Asked::DescribePortal, Asked::Execute, Asked::Sync];
-        let mut whole = Again::new(&statement, b"begin ", b"rest ");
+        let mut whole = Again::new(&statement, Knows::Shape, b"begin ", b"rest ");
         for asked in group {
             assert!(!whole.is_whole());
             assert!(whole.takes(asked, b"m"));
@@ -96,10 +108,14 @@ mod tests {
         assert!(whole.is_whole() && !whole.takes(Asked::Sync, b"m"));
         assert!(whole.into_bytes().ends_with(b"SELECT * FROM t\0\0\0begin rest mmm"));
         for (at, other) in [(0, Asked::Execute), (0, Asked::Silent), (1, Asked::Sync), (2, Asked::Execute)] {
-            let mut again = Again::new(&statement, b"begin ", b"rest ");
+            let mut again = Again::new(&statement, Knows::Shape, b"begin ", b"rest ");
             assert!(group.iter().take(at).all(|&asked| again.takes(asked, b"m")));
             assert!(!again.takes(other, b"m"), "{other:?} at {at}");
         }
-        assert!(!Again::new(&statement, &[0; AGAIN_MAX], b"").takes(Asked::DescribePortal, b"m"));
+        let mut unnamed = Again::new(&statement, Knows::Nothing, b"begin ", b"rest ");
+        assert!(
+            [Asked::Execute, Asked::Sync].into_iter().all(|asked| unnamed.takes(asked, b"m")) && unnamed.is_whole()
+        );
+        assert!(!Again::new(&statement, Knows::Shape, &[0; AGAIN_MAX], b"").takes(Asked::DescribePortal, b"m"));
     }
 }

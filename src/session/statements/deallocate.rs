@@ -97,7 +97,7 @@ impl Plan {
             By::Parse => {
                 let body = [END_NOWHERE.as_bytes(), NOTHING].concat();
                 own::parse(b"", &body, out);
-                self.parse_unnamed(Some(&body), parts);
+                self.parse_once(Some(&body), parts);
             }
         }
         Passing::Withheld

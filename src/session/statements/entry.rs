@@ -54,6 +54,8 @@ pub(super) enum Undo {
     Evicted(u64),
     /// The unnamed statements of client and server were these.
     Unnamed(Unnamed, Option<u64>),
+    /// The client's unnamed statement was this one before a repeated one, which the server may have to learn.
+    Repeated(Unnamed, Option<u64>),
 }
 
 /// The server learns a statement by a client's own Parse.
@@ -93,6 +95,13 @@ impl Entry {
                 }
             }
             Undo::Learnt(number) => unlearn(number, miss, parts),
+            Undo::Repeated(before, learnt) => {
+                // A Parse that fails has taken the old one away already.
+                parts.names.unnamed = if miss == Miss::Failed { Unnamed::None } else { before };
+                if let Some(number) = learnt {
+                    unlearn(number, miss, parts);
+                }
+            }
             // What was there a moment ago finds room.
             Undo::Closed(name, statement) => {
                 parts.names.insert(&name, statement);

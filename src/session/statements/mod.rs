@@ -12,6 +12,7 @@ mod entry;
 pub mod known;
 pub mod names;
 pub mod plan;
+pub mod repeated;
 pub mod shared;
 pub mod unnamed;
 
@@ -20,4 +21,5 @@ pub use context::Context;
 pub use known::Known;
 pub use names::{Bounds, Names, Refused};
 pub use plan::{Parts, Passing, Plan};
+pub use repeated::Repeats;
 pub use shared::{Shared, Statement};

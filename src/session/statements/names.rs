@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use rapidhash::fast::GlobalState;
 
+use super::repeated::Repeats;
 use super::shared::Statement;
 use super::unnamed::Unnamed;
 use crate::session::memory::Share;
@@ -16,11 +17,13 @@ pub struct Bounds {
     pub statements: usize,
     /// Bytes of their names and texts, as if it shared none.
     pub bytes: usize,
+    /// What becomes of its unnamed statements that are repeated.
+    pub repeats: Repeats,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { statements: 5_000, bytes: 4 << 20 }
+        Self { statements: 5_000, bytes: 4 << 20, repeats: Repeats::Unnamed }
     }
 }
 
@@ -57,9 +60,13 @@ impl Names {
         Self { room, ..Self::default() }
     }
 
-    /// The statement of a name.
+    /// The shared statement of a name; that of the unnamed one where it is one that is repeated.
     pub fn find(&self, name: &[u8]) -> Option<&Rc<Statement>> {
-        self.named.get(name)
+        match &self.unnamed {
+            _ if !name.is_empty() => self.named.get(name),
+            Unnamed::Repeated(statement) => Some(statement),
+            Unnamed::None | Unnamed::Some { .. } => None,
+        }
     }
 
     /// Text and types of the statement of a name, or of the unnamed one; `None` where there is none, or it is not kept.
@@ -67,6 +74,7 @@ impl Names {
         match &self.unnamed {
             _ if !name.is_empty() => self.named.get(name).map(|statement| statement.body()),
             Unnamed::Some { body, .. } => body.as_deref(),
+            Unnamed::Repeated(statement) => Some(statement.body()),
             Unnamed::None => None,
         }
     }
@@ -143,7 +151,7 @@ mod tests {
     #[test]
     fn a_client_keeps_no_more_than_it_may_and_gives_back_what_it_forgets() {
         let (mut shared, mut names) = (Shared::default(), Names::default());
-        let bounds = Bounds { statements: 2, bytes: 1_000 };
+        let bounds = Bounds { statements: 2, bytes: 1_000, ..Bounds::default() };
         for name in [&b"a"[..], b"b"] {
             assert_eq!(names.admits(name, b"SELECT 1", bounds), Ok(()));
             assert!(names.insert(name, shared.statement(Context::default(), b"SELECT 1").unwrap()));

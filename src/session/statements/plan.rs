@@ -14,11 +14,13 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
+use super::again::Knows;
 use super::context::Context;
 use super::entry::{Entry, Learnt, Miss, Undo, Wants, Whose};
 use super::known::Known;
 use super::names::{Bounds, Names, Refused};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
+use super::unnamed::Unnamed;
 use crate::wire::Outgoing;
 use crate::wire::Transaction;
 use crate::wire::pg::own::{self, Answered, Objects};
@@ -74,6 +76,8 @@ pub struct Plan {
     pub(super) mode: Mode,
     /// The shared statement that was bound last.
     bound: Option<u64>,
+    /// The client's unnamed statement is a repeated one that it has prepared since its last Sync.
+    pub(super) repeated: bool,
     /// As the last ReadyForQuery told it.
     transaction: Transaction,
     touched: Touched,
@@ -106,6 +110,11 @@ impl Plan {
         self.queue.is_empty() && self.mode == Mode::Asking
     }
 
+    /// True where a Sync was the last that was asked and is not answered yet: the server says that it is ready, whatever happens.
+    pub fn ends_with_sync(&self) -> bool {
+        self.queue.back().is_some_and(|last| last.wants == Wants::Ready) && self.mode == Mode::Asking
+    }
+
     /// True where a Bind that has just come is the first of its group, outside of a transaction, and its statement is not new to the server.
     pub fn begins_with_bind(&self) -> bool {
         let mut steps = self.queue.iter();
@@ -113,11 +122,19 @@ impl Plan {
         first && steps.next().is_none() && self.transaction == Transaction::None
     }
 
+    /// What the client knows of the statement that it binds by this name.
+    pub fn knows(&self, name: &[u8]) -> Knows {
+        if name.is_empty() && self.repeated { Knows::Nothing } else { Knows::Shape }
+    }
+
     /// The server failed on the Bind of a whole group, for a reason that preparing its statement anew may end. True where the group
     /// is to be asked again, and nothing was asked behind it: then the error is ours. [`Again`](super::Again) has the messages.
     pub fn asks_again(&mut self, statement: &Statement, parts: &mut Parts<'_>) -> bool {
-        let group = [Wants::Bind, Wants::Described, Wants::Executed, Wants::Ready];
-        if !self.queue.iter().map(|entry| entry.wants).eq(group) {
+        let described = [Wants::Bind, Wants::Described, Wants::Executed, Wants::Ready];
+        // Whether it may be asked so, the copy knows.
+        let plain = [Wants::Bind, Wants::Executed, Wants::Ready];
+        let is = |group: &[Wants]| self.queue.iter().map(|entry| &entry.wants).eq(group);
+        if !is(&described) && !is(&plain) {
             return false;
         }
         parts.shared.note_changed(statement.number);
@@ -174,7 +191,7 @@ impl Plan {
             self.queue = parts.shared.queue();
         }
         let passing = match asked {
-            Asked::Parse { name: b"", body } => self.parse_unnamed(body, parts),
+            Asked::Parse { name: b"", body } => self.parse_unnamed(body, parts, caused),
             Asked::Parse { name, body } => self.parse(name, body.ok_or(Refused::TooLong)?, parts, caused)?,
             Asked::Bind { statement } => self.on(Wants::Bind, statement, parts, caused),
             Asked::Describe { statement } => self.on(Wants::Described, statement, parts, caused),
@@ -201,6 +218,7 @@ impl Plan {
     }
 
     fn sync(&mut self) -> Passing {
+        self.repeated = false;
         match self.mode {
             Mode::Copying => return Passing::AsIs,
             Mode::Asking | Mode::Skipping => self.mode = Mode::Asking,
@@ -235,10 +253,10 @@ impl Plan {
 
     /// Bind or Describe: the server must have the statement.
     fn on(&mut self, wants: Wants, name: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
-        if name.is_empty() {
-            return self.on_unnamed(wants, parts, caused);
-        }
         let Some(statement) = parts.names.find(name).map(Rc::clone) else {
+            if name.is_empty() {
+                return self.on_unnamed(wants, parts, caused);
+            }
             self.pass(wants);
             // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
@@ -260,7 +278,7 @@ impl Plan {
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
     }
 
-    fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {
+    pub(super) fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         while let Some(number) = parts.known.closing() {
             own::close(&shared::name(number), &mut caused.server);
             self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(Undo::Evicted(number)));
@@ -393,8 +411,8 @@ impl Plan {
                     parts.names.insert(name, Rc::clone(statement));
                     learnt.iter().for_each(|_| parts.known.add(statement.number));
                 }
-                Undo::Learnt(number) => parts.known.add(*number),
-                Undo::Nothing | Undo::Closed(..) | Undo::Evicted(_) | Undo::Unnamed(..) => {}
+                Undo::Learnt(number) | Undo::Repeated(_, Some(number)) => parts.known.add(*number),
+                Undo::Repeated(_, None) | Undo::Nothing | Undo::Closed(..) | Undo::Evicted(_) | Undo::Unnamed(..) => {}
             }
         }
     }
@@ -460,6 +478,10 @@ fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Stat
         return statement;
     }
     let Some(other) = parts.shared.statement(parts.context, statement.body()) else { return statement };
+    if name.is_empty() {
+        parts.names.unnamed = Unnamed::Repeated(Rc::clone(&other));
+        return other;
+    }
     if parts.names.insert(name, Rc::clone(&other)) {
         return other;
     }

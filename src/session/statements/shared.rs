@@ -8,6 +8,7 @@ use crate::session::memory::{Prepared, Share};
 
 use super::context::Context;
 use super::entry::Entry;
+use super::repeated::Repeated;
 
 /// What every name of ours begins with.
 pub const PREFIX: &str = "FLOODWALL_";
@@ -57,6 +58,9 @@ pub struct Shared {
     sweep_at: usize,
     /// Where a key is put together.
     scratch: Vec<u8>,
+    /// Unnamed statements that were seen lately, while anybody is there.
+    pub(super) repeated: Repeated,
+    clients: usize,
     /// Statements whose result has changed lately.
     changed: HashSet<u64>,
     /// Statements that nobody else gets: who prepares their text gets it anew.
@@ -78,6 +82,19 @@ impl Shared {
         self.last = u64::try_from(worker).unwrap_or(u64::MAX).wrapping_shl(WORKER_BITS);
     }
 
+    /// A client comes.
+    pub fn enters(&mut self) {
+        self.clients = self.clients.saturating_add(1);
+    }
+
+    /// A client that came leaves; the last one leaves nothing behind.
+    pub fn leaves(&mut self) {
+        self.clients = self.clients.saturating_sub(1);
+        if self.clients == 0 {
+            self.repeated = Repeated::default();
+        }
+    }
+
     /// A share of the memory for the names of one client; `None` where nothing is counted.
     pub fn share(&self) -> Option<Share> {
         self.prepared.as_ref().map(|prepared| Share::of(&prepared.names))
@@ -85,14 +102,11 @@ impl Shared {
 
     /// The statement of this body under these settings; `None` where the memory has no room for it.
     pub fn statement(&mut self, context: Context<'_>, body: &[u8]) -> Option<Rc<Statement>> {
-        self.scratch.clear();
-        context.write(&mut self.scratch);
-        let begin = self.scratch.len();
-        self.scratch.extend_from_slice(body);
+        self.set_key(context, body);
+        let begin = self.scratch.len().saturating_sub(body.len());
         let known = self.known.get(&*self.scratch).and_then(Weak::upgrade);
         let era = self.era();
-        let is_past = |known: &Rc<Statement>| known.era != era || self.retired.contains(&known.number);
-        let retired = known.as_ref().filter(|known| is_past(known)).map(|known| known.number);
+        let retired = known.as_ref().filter(|known| self.is_past(known)).map(|known| known.number);
         if known.is_some() && retired.is_none() {
             return known;
         }
@@ -108,6 +122,26 @@ impl Shared {
         let statement = Rc::new(Statement { number, name, key: key_of, body: begin, era, has_star, _room: room });
         self.known.insert(key, Rc::downgrade(&statement));
         Some(statement)
+    }
+
+    pub(super) fn set_key(&mut self, context: Context<'_>, body: &[u8]) {
+        self.scratch.clear();
+        context.write(&mut self.scratch);
+        self.scratch.extend_from_slice(body);
+    }
+
+    /// The key that was put together last.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.scratch
+    }
+
+    /// True where it is the statement of the key that was put together last, for who prepares its text now.
+    pub(super) fn is_current(&self, statement: &Statement) -> bool {
+        *statement.key == *self.scratch && !self.is_past(statement)
+    }
+
+    fn is_past(&self, statement: &Statement) -> bool {
+        statement.era != self.era() || self.retired.contains(&statement.number)
     }
 
     /// Tables, types or functions may be others than before, so a text may mean something else: who prepares one from now on gets it anew,

@@ -4,6 +4,8 @@ use std::rc::Rc;
 
 use super::entry::{Entry, Undo, Wants, Whose};
 use super::plan::{Parts, Passing, Plan, nowhere};
+use super::repeated::Repeats;
+use super::shared::Statement;
 use crate::wire::Outgoing;
 use crate::wire::pg::own;
 
@@ -11,7 +13,7 @@ use crate::wire::pg::own;
 const UNNAMED_MAX: usize = 16 * 1024;
 
 /// The unnamed statement of a client.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum Unnamed {
     /// There is none.
     #[default]
@@ -23,6 +25,8 @@ pub enum Unnamed {
         /// Text and types.
         body: Option<Rc<[u8]>>,
     },
+    /// One that is repeated, and prepared under a name for that.
+    Repeated(Rc<Statement>),
 }
 
 impl Unnamed {
@@ -33,19 +37,44 @@ impl Unnamed {
             _ => body.into(),
         }
     }
-
-    /// Its number, where there is one.
-    pub const fn number(&self) -> Option<u64> {
-        match self {
-            Self::None => None,
-            Self::Some { number, .. } => Some(*number),
-        }
-    }
 }
 
 impl Plan {
-    /// An unnamed statement goes to the server as it is, since it is there to be used once.
-    pub(super) fn parse_unnamed(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
+    /// A client prepares an unnamed statement.
+    pub(super) fn parse_unnamed(
+        &mut self,
+        body: Option<&[u8]>,
+        parts: &mut Parts<'_>,
+        caused: &mut Outgoing,
+    ) -> Passing {
+        let repeated = match (parts.bounds.repeats, body) {
+            (Repeats::Prepared, Some(body)) => parts.shared.repeated(parts.context, body),
+            _ => None,
+        };
+        match repeated {
+            Some(statement) => self.parse_repeated(statement, parts, caused),
+            None => self.parse_once(body, parts),
+        }
+    }
+
+    /// The server has it, or learns it under its name.
+    fn parse_repeated(&mut self, statement: Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
+        self.repeated = true;
+        let before = std::mem::replace(&mut parts.names.unnamed, Unnamed::Repeated(Rc::clone(&statement)));
+        if parts.known.uses(statement.number) {
+            let undo = Undo::Repeated(before, None);
+            self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo));
+            return Passing::Withheld;
+        }
+        self.make_room(parts, caused);
+        parts.known.prepares(statement.number);
+        let undo = Undo::Repeated(before, Some(statement.number));
+        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
+        Passing::As(Rc::clone(&statement.name))
+    }
+
+    /// It goes to the server as it is, since it is there to be used once.
+    pub(super) fn parse_once(&mut self, body: Option<&[u8]>, parts: &mut Parts<'_>) -> Passing {
         let number = parts.shared.number();
         let body = body.filter(|body| body.len() <= UNNAMED_MAX).map(|body| parts.names.unnamed.kept(body));
         let client = std::mem::replace(&mut parts.names.unnamed, Unnamed::Some { number, body });
@@ -66,7 +95,7 @@ impl Plan {
                 Passing::AsIs
             }
             // The server may have another client's.
-            Unnamed::None | Unnamed::Some { body: None, .. } => nowhere(),
+            Unnamed::None | Unnamed::Some { body: None, .. } | Unnamed::Repeated(_) => nowhere(),
         };
         self.pass(wants);
         passing

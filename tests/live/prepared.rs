@@ -250,6 +250,44 @@ fn what_is_repeated_without_a_name_is_prepared_once_and_no_client_sees_it() {
     pooled.finish();
 }
 
+/// A temporary table hides another one from its client alone; the server reads no prepared text anew for it.
+#[test]
+fn a_temporary_table_is_found_by_its_clients_texts_and_by_no_others() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_hidden", 1, NO_PASSWORD);
+    pooled.site.direct_sql("CREATE TABLE hidden AS SELECT 'all' AS whose; GRANT ALL ON hidden TO app");
+    // More than workers, so that some share one and its statements.
+    let mut one = raw_client(&pooled);
+    let mut others = [(); 3].map(|()| raw_client(&pooled));
+    let whose = |raw: &mut Raw, name: &str, before: &[u8]| {
+        raw.send(&[before, &raw::bind(name, &[]), &raw::execute(), &raw::sync()].concat());
+        raw.until(b"Z").iter().find(|reply| reply.code == b'D').map(|row| row.columns().remove(0)).unwrap()
+    };
+    let text = "SELECT whose FROM hidden";
+    // From here on the server's session has a schema for what is temporary.
+    one.query("CREATE TEMP TABLE earlier (); DROP TABLE earlier");
+    for raw in std::iter::once(&mut one).chain(&mut others) {
+        assert_eq!(whose(raw, "a", &raw::parse("a", text)), "all");
+    }
+    for _ in 0..2 {
+        one.query("CREATE TEMP TABLE hidden AS SELECT 'mine' AS whose");
+        assert_eq!(whose(&mut one, "b", &raw::parse("b", text)), "mine");
+        // Read before, at a server of its own as well.
+        assert_eq!(whose(&mut one, "a", b""), "all");
+        one.query("DROP TABLE hidden");
+        one.query("DEALLOCATE b");
+        for raw in std::iter::once(&mut one).chain(&mut others) {
+            assert_eq!(whose(raw, "a", b""), "all");
+            assert_eq!(whose(raw, "c", &raw::parse("c", text)), "all");
+            raw.query("DEALLOCATE c");
+        }
+    }
+    drop((one, others));
+    pooled.finish();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_in_a_pipeline_leaves_no_ghosts() {
     if direct() {
@@ -349,7 +387,8 @@ async fn who_drops_a_temporary_table_costs_nobody_a_statement() {
     let first = client.prepare(text).await.unwrap();
     let (create, drop_it) = ("CREATE TEMP TABLE scratch (n int)", "DROP TABLE scratch");
     let real = "CREATE TABLE remade.real (n int); DROP TABLE remade.real";
-    for (change, expected) in [(&*format!("{create}; {drop_it}"), 1), (create, 1), (drop_it, 1), (real, 2)] {
+    // What it prepares while it has one is its own.
+    for (change, expected) in [(&*format!("{create}; {drop_it}"), 1), (create, 2), (drop_it, 2), (real, 3)] {
         client.batch_execute(change).await.unwrap();
         let again = client.prepare(text).await.unwrap();
         assert_eq!(client.query_one(&again, &[]).await.unwrap().get::<_, i64>(0), expected, "{change}");

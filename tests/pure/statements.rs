@@ -184,14 +184,7 @@ impl House {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
         client.own.feed(frame);
-        let mut parts = Parts {
-            shared,
-            names: &mut client.names,
-            known,
-            bounds: *bounds,
-            context: Context::default(),
-            is_private: false,
-        };
+        let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, context: Context::default() };
         let mut caused = Outgoing::default();
         let head = client_head(frame).unwrap().unwrap();
         let asked = asked(head, frame).unwrap();
@@ -218,14 +211,8 @@ impl House {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
         for frame in server.said.drain(..count.min(server.said.len())).collect::<Vec<_>>() {
-            let mut parts = Parts {
-                shared,
-                names: &mut client.names,
-                known,
-                bounds: *bounds,
-                context: Context::default(),
-                is_private: false,
-            };
+            let mut parts =
+                Parts { shared, names: &mut client.names, known, bounds: *bounds, context: Context::default() };
             let (passes, mut behind) = (client.plan.passes(frame[0]), BytesMut::new());
             match client.plan.server(frame[0], &frame, &mut parts, &mut behind) {
                 plan::Reply::Pass => client.got.push(frame),
@@ -535,7 +522,6 @@ fn syncs_that_a_copy_swallows_are_not_waited_for() {
         known,
         bounds: Bounds::default(),
         context: Context::default(),
-        is_private: false,
     };
     let mut caused = Outgoing::default();
     for asked in [Asked::Silent, Asked::Sync, Asked::CopyEnd, Asked::Sync] {

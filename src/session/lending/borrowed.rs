@@ -312,7 +312,7 @@ impl Source for Borrowed {
         if head.code == client::FUNCTION_CALL {
             self.kept.gathered.add_unread();
         }
-        self.translator.asks(head, frame, self.kept.at(server), out)
+        self.translator.asks(head, frame, self.kept.at(server, self.entry.number), out)
     }
 
     fn is_expendable(&self) -> bool {
@@ -342,7 +342,7 @@ impl Source for Borrowed {
             server.note(frame);
             self.kept.heard(server);
         }
-        self.translator.answers(head, frame, self.kept.at(server), client)
+        self.translator.answers(head, frame, self.kept.at(server, self.entry.number), client)
     }
 
     fn take_again(&mut self) -> BytesMut {

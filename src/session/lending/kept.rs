@@ -43,11 +43,12 @@ impl Kept {
         Self { wardrobe, startup, wants, told, gathered: Gathered::default(), pins: Reasons::NONE }
     }
 
-    /// What its statements depend on at this server.
-    pub fn at<'a>(&'a self, server: &'a mut Lent) -> At<'a> {
+    /// What the statements of the session of that number depend on at this server.
+    pub fn at<'a>(&'a self, server: &'a mut Lent, number: u64) -> At<'a> {
         let is_private = self.pins.has(Reason::Temporary) || self.gathered.traces().has(Traces::TEMP);
-        let context = Context { reported: server.parameters.literals(), settings: self.wants.context() };
-        At { known: &mut server.hold.known, context, is_private }
+        let (reported, settings) = (server.parameters.literals(), self.wants.context());
+        let context = Context { reported, settings, owner: is_private.then_some(number) };
+        At { known: &mut server.hold.known, context }
     }
 
     /// What makes a server's settings those of this session; `None`: they are already. Who stained a server knows what it left there,

@@ -41,14 +41,12 @@ pub struct At<'a> {
     pub known: &'a mut Known,
     /// See [`Parts::context`].
     pub context: Context<'a>,
-    /// See [`Parts::is_private`].
-    pub is_private: bool,
 }
 
 impl<'a> At<'a> {
     fn parts(self, shared: &'a mut Shared, names: &'a mut Names, bounds: Bounds) -> Parts<'a> {
-        let Self { known, context, is_private } = self;
-        Parts { shared, names, known, bounds, context, is_private }
+        let Self { known, context } = self;
+        Parts { shared, names, known, bounds, context }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What decides what a text means beside the objects of its database.
 //!
 //! A literal of a type becomes a value when its text is prepared (`'2026-01-01'::timestamptz` by `TimeZone` and `DateStyle`), and some
-//! settings change how a text is cut into words or names are looked up. Two clients with different ones share no statement.
+//! settings change how a text is cut into words or names are looked up. Two clients with different ones share no statement. Nor does who has
+//! temporary tables: they hide others of their name, which a server that has prepared a text before does not notice.
 
 /// Settings as bytes that are equal where a text means the same: each name and value ends with a NUL, which neither holds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -10,15 +11,22 @@ pub struct Context<'a> {
     pub reported: &'a [u8],
     /// The others, as its client's session has them between transactions.
     pub settings: &'a [u8],
+    /// The number of its client, while that has temporary tables.
+    pub owner: Option<u64>,
 }
 
 impl Context<'_> {
+    /// True where its client has tables of its own: what it drops is most likely one of them, which nobody else has seen.
+    pub const fn is_private(self) -> bool {
+        self.owner.is_some()
+    }
+
     /// True where this is what [`Context::write`] writes.
     pub(super) fn is_written(self, bytes: &[u8]) -> bool {
         let rest = [self.reported, self.settings]
             .into_iter()
             .try_fold(bytes, |rest, part| rest.strip_prefix(&size(part))?.strip_prefix(part));
-        rest.is_some_and(<[u8]>::is_empty)
+        rest == Some(self.owner().as_slice())
     }
 
     /// Writes it, so that no other followed by any text is the same.
@@ -27,6 +35,12 @@ impl Context<'_> {
             out.extend_from_slice(&size(part));
             out.extend_from_slice(part);
         }
+        out.extend_from_slice(&self.owner());
+    }
+
+    /// Sessions are counted from 1.
+    fn owner(self) -> [u8; 8] {
+        self.owner.unwrap_or_default().to_be_bytes()
     }
 }
 
@@ -40,13 +54,15 @@ mod tests {
 
     #[test]
     fn a_context_knows_itself_and_no_other() {
-        let (none, both) = (Context::default(), Context { reported: b"a\0b\0", settings: b"c\0d\0" });
-        let swapped = Context { reported: both.settings, settings: both.reported };
-        for written in [none, both, swapped] {
+        let (none, both) =
+            (Context::default(), Context { reported: b"a\0b\0", settings: b"c\0d\0", ..Context::default() });
+        let swapped = Context { reported: both.settings, settings: both.reported, ..both };
+        let all = [none, both, swapped, Context { owner: Some(1), ..both }, Context { owner: Some(2), ..both }];
+        for written in all {
             let mut bytes = Vec::new();
             written.write(&mut bytes);
-            for context in [none, both, swapped] {
-                let same = context.reported == written.reported;
+            for context in all {
+                let same = (context.reported, context.owner) == (written.reported, written.owner);
                 assert_eq!(context.is_written(&bytes), same, "{context:?} {written:?}");
                 assert!(!context.is_written(&[&bytes[..], b"x"].concat()) && !context.is_written(b""));
             }

@@ -43,8 +43,6 @@ pub struct Parts<'a> {
     pub bounds: Bounds,
     /// What texts are read under by client and server.
     pub context: Context<'a>,
-    /// It has temporary tables: what it drops is most likely one of them, which nobody else has seen.
-    pub is_private: bool,
 }
 
 /// What becomes of a client's message.
@@ -373,11 +371,11 @@ impl Plan {
     fn touch(&mut self, frame: &[u8], parts: &Parts<'_>) -> bool {
         match own::objects(frame) {
             Some(Objects::TakenBack) => self.touched != Touched::Nothing,
-            Some(Objects::Changed) if !parts.is_private => {
+            Some(Objects::Changed) if !parts.context.is_private() => {
                 self.touched = Touched::Changed;
                 true
             }
-            Some(Objects::Made) if !parts.is_private && self.touched == Touched::Nothing => {
+            Some(Objects::Made) if !parts.context.is_private() && self.touched == Touched::Nothing => {
                 self.touched = Touched::Made;
                 false
             }

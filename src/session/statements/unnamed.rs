@@ -48,7 +48,9 @@ impl Plan {
         caused: &mut Outgoing,
     ) -> Passing {
         let repeated = match (parts.bounds.repeats, body) {
-            (Repeats::Prepared, Some(body)) => parts.shared.repeated(parts.context, body),
+            (Repeats::Prepared, Some(body)) if !parts.context.is_private() => {
+                parts.shared.repeated(parts.context, body)
+            }
             _ => None,
         };
         match repeated {

@@ -2,20 +2,25 @@
 # make test    every test, with live servers that the tests start themselves
 # make oracle  what is read of SQL, held against PostgreSQL's own parser and a server
 # make lint    formatting, clippy, documentation
-# make bench   Floodwall beside direct connections, haproxy and PgBouncer
+# make bench   Floodwall beside direct connections, haproxy and PgBouncer; bench-quick: in two minutes; bench-pool: pools alone;
+#              bench-storm, bench-idle, bench-bars: 10,000 clients at once, idle clients, the limits that are held
 # make regress PostgreSQL's regression suite, directly and through Floodwall
 # make suites  test suites of client libraries, directly and through Floodwall
 # make record-traffic  what Django, SQLAlchemy and pgbench send, for the tests that replay it
 # make instructions  instructions of one statement, beside the recorded ones
 # make instructions-pool  the same of one transaction through a pool, with its system calls
 # make longest  the longest time for which one statement keeps a worker from its other sessions
+# make dump    pg_dump and pg_restore of 1 GiB; make giants: statements of 1 GiB
+# make fuzz    ten minutes of each fuzz target, with new seeds
 # make chaos   clients and servers that die at any moment, for ten minutes in each mode of pooling
 # make soak    all of it in its long form: a 1 GiB dump, long fuzzing, chaos
+# make clean-cache  forgets what the targets have fetched and installed below target
 #
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz chaos chaos-short soak clean-cache
+.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz chaos chaos-short soak \
+	clean-cache
 
 # Each fuzz target runs for a second, in CI for ten, with the same seeds each time; `make fuzz` and `make soak` try new ones.
 ifdef CI

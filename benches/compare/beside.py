@@ -6,11 +6,10 @@ two. Exits 1 where the ratio of the medians is over the limit.
 
 import argparse
 import statistics
-import sys
 import time
 
 from load import Load, run as run_load
-from machine import Failure, Scratch, end_on_signals, raise_descriptor_limit, resident_bytes, say
+from machine import Failure, Scratch, raise_descriptor_limit, resident_bytes, run_program, say, tell
 from peers import PEERS
 from postgres import DATABASE, USER, Cluster
 from wire import Connection
@@ -55,7 +54,6 @@ def options():
 
 def main() -> int:
     chosen = options()
-    end_on_signals()
     raise_descriptor_limit()
     maker = PEERS[chosen.peer]
     if maker.missing():
@@ -89,13 +87,8 @@ def main() -> int:
         (ratio <= chosen.limit, f"{chosen.peer}: p50 of one client {statistics.median(alone):.3f} ms alone, "
                                 f"{statistics.median(beside):.3f} ms beside them: {ratio:.2f} times (limit {chosen.limit})"),
     ]
-    for passed, text in verdicts:
-        print(f"{'PASS' if passed else 'FAIL'}: {text}")
-    return 0 if all(passed for passed, _ in verdicts) else 1
+    return tell(verdicts)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        sys.exit(f"beside: {failure}")
+    run_program(main)

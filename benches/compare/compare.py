@@ -7,14 +7,13 @@ import argparse
 import contextlib
 import dataclasses
 import os
-import sys
 import time
 from pathlib import Path
 
 import idle
 import report
 from load import Load, run as run_load
-from machine import Failure, Scratch, end_on_signals, facts, raise_descriptor_limit, say
+from machine import Failure, Scratch, facts, raise_descriptor_limit, run_program, say
 from peers import PEERS
 from postgres import Cluster
 from wire import Refused
@@ -131,7 +130,6 @@ def measure_idle(peers, clients: int) -> tuple:
 
 def main() -> int:
     chosen = options()
-    end_on_signals()
     raise_descriptor_limit()
     begun = time.monotonic()
     run = measure(chosen)
@@ -145,7 +143,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        sys.exit(f"compare: {failure}")
+    run_program(main)

@@ -4,10 +4,9 @@ Run alone it is a check: `python3 benches/compare/idle.py` exits 1 where Floodwa
 """
 
 import argparse
-import sys
 import time
 
-from machine import Failure, Scratch, descriptors, end_on_signals, raise_descriptor_limit, resident_bytes, say
+from machine import Failure, Scratch, descriptors, raise_descriptor_limit, resident_bytes, run_program, say
 from peers import PEERS
 from postgres import DATABASE, USER, Cluster
 from wire import Connection
@@ -52,7 +51,6 @@ def main() -> int:
     options.add_argument("--clients", type=int, default=1000)
     options.add_argument("--limit-kib", type=int, default=8192, help="growth of resident memory that still passes")
     chosen = options.parse_args()
-    end_on_signals()
     raise_descriptor_limit()
     maker = PEERS[chosen.peer]
     if maker.missing():
@@ -68,7 +66,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        sys.exit(f"idle: {failure}")
+    run_program(main)

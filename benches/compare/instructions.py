@@ -10,11 +10,10 @@ import random
 import re
 import struct
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-from machine import Failure, Scratch, end_on_signals, raise_descriptor_limit, say
+from machine import Failure, Scratch, raise_descriptor_limit, run_program, say
 from peers import PooledFloodwall
 from postgres import DATABASE, USER, Cluster
 from wire import TERMINATE, Connection, simple_query
@@ -154,7 +153,6 @@ def main() -> int:
     options.add_argument("--calls", action="store_true", help="count system calls as well")
     options.add_argument("--transactions", type=int, default=3200)
     chosen = options.parse_args()
-    end_on_signals()
     raise_descriptor_limit()
     if PooledFloodwall.missing():
         raise Failure(PooledFloodwall.missing())
@@ -178,7 +176,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        sys.exit(f"instructions: {failure}")
+    run_program(main)

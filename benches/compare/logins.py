@@ -18,12 +18,11 @@ import select
 import socket
 import statistics
 import subprocess
-import sys
 import time
 from collections import Counter, defaultdict
 
 from crowd import IP_BIND_ADDRESS_NO_PORT
-from machine import Failure, Scratch, end_on_signals, raise_descriptor_limit, say
+from machine import Failure, Scratch, raise_descriptor_limit, run_program, say
 from peers import POOL_SIZE, Floodwall, NewPgBouncer
 from postgres import DATABASE, Cluster
 from scram import Account
@@ -254,7 +253,6 @@ def options():
 
 def main() -> int:
     chosen = options()
-    end_on_signals()
     if raise_descriptor_limit() < chosen.clients * 2 + 500:
         raise Failure(f"the descriptor limit is too low for {chosen.clients} clients")
     targets = [(name, *TARGETS[name]) for name in chosen.against.split(",")]
@@ -292,7 +290,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        sys.exit(f"logins: {failure}")
+    run_program(main)

@@ -44,6 +44,22 @@ def end_on_signals() -> None:
         signal.signal(number, unwind)
 
 
+def run_program(main) -> None:
+    """Ends with the exit code of `main`; what ends it early is told behind the program's name."""
+    end_on_signals()
+    try:
+        sys.exit(main())
+    except Failure as failure:
+        sys.exit(f"{Path(sys.argv[0]).stem}: {failure}")
+
+
+def tell(verdicts: list) -> int:
+    """Prints each (passed, sentence); the exit code that they make."""
+    for passed, sentence in verdicts:
+        print(f"{'PASS' if passed else 'FAIL'}: {sentence}")
+    return 0 if all(passed for passed, _ in verdicts) else 1
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:

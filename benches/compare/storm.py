@@ -5,12 +5,11 @@ Exits 1 where the operator was ever turned away, a counter does not come back to
 
 import argparse
 import multiprocessing
-import sys
 import time
 from collections import Counter
 
 from crowd import Crowd
-from machine import Failure, Scratch, descriptors, end_on_signals, raise_descriptor_limit, resident_bytes, say
+from machine import Failure, Scratch, descriptors, raise_descriptor_limit, resident_bytes, run_program, say, tell
 from peers import Floodwall
 from postgres import Cluster
 from wire import Connection, Refused
@@ -149,7 +148,6 @@ def options():
 
 def main() -> int:
     chosen = options()
-    end_on_signals()
     if raise_descriptor_limit() < chosen.clients + 500:
         raise Failure(f"the descriptor limit is too low for {chosen.clients} clients")
     if StormFloodwall.missing():
@@ -169,13 +167,8 @@ def main() -> int:
         finally:
             floodwall.stop()
     verdicts = judge(waves, empty, chosen)
-    for passed, text in verdicts:
-        print(f"{'PASS' if passed else 'FAIL'}: {text}")
-    return 0 if all(passed for passed, _ in verdicts) else 1
+    return tell(verdicts)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        sys.exit(f"storm: {failure}")
+    run_program(main)

@@ -42,6 +42,8 @@ const IDLE_SESSION: &str = "57P05";
 const TRANSACTION_TIMEOUT: &str = "25P04";
 /// The server's own for a name that is taken.
 const DUPLICATE_STATEMENT: &str = "42P05";
+/// object_not_in_prerequisite_state, as the server says where a session has no last value.
+const PREREQUISITE: &str = "55000";
 /// A thing that this version does not do.
 const UNSUPPORTED: &str = "0A000";
 
@@ -280,6 +282,23 @@ fn setting_refused(sqlstate: &[u8]) -> &'static str {
     // Unknown, a wrong value, not allowed, not at this time.
     let lasting = ["42704", "22023", "42501", "55P02"];
     lasting.into_iter().find(|lasting| lasting.as_bytes() == sqlstate).unwrap_or(CONNECTION)
+}
+
+/// `currval()` or `lastval()` at a server that somebody else had since the client's last transaction.
+pub fn foreign_sequence() -> Refusal {
+    let rule = "sequence";
+    let hint = "Read it in the transaction of the INSERT, or write INSERT ... RETURNING. A listener with pool = \"session\" tells it at any time.";
+    Refusal {
+        severity: Severity::Error,
+        sqlstate: PREREQUISITE,
+        rule: rule.into(),
+        message: prefixed(
+            rule,
+            "currval() and lastval() would tell another client's number: this one's server has gone to others since its last transaction",
+        ),
+        detail: String::new(),
+        hint: hint.to_owned(),
+    }
 }
 
 fn preparing(sqlstate: &'static str, message: &str, hint: &str) -> Refusal {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
 
 use crate::support::cluster::bin;
 use crate::support::floodwall::direct;
@@ -235,5 +236,49 @@ async fn servers_that_die_while_idle_are_replaced() {
     let other = one(&client, "SELECT pg_backend_pid()").await.unwrap();
     assert_ne!(other, pid);
     drop(client);
+    pooled.finish();
+}
+
+/// `lastval()` is the session's, and a server that others had since would tell theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_reads_another_clients_last_value() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_lastval", 1, "");
+    pooled.site.direct_sql("CREATE TABLE counted (id serial, v text); GRANT ALL ON counted, counted_id_seq TO app");
+    let (client, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    let insert = "INSERT INTO counted (v) VALUES ('x')";
+    let both = ["SELECT lastval()", "SELECT currval('counted_id_seq')"];
+    client.batch_execute(insert).await.unwrap();
+    for text in both {
+        assert_eq!(one(&client, text).await.unwrap(), "1", "nobody had it since");
+    }
+    other.batch_execute(insert).await.unwrap();
+    assert_eq!(one(&client, "SELECT 7").await.unwrap(), "7", "which sets no value");
+    let child = "INSERT INTO counted (id, v) VALUES (currval('counted_id_seq') + 1000, 'child')";
+    for text in both.into_iter().chain([child]) {
+        let error = client.batch_execute(text).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE), "{text}: {error}");
+        let error = client.query(text, &[]).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE), "{text}: {error}");
+    }
+    assert_eq!(one(&other, "SELECT lastval()").await.unwrap(), "2", "a refused statement took its server from nobody");
+    client.batch_execute("BEGIN").await.unwrap();
+    assert!(one(&client, "SELECT lastval()").await.is_err(), "nor does BEGIN");
+    client.batch_execute("ROLLBACK").await.unwrap();
+    // In the transaction of its INSERT, in one text and with its own nextval it is what it was meant to be.
+    client.batch_execute(&format!("BEGIN; {insert}")).await.unwrap();
+    assert_eq!(one(&client, "SELECT lastval()").await.unwrap(), "3");
+    client.batch_execute("COMMIT").await.unwrap();
+    other.batch_execute(insert).await.unwrap();
+    let replies = client.simple_query(&format!("{insert}; SELECT lastval()")).await.unwrap();
+    let last = replies.iter().find_map(|reply| match reply {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    assert_eq!(last, Some("5"));
+    assert_eq!(pooled.site.proxy.metric("floodwall_refusals_total", &["rule=\"sequence\""]), 7.0);
+    drop((client, other));
     pooled.finish();
 }

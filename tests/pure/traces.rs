@@ -10,7 +10,7 @@ fn left(sql: &str) -> Left {
 /// With tables that the catalogue knows as plain.
 fn traces(sql: &str) -> Traces {
     let plain = ["t", "u", "a", "b", "c", "orders", "order_items", "s.t", "public.t"].map(TableName::parse);
-    left(sql).given(|table| plain.contains(table))
+    left(sql).given(|table| plain.contains(table)).without(Traces::LAST_VALUE)
 }
 
 #[track_caller]
@@ -300,4 +300,44 @@ fn a_text_without_a_catalogue_names_its_tables() {
     let left = left("SELECT * FROM b JOIN s.a ON (lower(a.x) = b.x) WHERE EXISTS (SELECT FROM b)");
     assert_eq!(*left.tables, [TableName::new("b"), TableName::qualified("s", "a")]);
     assert_eq!((left.given(|_| true), left.given(|_| false)), (Traces::NONE, Traces::UNKNOWN));
+}
+
+#[test]
+fn who_reads_a_last_value_that_an_earlier_text_left_is_told() {
+    let of_values = |sql: &str| {
+        let left = left(sql).traces;
+        [Traces::ADVANCES, Traces::RECALLS].map(|one| left.has(one))
+    };
+    for sql in [
+        "SELECT lastval()",
+        "SELECT currval('s')",
+        "SELECT pg_catalog.currval(pg_get_serial_sequence('t', 'id'));",
+        "SELECT max(id) FROM t WHERE id = currval($1)",
+        "UPDATE t SET a = currval('s') WHERE id = 1",
+    ] {
+        assert_eq!(of_values(sql), [false, true], "{sql}");
+    }
+    for sql in [
+        "SELECT nextval('s'), currval('s')",
+        "SELECT setval('s', 3), lastval()",
+        "INSERT INTO t (a) VALUES (1)",
+        "INSERT INTO t (a) VALUES (1) RETURNING currval('s')",
+        "INSERT INTO t (a) VALUES (1); SELECT lastval()",
+        "WITH x AS (INSERT INTO t (a) VALUES (1)) SELECT currval('s')",
+        "MERGE INTO t USING u ON t.id = u.id WHEN NOT MATCHED THEN INSERT (a) VALUES (1)",
+        "COPY t FROM STDIN",
+    ] {
+        assert_eq!(of_values(sql), [true, false], "{sql}");
+    }
+    for sql in [
+        "INSERT INTO t (a, b) VALUES (currval('s'), 1)",
+        "INSERT INTO t SELECT lastval() RETURNING id",
+        "SELECT currval('s'), nextval('s')",
+        "SELECT lastval(); INSERT INTO t (a) VALUES (1)",
+    ] {
+        assert_eq!(of_values(sql), [true, true], "{sql}");
+    }
+    for sql in ["SELECT last_value FROM t", "SELECT 'currval(1)'", "UPDATE t SET a = 1", "SELECT s.currval('x')"] {
+        assert_eq!(of_values(sql), [false, false], "{sql}");
+    }
 }

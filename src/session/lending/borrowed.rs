@@ -21,6 +21,7 @@ use crate::session::durations::micros;
 use crate::session::house::House;
 use crate::session::overseer::Leaves;
 use crate::session::relay::{Course, Seen, Source, Whose};
+use crate::sql::facts::Traces;
 use crate::telemetry::Pass;
 use crate::traffic::Count;
 use crate::wire::pg::code::{client, server};
@@ -45,6 +46,8 @@ pub struct Borrowed {
     told: bool,
     /// Servers that it has lost in a row before it was sent there.
     pub(super) lost: u8,
+    /// A statement may have set the last value of a sequence at the server at hand since it was lent.
+    advanced: bool,
     /// Since when it waits for a server.
     waits_since: Option<Instant>,
 }
@@ -73,6 +76,7 @@ impl Borrowed {
             trouble: None,
             told: false,
             lost: 0,
+            advanced: false,
             waits_since: None,
         }
     }
@@ -107,6 +111,7 @@ impl Borrowed {
 
     /// The server at hand is the session's from now on.
     pub(super) fn took(&mut self) {
+        self.advanced = false;
         let Some(server) = self.lease.server() else { return };
         let backend = server.process.backend();
         self.entry.set_server_pid(backend.pid());
@@ -125,6 +130,9 @@ impl Borrowed {
     pub(super) fn release(&mut self) {
         self.lets_go();
         let Some(server) = self.lease.server() else { return };
+        if self.advanced {
+            server.hold.advanced_by = Some(self.entry.number);
+        }
         let backend = server.process.backend();
         if !backend.is_cancelled() && !backend.is_doubtful() {
             return self.lease.give();
@@ -349,11 +357,35 @@ impl Source for Borrowed {
         self.translator.take_again()
     }
 
+    /// What `currval` and `lastval` tell was left by this session, unless another one may have set it since.
+    fn denies(&mut self, leaves: &Leaves) -> Option<Refusal> {
+        let Leaves::Traces(_, traces) = leaves else { return None };
+        if !traces.has(Traces::RECALLS) || self.advanced {
+            return None;
+        }
+        let by = self.lease.server().and_then(|server| server.hold.advanced_by);
+        if by == Some(self.entry.number) {
+            return None;
+        }
+        let refusal = refuse::foreign_sequence();
+        let common = &self.house.common;
+        common.metrics.refused("sequence", &self.entry.client);
+        if let Pass::Write { suppressed } = common.gate.pass("sequence") {
+            let why = &refusal.message;
+            tracing::warn!(client = &*self.entry.client, why, suppressed, "a statement was refused");
+        }
+        Some(refusal)
+    }
+
     fn leaves(&mut self, request: Request<'_>, leaves: Leaves) {
         match leaves {
             Leaves::Nothing => {}
-            Leaves::Unread => self.kept.gathered.add_unread(),
+            Leaves::Unread => {
+                self.advanced = true;
+                self.kept.gathered.add_unread();
+            }
             Leaves::Traces(text, traces) => {
+                self.advanced |= traces.may_have(Traces::ADVANCES);
                 let sent = match request {
                     Request::Run { text } => Some(text),
                     Request::Bind { statement, .. } => self.translator.text(statement),

@@ -49,6 +49,8 @@ pub struct Hold {
     pub settings: Arc<Settings>,
     /// The session that may have set more, which nobody else must see.
     pub stained_by: Option<u64>,
+    /// The session that may have set the last value of a sequence last.
+    pub advanced_by: Option<u64>,
 }
 
 /// A server of a pool.

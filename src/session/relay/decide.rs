@@ -11,7 +11,7 @@ use super::source::{Course, Source};
 use super::up::Attention;
 use super::walk::{Walk, Walked};
 use crate::session::end::End;
-use crate::session::overseer::{Extent, Opinion, Overseer};
+use crate::session::overseer::{Extent, Leaves, Opinion, Overseer};
 use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Request};
 
 /// What the frame is that streams through to the server.
@@ -172,6 +172,10 @@ where
 
     /// `behind` goes to the server first.
     fn pass(&mut self, head: Head, frame: &[u8], request: Request<'_>, behind: BytesMut) -> Decision {
+        let leaves = if S::LENT { self.overseer.leaves(request) } else { Leaves::Nothing };
+        if let Some(refusal) = self.server.denies(&leaves) {
+            return self.refuse(head, frame, &refusal);
+        }
         let (course, behind) = match self.course(head, frame, behind) {
             Ok(course) => course,
             Err(refusal) => return self.refuse(head, frame, &refusal),
@@ -181,7 +185,6 @@ where
             Passage::Forward => {
                 self.cargo = if let Request::Data { .. } = request { Cargo::Data } else { Cargo::Other };
                 if S::LENT {
-                    let leaves = self.overseer.leaves(request);
                     self.server.leaves(request, leaves);
                 }
                 self.overseer.forwarded(request);

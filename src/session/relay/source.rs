@@ -104,6 +104,11 @@ pub trait Source {
         BytesMut::new()
     }
 
+    /// Why a client's message that leaves this must not go to the server at hand.
+    fn denies(&mut self, _leaves: &Leaves) -> Option<Refusal> {
+        None
+    }
+
     /// A client's message that goes to the server at hand may leave something in its session.
     fn leaves(&mut self, _request: Request<'_>, _leaves: Leaves) {}
 

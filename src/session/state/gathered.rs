@@ -16,6 +16,7 @@ pub struct Gathered {
 impl Gathered {
     /// A statement goes to the server. `given` is what [`Left::given`] says of it; `text` is as the client sent it.
     pub fn add(&mut self, left: &Left, given: Traces, text: &[u8]) {
+        let given = given.without(Traces::LAST_VALUE);
         if given.is_none() {
             return;
         }
@@ -24,7 +25,7 @@ impl Gathered {
         if given.has(Traces::UNNAMED) {
             let (found, told) = names::of_set_config(text);
             lost = found.iter().fold(lost, |lost, name| lost.and(self.name(name)));
-            given = if told { without_unnamed(given) } else { given };
+            given = if told { given.without(Traces::UNNAMED) } else { given };
         }
         let given = given.and(lost);
         self.traces = self.traces.and(given);
@@ -77,25 +78,6 @@ impl Gathered {
     pub fn clear(&mut self) {
         *self = Self::default();
     }
-}
-
-fn without_unnamed(traces: Traces) -> Traces {
-    [
-        Traces::SETTING,
-        Traces::ROLE,
-        Traces::LISTEN,
-        Traces::TEMP,
-        Traces::ADVISORY,
-        Traces::HOLD,
-        Traces::PREPARED,
-        Traces::DISCARD,
-        Traces::LIBRARY,
-        Traces::UNKNOWN,
-        Traces::ENDS,
-    ]
-    .into_iter()
-    .filter(|&one| traces.has(one))
-    .fold(Traces::NONE, Traces::and)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 //! policies run functions that no text shows.
 //!
 //! What is taken to leave nothing, though a text cannot prove it: operators, casts, domains and collations; and a function of a user
-//! that has the name of one of the server's own but takes other arguments. `nextval`, `currval` and `lastval` leave the session's
-//! last value, which nobody else's statement can change: a client that reads it in a later transaction gets an error or another
-//! client's number, as with every pooler.
+//! that has the name of one of the server's own but takes other arguments. `nextval` leaves the session's last value, which nobody
+//! else's statement can change; who reads it in a later transaction, by `currval` or `lastval`, is told ([`Traces::RECALLS`]), since a
+//! server that somebody else had meanwhile would tell that one's number.
 
 use super::builtin;
 use super::relations::Relations;
@@ -47,6 +47,12 @@ impl Traces {
     pub const UNKNOWN: Self = Self(1024);
     /// Nothing, but it may end what was left before: `DEALLOCATE`, `UNLISTEN`, `CLOSE`.
     pub const ENDS: Self = Self(2048);
+    /// Nothing but the session's last value: `nextval`, `setval`, and rows that may get a key by default.
+    pub const ADVANCES: Self = Self(4096);
+    /// Nothing, but it reads the last value that an earlier text left: `currval`, `lastval`.
+    pub const RECALLS: Self = Self(8192);
+    /// What is of no matter to others.
+    pub const LAST_VALUE: Self = Self(4096 + 8192);
 
     /// True where nothing is left behind.
     pub const fn is_none(self) -> bool {
@@ -61,6 +67,12 @@ impl Traces {
     /// True where any of `other` may be left, or nobody knows.
     pub const fn may_have(self, other: Self) -> bool {
         self.0 & (other.0 | Self::UNKNOWN.0) != 0
+    }
+
+    /// These without those.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// What both leave.
@@ -180,6 +192,9 @@ impl Gathered {
     fn query(&mut self, words: &Words<'_>, from: usize) {
         for at in from..words.len() {
             match words.word(at) {
+                // What its rows are made of is read before; what it returns, behind.
+                "insert" if at > from => self.add(Traces::ADVANCES),
+                "returning" => self.add(Traces::ADVANCES),
                 "(" => self.call(words, at),
                 "into" => self.into(words, at),
                 // An operator of a schema.
@@ -187,6 +202,9 @@ impl Gathered {
                 "execute" if words.word(from) == "explain" => self.add(Traces::UNKNOWN),
                 _ => {}
             }
+        }
+        if matches!(words.word(from), "insert" | "merge" | "copy") {
+            self.add(Traces::ADVANCES);
         }
         self.tables.extend(Relations::of(words, from));
     }
@@ -222,10 +240,17 @@ impl Gathered {
         };
         self.add(match &*called {
             "set_config" if own => self.set_config(words, open),
+            "currval" | "lastval" if own => self.recalls(),
+            "nextval" | "setval" if own => Traces::ADVANCES,
             called if own && builtin::locks_session(called) => Traces::ADVISORY,
             called if own && builtin::leaves_nothing(called) => Traces::NONE,
             _ => Traces::UNKNOWN,
         });
+    }
+
+    /// What an earlier part of the text has set, or may have, is its own.
+    const fn recalls(&self) -> Traces {
+        if self.traces.may_have(Traces::ADVANCES) { Traces::NONE } else { Traces::RECALLS }
     }
 
     /// `set_config(name, value, true)` lasts as long as the transaction. The name is a literal, which the shape has not.

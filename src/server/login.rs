@@ -13,7 +13,7 @@ use crate::wire::pg::frame;
 use crate::wire::pg::reply::{self, Parameter};
 use crate::wire::{Failure, Malformed};
 
-/// Protocol 3.0.
+/// Protocol 3.0, which every server speaks, and whatever may stand before one. 3.2 has longer cancel keys to offer and nothing else.
 const VERSION: u32 = 3 << 16;
 /// The longest message of the server's that is passed on, in bytes.
 const WORDS_MAX: usize = 1000;

@@ -34,6 +34,9 @@ enum Stage {
     Done,
 }
 
+/// The one mechanism that `oauth` in pg_hba.conf offers, from PostgreSQL 18 on.
+const OAUTH: &[u8] = b"OAUTHBEARER\0";
+
 const NO_PASSWORD: &str = "the server asks for a password in the clear, and Floodwall knows only a verifier: give the user a \
                            password in users_file, or ask for scram-sha-256 in pg_hba.conf for Floodwall's address";
 const NO_MD5: &str = "the server asks for md5, and Floodwall knows neither the password nor its md5 hash: store a SCRAM verifier \
@@ -43,6 +46,8 @@ const NO_SCRAM: &str = "the server asks for SCRAM, and Floodwall knows neither t
 const OTHER_VERIFIER: &str = "the server has another SCRAM verifier for this user than Floodwall: the client's login fits only the \
                               same salt and iterations, so copy rolpassword from pg_authid, or give the user a password in \
                               users_file";
+const NO_TOKEN: &str = "the server asks for an OAuth token, which only the client can get: `login = \"relay\"` lets the two agree on \
+                        it, or ask for scram-sha-256 in pg_hba.conf for Floodwall's address";
 const NO_WAY: &str =
     "the server asks for a way to log in that Floodwall does not have; scram-sha-256, md5 and password are known";
 
@@ -110,6 +115,9 @@ impl<'a> Login<'a> {
     }
 
     fn begin(&self, mechanisms: &[u8]) -> Result<ClientExchange, LoginFailed> {
+        if mechanisms.starts_with(OAUTH) {
+            return Err(LoginFailed::NoProof(NO_TOKEN));
+        }
         match &self.account.proof {
             Proof::Password(_) | Proof::ScramKeys(_) => {
                 ClientExchange::begin(|mechanism| offers(mechanisms, mechanism), self.binding.as_deref())
@@ -134,4 +142,22 @@ impl<'a> Login<'a> {
 
 fn distrusted(why: crate::auth::scram::Unfit) -> LoginFailed {
     LoginFailed::Distrusted(why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_wants_a_token_is_told_from_one_that_lies() {
+        let account = Account {
+            user: "app".to_owned(),
+            database: "shop".to_owned(),
+            parameters: Vec::new(),
+            proof: Proof::Nothing,
+        };
+        let mut login = Login::new(&account, &Stream::Gone);
+        let failed = login.answer(b"R\0\0\0\x15\0\0\0\x0aOAUTHBEARER\0\0").await.unwrap_err();
+        assert!(failed.to_string().starts_with("the server asks for an OAuth token"), "{failed}");
+    }
 }

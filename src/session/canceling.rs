@@ -62,11 +62,12 @@ impl Drop for CancelRequest {
 mod tests {
     use super::*;
     use crate::session::cancel::Keys;
+    use crate::wire::pg::startup::Version;
 
     #[test]
     fn a_request_is_told_until_it_is_over() {
         let keys = Arc::new(Keys::default());
-        let key = keys.invent().unwrap();
+        let key = keys.invent(Version::V3_2).unwrap();
         key.target().register(std::task::Waker::noop(), 7);
         let canceling = keys.canceling();
         let (one, other) = (canceling.begin(&key.target()), canceling.begin(&key.target()));

@@ -1,6 +1,6 @@
 //! What a login decides on the way, and what it gathers.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::cancel::Key;
 use super::login::Host;
@@ -8,7 +8,7 @@ use super::visitor::Visitor;
 use crate::client::admission::{ClientPermit, LoginPermit};
 use crate::client::refuse;
 use crate::server::route::Route;
-use crate::wire::pg::code::server::BACKEND_KEY_DATA;
+use crate::wire::pg::greeting;
 use crate::wire::{Refusal, Setting};
 
 /// What the login decides on the way: see [`Host`].
@@ -25,6 +25,17 @@ impl<'a> Desk<'a> {
     pub(super) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
         Self { visitor, login: Some(login), client: None, server: None, key: None, settings: Vec::new() }
     }
+
+    /// The message that tells the client its key: that of the server's process, with a secret of ours of so many bytes.
+    pub(super) fn key_of(&mut self, pid: i32, secret: &[u8], secret_bytes: usize) -> Result<Bytes, Box<Refusal>> {
+        let keys = &self.visitor.house.common.keys;
+        let (route, _) = self.server.clone().ok_or_else(|| Box::new(refuse::server_gone()))?;
+        let key = keys.issue(route, pid, secret, secret_bytes).map_err(|_| Box::new(refuse::server_gone()))?;
+        let mut message = BytesMut::new();
+        greeting::key(pid, key.secret(), &mut message);
+        self.key = Some(key);
+        Ok(message.freeze())
+    }
 }
 
 impl Host for Desk<'_> {
@@ -40,16 +51,7 @@ impl Host for Desk<'_> {
     }
 
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
-        let keys = &self.visitor.house.common.keys;
-        let (route, _) = self.server.clone().ok_or_else(|| Box::new(refuse::server_gone()))?;
-        let key = keys.issue(route, pid, secret).map_err(|_| Box::new(refuse::server_gone()))?;
-        let mut message = BytesMut::with_capacity(secret.len().saturating_add(9));
-        message.put_u8(BACKEND_KEY_DATA);
-        message.put_u32(u32::try_from(secret.len()).unwrap_or(u32::MAX).saturating_add(8));
-        message.put_i32(pid);
-        message.put_slice(key.secret());
-        self.key = Some(key);
-        Ok(message.freeze())
+        self.key_of(pid, secret, secret.len())
     }
 
     fn setting(&mut self, setting: Setting) {

@@ -49,8 +49,8 @@ pub(super) enum Secret {
 }
 
 impl Secret {
-    /// Bytes where no server says how many: what protocol 3.0 has room for.
-    pub(super) const SHORT: usize = 4;
+    /// Bytes of most: what protocol 3.0 has room for.
+    const SHORT: usize = 4;
 
     /// A random one.
     pub(super) fn random(length: usize) -> Result<Self, getrandom::Error> {

@@ -14,6 +14,7 @@ use super::judge::Judge;
 use super::local::Local;
 use super::memory::Share;
 use super::overseer::{Extent, Leaves, Opinion, Overseer, Owes, Rest, Way};
+use super::pace::Pace;
 use super::stopper::Stopper;
 use super::timing::{Held, Timed, Timing};
 use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
@@ -90,6 +91,11 @@ impl Ledger {
     /// The session's servers are lent.
     pub fn tidies(&mut self) {
         self.judge.tidies();
+    }
+
+    /// The turns by which sessions of its worker end.
+    pub fn partings(&self) -> Rc<Pace> {
+        Rc::clone(&self.local.partings)
     }
 
     /// Closes the books; what the session holds is left.

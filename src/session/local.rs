@@ -36,6 +36,8 @@ pub struct Local {
     pub timings: Rc<Timings>,
     /// The turns of its logins.
     pub pace: Rc<Pace>,
+    /// The turns of those that leave.
+    pub partings: Rc<Pace>,
     /// What its clients have prepared.
     pub statements: Rc<RefCell<Shared>>,
     /// The settings of its clients whose servers are lent.
@@ -64,6 +66,7 @@ impl Local {
             timings: Rc::new(Timings::new(Arc::clone(&beat))),
             beat,
             pace: Rc::default(),
+            partings: Rc::default(),
             worker: 0,
             statements: Rc::new(RefCell::new(statements)),
             wardrobe: Rc::default(),

@@ -20,7 +20,7 @@ use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::server::connect::Reached;
 use crate::server::login::{self, Account, Fresh, LoginFailed};
-use crate::wire::pg::startup::{Purpose, Startup};
+use crate::wire::pg::startup::{Purpose, Startup, Version};
 use crate::wire::pg::{greeting, refusal, reply};
 use crate::wire::{Setting, Transaction};
 
@@ -50,7 +50,7 @@ impl Visitor<'_> {
             places = self.places(&identity) => places?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
-        self.negotiate(client, startup).await?;
+        let version = self.negotiate(client, startup).await?;
         let applicant = Applicant {
             user: &account.user,
             address: identity.address,
@@ -73,7 +73,7 @@ impl Visitor<'_> {
         }
         // Replication has no transactions to lend a server for.
         if self.settings.listener.pool.mode == PoolMode::Transaction && startup.purpose != Purpose::Replication {
-            let proven = Proven { identity, house, account: Account { proof, ..account } };
+            let proven = Proven { identity, house, account: Account { proof, ..account }, version };
             return self.enter_pool(client, proven, desk).await;
         }
         let (client_permit, server_permit) = tokio::select! {
@@ -87,7 +87,7 @@ impl Visitor<'_> {
         let permits =
             Permits { client: Box::new(client_permit), house: Box::new(house), server: Some(Box::new(server_permit)) };
         let account = Account { proof, ..account };
-        let server = self.lend(client, &account, &mut desk).await?;
+        let server = self.lend(client, &account, &mut desk, version).await?;
         Ok(self.seat(identity, Back::Own(Framed::new(server)), permits, desk))
     }
 
@@ -109,14 +109,14 @@ impl Visitor<'_> {
     }
 
     /// A newer minor version and options that we do not know are met with what we know.
-    async fn negotiate(&self, client: &mut Framed<Stream>, startup: &Startup) -> Result<(), Failed> {
-        let unknown: Vec<&[u8]> = startup.options().collect();
-        if startup.version & 0xffff == 0 && unknown.is_empty() {
-            return Ok(());
+    async fn negotiate(&self, client: &mut Framed<Stream>, startup: &Startup) -> Result<Version, Failed> {
+        let (version, unknown) = (Version::for_client(startup.version), startup.options().collect::<Vec<_>>());
+        if startup.version != version.number() || !unknown.is_empty() {
+            let mut out = BytesMut::new();
+            greeting::negotiate(version, &unknown, &mut out);
+            client.send(&out).await.map_err(|_| Failed::ClientGone)?;
         }
-        let mut out = BytesMut::new();
-        greeting::negotiate(&unknown, &mut out);
-        client.send(&out).await.map_err(|_| Failed::ClientGone)
+        Ok(version)
     }
 
     /// Dials the server, logs in, and greets the client as the server would.
@@ -125,6 +125,7 @@ impl Visitor<'_> {
         client: &mut Framed<Stream>,
         account: &Account,
         desk: &mut Desk<'_>,
+        version: Version,
     ) -> Result<Stream, Failed> {
         let Reached { stream: server, route, generation } = self.reach(client).await?;
         desk.server = Some((route, generation));
@@ -137,10 +138,16 @@ impl Visitor<'_> {
             Ok(Err(failed)) => return Err(self.server_refused(client, account, failed).await),
             Err(_) => return Err(Failed::refused(self.late())),
         };
-        self.greet(client, fresh, desk).await
+        self.greet(client, fresh, desk, version).await
     }
 
-    async fn greet(&self, client: &mut Framed<Stream>, fresh: Fresh, desk: &mut Desk<'_>) -> Result<Stream, Failed> {
+    async fn greet(
+        &self,
+        client: &mut Framed<Stream>,
+        fresh: Fresh,
+        desk: &mut Desk<'_>,
+        version: Version,
+    ) -> Result<Stream, Failed> {
         let mut out = BytesMut::new();
         greeting::ok(&mut out);
         for parameter in &fresh.parameters {
@@ -149,7 +156,7 @@ impl Visitor<'_> {
             desk.settings.extend(out.get(at..).and_then(reply::setting));
         }
         if let Some(pid) = fresh.pid {
-            out.extend_from_slice(&desk.key(pid, &fresh.secret).map_err(Failed::Refused)?);
+            out.extend_from_slice(&desk.key_of(pid, &fresh.secret, version.secret_bytes()).map_err(Failed::Refused)?);
         }
         refusal::ready(Transaction::None, &mut out);
         client.send(&out).await.map_err(|_| Failed::ClientGone)?;

@@ -20,7 +20,8 @@ use super::lending::kept::Kept;
 use super::lending::recover::recover;
 use super::lending::translate::Translator;
 use super::local::Local;
-use super::relay::{Owned, Relay, Remains};
+use super::pace::Pace;
+use super::relay::{Left, Owned, Relay, Remains};
 use super::statements::{Bounds, Repeats};
 use super::welcome::{Back, Guest, welcome};
 use crate::client::listener::Arrival;
@@ -61,6 +62,26 @@ pub fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> impl Futu
     }
 }
 
+/// The turns by which a session ends that leaves no server behind which others may wait for. `None`: it ends at once, since it leaves
+/// something there, such as a lock, or because the process ends.
+fn turns<S>(remains: &Remains<Stream, S, Ledger>) -> Option<Rc<Pace>> {
+    let by_itself = match remains.end {
+        End::ClientQuit | End::ClientGone | End::IdleTooLong => true,
+        End::Drained => remains.overseer.stay.seat.signalled() == Signal::Drain,
+        _ => false,
+    };
+    (by_itself && remains.left == Left::Clean).then(|| remains.overseer.partings())
+}
+
+/// Thousands that leave at once would keep everybody else waiting until all of them are gone: they end by and by.
+async fn in_turn(turns: Option<Rc<Pace>>, parting: impl Future<Output = ()>) {
+    let parting = pin!(parting);
+    match turns {
+        Some(pace) => pace.parting(parting).await,
+        None => parting.await,
+    }
+}
+
 /// Takes one client in. `None`: it is gone.
 async fn enter(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> Option<Settled> {
     // A task's waker stays the same for its life, so once is enough.
@@ -90,12 +111,16 @@ fn borrowed(house: &Arc<House>, local: &Local, place: Place, target: Arc<Target>
 
 /// Ends a session whose server was lent: what it leaves there is cleaned up before anybody else has it.
 async fn part_from_pool(house: &House, remains: Remains<Stream, Borrowed, Ledger>) {
+    let turns = turns(&remains).filter(|_| remains.server.holds_nothing());
     let Remains { end, client, server, left, behind, overseer, last_words, .. } = remains;
     house.common.metrics.session_ended(end.label());
     server.target().looks_no_more();
     let stay = overseer.into_stay();
-    let patient = || finishing(end, &stay.seat);
-    tokio::join!(tell(client, &last_words), recover(server, end, left, behind, patient));
+    let parting = async move {
+        let patient = || finishing(end, &stay.seat);
+        tokio::join!(tell(client, end, &last_words), recover(server, end, left, behind, patient));
+    };
+    in_turn(turns, parting).await;
 }
 
 /// Where nothing is awaited, the task need not carry what is moved. `None`: it has no key, which a pool's client always has.
@@ -121,20 +146,23 @@ fn settle(house: &Arc<House>, local: &Rc<Local>, guest: Guest, waker: &Waker) ->
 }
 
 async fn part(house: &House, remains: Remains<Stream, Owned<Stream>, Ledger>) {
+    let turns = turns(&remains);
     let Remains { end, client, server: Owned(server), overseer, last_words, working, .. } = remains;
     house.common.metrics.session_ended(end.label());
     let stay = overseer.into_stay();
     if let Some(key) = &stay.key {
         key.target().looks_no_more();
     }
-    let told = tell(client, &last_words);
-    let seen_off = async {
-        match stay.key.as_ref().filter(|_| working) {
-            Some(key) => cancel(house, key, server).await,
-            None => see_off(end, &stay.seat, server).await,
-        }
+    let parting = async move {
+        let seen_off = async {
+            match stay.key.as_ref().filter(|_| working) {
+                Some(key) => cancel(house, key, server).await,
+                None => see_off(end, &stay.seat, server).await,
+            }
+        };
+        tokio::join!(tell(client, end, &last_words), seen_off);
     };
-    tokio::join!(told, seen_off);
+    in_turn(turns, parting).await;
 }
 
 /// Ends what the server works on, and the connection.
@@ -165,7 +193,12 @@ fn finishing(end: End, seat: &Seat) -> bool {
 }
 
 /// Says the last words, where there is somebody to hear them.
-async fn tell(mut client: Stream, last_words: &[u8]) {
+async fn tell(mut client: Stream, end: End, last_words: &[u8]) {
+    // Where nothing is said, nothing can be lost by closing at once.
+    let has_left = matches!(end, End::ClientQuit | End::ClientGone) && last_words.is_empty();
+    if has_left && !client.is_tls() {
+        return;
+    }
     if let Ok(Ok(())) = timeout(LAST_WORDS, client.write_all(last_words)).await {
         drop(timeout(LINGER, close(client)).await);
     }

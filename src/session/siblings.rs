@@ -157,6 +157,7 @@ async fn question(stream: &mut UnixStream) -> io::Result<Cancel> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::pg::startup::Version;
 
     fn process(folder: &Path) -> (Siblings, Arc<Keys>, tokio::task::JoinHandle<()>) {
         let (siblings, counter) = Siblings::open(folder).unwrap();
@@ -170,7 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (old, old_keys, _old) = process(folder.path());
         let (new, _, serving) = process(folder.path());
-        let key = old_keys.invent().unwrap();
+        let key = old_keys.invent(Version::V3_2).unwrap();
         key.target().register(std::task::Waker::noop(), 7);
         key.target().waits();
         let ask = |secret: &[u8]| Cancel { pid: key.pid(), secret: secret.to_vec() };

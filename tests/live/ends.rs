@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::pooling::Pooled;
 use crate::support::cluster::{Cluster, bin};
 use crate::support::floodwall::{Proxy, direct};
 use crate::support::http;
@@ -232,4 +233,33 @@ fn connected(site: &Site) -> String {
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
          AND usename <> 'floodwall' AND backend_type = 'client backend'",
     )
+}
+
+/// They go in turns; who holds what others wait for does not.
+#[test]
+fn of_a_crowd_that_leaves_at_once_nothing_is_left() {
+    if direct() {
+        return;
+    }
+    let no_password = "[[access]]\nuser = 'app'\naddress = '127.0.0.0/8'\nmethod = 'trust'";
+    let pooled = Pooled::new("ends_crowd", 2, no_password);
+    let join = || Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap();
+    let (mut stays, mut holds) = (join(), join());
+    stays.query("CREATE TABLE held (n int)");
+    let crowd: Vec<Raw> = (0..300).map(|_| join()).collect();
+    holds.query("BEGIN");
+    holds.query("LOCK TABLE held");
+    stays.send(&raw::query("INSERT INTO held VALUES (1)"));
+    for (number, mut client) in crowd.into_iter().enumerate() {
+        if number % 2 == 0 {
+            client.send(&raw::terminate());
+        }
+    }
+    drop(holds);
+    assert_eq!(reply_codes(&stays.until(b"Z")), "C Z");
+    let clients = || pooled.site.proxy.metric("floodwall_clients", &[]);
+    assert!(wait_until(Duration::from_secs(20), || clients() <= 1.0), "{} clients are left", clients());
+    assert_eq!(stays.rows("SELECT count(*) FROM held"), [["1"]]);
+    drop(stays);
+    pooled.finish();
 }

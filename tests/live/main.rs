@@ -26,6 +26,7 @@ mod harness;
 mod leaks;
 mod logins;
 mod mariadb;
+mod newer;
 mod nodes;
 mod notify;
 mod operate;

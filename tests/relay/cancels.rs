@@ -14,7 +14,7 @@ use crate::support::{
 fn with_key<F: Future<Output = ()>>(test: impl FnOnce(Ends, Arc<Target>) -> F) {
     let keys = Arc::new(Keys::default());
     let nobody: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
-    let key = keys.issue(floodwall::address::Endpoint::from(nobody), 7, b"abcd").unwrap();
+    let key = keys.issue(floodwall::address::Endpoint::from(nobody), 7, b"abcd", 4).unwrap();
     let target = key.target();
     let puppet = Puppet(Default::default(), Some(Arc::clone(&target)));
     with_relay_of(puppet, 4096, |ends| async {

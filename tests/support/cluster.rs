@@ -155,14 +155,28 @@ pub fn password(user: &str) -> &'static str {
     ROLES.iter().find(|(name, _)| *name == user).map_or("", |(_, password)| password)
 }
 
-/// The program `name` of the newest PostgreSQL installed.
+/// The program `name` of the PostgreSQL whose programs are in the folder `$PG_BIN`, or else of the newest one installed.
 pub fn bin(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| std::env::var_os("PG_BIN").map_or_else(newest_installed, PathBuf::from)).join(name)
+}
+
+/// The major version of that PostgreSQL.
+pub fn major() -> u32 {
+    static MAJOR: OnceLock<u32> = OnceLock::new();
+    *MAJOR.get_or_init(|| {
+        let text = String::from_utf8(run(Command::new(bin("postgres")).arg("--version")).stdout).unwrap();
+        let number = text.split_whitespace().nth(2).and_then(|version| version.split(['.', 'b', 'r', 'd']).next());
+        number.unwrap().parse().unwrap()
+    })
+}
+
+fn newest_installed() -> PathBuf {
     let root = Path::new("/usr/lib/postgresql");
     let versions = std::fs::read_dir(root).unwrap_or_else(|e| panic!("no PostgreSQL below {}: {e}", root.display()));
     let with_server = versions.flatten().filter(|v| v.path().join("bin/postgres").exists());
     let number = |v: &std::fs::DirEntry| v.file_name().to_string_lossy().parse::<u32>().unwrap_or(0);
-    let newest = with_server.max_by_key(number).expect("no PostgreSQL server installed");
-    newest.path().join("bin").join(name)
+    with_server.max_by_key(number).expect("no PostgreSQL server installed").path().join("bin")
 }
 
 /// Runs a command to its end; panics with its output when it fails.

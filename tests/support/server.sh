@@ -13,8 +13,11 @@ free_port() {
     return 1
 }
 
-# The newest PostgreSQL installed.
-server_bin() { for bin in /usr/lib/postgresql/*/bin; do echo "$bin"; done | sort -V | tail -n 1; }
+# The folder of programs that PG_BIN names, or else that of the newest PostgreSQL installed.
+server_bin() {
+    if [ -n "${PG_BIN:-}" ]; then echo "$PG_BIN"; return; fi
+    for bin in /usr/lib/postgresql/*/bin; do echo "$bin"; done | sort -V | tail -n 1
+}
 
 # as_server COMMAND...: PostgreSQL refuses to run as root.
 as_server() {

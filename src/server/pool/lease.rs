@@ -32,6 +32,11 @@ impl<M: Make> Lease<M> {
         self.server.is_some()
     }
 
+    /// Is neither a server at hand nor a place in the queue?
+    pub fn holds_nothing(&self) -> bool {
+        self.server.is_none() && self.waiter.as_ref().is_none_or(|waiter| waiter.is_out())
+    }
+
     /// Takes an idle server, where there is one: then nobody waits. True where one is at hand.
     pub fn try_take(&mut self) -> bool {
         if self.server.is_none() {

@@ -10,7 +10,7 @@ use crate::server::backend::{Backends, Registered};
 use crate::server::route::Route;
 use crate::session::canceling::Canceling;
 use crate::session::keyring::{Same, Secret};
-use crate::wire::pg::startup::Cancel;
+use crate::wire::pg::startup::{Cancel, Version};
 
 /// The keys of all live sessions.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub struct Key {
 }
 
 impl Keys {
-    /// Makes a secret as long as the server's, for a session that has this process for life.
+    /// Makes a secret of so many bytes (see [`Version::secret_bytes`]), for a session that has this process for life.
     ///
     /// # Errors
     /// The system gave no random bytes.
@@ -39,20 +39,21 @@ impl Keys {
         server: impl Into<Route>,
         pid: i32,
         server_secret: &[u8],
+        secret_bytes: usize,
     ) -> Result<Key, getrandom::Error> {
         let own = self.backends.register(server.into(), pid, server_secret);
-        self.insert(pid, server_secret.len(), Some(own))
+        self.insert(pid, secret_bytes, Some(own))
     }
 
     /// Makes a key for a session whose servers are lent. Its process id is invented, and the same for no other session.
     ///
     /// # Errors
     /// The system gave no random bytes.
-    pub fn invent(self: &Arc<Self>) -> Result<Key, getrandom::Error> {
+    pub fn invent(self: &Arc<Self>, version: Version) -> Result<Key, getrandom::Error> {
         loop {
             let pid = i32::try_from(getrandom::u32()? >> 1).unwrap_or_default();
             if pid > 0 && !self.lock().contains_key(&pid) {
-                return self.insert(pid, Secret::SHORT, None);
+                return self.insert(pid, version.secret_bytes(), None);
             }
         }
     }
@@ -147,10 +148,10 @@ mod tests {
     #[test]
     fn only_the_right_secret_finds_a_session() {
         let keys = Arc::new(Keys::default());
-        let key = keys.issue(server(), 7, b"abcd").unwrap();
-        let other = keys.issue(server(), 7, &[1; 32]).unwrap();
+        let key = keys.issue(server(), 7, b"abcd", 4).unwrap();
+        let other = keys.issue(server(), 7, &[1; 32], 32).unwrap();
         let ask = |pid, secret: &[u8]| keys.find(&Cancel { pid, secret: secret.to_vec() });
-        assert_eq!(key.secret().len(), 4);
+        assert_eq!((key.secret().len(), other.secret().len()), (4, 32));
         assert!(Arc::ptr_eq(&ask(7, key.secret()).unwrap(), &key.target()));
         assert!(Arc::ptr_eq(&ask(7, other.secret()).unwrap(), &other.target()));
         assert!(ask(7, b"abcd").is_none(), "the server's own secret is not ours");

@@ -277,6 +277,7 @@ mod tests {
     use super::*;
     use crate::address::Endpoint;
     use crate::session::cancel::Keys;
+    use crate::wire::pg::startup::Version;
 
     fn server() -> Endpoint {
         "127.0.0.1:5432".parse::<std::net::SocketAddr>().unwrap().into()
@@ -285,7 +286,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_leads_to_what_its_session_has_at_the_moment() {
         let keys = Arc::new(Keys::default());
-        let key = keys.invent().unwrap();
+        let key = keys.invent(Version::V3_0).unwrap();
         let target = key.target();
         assert!(key.pid() > 0);
         assert_eq!(target.cancel().await, Cancelled::Idle);
@@ -322,7 +323,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_cancel_hits_what_an_idle_session_has_not_seen_yet_and_nothing_that_comes_later() {
         let keys = Arc::new(Keys::default());
-        let key = keys.invent().unwrap();
+        let key = keys.invent(Version::V3_0).unwrap();
         let target = key.target();
         target.register(Waker::noop(), 7);
         let process = keys.backends().register(server().into(), 7, b"abcd");
@@ -361,7 +362,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let place = Endpoint::from(listener.local_addr().unwrap());
         let keys = Arc::new(Keys::default());
-        let key = keys.issue(place, 7, b"abcd").unwrap();
+        let key = keys.issue(place, 7, b"abcd", 4).unwrap();
         let target = key.target();
         target.register(Waker::noop(), 7);
         // Nothing runs, so nothing is sent.

@@ -86,6 +86,11 @@ impl Borrowed {
         self.lease.server()
     }
 
+    /// Is neither a server at hand, in whatever state, nor a place among those who wait for one?
+    pub fn holds_nothing(&self) -> bool {
+        self.lease.holds_nothing()
+    }
+
     /// What cancels the statement of the server at hand.
     pub fn target(&self) -> &Arc<Target> {
         &self.target

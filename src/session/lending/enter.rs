@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use tokio::time::timeout_at;
 
 use super::fitting::{Unfit, fitted};
@@ -24,7 +24,7 @@ use crate::session::turned::Turned;
 use crate::session::visitor::{Entered, Visitor};
 use crate::session::welcome::{Back, Permits};
 use crate::wire::Transaction;
-use crate::wire::pg::code::server::BACKEND_KEY_DATA;
+use crate::wire::pg::startup::Version;
 use crate::wire::pg::{greeting, refusal, reply};
 
 /// The setting that tells clients apart and nothing else.
@@ -37,6 +37,8 @@ pub(in crate::session) struct Proven {
     pub(in crate::session) identity: Identity,
     pub(in crate::session) house: HousePermit,
     pub(in crate::session) account: Account,
+    /// What is spoken with it.
+    pub(in crate::session) version: Version,
 }
 
 /// A client's place at its pool.
@@ -58,7 +60,7 @@ impl Visitor<'_> {
         proven: Proven,
         mut desk: Desk<'_>,
     ) -> Result<Entered, Turned> {
-        let Proven { identity, house, account } = proven;
+        let Proven { identity, house, account, version } = proven;
         let startup = self.startup(&account)?;
         tokio::select! {
             proven = desk.proven() => proven.map_err(Failed::Refused)?,
@@ -69,7 +71,7 @@ impl Visitor<'_> {
         let pool = self.pool(account);
         let Greeting { server, parameters: told } = self.greeting(client, &pool, &startup).await?;
         desk.server = Some(server);
-        self.greet_for(client, &told, &mut desk).await?;
+        self.greet_for(client, &told, &mut desk, version).await?;
         Ok(self.seat(identity, Back::Pool(Box::new(Place { pool, startup, told })), permits, desk))
     }
 
@@ -173,7 +175,13 @@ impl Visitor<'_> {
         self.worker.wardrobe.borrow_mut().shared(others.unwrap_or_default())
     }
 
-    async fn greet_for(&self, client: &mut Framed<Stream>, told: &Reported, desk: &mut Desk<'_>) -> Result<(), Failed> {
+    async fn greet_for(
+        &self,
+        client: &mut Framed<Stream>,
+        told: &Reported,
+        desk: &mut Desk<'_>,
+        version: Version,
+    ) -> Result<(), Failed> {
         let mut out = BytesMut::new();
         greeting::ok(&mut out);
         for parameter in told.iter() {
@@ -181,11 +189,8 @@ impl Visitor<'_> {
             greeting::parameter(&parameter.name, &parameter.value, &mut out);
             desk.settings.extend(out.get(at..).and_then(reply::setting));
         }
-        let key = self.house.common.keys.invent().map_err(|_| Failed::refused(refuse::server_gone()))?;
-        out.put_u8(BACKEND_KEY_DATA);
-        out.put_u32(u32::try_from(key.secret().len()).unwrap_or(u32::MAX).saturating_add(8));
-        out.put_i32(key.pid());
-        out.put_slice(key.secret());
+        let key = self.house.common.keys.invent(version).map_err(|_| Failed::refused(refuse::server_gone()))?;
+        greeting::key(key.pid(), key.secret(), &mut out);
         desk.key = Some(key);
         refusal::ready(Transaction::None, &mut out);
         client.send(&out).await.map_err(|_| Failed::ClientGone)

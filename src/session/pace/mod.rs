@@ -7,6 +7,9 @@
 //!
 //! Who has just been accepted goes before those who are logging in, mostly: until its first packet is read nobody knows whether it
 //! comes to cancel something.
+//!
+//! Those who leave take turns among themselves in the same way, since thousands do so at once as well: when a service goes down, or is
+//! deployed anew. They are through sooner, since others may wait for their places.
 
 mod line;
 mod share;
@@ -34,7 +37,10 @@ const OPENING: u32 = 2;
 /// Newcomers that may wait for their first turn before nobody else is taken in.
 const ROOM: usize = 16;
 
-/// The turns of one worker's logins.
+/// How long those who leave may wait before they get all the time that they may take.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// The turns of one worker's logins, or of its sessions that end.
 #[derive(Debug)]
 pub struct Pace {
     /// Steps that may be made at once.
@@ -77,8 +83,18 @@ impl Pace {
     /// Lets a login go on only when its turn has come. Whoever is refused after a wait of `wait_max` is to have had all the time by then that
     /// logins may take.
     pub fn login<F: Future + Unpin>(self: &Rc<Self>, wait_max: Duration, login: F) -> Paced<F> {
-        self.under_way.update(|logins| logins.saturating_add(1));
         self.patience.set((wait_max * 3 / 4).min(PATIENCE_MAX));
+        self.begin(login)
+    }
+
+    /// Lets the end of a session go on only when its turn has come.
+    pub fn parting<F: Future + Unpin>(self: &Rc<Self>, parting: F) -> Paced<F> {
+        self.patience.set(PARTING);
+        self.begin(parting)
+    }
+
+    fn begin<F: Future + Unpin>(self: &Rc<Self>, login: F) -> Paced<F> {
+        self.under_way.update(|logins| logins.saturating_add(1));
         Paced { pace: Rc::clone(self), turn: None, steps: 0, login }
     }
 
@@ -332,6 +348,32 @@ mod tests {
             assert!((2 * hurried..PATIENCE_MAX).contains(&patient), "{patient:?} beside {hurried:?}");
             let impatient = logins(Duration::ZERO).await;
             assert!(impatient < Duration::from_millis(1_200), "half of the time from the beginning: {impatient:?}");
+        });
+    }
+
+    #[test]
+    fn a_crowd_that_leaves_does_so_by_and_by_and_is_soon_gone() {
+        run(async {
+            let pace = Rc::new(Pace::default());
+            let began = clock::now();
+            let leave = || pace.parting(Box::pin(work(Rc::clone(&pace), 1, 2 * STEP)));
+            let partings: Vec<_> = (0..5_000).map(|_| spawn_local(leave())).collect();
+            assert!(join_all(partings).await.iter().all(Result::is_ok));
+            let (took, alone) = (clock::now() - began, 5_000 * 2 * STEP);
+            assert!((3 * alone..2 * PARTING).contains(&took), "{took:?}");
+            assert_eq!(pace.waiting(), 0);
+        });
+    }
+
+    #[test]
+    fn a_few_that_leave_are_gone_at_once() {
+        run(async {
+            let pace = Rc::new(Pace::default());
+            let began = clock::now();
+            let leave = || pace.parting(Box::pin(work(Rc::clone(&pace), 1, 2 * STEP)));
+            let partings: Vec<_> = (0..FEW).map(|_| spawn_local(leave())).collect();
+            assert!(join_all(partings).await.iter().all(Result::is_ok));
+            assert_eq!(clock::now() - began, Duration::ZERO);
         });
     }
 

@@ -144,8 +144,9 @@ mod tests {
         let both = message(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
         let one = message(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0");
         assert_eq!(without_channel_binding(&both), Some(one.clone()));
+        let token = message(b'R', b"\0\0\0\x0aOAUTHBEARER\0\0");
         for other in
-            [one, message(b'R', b"\0\0\0\0"), message(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS"), message(b'R', b"")]
+            [one, token, message(b'R', b"\0\0\0\0"), message(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS"), message(b'R', b"")]
         {
             assert_eq!(without_channel_binding(&other), None);
         }

@@ -6,6 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::code::server;
 use super::refusal::message;
+use super::startup::Version;
 
 /// Asks for the password as it is.
 pub fn ask_cleartext(out: &mut BytesMut) {
@@ -61,10 +62,10 @@ pub fn key(pid: i32, secret: &[u8], out: &mut BytesMut) {
     message(server::BACKEND_KEY_DATA, &body, out);
 }
 
-/// A NegotiateProtocolVersion: protocol 3.0, and the options that are not known.
-pub fn negotiate(unknown: &[&[u8]], out: &mut BytesMut) {
+/// A NegotiateProtocolVersion: the version that is spoken from here on, and the options that are not known.
+pub fn negotiate(version: Version, unknown: &[&[u8]], out: &mut BytesMut) {
     let mut body = BytesMut::new();
-    body.put_u32(3 << 16);
+    body.put_u32(version.number());
     body.put_u32(u32::try_from(unknown.len()).unwrap_or(u32::MAX));
     for name in unknown {
         body.put_slice(name);

@@ -106,6 +106,38 @@ impl Startup {
     }
 }
 
+/// The versions of the protocol that are spoken where Floodwall answers in a server's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// That of PostgreSQL 7.4 and all since.
+    V3_0,
+    /// That of PostgreSQL 18: secrets of cancel keys may be longer, and nothing else.
+    V3_2,
+}
+
+impl Version {
+    /// The newest one that is not newer than what a client asks for. There is no 3.1.
+    pub const fn for_client(asked: u32) -> Self {
+        if asked < Self::V3_2.number() { Self::V3_0 } else { Self::V3_2 }
+    }
+
+    /// As messages have it.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::V3_0 => 3 << 16,
+            Self::V3_2 => 3 << 16 | 2,
+        }
+    }
+
+    /// Bytes of the secrets that PostgreSQL gives to clients of this version (`MAX_CANCEL_KEY_LENGTH` of its 18).
+    pub const fn secret_bytes(self) -> usize {
+        match self {
+            Self::V3_0 => 4,
+            Self::V3_2 => 32,
+        }
+    }
+}
+
 /// What a connection is for: the `replication` parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -236,6 +268,14 @@ mod tests {
         }
         assert_eq!(read(&packet(0x0002_0000, b"user\0a\0\0")), Err(Malformed::Version));
         assert_eq!(read(&packet(0x0004_0000, b"user\0a\0\0")), Err(Malformed::Version));
+    }
+
+    #[test]
+    fn a_client_is_met_with_the_newest_version_that_both_know() {
+        for (minor, version) in [(0, Version::V3_0), (1, Version::V3_0), (2, Version::V3_2), (9999, Version::V3_2)] {
+            assert_eq!(Version::for_client(0x0003_0000 | minor), version, "{minor}");
+        }
+        assert_eq!([Version::V3_0.number(), Version::V3_2.number()], [0x0003_0000, 0x0003_0002]);
     }
 
     #[test]

@@ -175,10 +175,6 @@ pub fn cancelled_unsent() -> Refusal {
     statement(CANCELLED, "cancel", what, "")
 }
 
-fn statement(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
-    Refusal { severity: Severity::Error, ..fatal(sqlstate, rule, message, hint) }
-}
-
 /// A statement that a rule refuses.
 pub fn breach(breach: &Breach) -> Refusal {
     let statement = match breach.statement {
@@ -202,14 +198,7 @@ pub fn breach(breach: &Breach) -> Refusal {
 /// A statement that a rule would have to take back, where no transaction of its own can be put around it.
 pub fn query_in_pipeline() -> Refusal {
     let what = "a simple query inside an open pipeline cannot be watched";
-    Refusal {
-        severity: Severity::Error,
-        sqlstate: PERMANENT,
-        rule: "protocol".into(),
-        message: prefixed("protocol", what),
-        detail: String::new(),
-        hint: "Send a Sync before the Query.".to_owned(),
-    }
+    statement(PERMANENT, "protocol", what, "Send a Sync before the Query.")
 }
 
 /// A client prepares a statement under a name that it has given away: the server's own error, since the server knows other names.
@@ -267,14 +256,10 @@ pub fn startup_unfit(why: &str) -> Refusal {
 
 /// A server of a pool did not take the settings of its next client, so the statement was not run.
 pub fn settings_failed(sqlstate: &[u8]) -> Refusal {
-    Refusal {
-        severity: Severity::Error,
-        sqlstate: setting_refused(sqlstate),
-        rule: "settings".into(),
-        message: prefixed("settings", "the server did not take the settings of this session"),
-        detail: format!("Its error was {}.", display_bytes(sqlstate)),
-        hint: "Look at the parameters of the connection string, and at what the session has SET.".to_owned(),
-    }
+    let what = "the server did not take the settings of this session";
+    let hint = "Look at the parameters of the connection string, and at what the session has SET.";
+    let detail = format!("Its error was {}.", display_bytes(sqlstate));
+    Refusal { detail, ..statement(setting_refused(sqlstate), "settings", what, hint) }
 }
 
 /// What the server has against a setting stays so, however often it is tried: drivers must not take it for a lost connection.
@@ -302,14 +287,7 @@ pub fn foreign_sequence() -> Refusal {
 }
 
 fn preparing(sqlstate: &'static str, message: &str, hint: &str) -> Refusal {
-    Refusal {
-        severity: Severity::Error,
-        sqlstate,
-        rule: "prepared_statements".into(),
-        message: prefixed("prepared_statements", message),
-        detail: String::new(),
-        hint: hint.to_owned(),
-    }
+    statement(sqlstate, "prepared_statements", message, hint)
 }
 
 /// A reply that could be stopped only with the session.
@@ -494,16 +472,16 @@ pub fn replication() -> Refusal {
 
 /// A frame that would not fit the common memory budget.
 pub fn memory(bytes: usize) -> Refusal {
-    Refusal {
-        severity: Severity::Error,
-        sqlstate: MEMORY,
-        rule: "memory".into(),
-        message: prefixed("memory", &format!("no room for {bytes} bytes of a statement")),
-        detail: String::new(),
-        hint: "Try again later, send smaller statements, or raise `[limits] memory`.".to_owned(),
-    }
+    let hint = "Try again later, send smaller statements, or raise `[limits] memory`.";
+    statement(MEMORY, "memory", &format!("no room for {bytes} bytes of a statement"), hint)
 }
 
+/// A refusal that the session outlives.
+fn statement(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
+    Refusal { severity: Severity::Error, ..fatal(sqlstate, rule, message, hint) }
+}
+
+/// One that ends it.
 fn fatal(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
     Refusal {
         severity: Severity::Fatal,

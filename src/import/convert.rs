@@ -39,16 +39,18 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
         let reason = "no database is declared, so there is no server to stand in front of".to_owned();
         return Err(Failed::Malformed { place, reason });
     }
+    let caps = convert.caps(&listeners);
     if login == Login::Relay {
         listeners.iter_mut().for_each(|listener| listener.pool = Pool::Session);
     }
     let mut parts: Vec<String> = vec![HEAD.to_owned()];
     parts.extend(listeners.iter().map(|listener| listener.text(&login, &common)));
-    parts.push(convert.caps());
+    parts.push(caps);
     let of_databases = std::mem::take(&mut convert.exceptions);
     parts.extend(of_databases.iter().filter_map(Exception::text));
     parts.extend(of("users").filter_map(|entry| convert.of_user(entry).text()));
-    parts.extend(convert.access(users.as_deref().unwrap_or_default()));
+    let listed = convert.hba(source);
+    parts.extend(listed.unwrap_or_else(|| convert.access(users.as_deref().unwrap_or_default())));
     parts.push(convert.rules());
     convert.notes.sort();
     convert.notes.dedup();
@@ -63,6 +65,10 @@ pub(super) const TIMEOUTS: [(&str, &str); 3] = [
     ("idle_transaction_timeout", "idle_transaction_timeout"),
 ];
 
+/// The longest time that a key may have, in seconds.
+pub(super) const DAY: f64 = 86_400.0;
+pub(super) const LONGER_THAN_A_DAY: &str = "no time here is longer than a day: a day was taken";
+
 const HEAD: &str = "# Imported from PgBouncer. What had no equivalent was told when it was imported.\n";
 
 impl Convert<'_> {
@@ -72,6 +78,11 @@ impl Convert<'_> {
 
     pub(super) fn note_key(&mut self, entry: &Entry, key: &str, advice: &str) {
         self.notes.push(Note { place: entry.place.clone(), key: key.to_owned(), advice: advice.to_owned() });
+    }
+
+    /// Adds what was noted elsewhere.
+    pub(super) fn tell(&mut self, notes: Vec<Note>) {
+        self.notes.extend(notes);
     }
 
     /// Notes a key of `[pgbouncer]`, if it is there.
@@ -115,8 +126,16 @@ impl Convert<'_> {
         if number == 0 { default } else { number }
     }
 
-    /// Seconds; `None` for 0.
+    /// Seconds, as far as they can be had here; `None` for 0.
     pub(super) fn seconds(&mut self, key: &str, default: f64) -> Option<f64> {
+        let seconds = self.seconds_as_told(key, default)?;
+        if seconds > DAY {
+            self.note_setting(key, LONGER_THAN_A_DAY);
+        }
+        Some(seconds.min(DAY))
+    }
+
+    fn seconds_as_told(&mut self, key: &str, default: f64) -> Option<f64> {
         let seconds = match self.text(key).map(str::parse::<f64>) {
             None => default,
             Some(Ok(seconds)) if seconds.is_finite() && seconds >= 0.0 => seconds,
@@ -148,40 +167,37 @@ impl Convert<'_> {
 
     fn common(&mut self) -> Common {
         let mut common = Common::default();
-        let least = self.number("min_pool_size", 0);
-        if least > 0 {
-            common.add("min_pool_size", least);
-        }
+        common.min_pool_size = self.number("min_pool_size", 0);
         match self.seconds("server_lifetime", 3600.0) {
-            Some(seconds) => common.add("server_lifetime", duration(seconds)),
+            Some(seconds) => common.add_of_pools("server_lifetime", duration(seconds)),
             None => self.note_setting(
                 "server_lifetime",
                 "a server connection for one use only is not possible: the default was taken",
             ),
         }
         match self.seconds("server_idle_timeout", 600.0) {
-            Some(seconds) => common.add("server_idle_timeout", duration(seconds)),
+            Some(seconds) => common.add_of_pools("server_idle_timeout", duration(seconds)),
             None => {
-                common.add("server_idle_timeout", "\"1d\"");
+                common.add_of_pools("server_idle_timeout", "\"1d\"");
                 self.note_setting("server_idle_timeout", "idle servers are always closed in the end: after a day, now");
             }
         }
         match self.seconds("query_wait_timeout", 120.0) {
-            Some(seconds) => common.add("query_wait_timeout", duration(seconds)),
+            Some(seconds) => common.add_of_pools("query_wait_timeout", duration(seconds)),
             None => {
-                common.add("query_wait_timeout", "\"1h\"");
+                common.add_of_pools("query_wait_timeout", "\"1h\"");
                 self.note_setting("query_wait_timeout", "no statement waits for ever: an hour, now");
             }
         }
         if let Some(seconds) = self.seconds("server_connect_timeout", 15.0) {
-            common.add("server_connect_timeout", duration(seconds));
+            common.add_of_pools("server_connect_timeout", duration(seconds));
         }
         if let Some(seconds) = self.seconds("client_idle_timeout", 0.0) {
             common.add("client_idle_timeout", duration(seconds));
         }
         let prepared =
             self.at_least_one("max_prepared_statements", 200, "prepared statements always follow their client");
-        common.add("max_prepared_statements", prepared);
+        common.add_of_pools("max_prepared_statements", prepared);
         if self.number("disable_pqexec", 0) > 0 {
             self.note_setting(
                 "disable_pqexec",
@@ -257,38 +273,6 @@ impl Convert<'_> {
         }
     }
 
-    /// PgBouncer knows no bound for one client: what it may hold in all is all that one may hold.
-    fn caps(&mut self) -> String {
-        let most = self.at_least_one("max_client_conn", 100, "since nobody could come in");
-        let login = self.seconds("client_login_timeout", 60.0).map_or_else(|| "\"60s\"".to_owned(), duration);
-        let client = self.client_cap().unwrap_or_else(|| format!("max_connections = {most}\n"));
-        format!(
-            "[caps]\nmax_clients = {most}\nlogin_timeout = {login}\n\n\
-             # PgBouncer bounds no address. Lower these to what each may hold.\n\
-             [caps.address]\nmax_connections = {most}\n\n[caps.client]\n{client}"
-        )
-    }
-
-    /// What every user, or every database, may hold.
-    fn client_cap(&mut self) -> Option<String> {
-        let [of_user, of_database] =
-            ["max_user_client_connections", "max_db_client_connections"].map(|key| self.number(key, 0));
-        let (part, most) = match (of_user, of_database) {
-            (0, 0) => return None,
-            (0, most) => ("database", most),
-            (most, other) => {
-                if other > 0 {
-                    self.note_setting(
-                        "max_db_client_connections",
-                        "one of the two stands in [caps.client], that of users: write a [[client]] with caps for each database",
-                    );
-                }
-                ("user", most)
-            }
-        };
-        Some(format!("key = [\"{part}\"]\nmax_connections = {most}\n"))
-    }
-
     /// PgBouncer has no rules for statements: they only warn until somebody has read what they say. Its own timeouts hold.
     fn rules(&mut self) -> String {
         let mut text = "# PgBouncer refuses no statement. SHOW REPORT tells what these rules would refuse, and limits that fit; each can then\n\
@@ -303,7 +287,7 @@ impl Convert<'_> {
     }
 }
 
-/// A time as the configuration has it.
+/// A time as the configuration has it: nothing is shorter than a millisecond.
 pub(super) fn duration(seconds: f64) -> String {
-    if seconds.fract() == 0.0 { format!("\"{seconds:.0}s\"") } else { format!("\"{:.0}ms\"", seconds * 1e3) }
+    if seconds.fract() == 0.0 { format!("\"{seconds:.0}s\"") } else { format!("\"{:.0}ms\"", (seconds * 1e3).max(1.0)) }
 }

@@ -162,6 +162,8 @@ fn of_database(key: &str) -> &'static str {
         "min_pool_size" => "min_pool_size is of a listener: write it there",
         "max_db_client_connections" => "write a [[client]] that matches the database, with caps.max_connections",
         "server_lifetime" => "server_lifetime is of a listener: write it there",
+        "query_wait_timeout" => "query_wait_timeout is of a listener: write it there",
+        "pool_size" => "is no number above 0",
         "load_balance_hosts" => "several servers are one group here, of which the primary is dialled",
         _ => "has no equivalent for one database",
     }

@@ -1,7 +1,7 @@
 //! A `[[client]]`: what holds for one user or one database alone.
 
 use super::connect;
-use super::convert::{Convert, TIMEOUTS, duration};
+use super::convert::{Convert, DAY, LONGER_THAN_A_DAY, TIMEOUTS, duration};
 use super::ini::Entry;
 use super::listener::quoted;
 
@@ -52,7 +52,12 @@ impl Convert<'_> {
                     found.max_connections = value.parse().ok();
                 }
                 (_, Some(rule), Ok(seconds)) if seconds > 0.0 && seconds.is_finite() => {
-                    found.rules.push(format!("{rule} = {{ mode = \"enforce\", limit = {} }}", duration(seconds)));
+                    if seconds > DAY {
+                        self.note_key(entry, &format!("{} {key}", entry.key), LONGER_THAN_A_DAY);
+                    }
+                    found
+                        .rules
+                        .push(format!("{rule} = {{ mode = \"enforce\", limit = {} }}", duration(seconds.min(DAY))));
                 }
                 // 0 is what everybody has.
                 (_, Some(_), Ok(0.0)) | ("max_user_client_connections", _, Ok(0.0)) => {}

@@ -25,6 +25,7 @@ pub(super) fn fate(key: &str) -> Option<Fate> {
 const TAKEN: &[&str] = &[
     "auth_dbname",
     "auth_file",
+    "auth_hba_file",
     "auth_query",
     "auth_type",
     "auth_user",
@@ -98,10 +99,6 @@ const GONE: &[(&str, &str)] = &[
         "the console has users of its own: write an [[admin.user]] with role = \"admin\" and password_env for each",
     ),
     ("application_name_add_host", "application_name passes unchanged; SHOW CLIENTS tells the address of each client"),
-    (
-        "auth_hba_file",
-        "write its lines as [[access]] entries: user, database, address, tls and method; the first match wins",
-    ),
     ("auth_ident_file", "there is no ident; a user name that differs from the certificate's has to be the same"),
     ("auth_ldap_options", "there is no LDAP: use login = \"users\" or \"query\" with SCRAM"),
     (

@@ -26,12 +26,20 @@ pub(super) enum Pool {
 /// What all listeners have in common, as lines of `key = value`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Common {
-    pub(super) lines: Vec<String>,
+    lines: Vec<String>,
+    /// Those that only pools have.
+    of_pools: Vec<String>,
+    /// Servers that a pool keeps, as far as it may have so many.
+    pub(super) min_pool_size: u64,
 }
 
 impl Common {
     pub(super) fn add(&mut self, key: &str, value: impl std::fmt::Display) {
         self.lines.push(format!("{key} = {value}"));
+    }
+
+    pub(super) fn add_of_pools(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.of_pools.push(format!("{key} = {value}"));
     }
 }
 
@@ -47,10 +55,21 @@ impl Listener {
         ];
         lines.extend(login.lines());
         lines.push(format!("pool = {}", quoted(self.pool.name())));
-        lines.push(format!("pool_size = {}", self.pool_size));
         lines.extend(self.max_server_connections.map(|most| format!("max_server_connections = {most}")));
+        if self.pool == Pool::Transaction {
+            lines.extend(self.pool_lines(common));
+        }
         lines.extend(common.lines.iter().cloned());
         lines.join("\n") + "\n"
+    }
+
+    /// PgBouncer caps the least of a pool at its size.
+    fn pool_lines(&self, common: &Common) -> Vec<String> {
+        let least = common.min_pool_size.min(self.pool_size);
+        let mut lines = vec![format!("pool_size = {}", self.pool_size)];
+        lines.extend((least > 0).then(|| format!("min_pool_size = {least}")));
+        lines.extend(common.of_pools.iter().cloned());
+        lines
     }
 }
 

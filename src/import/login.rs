@@ -1,8 +1,10 @@
 //! Who checks passwords, and who logs in how.
 
 use super::convert::Convert;
+use super::hba;
 use super::listener::quoted;
 use super::userlist::{Secret, User};
+use super::users::Source;
 
 /// Who checks passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +51,6 @@ impl Convert<'_> {
         if method == "any" {
             self.note_setting("auth_type", "every client as one user is no method here: each logs in as itself");
         }
-        if method == "hba" {
-            self.note_setting(
-                "auth_type",
-                "[[access]] says who may log in, and how; without any, everybody with SCRAM",
-            );
-        }
         let text = |key: &str| self.text(key).map(str::to_owned);
         let (query, user, database) = (text("auth_query"), text("auth_user"), text("auth_dbname"));
         if query.is_none() && user.is_none() {
@@ -85,6 +81,22 @@ impl Convert<'_> {
             self.note_setting("pool_mode", advice);
         }
         Login::Relay
+    }
+
+    /// Who logs in how, where `auth_hba_file` says so.
+    pub(super) fn hba(&mut self, source: &Source<'_>) -> Option<Vec<String>> {
+        if self.text("auth_type") != Some("hba") {
+            return None;
+        }
+        let read = self.text("auth_hba_file").map(|file| source.beside(file));
+        let Some((path, Ok(text))) = read else {
+            let advice = "auth_hba_file cannot be read: write its lines as [[access]] entries; without any, everybody may log in with SCRAM";
+            self.note_setting("auth_type", advice);
+            return None;
+        };
+        let read = hba::read(&path, &text);
+        self.tell(read.notes);
+        Some(read.entries)
     }
 
     /// Who logs in otherwise than by SCRAM.

@@ -4,18 +4,21 @@
 //! ini        sections, keys and lines of pgbouncer.ini, with what %include names
 //! connect    the connection string of a database
 //! userlist   the users of auth_file
+//! hba        the lines of auth_hba_file
 //!   convert  what each key becomes
 //!     keys   what becomes of the keys that need no thought
-//!     databases, exception, login  what [databases] and the passwords become
+//!     databases, exception, login, caps  what [databases], the passwords and the limits become
 //!     listener, users  the text of config.toml and users.toml
 //! ```
 //!
 //! Source of all meanings and defaults: PgBouncer's manual, <https://www.pgbouncer.org/config.html>.
 
+mod caps;
 mod connect;
 mod convert;
 mod databases;
 mod exception;
+mod hba;
 mod ini;
 mod keys;
 mod listener;

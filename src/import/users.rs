@@ -1,6 +1,7 @@
 //! `users.toml`: who may log in.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::listener::quoted;
@@ -23,19 +24,25 @@ pub(super) enum Found {
 impl Source<'_> {
     /// Reads the file that the command line names, or else `auth_file`. Only the first has to be there.
     pub(super) fn users(&self, auth_file: Option<&str>) -> Result<Option<Found>, Failed> {
-        let folder = self.ini.parent().unwrap_or_else(|| Path::new(""));
-        let path = match (self.userlist, auth_file) {
-            (Some(path), _) => path.to_owned(),
-            (None, Some(path)) => folder.join(path),
+        let (path, text) = match (self.userlist, auth_file) {
+            (Some(path), _) => (path.to_owned(), (self.read)(path)),
+            (None, Some(path)) => self.beside(path),
             (None, None) => return Ok(None),
         };
-        match (self.read)(&path) {
+        match text {
             Ok(text) => userlist::parse(&path, &text).map(Found::Users).map(Some),
             Err(source) if self.userlist.is_some() => {
                 Err(Failed::Unreadable { path: path.display().to_string(), source })
             }
             Err(_) => Ok(Some(Found::Missing(path))),
         }
+    }
+
+    /// A file that the configuration names, from its folder.
+    pub(super) fn beside(&self, file: &str) -> (PathBuf, io::Result<String>) {
+        let path = self.ini.parent().unwrap_or_else(|| Path::new("")).join(file);
+        let text = (self.read)(&path);
+        (path, text)
     }
 }
 

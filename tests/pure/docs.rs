@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use floodwall::app;
 use floodwall::config::{self, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::guard::rules;
 use toml::{Table, Value};
@@ -78,11 +79,67 @@ fn keys_of(text: &str) -> BTreeSet<String> {
     found
 }
 
-fn keys_of_readme() -> BTreeSet<String> {
+/// The rows of README's table of keys: key, default and meaning.
+fn rows_of_readme() -> impl Iterator<Item = (&'static str, &'static str)> {
     let (_, reference) = README.split_once("<!-- config:").expect("the table of keys");
     let reference = reference.split("\n## ").next().unwrap();
-    let rows = reference.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    rows.map(str::to_owned).collect()
+    reference.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+}
+
+fn keys_of_readme() -> BTreeSet<String> {
+    rows_of_readme().map(|(key, _)| key.to_owned()).collect()
+}
+
+/// A key, and a word that it may have as its value.
+type Offer = (String, String);
+
+/// The words of "`a`, `b` or `c` …" and of "`a`: …; `b`: …".
+fn words_of(meaning: &str) -> Vec<String> {
+    let word = |part: &str| Some(part.strip_prefix('`')?.split_once('`')?.0.to_owned());
+    let list = meaning.split("; ").next().unwrap_or_default().replace(" or ", ", ");
+    let listed: Vec<_> = list.split(", ").map_while(word).collect();
+    listed.into_iter().chain(meaning.split("; ").filter_map(word)).collect()
+}
+
+fn offered_by_readme() -> Vec<Offer> {
+    let meaning =
+        |row: &'static str| row.trim_start_matches(" | ").split_once(" | ").map_or("", |(_, meaning)| meaning);
+    let offers =
+        |(key, row): (&str, _)| words_of(meaning(row)).into_iter().map(|word| (key.to_owned(), word)).collect();
+    rows_of_readme().flat_map::<Vec<_>, _>(offers).collect()
+}
+
+/// The words of `# …: a | b | c` above a key.
+fn offered_by_config() -> Vec<Offer> {
+    let word = |part: &'static str| part.rsplit(": ").next().and_then(|part| part.split([' ', '.']).next());
+    let (mut offers, mut section, mut words) = (Vec::new(), "", Vec::new());
+    for line in CONFIG.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            words.extend(comment.contains(" | ").then(|| comment.split(" | ").filter_map(word)).into_iter().flatten());
+            continue;
+        }
+        section = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(section);
+        let key = line.split_once(" = ").map_or("", |(key, _)| key);
+        offers.extend(
+            words.drain(..).filter(|_| !key.is_empty()).map(|word| (format!("{section}.{key}"), word.to_owned())),
+        );
+    }
+    offers
+}
+
+/// What is said to that word at that key.
+fn complaints((key, word): &Offer) -> Vec<String> {
+    let mut file: Table = with_examples().parse().unwrap();
+    let (path, key) = key.rsplit_once('.').unwrap();
+    let section = path.split('.').fold(&mut file, |table, step| match step.strip_suffix("[]") {
+        Some(list) => table[list][0].as_table_mut().unwrap(),
+        None => table[step].as_table_mut().unwrap(),
+    });
+    section.insert(key.to_owned(), Value::from(word.as_str()));
+    let Err(problems) = config::read(&file.to_string(), &Machine, &app::check_rules) else { return Vec::new() };
+    let of_key = problems.list.iter().filter(|problem| problem.key.ends_with(key)).map(ToString::to_string);
+    let unknown = [format!("\"{word}\" is not known"), format!("is \"{word}\": write")];
+    of_key.filter(|told| unknown.iter().any(|words| told.contains(words))).collect()
 }
 
 /// A table that README explains as a whole covers the keys in it.
@@ -135,6 +192,15 @@ fn each_rule_has_its_section_with_each_setting_and_its_default() {
         }
         assert!(README.contains(&format!("`{}`", rule.name)), "README does not name {}", rule.name);
     }
+}
+
+#[test]
+fn each_word_that_is_offered_for_a_key_is_taken() {
+    let (readme, config) = (offered_by_readme(), offered_by_config());
+    assert!(readme.len() > 50 && config.len() > 8, "{readme:?} {config:?}");
+    let refused: Vec<_> = readme.iter().chain(&config).flat_map(complaints).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    assert!(!complaints(&("rules.unbounded_select.unknown_table".to_owned(), "enforce".to_owned())).is_empty());
 }
 
 #[test]

@@ -138,7 +138,7 @@ auth_dbname = admin
     assert_eq!((text(auth, "user"), text(auth, "database")), ("asker", "admin"));
     assert_eq!(text(auth, "password_env"), "FLOODWALL_AUTH_PASSWORD");
     assert_eq!(text(listener(&config, 2), "pool"), "session");
-    assert_eq!(told, ["3: b pool_size", "4: c", "5: d", "11: auth_user"]);
+    assert_eq!(told, ["3: b pool_size", "4: c", "5: d", "9: pool_mode", "11: auth_user"]);
 }
 
 #[test]
@@ -263,7 +263,10 @@ fn no_file_is_written_over_and_none_can_be_read_by_others() {
 
 #[test]
 fn timeouts_and_versions_of_tls_are_taken_over_and_no_zero_is() {
-    let ini = |more: &str| format!("[databases]\n* = host=db pool_size=0\n[pgbouncer]\n{more}");
+    let ini = |more: &str| {
+        let pool = "auth_user = asker\npool_mode = transaction\n";
+        format!("[databases]\n* = host=db pool_size=0\n[pgbouncer]\n{pool}{more}")
+    };
     let (config, told) = of(&ini("client_idle_timeout = 90\nserver_connect_timeout = 2.5\n\
                                   client_tls_protocols = tlsv1.3\nserver_tls_protocols = tlsv1.1, tlsv1.2\n"));
     let first = listener(&config, 0);
@@ -271,7 +274,7 @@ fn timeouts_and_versions_of_tls_are_taken_over_and_no_zero_is() {
     let protocols = |side: &str| first[side]["protocols"].as_array().unwrap().clone();
     assert_eq!(protocols("client_tls")[0].as_str(), Some("tlsv1.3"));
     assert_eq!((protocols("server_tls").len(), protocols("server_tls")[0].as_str()), (1, Some("tlsv1.2")));
-    assert_eq!(told, ["2: * pool_size", "7: server_tls_protocols"]);
+    assert_eq!(told, ["2: * pool_size", "4: auth_user", "9: server_tls_protocols"]);
     let (config, told) = of(&ini("max_prepared_statements = 0\ndefault_pool_size = 0\nmax_client_conn = 0\n\
                                   client_idle_timeout = 0\ndisable_pqexec = 1\n"));
     let first = listener(&config, 0);
@@ -280,10 +283,11 @@ fn timeouts_and_versions_of_tls_are_taken_over_and_no_zero_is() {
     assert!(first.get("client_idle_timeout").is_none() && first["server_tls"].get("protocols").is_none());
     let expected = [
         "2: * pool_size",
-        "4: max_prepared_statements",
-        "5: default_pool_size",
-        "6: max_client_conn",
-        "8: disable_pqexec",
+        "4: auth_user",
+        "6: max_prepared_statements",
+        "7: default_pool_size",
+        "8: max_client_conn",
+        "10: disable_pqexec",
     ];
     assert_eq!(told, expected);
 }
@@ -334,6 +338,74 @@ auth_user = asker
         "15: auth_user",
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn lines_of_the_hba_file_become_access_entries_and_none_lets_more_in() {
+    let hba = "\
+# who may
+local   all  all  peer
+host    all  \"big boss\",admin  10.1.2.3/16  scram-sha-256   # a comment
+hostssl shop app  2001:db8::/32  cert map=people
+host    shop,bank  all  192.168.1.0  255.255.255.0  md5
+host    all  +ops  all  trust
+host    sameuser  all  all  reject
+host    all  all  db.example  md5
+hostnossl all all all reject
+host    replication all 127.0.0.1/32 trust
+host    all all ::1 ldap ldapserver=x
+";
+    let ini = "[databases]\n* = host=db\n[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\nauth_user = asker\n";
+    let imported = imported(&[("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", hba)], None).unwrap();
+    let config = table(&imported.config);
+    let entries: Vec<_> = config["access"].as_array().unwrap().iter().map(|entry| entry.to_string()).collect();
+    let expected = [
+        "{ address = \"127.0.0.1/32\", method = \"scram\" }",
+        "{ address = \"10.1.0.0/16\", method = \"scram\", user = \"big boss\" }",
+        "{ address = \"10.1.0.0/16\", method = \"scram\", user = \"admin\" }",
+        "{ address = \"2001:db8::/32\", database = \"shop\", method = \"cert\", tls = true, user = \"app\" }",
+        "{ address = \"192.168.1.0/24\", database = \"shop\", method = \"md5\" }",
+        "{ address = \"192.168.1.0/24\", database = \"bank\", method = \"md5\" }",
+        "{ method = \"reject\", tls = false }",
+    ];
+    assert_eq!(entries, expected);
+    let told: Vec<_> = imported.notes.iter().map(|note| (note.place.line, note.advice.contains("left out"))).collect();
+    let left_out = [6, 7, 8, 10, 11].map(|line| (line, true));
+    assert_eq!(told, [[(2, false), (4, false)].as_slice(), &left_out, &[(6, false)]].concat());
+
+    // An empty file lets nobody in, as it does with PgBouncer; one that is not there is told.
+    let empty = [("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", "# nobody\n")];
+    assert_eq!(table(&self::imported(&empty, None).unwrap().config)["access"][0]["method"].as_str(), Some("reject"));
+    let (config, told) = of(ini);
+    assert!(config.get("access").is_none() && told.contains(&"4: auth_type".to_owned()), "{told:?}");
+}
+
+/// PgBouncer's pool bounds the servers of a user and database in session mode too.
+#[test]
+fn sessions_hold_no_more_servers_than_a_pool_had() {
+    let (config, told) = of("[databases]\n* = host=db\n[pgbouncer]\nmax_client_conn = 900\ndefault_pool_size = 7\n\
+                             query_wait_timeout = 30\nmin_pool_size = 2\n");
+    let caps = &config["caps"];
+    assert_eq!(caps["client"]["max_connections"].as_integer(), Some(7));
+    assert_eq!((caps["queue_length"].as_integer(), caps["queue_wait"].as_str()), (Some(900), Some("30s")));
+    // And nothing that only pools have, so that `check` has nothing to warn of.
+    let of_pools = ["pool_size", "min_pool_size", "query_wait_timeout", "server_lifetime", "max_prepared_statements"];
+    assert!(of_pools.iter().all(|key| !listener(&config, 0).contains_key(*key)), "{config}");
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn what_is_longer_or_larger_than_can_be_is_as_much_as_can_be() {
+    let (config, told) =
+        of("[databases]\na = host=db pool_size=3\nb = host=other\n[users]\nu = query_timeout=100000\n[pgbouncer]\n\
+                             auth_user = asker\npool_mode = transaction\nmin_pool_size = 5\nserver_lifetime = 604800\n\
+                             query_timeout = 0.0001\n");
+    assert_eq!(listener(&config, 0)["min_pool_size"].as_integer(), Some(3));
+    assert_eq!(listener(&config, 1)["min_pool_size"].as_integer(), Some(5));
+    assert_eq!(text(listener(&config, 0), "server_lifetime"), "86400s");
+    assert_eq!(config["client"][0]["rules"]["statement_timeout"]["limit"].as_str(), Some("86400s"));
+    assert_eq!(config["rules"]["statement_timeout"]["limit"].as_str(), Some("1ms"));
+    assert_eq!(told, ["3: b", "5: u query_timeout", "7: auth_user", "10: server_lifetime"]);
 }
 
 /// What is written is taken, whatever the names are.

@@ -1,0 +1,72 @@
+//! `[caps]`: how many may come in.
+
+use super::convert::{Convert, duration};
+use super::listener::{Listener, Pool};
+
+impl Convert<'_> {
+    /// PgBouncer knows no bound for one client: what it may hold in all is all that one may hold.
+    pub(super) fn caps(&mut self, listeners: &[Listener]) -> String {
+        let most = self.at_least_one("max_client_conn", 100, "since nobody could come in");
+        let login = self.seconds("client_login_timeout", 60.0).unwrap_or(60.0);
+        let sessions: Vec<_> = listeners.iter().filter(|listener| listener.pool == Pool::Session).collect();
+        let (waits, client) = match self.client_cap() {
+            None if sessions.len() == listeners.len() => (self.waits(most, login), session_cap(&sessions)),
+            own => {
+                self.note_unbounded(&sessions);
+                (String::new(), own.unwrap_or_else(|| format!("max_connections = {most}\n")))
+            }
+        };
+        let login = duration(login);
+        format!(
+            "[caps]\nmax_clients = {most}\nlogin_timeout = {login}\n{waits}\n\
+             # PgBouncer bounds no address. Lower these to what each may hold.\n\
+             [caps.address]\nmax_connections = {most}\n\n[caps.client]\n{client}"
+        )
+    }
+
+    /// Whoever waits for a server of a session waits for its login here.
+    fn waits(&mut self, most: u64, login: f64) -> String {
+        let wait = self.seconds("query_wait_timeout", 120.0).unwrap_or(login).min(login);
+        format!("queue_length = {most}\nqueue_wait = {}\n", duration(wait))
+    }
+
+    /// Sessions of these listeners may have more servers than with PgBouncer.
+    fn note_unbounded(&mut self, sessions: &[&Listener]) {
+        let key = if self.text("default_pool_size").is_some() { "default_pool_size" } else { "pool_mode" };
+        for listener in sessions.iter().filter(|listener| listener.max_server_connections.is_none()) {
+            let advice = format!(
+                "pool_size bounds no server of listener \"{}\", where each client has one: write max_server_connections there",
+                listener.name
+            );
+            self.note_setting(key, &advice);
+        }
+    }
+
+    /// What every user, or every database, may hold.
+    fn client_cap(&mut self) -> Option<String> {
+        let [of_user, of_database] =
+            ["max_user_client_connections", "max_db_client_connections"].map(|key| self.number(key, 0));
+        let (part, most) = match (of_user, of_database) {
+            (0, 0) => return None,
+            (0, most) => ("database", most),
+            (most, other) => {
+                if other > 0 {
+                    self.note_setting(
+                        "max_db_client_connections",
+                        "one of the two stands in [caps.client], that of users: write a [[client]] with caps for each database",
+                    );
+                }
+                ("user", most)
+            }
+        };
+        Some(format!("key = [\"{part}\"]\nmax_connections = {most}\n"))
+    }
+}
+
+/// Each client has a server, so what bounds a pool bounds the clients of one user and database.
+fn session_cap(sessions: &[&Listener]) -> String {
+    let size = sessions.iter().map(|listener| listener.pool_size).max().unwrap_or(20);
+    format!(
+        "# PgBouncer's pool_size: each client has a server, and the next one waits for its login.\nmax_connections = {size}\n"
+    )
+}

@@ -41,7 +41,7 @@ mod tests {
             (&schema, "SELECT * FROM information_schema.tables", Traces::NONE, Traces::NONE),
             (&schema, "SELECT * FROM both", Traces::UNKNOWN, Traces::UNKNOWN),
             (&at_public, "SELECT * FROM both", Traces::NONE, Traces::NONE),
-            (&at_public, "INSERT INTO trigger VALUES (1)", Traces::UNKNOWN, Traces::UNKNOWN),
+            (&at_public, "DELETE FROM trigger", Traces::UNKNOWN, Traces::UNKNOWN),
             (&at_public, "SELECT * FROM other.both", Traces::UNKNOWN, Traces::UNKNOWN),
             (&at_public, "SELECT * FROM new", Traces::UNKNOWN, Traces::NONE),
             (&at_public, "SELECT * FROM other.plain", Traces::UNKNOWN, Traces::NONE),

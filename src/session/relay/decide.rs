@@ -10,9 +10,10 @@ use super::hold::{Admission, Why};
 use super::source::{Course, Source};
 use super::up::Attention;
 use super::walk::{Walk, Walked};
+use crate::client::refuse;
 use crate::session::end::End;
 use crate::session::overseer::{Extent, Opinion, Overseer};
-use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Request};
+use crate::wire::{Announcement, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Request};
 
 /// What the frame is that streams through to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,9 +119,11 @@ where
         if let Some(Opinion::Refuse(refusal)) = &opinion {
             return Ok(self.refuse(head, frame, refusal));
         }
-        let request = P::request(head, frame).map_err(End::ClientMalformed)?;
-        let opinion = opinion.unwrap_or_else(|| self.overseer.opinion(request, extent));
-        match opinion {
+        let request = match P::request(head, frame) {
+            Err(Malformed::Name) => return Ok(self.refuse(head, frame, &refuse::name_too_long())),
+            request => request.map_err(End::ClientMalformed)?,
+        };
+        match opinion.unwrap_or_else(|| self.overseer.opinion(request, extent)) {
             Opinion::More(bytes) if extent.held < bytes.min(extent.size) => {
                 self.wanted = bytes;
                 self.up.wanted = usize::try_from(bytes.min(head.size)).unwrap_or(usize::MAX);

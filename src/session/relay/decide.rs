@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
-use super::hold::{Admission, Why};
+use super::hold::{Admission, Pause, Why};
 use super::source::{Course, Source};
 use super::up::Attention;
 use super::walk::{Walk, Walked};
@@ -37,8 +37,11 @@ where
         self.show_cargo(input);
         while !walk.rest().is_empty() {
             walk.stream(&mut self.up);
-            if opinion.is_none() && !walk.rest().is_empty() && (self.tired() || self.crowded() || self.blocked()) {
-                self.attention = Attention::Stalled(Why::Room);
+            if opinion.is_none()
+                && !walk.rest().is_empty()
+                && let Some(why) = self.halts()
+            {
+                self.attention = Attention::Stalled(why);
                 break;
             }
             let Some(head) = P::client_head(walk.rest()).map_err(End::ClientMalformed)? else { break };
@@ -81,6 +84,14 @@ where
             walk.stream(&mut self.up);
         }
         Ok(walk.end(&mut self.up.unsent))
+    }
+
+    /// Why nothing more of the client is looked at now.
+    fn halts(&self) -> Option<Why> {
+        if self.tired() || self.crowded() || self.blocked() {
+            return Some(Why::Room);
+        }
+        (self.pause == Pause::HoldsBack && P::ready(&self.phase)).then_some(Why::Pause)
     }
 
     /// Were enough frames of the client looked at, before other sessions get their turn?

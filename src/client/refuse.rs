@@ -201,6 +201,12 @@ pub fn query_in_pipeline() -> Refusal {
     statement(PERMANENT, "protocol", what, "Send a Sync before the Query.")
 }
 
+/// A message whose names of statement and portal are longer than anybody looks at, or than the server takes.
+pub fn name_too_long() -> Refusal {
+    let what = "the name of a prepared statement or portal is too long";
+    statement(PERMANENT, "protocol", what, "Choose a name of less than 10,000 bytes.")
+}
+
 /// A client prepares a statement under a name that it has given away: the server's own error, since the server knows other names.
 pub fn statement_exists(name: &[u8]) -> Refusal {
     let message = format!("prepared statement \"{}\" already exists", display_bytes(name));

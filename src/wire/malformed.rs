@@ -9,6 +9,9 @@ pub enum Malformed {
     /// A frame longer than its kind may be.
     #[error("message is too long for its type")]
     TooLong,
+    /// A name of a statement or portal that is longer than anybody looks at. Its message can be told from the next one all the same.
+    #[error("the name of a statement or portal is too long")]
+    Name,
     /// A message code that no client sends in this state.
     #[error("invalid frontend message type")]
     Code,

@@ -1,10 +1,8 @@
 //! What has to hold when everybody has gone.
 
-use std::time::Duration;
-
 use crate::scene::Scene;
 use crate::support::floodwall::Proxy;
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 
 /// What the process of the proxy has of the system.
 #[derive(Debug, Clone, Copy)]
@@ -35,14 +33,14 @@ impl Held {
 
 pub(crate) fn check(scene: &Scene, before: &Held) {
     let mut left = Vec::new();
-    if !wait_until(Duration::from_secs(20), || {
+    if !wait_until(SOON, || {
         left = left_at_the_server(scene);
         left.is_empty()
     }) {
         scene.fail(format!("left at the server:\n{}", left.join("\n")));
     }
     let clients = || scene.proxy.console("SHOW CLIENTS").unwrap();
-    if !wait_until(Duration::from_secs(5), || clients().is_empty()) {
+    if !wait_until(SOON, || clients().is_empty()) {
         scene.fail(format!("still shown as clients: {:?}", clients()));
     }
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
@@ -56,10 +54,10 @@ pub(crate) fn check(scene: &Scene, before: &Held) {
     {
         scene.fail(difference);
     }
-    if !wait_until(Duration::from_secs(5), || Held::of(&scene.proxy).is_back(*before)) {
+    if !wait_until(SOON, || Held::of(&scene.proxy).is_back(*before)) {
         scene.fail(format!("the proxy has {:?} and had {before:?}", Held::of(&scene.proxy)));
     }
-    let left = scene.proxy.still_held(Duration::from_secs(5));
+    let left = scene.proxy.still_held(SOON);
     if !left.is_empty() {
         scene.fail(format!("still held: {left:?}"));
     }

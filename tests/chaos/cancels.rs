@@ -1,7 +1,5 @@
 //! Cancels, where one server serves everybody.
 
-use std::time::Duration;
-
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -10,7 +8,8 @@ use crate::deaths::cancel_at;
 use crate::scene::{DEADLINE, Mode};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::Proxy;
-use crate::support::process::{Scratch, wait_until};
+use crate::support::lock::Lock;
+use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw::{self, VERSION_3_0, startup};
 
 /// A proxy with few servers.
@@ -48,13 +47,13 @@ impl Few {
     /// Idle servers go after their time; then nothing may be held.
     pub(crate) fn finish(self, cluster: &Cluster) {
         let servers = || cluster.sql("app", "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'");
-        assert!(wait_until(Duration::from_secs(20), || servers() == "0"), "{} servers are left", servers());
+        assert!(wait_until(SOON, || servers() == "0"), "{} servers are left", servers());
         self.proxy.assert_all_zero();
     }
 }
 
 /// Waits until a statement with that word sleeps in the server.
-pub(crate) async fn sleeps(cluster: &Cluster, word: &str) {
+async fn sleeps(cluster: &Cluster, word: &str) {
     let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%{word}%'");
     assert!(wait_until(DEADLINE, || cluster.sql("app", &sql) == "1"), "nobody sleeps for {word}");
 }
@@ -102,11 +101,13 @@ async fn the_key_of_a_client_that_left_leads_to_no_server_that_was_given_back() 
         leaver.send(&raw::query("SELECT repeat('x', 1000) FROM generate_series(1, 8000)")).await?;
         leaver.message().await?;
         let name = format!("next{turn}");
-        next.send(&raw::query(&format!("SELECT '{name}' FROM pg_sleep(1)"))).await?;
+        let lock = Lock::hold(&cluster, "app");
+        next.send(&Lock::waits(&name)).await?;
         leaver.half_close().await;
-        sleeps(&cluster, &name).await;
+        lock.is_waited_for();
         cancel_at(few.port(), leaver.key.clone()).await;
         let known = few.proxy.console("SHOW CLIENTS").unwrap().len() == 2;
+        drop(lock);
         next.reply().await?.is(&[&[&name]])?;
         if known {
             break;

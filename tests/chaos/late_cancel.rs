@@ -8,11 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
-use crate::cancels::{Few, sleeps};
+use crate::cancels::Few;
 use crate::conn::Fault;
 use crate::deaths::cancel_at;
 use crate::support::cluster::Cluster;
-use crate::support::raw;
+use crate::support::lock::Lock;
 
 /// The second word of a cancel request, behind its length.
 const CANCEL: [u8; 4] = 80_877_102_u32.to_be_bytes();
@@ -21,37 +21,54 @@ const CANCEL: [u8; 4] = 80_877_102_u32.to_be_bytes();
 async fn a_cancel_that_lands_late_hits_nobody_else() -> Result<(), Fault> {
     let cluster = Cluster::start(&[]);
     let (broken, mut breaks) = mpsc::channel(4);
+    let (landed, mut lands) = mpsc::channel(4);
     let land = Arc::new(Notify::new());
-    let port = breaking(cluster.port, broken, Arc::clone(&land)).await;
+    let port = breaking(cluster.port, Cancels { broken, land: Arc::clone(&land), landed }).await;
     let few = Few::new(port, 1);
     let (mut first, mut next) = (few.client().await?, few.client().await?);
-    first.send(&raw::query("SELECT 'first' FROM pg_sleep(1)")).await?;
-    sleeps(&cluster, "first").await;
+    let lock = Lock::hold(&cluster, "app");
+    first.send(&Lock::waits("first")).await?;
+    lock.is_waited_for();
     cancel_at(few.port(), first.key.clone()).await;
     breaks.recv().await.unwrap();
+    drop(lock);
     first.reply().await?.is(&[&["first"]])?;
-    next.send(&raw::query("SELECT 'next' FROM pg_sleep(2)")).await?;
-    sleeps(&cluster, "next").await;
+    let lock = Lock::hold(&cluster, "app");
+    next.send(&Lock::waits("next")).await?;
+    lock.is_waited_for();
     land.notify_one();
+    lands.recv().await.unwrap();
+    drop(lock);
     next.reply().await?.is(&[&["next"]])?;
     drop((first, next));
     few.finish(&cluster);
     Ok(())
 }
 
+/// What becomes of cancels, step by step.
+#[derive(Debug, Clone)]
+struct Cancels {
+    /// The connection of one was broken.
+    broken: mpsc::Sender<()>,
+    /// It may land.
+    land: Arc<Notify>,
+    /// The server has taken it.
+    landed: mpsc::Sender<()>,
+}
+
 /// In front of the server at `port`: the connection of a cancel is reset when its request is here, and delivered when it may land.
-async fn breaking(port: u16, broken: mpsc::Sender<()>, land: Arc<Notify>) -> u16 {
+async fn breaking(port: u16, cancels: Cancels) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((near, _)) = listener.accept().await {
-            tokio::spawn(pass(near, port, broken.clone(), Arc::clone(&land)));
+            tokio::spawn(pass(near, port, cancels.clone()));
         }
     });
     here
 }
 
-async fn pass(mut near: TcpStream, port: u16, broken: mpsc::Sender<()>, land: Arc<Notify>) {
+async fn pass(mut near: TcpStream, port: u16, cancels: Cancels) {
     let mut head = [0; 8];
     if near.read_exact(&mut head).await.is_err() {
         return;
@@ -66,8 +83,9 @@ async fn pass(mut near: TcpStream, port: u16, broken: mpsc::Sender<()>, land: Ar
     near.read_exact(&mut key).await.unwrap();
     SockRef::from(&near).set_linger(Some(Duration::ZERO)).unwrap();
     drop(near);
-    broken.send(()).await.unwrap();
-    land.notified().await;
+    cancels.broken.send(()).await.unwrap();
+    cancels.land.notified().await;
     far.write_all(&[&head[..], &key].concat()).await.unwrap();
     far.read_u8().await.ok();
+    cancels.landed.send(()).await.unwrap();
 }

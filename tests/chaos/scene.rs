@@ -30,8 +30,8 @@ pub(crate) enum Mode {
     Transaction(usize),
 }
 
-/// A client that waits longer than this for anything hangs. Far beyond every time-out of the proxy.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// A client that waits longer than this for anything hangs. Far beyond every time-out of the proxy, on a machine with other things to do as well.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Clients that say nothing any more and stay.
 const SILENT_MOST: usize = 6;

@@ -8,7 +8,7 @@ use floodwall::guard::pass::{Key, LIFETIME_SECONDS_MAX, Pass};
 use crate::rules::{assert_refusal, lenient_site, site};
 use crate::support::cluster::run;
 use crate::support::command::{stderr, stdout};
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Raw, reply_codes, sqlstates};
 use crate::support::site::Site;
 
@@ -73,7 +73,7 @@ fn psql_passes_with_the_comment_that_floodwall_pass_prints() {
     assert_eq!((site.proxy.metric(LIFTED, &["unfiltered_write"]), site.proxy.metric(LIFTED, &[])), (1.0, 2.0));
     // Lines are written by a thread of their own.
     let audited = || site.proxy.log().matches("audit: a statement passed by break-glass").count() == 2;
-    assert!(wait_until(Duration::from_secs(10), audited), "{}", site.proxy.log());
+    assert!(wait_until(SOON, audited), "{}", site.proxy.log());
     let log = site.proxy.log();
     let signature = comment.split("sig=").nth(1).unwrap().trim_end_matches(" */");
     assert!(log.contains("INC-7") && !log.contains(signature) && !log.contains(KEY), "{log}");

@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Message, Raw, reply_codes, sqlstates};
 use crate::support::site::Site;
 
@@ -28,9 +28,14 @@ fn a_large_reply_ends_at_the_budget_and_the_server_stops_at_once() {
         "CREATE TABLE big AS SELECT n, 'row ' || n AS text FROM generate_series(1, 400000) AS n; ANALYZE big",
     );
     let mut client = site.raw();
-    // The machine may be busy with other things: the best of several is what Floodwall can do.
+    // The machine may be busy with other things: the best of several is what Floodwall can do, and a login what the machine lets it do. A
+    // cancel is a process at the server as well.
     let mut best = (Duration::MAX, u64::MAX);
+    let mut login = Duration::MAX;
     for _ in 0..8 {
+        let begin = Instant::now();
+        drop(Raw::login(site.cluster.port, "postgres", &site.database).unwrap());
+        login = login.min(begin.elapsed());
         let before = reset_peak(site.proxy.pid());
         client.send(&raw::query("SELECT * FROM big"));
         let reply = client.until(b"E");
@@ -43,7 +48,8 @@ fn a_large_reply_ends_at_the_budget_and_the_server_stops_at_once() {
         assert_eq!(reply_codes(&end), "Z", "nothing follows the error");
         best = (best.0.min(stopped), best.1.min(grown));
     }
-    assert!(best.0 < Duration::from_millis(100), "the server worked on for {:?}", best.0);
+    let limit = Duration::from_millis(100).max(login * 10);
+    assert!(best.0 < limit, "the server worked on for {:?}, a login takes {login:?}", best.0);
     assert!(best.1 < 1 << 20, "memory grew by {} bytes", best.1);
     finish(site, client);
 }
@@ -63,7 +69,7 @@ fn a_reply_without_end_is_stopped_in_every_protocol() {
     }
     let active = "SELECT count(*) FROM pg_stat_activity \
                   WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()";
-    assert!(wait_until(Duration::from_secs(10), || site.direct_sql(active) == "0"), "the server still works on it");
+    assert!(wait_until(SOON, || site.direct_sql(active) == "0"), "the server still works on it");
     finish(site, client);
 }
 
@@ -268,7 +274,7 @@ fn a_server_without_a_free_slot_can_be_stopped() {
     let mut client = Raw::login(proxy.port, "postgres", "app").unwrap();
     assert_eq!(client.rows("SELECT 1"), [["1"]]);
     let mut crowd = Vec::new();
-    let full = wait_until(Duration::from_secs(20), || match Raw::login(cluster.port, "postgres", "app") {
+    let full = wait_until(SOON, || match Raw::login(cluster.port, "postgres", "app") {
         Ok(one) => {
             crowd.push(one);
             false
@@ -292,7 +298,7 @@ fn a_client_that_leaves_while_it_is_cut_leaves_nothing_behind() {
         drop(client);
     }
     let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%50000%' AND datname = current_database() AND pid <> pg_backend_pid()";
-    let gone = wait_until(Duration::from_secs(10), || site.direct_sql(running) == "0");
+    let gone = wait_until(SOON, || site.direct_sql(running) == "0");
     assert!(gone, "{}", site.direct_sql("SELECT pid, state, query FROM pg_stat_activity"));
     site.finish();
 }

@@ -1,14 +1,14 @@
 //! Cancel requests: they reach the right query, always, and no other.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::NoTls;
 
 use crate::support::cluster::bin;
 use crate::support::floodwall::direct;
-use crate::support::process::wait_until;
+use crate::support::lock::Lock;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Raw, reply_codes, sqlstates};
 use crate::support::site::Site;
 
@@ -19,14 +19,12 @@ async fn a_driver_cancels_its_query() {
     let site = Site::new("cancel", "");
     let client = site.session("app").await;
     let token = client.cancel_token();
-    let begin = Instant::now();
     let canceller = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::task::block_in_place(|| wait_for_sleepers(&site, 1));
         token.cancel_query(NoTls).await.unwrap();
     };
-    let (result, ()) = tokio::join!(client.simple_query("SELECT pg_sleep(30)"), canceller);
+    let (result, ()) = tokio::join!(client.simple_query("SELECT pg_sleep(60)"), canceller);
     assert_eq!(result.unwrap_err().code().unwrap().code(), CANCELLED);
-    assert!(begin.elapsed() < Duration::from_secs(5));
     client.simple_query("SELECT 1").await.unwrap();
     drop(client);
     site.finish();
@@ -35,10 +33,10 @@ async fn a_driver_cancels_its_query() {
 #[test]
 fn interrupting_psql_cancels_its_query() {
     let site = Site::new("interrupt", "");
-    let template = site.psql(&["-c", "SELECT pg_sleep(30)"]);
+    let template = site.psql(&["-c", "SELECT pg_sleep(60)"]);
     let mut psql = std::process::Command::new(bin("psql"));
     psql.envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let psql = psql.args(["-XAtq", "-c", "SELECT pg_sleep(30)"]).stderr(Stdio::piped()).spawn().unwrap();
+    let psql = psql.args(["-XAtq", "-c", "SELECT pg_sleep(60)"]).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_sleepers(&site, 1);
     kill_process(Pid::from_child(&psql), Signal::INT).unwrap();
     let out = psql.wait_with_output().unwrap();
@@ -51,7 +49,7 @@ fn a_cancel_passes_when_the_house_is_full() {
     let overrides = "[caps]\nover = 'refuse'\nmax_clients = 1\nmax_logins = 1\n[caps.address]\nmax_connections = 1";
     let site = Site::new("cancel_full", overrides);
     let mut client = site.raw();
-    client.send(&raw::query("SELECT pg_sleep(30)"));
+    client.send(&raw::query("SELECT pg_sleep(60)"));
     wait_for_sleepers(&site, 1);
     if !direct() {
         assert!(Raw::login(site.proxy.port, "postgres", &site.database).is_err());
@@ -63,10 +61,8 @@ fn a_cancel_passes_when_the_house_is_full() {
     assert_eq!(cancel.byte(), Some(b'N'));
     cancel.send(&raw::cancel_request(pid, &secret));
     assert_eq!(cancel.byte(), None);
-    let begin = Instant::now();
     let reply = client.until(b"Z");
     assert_eq!(sqlstates(&reply), [CANCELLED]);
-    assert!(begin.elapsed() < Duration::from_secs(2));
     assert_eq!(client.rows("SELECT 1"), [["1"]]);
     drop(client);
     site.finish();
@@ -76,8 +72,8 @@ fn a_cancel_passes_when_the_house_is_full() {
 fn a_wrong_key_cancels_nothing_and_tells_nothing() {
     let site = Site::new("cancel_wrong", "");
     let mut client = site.raw();
-    client.send(&raw::query("SELECT pg_sleep(1)"));
-    wait_for_sleepers(&site, 1);
+    let lock = Lock::hold(site.cluster, &site.database);
+    lock.keep(&mut client);
     let (pid, secret) = client.key.clone().unwrap();
     let mut wrong = secret.clone();
     wrong[0] ^= 1;
@@ -88,6 +84,7 @@ fn a_wrong_key_cancels_nothing_and_tells_nothing() {
             cancel(&site, pid, &vec![7; length]);
         }
     }
+    drop(lock);
     assert_eq!(reply_codes(&client.until(b"Z")), "T D C Z");
     drop(client);
     site.finish();
@@ -100,13 +97,14 @@ fn the_servers_own_key_is_not_the_clients() {
     }
     let site = Site::new("cancel_secret", "");
     let mut client = site.raw();
-    client.send(&raw::query("SELECT pg_sleep(1)"));
-    wait_for_sleepers(&site, 1);
+    let lock = Lock::hold(site.cluster, &site.database);
+    lock.keep(&mut client);
     // The client's secret is of Floodwall's own making, so the server itself does not know it.
     let (pid, secret) = client.key.clone().unwrap();
     let mut at_server = Raw::open(site.cluster.port);
     at_server.send(&raw::cancel_request(pid, &secret));
     assert_eq!(at_server.byte(), None);
+    drop(lock);
     assert_eq!(reply_codes(&client.until(b"Z")), "T D C Z");
     drop(client);
     site.finish();
@@ -130,10 +128,11 @@ fn a_storm_of_cancels_hits_only_its_own_sessions() {
     let mut sleepers: Vec<Raw> = (0..10).map(|_| site.raw()).collect();
     let mut bystander = site.raw();
     for sleeper in &mut sleepers {
-        sleeper.send(&raw::query("SELECT pg_sleep(30)"));
+        sleeper.send(&raw::query("SELECT pg_sleep(60)"));
     }
-    bystander.send(&raw::query("SELECT pg_sleep(2)"));
-    wait_for_sleepers(&site, 11);
+    let lock = Lock::hold(site.cluster, &site.database);
+    lock.keep(&mut bystander);
+    wait_for_sleepers(&site, 10);
     let cancels: Vec<_> = sleepers
         .iter()
         .flat_map(|sleeper| std::iter::repeat_n(sleeper.key.clone().unwrap(), 5))
@@ -146,6 +145,7 @@ fn a_storm_of_cancels_hits_only_its_own_sessions() {
     for sleeper in &mut sleepers {
         assert_eq!(sqlstates(&sleeper.until(b"Z")), [CANCELLED]);
     }
+    drop(lock);
     assert_eq!(reply_codes(&bystander.until(b"Z")), "T D C Z");
     drop((cancels, sleepers, bystander));
     site.finish();
@@ -212,6 +212,6 @@ fn cancel(site: &Site, pid: u32, secret: &[u8]) {
 /// Waits until `count` sessions of this test sleep in the server.
 fn wait_for_sleepers(site: &Site, count: usize) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
-    let there = wait_until(Duration::from_secs(5), || site.direct_sql(sql) == count.to_string());
+    let there = wait_until(SOON, || site.direct_sql(sql) == count.to_string());
     assert!(there, "{}", site.direct_sql("SELECT pid, state, wait_event, query FROM pg_stat_activity"));
 }

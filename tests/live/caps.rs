@@ -3,13 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::support::floodwall::direct;
-use crate::support::process::wait_until;
+use crate::support::process::{Promptness, SOON, wait_until};
 use crate::support::raw::{Message, Raw, VERSION_3_0, startup};
 use crate::support::site::Site;
-
-/// Over-cap logins are answered within this time, where the machine has a moment: the quickest of several, since what they wait for is
-/// seen in each of them, and a busy machine in most.
-const PROMPT: Duration = Duration::from_millis(5);
 
 #[test]
 fn a_client_at_its_cap_is_refused_and_its_sessions_live_on() {
@@ -43,9 +39,12 @@ fn a_refused_login_is_told_the_count_and_the_limit() {
 fn over_cap_logins_are_answered_promptly() {
     let overrides = "[caps]\nover = 'refuse'\n[caps.client]\nmax_connections = 1\nnew_connections_per_second = 10000";
     let Some(site) = site("cap_prompt", overrides) else { return };
-    let held = site.raw();
-    let quickest = (0..40).map(|_| timed_refusal(&site)).min().unwrap();
-    assert!(quickest < PROMPT, "{quickest:?}");
+    let mut held = site.raw();
+    let mut prompt = Promptness::default();
+    for _ in 0..40 {
+        prompt.measure(|| held.rows("SELECT 1"), || refused(&site));
+    }
+    prompt.assert();
     drop(held);
     site.finish();
 }
@@ -86,13 +85,13 @@ fn the_server_has_no_more_room_for_this_listener() {
 
 #[test]
 fn too_many_new_connections_a_second_are_refused() {
-    let overrides = "[caps]\nover = 'refuse'\n[caps.client]\nnew_connections_per_second = 5";
+    let overrides = "[caps]\nover = 'refuse'\n[caps.client]\nnew_connections_per_second = 1";
     let Some(site) = site("cap_rate", overrides) else { return };
     let begin = Instant::now();
     let refused: Vec<Message> = (0..60).filter_map(|_| login(&site).err()).collect();
     let allowed = 60 - refused.len();
-    let fair = 5.0 * (begin.elapsed().as_secs_f64() + 2.0);
-    assert!(allowed >= 5 && allowed as f64 <= fair, "{allowed} got in within {:?}", begin.elapsed());
+    let fair = begin.elapsed().as_secs_f64() + 2.0;
+    assert!(allowed >= 1 && allowed as f64 <= fair, "{allowed} got in within {:?}", begin.elapsed());
     assert!(refused.iter().all(|error| error.sqlstate() == "53300"));
     assert!(refused[0].field(b'M').unwrap().starts_with("FLOODWALL[rule=new_connections_per_second]"));
     site.finish();
@@ -158,7 +157,11 @@ fn failed_logins_give_everything_back() {
 
 #[test]
 fn a_newcomer_waits_in_the_queue_until_there_is_a_place() {
-    let Some(site) = site("queue", "[caps]\nqueue_wait = '5s'\n[caps.client]\nmax_connections = 1") else { return };
+    let Some(site) =
+        site("queue", "[caps]\nqueue_wait = '1m'\nlogin_timeout = '2m'\n[caps.client]\nmax_connections = 1")
+    else {
+        return;
+    };
     let held = site.raw();
     let begin = Instant::now();
     let (port, database) = (site.proxy.port, site.database.clone());
@@ -170,13 +173,15 @@ fn a_newcomer_waits_in_the_queue_until_there_is_a_place() {
     drop(held);
     let (rows, waited) = waiting.join().unwrap();
     assert_eq!(rows.unwrap(), [["1"]]);
-    assert!(waited >= Duration::from_millis(300) && waited < Duration::from_secs(2), "{waited:?}");
+    assert!(waited >= Duration::from_millis(300), "{waited:?}");
     site.finish();
 }
 
 #[test]
 fn waiting_has_an_end() {
-    let Some(site) = site("queue_wait", "[caps]\nqueue_wait = '300ms'\n[caps.client]\nmax_connections = 1") else {
+    let Some(site) =
+        site("queue_wait", "[caps]\nqueue_wait = '300ms'\nlogin_timeout = '2m'\n[caps.client]\nmax_connections = 1")
+    else {
         return;
     };
     let held = site.raw();
@@ -184,25 +189,26 @@ fn waiting_has_an_end() {
     let error = login(&site).unwrap_err();
     let waited = begin.elapsed();
     assert_eq!(error.sqlstate(), "53300", "{}", error.summary());
-    assert!(waited >= Duration::from_millis(290) && waited < Duration::from_millis(1_500), "{waited:?}");
+    assert!(waited >= Duration::from_millis(290) && waited < SOON, "{waited:?}");
     drop(held);
     site.finish();
 }
 
 #[test]
 fn the_queue_has_a_length() {
-    let overrides = "[caps]\nqueue_wait = '4s'\nqueue_length = 2\n[caps.client]\nmax_connections = 1";
+    let overrides =
+        "[caps]\nqueue_wait = '1m'\nlogin_timeout = '2m'\nqueue_length = 2\n[caps.client]\nmax_connections = 1";
     let Some(site) = site("queue_length", overrides) else { return };
     let held = site.raw();
     let mut waiting = Vec::new();
     for place in 1..=2 {
         waiting.push(dial(&site));
         let queued = || waiting_for_a_place(&site) >= f64::from(place);
-        assert!(wait_until(Duration::from_secs(2), queued), "{:?}", site.proxy.metrics());
+        assert!(wait_until(SOON, queued), "{:?}", site.proxy.metrics());
     }
     let begin = Instant::now();
     let error = login(&site).unwrap_err();
-    assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < SOON, "long before its wait would end: {:?}", begin.elapsed());
     assert_eq!(error.sqlstate(), "53300");
     assert!(error.field(b'M').unwrap().contains("queue_length"), "{}", error.summary());
     drop(held);
@@ -213,13 +219,13 @@ fn the_queue_has_a_length() {
 
 #[test]
 fn a_waiting_client_that_leaves_frees_its_place_in_the_queue() {
-    let overrides = "[caps]\nqueue_wait = '20s'\nlogin_timeout = '30s'\n[caps.client]\nmax_connections = 1";
+    let overrides = "[caps]\nqueue_wait = '1m'\nlogin_timeout = '2m'\n[caps.client]\nmax_connections = 1";
     let Some(site) = site("queue_leave", overrides) else { return };
     let held = site.raw();
     let waiting: Vec<Raw> = (0..5).map(|_| dial(&site)).collect();
-    assert!(wait_until(Duration::from_secs(2), || waiting_for_a_place(&site) >= 5.0));
+    assert!(wait_until(SOON, || waiting_for_a_place(&site) >= 5.0));
     drop(waiting);
-    assert!(wait_until(Duration::from_secs(2), || waiting_for_a_place(&site) == 0.0));
+    assert!(wait_until(SOON, || waiting_for_a_place(&site) == 0.0));
     drop(held);
     site.finish();
 }
@@ -272,16 +278,12 @@ fn assert_refused(site: &Site, rule: &str) {
     assert!(text.starts_with(&format!("FLOODWALL[rule={rule}]")), "{text}");
 }
 
-/// From the start-up packet to the refusal.
-fn timed_refusal(site: &Site) -> Duration {
-    let mut raw = Raw::open(site.proxy.port);
-    let begin = Instant::now();
-    raw.send(&startup(VERSION_3_0, &[("user", "postgres"), ("database", &site.database)]));
-    raw.finish_login().unwrap_err();
-    begin.elapsed()
+fn refused(site: &Site) -> Message {
+    let mut raw = dial(site);
+    raw.finish_login().unwrap_err()
 }
 
 /// A place is given back as soon as the session behind it has ended, which takes a moment.
 fn becomes_free(site: &Site) -> bool {
-    wait_until(Duration::from_secs(2), || login(site).is_ok())
+    wait_until(SOON, || login(site).is_ok())
 }

@@ -45,6 +45,9 @@ fn jdbc() {
     java().into_iter().for_each(|java| drive("jdbc", java));
 }
 
+/// Seconds that a program may take.
+const PATIENCE: u32 = 300;
+
 /// Drivers that run against any site.
 pub(crate) const ALL: [&str; 6] = ["sqlalchemy", "django", "jdbc", "node", "asyncpg", "psycopg"];
 
@@ -139,7 +142,7 @@ fn interpreter(name: &str) -> Option<Command> {
         absent("Python drivers: target/venv is not installed (make test-tools)");
         return None;
     }
-    let mut python = limited(interpreter, 120);
+    let mut python = limited(interpreter, PATIENCE);
     python.arg(source(&format!("{name}/main.py"))).env("PYTHONDONTWRITEBYTECODE", "1");
     Some(python)
 }
@@ -172,7 +175,7 @@ fn program(name: &str, probe: &str) -> Option<Command> {
     if !there {
         absent(&format!("{name}: `{probe}` does not run"));
     }
-    there.then(|| limited(name, 120))
+    there.then(|| limited(name, PATIENCE))
 }
 
 /// Something that `make test` installs is not there: skipped aloud, except where everything must be there.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::support::cluster::{Cluster, bin, run};
 use crate::support::command::{limited, stdout};
 use crate::support::floodwall::{Proxy, direct};
-use crate::support::process::{Scratch, wait_until};
-use crate::support::raw::{Raw, VERSION_3_0, startup};
+use crate::support::process::{SOON, Scratch, wait_until};
+use crate::support::raw::{PATIENCE, Raw, VERSION_3_0, startup};
 
 /// A header of version 2 for a client at 10.1.2.3, port 4660.
 pub(crate) fn header() -> Vec<u8> {
@@ -24,7 +24,7 @@ fn login() -> Vec<u8> {
 /// What comes back for these bytes until the other side closes.
 fn answer(port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(bytes).unwrap();
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
@@ -53,7 +53,7 @@ fn behind_a_balancer_everybody_sees_the_client() {
     assert_eq!(client.rows("SELECT 1"), [["1"]]);
     drop(client);
     assert_eq!(answer(proxy.port, &login()), b"", "a header is required");
-    assert!(wait_until(Duration::from_secs(5), || bad_headers(&proxy) == 1.0));
+    assert!(wait_until(SOON, || bad_headers(&proxy) == 1.0));
     drop(TcpStream::connect(("127.0.0.1", proxy.port)).unwrap());
     let mut check = TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
     check.write_all(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").unwrap();
@@ -64,7 +64,7 @@ fn behind_a_balancer_everybody_sees_the_client() {
     drop(again);
     proxy.assert_all_zero();
     let of_clients = || proxy.log().lines().filter(|line| line.contains("::session::")).count();
-    assert!(wait_until(Duration::from_secs(5), || of_clients() > 0));
+    assert!(wait_until(SOON, || of_clients() > 0));
     assert_eq!(of_clients(), 1, "checks of the balancer's make no noise: {}", proxy.log());
     assert_eq!(proxy.metric("floodwall_logins_total", &["outcome=\"client_gone\""]), 0.0);
 }
@@ -93,9 +93,9 @@ fn a_header_from_elsewhere_is_refused() {
     }
     let proxy = Proxy::start(Cluster::shared(), "[[listener]]\nproxy_protocol_from = [\"10.0.0.0/8\"]");
     assert_eq!(answer(proxy.port, &[header(), login()].concat()), b"");
-    assert!(wait_until(Duration::from_secs(5), || bad_headers(&proxy) == 1.0));
+    assert!(wait_until(SOON, || bad_headers(&proxy) == 1.0));
     let told = || proxy.log().contains("proxy_protocol_from does not name");
-    assert!(wait_until(Duration::from_secs(5), told), "{}", proxy.log());
+    assert!(wait_until(SOON, told), "{}", proxy.log());
     assert_eq!(Raw::login(proxy.port, "postgres", "postgres").unwrap().rows("SELECT 1"), [["1"]]);
     proxy.assert_all_zero();
 }

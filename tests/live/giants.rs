@@ -12,6 +12,8 @@ use crate::support::site::Site;
 const GROWTH_MAX_KIB: u64 = 32 << 10;
 /// How long anybody else may wait for an answer meanwhile: generous, since tests share two cores.
 const LATENCY_MAX: Duration = Duration::from_secs(2);
+/// Where the machine is so slow that the statement takes long, this part of that: whoever is held up waits for all of it.
+const LATENCY_PART: u32 = 4;
 
 /// A statement that grows by repeating one part.
 struct Giant {
@@ -44,11 +46,11 @@ fn a_giant_statement_costs_little_memory_and_holds_nobody_up() {
     let site = Site::new("giants", "workers = 1\n[rules]\non_unreadable = \"refuse\"");
     let mut client = site.raw();
     for giant in GIANTS {
-        let (growth, slowest) = watched(&site, || send(&mut client, &giant));
+        let (growth, slowest, latency_max) = watched(&site, || send(&mut client, &giant));
         let code = client.until(b"Z").iter().find(|message| message.code == b'E').map(|error| error.sqlstate());
         assert_eq!(code.as_deref(), Some("54000"), "{:?}", giant.unit);
         assert!(growth <= GROWTH_MAX_KIB, "{:?}: {growth} KiB", giant.unit);
-        assert!(slowest <= LATENCY_MAX, "{:?}: {slowest:?}", giant.unit);
+        assert!(slowest <= latency_max, "{:?}: {slowest:?}", giant.unit);
         println!("{:?}: {growth} KiB, somebody else waited {slowest:?} at the most", giant.unit);
         assert_eq!(client.rows("SELECT 1"), [["1"]], "the session goes on");
     }
@@ -64,11 +66,11 @@ fn a_giant_statement_that_passes_streams() {
     }
     let site = Site::new("streams", "workers = 1");
     let mut client = site.raw();
-    let (growth, slowest) = watched(&site, || send(&mut client, &GIANTS[3]));
+    let (growth, slowest, latency_max) = watched(&site, || send(&mut client, &GIANTS[3]));
     let code = client.until(b"Z").iter().find(|message| message.code == b'E').map(|error| error.sqlstate());
     assert_eq!(code.as_deref(), Some("42601"));
     assert!(growth <= GROWTH_MAX_KIB, "{growth} KiB");
-    assert!(slowest <= LATENCY_MAX, "{slowest:?}");
+    assert!(slowest <= latency_max, "{slowest:?}");
     assert_eq!(client.rows("SELECT 1"), [["1"]]);
     drop(client);
     site.finish();
@@ -116,8 +118,9 @@ fn send(client: &mut Raw, giant: &Giant) {
     client.send(b"\0");
 }
 
-/// By how many KiB the proxy grows at the most while something is done, and the longest time that another session waits meanwhile.
-fn watched(site: &Site, work: impl FnOnce()) -> (u64, Duration) {
+/// By how many KiB the proxy grows at the most while something is done, the longest time that another session waits meanwhile, and how long it
+/// may.
+fn watched(site: &Site, work: impl FnOnce()) -> (u64, Duration, Duration) {
     let status = format!("/proc/{}/status", site.proxy.pid());
     let kib = |key: &str| -> u64 {
         let text = std::fs::read_to_string(&status).unwrap();
@@ -129,6 +132,7 @@ fn watched(site: &Site, work: impl FnOnce()) -> (u64, Duration) {
     let before = kib("VmRSS:");
     // The kernel forgets the peak so far.
     std::fs::write(format!("/proc/{}/clear_refs", site.proxy.pid()), "5").unwrap();
+    let begin = Instant::now();
     let slowest = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let mut slowest = Duration::ZERO;
@@ -144,5 +148,5 @@ fn watched(site: &Site, work: impl FnOnce()) -> (u64, Duration) {
         done.store(true, Ordering::Relaxed);
         watcher.join().unwrap()
     });
-    (kib("VmHWM:").saturating_sub(before), slowest)
+    (kib("VmHWM:").saturating_sub(before), slowest, LATENCY_MAX.max(begin.elapsed() / LATENCY_PART))
 }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{Raw, cancel_request, query, sqlstates, ssl_request};
 
 /// Connections in a row by one client, until told to stop.
@@ -35,12 +35,12 @@ fn newcomers_notice_nothing_when_a_new_process_takes_over() {
     let seen = || visits.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| visit(port, &stop, &visits))).collect();
-        assert!(wait_until(Duration::from_secs(20), || seen() > 50));
+        assert!(wait_until(SOON, || seen() > 50));
         let new = old.successor();
         old.signal(Signal::TERM);
-        let ended = old.wait(Duration::from_secs(30));
+        let ended = old.wait(SOON);
         let so_far = seen();
-        let goes_on = wait_until(Duration::from_secs(20), || seen() > so_far + 50);
+        let goes_on = wait_until(SOON, || seen() > so_far + 50);
         stop.store(true, Ordering::Relaxed);
         for client in clients {
             assert_eq!(client.join().unwrap(), Ok(()), "old process:\n{}", old.log());
@@ -48,7 +48,7 @@ fn newcomers_notice_nothing_when_a_new_process_takes_over() {
         assert!(ended.is_some_and(|status| status.success()), "the old process ends: {}", old.log());
         assert!(goes_on);
         // Console and HTTP are the new one's now.
-        assert!(wait_until(Duration::from_secs(10), || new.console("SHOW VERSION").is_ok()), "{}", new.log());
+        assert!(wait_until(SOON, || new.console("SHOW VERSION").is_ok()), "{}", new.log());
         new.assert_all_zero();
     });
 }
@@ -69,7 +69,7 @@ fn who_had_connected_when_the_end_began_is_still_taken_in() {
     let answered = answers.iter().filter(|answer| **answer == Some(b'N')).count();
     assert_eq!(answered, queued.len(), "{}", proxy.log());
     drop(queued);
-    assert!(proxy.wait(Duration::from_secs(20)).is_some_and(|status| status.success()), "{}", proxy.log());
+    assert!(proxy.wait(SOON).is_some_and(|status| status.success()), "{}", proxy.log());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_cancel_finds_its_session_in_the_process_that_drains() {
     client.send(&query("SELECT pg_sleep(60)"));
     let new = old.successor();
     old.signal(Signal::TERM);
-    assert!(wait_until(Duration::from_secs(20), || old.log().contains("draining")), "{}", old.log());
+    assert!(wait_until(SOON, || old.log().contains("draining")), "{}", old.log());
     let cancel = |secret: &[u8]| {
         let mut request = Raw::open(new.port);
         request.send(&cancel_request(pid, secret));
@@ -93,15 +93,15 @@ fn a_cancel_finds_its_session_in_the_process_that_drains() {
     cancel(&[0; 4]);
     assert!(client.is_silent(Duration::from_millis(200)), "a wrong secret leads nowhere");
     // One that overtakes its statement is lost at the server.
-    let cancelled = wait_until(Duration::from_secs(20), || {
+    let cancelled = wait_until(SOON, || {
         cancel(&secret);
         !client.is_silent(Duration::from_millis(500))
     });
     assert!(cancelled, "{}", old.log());
     assert_eq!(sqlstates(&client.until(b"Z")), ["57014"]);
     client.rows("ROLLBACK");
-    assert!(old.wait(Duration::from_secs(20)).is_some_and(|status| status.success()), "{}", old.log());
-    assert!(wait_until(Duration::from_secs(10), || new.console("SHOW VERSION").is_ok()), "{}", new.log());
+    assert!(old.wait(SOON).is_some_and(|status| status.success()), "{}", old.log());
+    assert!(wait_until(SOON, || new.console("SHOW VERSION").is_ok()), "{}", new.log());
     assert!(new.metric("floodwall_cancels_total", &["outcome=\"sibling\""]) >= 1.0);
     assert_eq!(new.metric("floodwall_cancels_total", &["outcome=\"unknown_key\""]), 1.0);
     let state = old.config_path().with_file_name("state");

@@ -1,13 +1,12 @@
 //! What a session leaves in its server where servers are shared: found, kept from others, and given to its client again.
 
-use std::time::Duration;
-
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
 use crate::pooling::{Pooled, one};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 
 async fn shared(pooled: &Pooled) -> (tokio_postgres::Client, tokio_postgres::Client) {
     (pooled.site.session("app").await, pooled.site.session("app").await)
@@ -57,8 +56,7 @@ async fn start_up_settings_share_one_pool() {
     if direct() {
         return;
     }
-    // The one server stays however slowly this goes.
-    let pooled = Pooled::idling("10m", "leak_startup", 1, "");
+    let pooled = Pooled::new("leak_startup", 1, "");
     let target = pooled.site.proxy.conn_str("app", &pooled.site.database);
     let mut clients = Vec::new();
     for (name, zone) in [("web", "Asia/Tokyo"), ("worker", "UTC"), ("web2", "UTC")] {
@@ -79,7 +77,6 @@ async fn start_up_settings_share_one_pool() {
     let refused = tokio_postgres::connect(&wrong, tokio_postgres::NoTls).await.err().unwrap();
     assert!(refused.as_db_error().unwrap().message().starts_with("FLOODWALL[rule=settings]"), "{refused:?}");
     drop(clients);
-    pooled.site.proxy.console("RECONNECT").unwrap();
     pooled.finish();
 }
 
@@ -100,13 +97,15 @@ async fn what_cannot_move_pins_its_server_until_it_is_gone() {
     ];
     for (leave, remove, why) in table {
         pinner.batch_execute(leave).await.unwrap();
-        assert!(wait_until(Duration::from_secs(10), || pins(&pooled) == [why]), "{why}: {:?}", pins(&pooled));
+        assert!(wait_until(SOON, || pins(&pooled) == [why]), "{why}: {:?}", pins(&pooled));
         let waited = one(&other, "SELECT 1").await.unwrap_err();
         assert_eq!(waited.code(), Some(&SqlState::TOO_MANY_CONNECTIONS), "{why}: {waited}");
         assert_eq!(one(&pinner, "SELECT 1").await.unwrap(), "1", "{why}");
         pinner.batch_execute(remove).await.unwrap();
-        assert!(wait_until(Duration::from_secs(10), || pins(&pooled).is_empty()), "{why}");
-        assert_eq!(one(&other, "SELECT 2").await.unwrap(), "2", "{why}");
+        assert!(wait_until(SOON, || pins(&pooled).is_empty()), "{why}");
+        // The server may not be there yet, on a busy machine, when its wait is over.
+        let served = timeout(SOON, async { while one(&other, "SELECT 2").await.is_err() {} }).await;
+        assert!(served.is_ok(), "{why}");
     }
     drop((pinner, other));
     pooled.finish();
@@ -187,7 +186,7 @@ async fn a_pinned_client_that_dies_leaves_nothing_and_costs_no_connection() {
         .batch_execute("CREATE TEMP TABLE t (id int); SELECT pg_advisory_lock(8); SET work_mem = '3MB'")
         .await
         .unwrap();
-    assert!(wait_until(Duration::from_secs(10), || pins(&pooled).len() == 1));
+    assert!(wait_until(SOON, || pins(&pooled).len() == 1));
     drop(pinner);
     assert_eq!(
         one(&other, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")

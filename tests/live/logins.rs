@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::support::cluster::{Cluster, run};
 use crate::support::command::{pg, stderr, stdout};
 use crate::support::floodwall::direct;
-use crate::support::process::{Scratch, wait_until};
+use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw::{Raw, VERSION_3_0, startup};
 use crate::support::site::Site;
 
@@ -113,7 +113,7 @@ fn a_wrong_password_and_a_name_that_does_not_exist_look_alike() {
     }
     for why in ["wrong password", "no such user", "valid until earlier"] {
         let told = || own.site.proxy.log().contains(why);
-        assert!(wait_until(Duration::from_secs(5), told), "{why}: {}", own.site.proxy.log());
+        assert!(wait_until(SOON, told), "{why}: {}", own.site.proxy.log());
     }
     assert_eq!(own.site.proxy.metric("floodwall_logins_total", &["outcome=\"unproven\""]), 3.0);
     assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
@@ -182,7 +182,7 @@ fn a_session_of_ones_own_can_be_cancelled() {
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()",
         )
     };
-    assert!(wait_until(Duration::from_secs(20), || sleeping() == "1"));
+    assert!(wait_until(SOON, || sleeping() == "1"));
     // The command runs below `timeout`, which passes the signal on.
     let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, Signal::INT).unwrap();
@@ -335,7 +335,7 @@ fn a_password_that_changes_is_found_out_by_the_first_failure() {
     let own = Own::asking("changed", AUTH, "DROP ROLE IF EXISTS changing; CREATE ROLE changing LOGIN PASSWORD 'one'");
     assert_eq!(own.psql("changing", "one", "SELECT 1"), Ok("1".to_owned()));
     own.site.direct_sql("ALTER ROLE changing PASSWORD 'two'");
-    let followed = wait_until(Duration::from_secs(20), || own.psql("changing", "two", "SELECT 1").is_ok());
+    let followed = wait_until(SOON, || own.psql("changing", "two", "SELECT 1").is_ok());
     assert!(followed, "{}", own.site.proxy.log());
     own.site.finish();
 }
@@ -348,6 +348,6 @@ fn a_server_that_cannot_be_asked_is_told_as_such() {
     let own = Own::asking("unasked", "auth = { user = 'app', password_env = 'HOME' }\n", "");
     let told = own.psql("app", "app-secret", "SELECT 1").unwrap_err();
     assert!(told.contains("FLOODWALL[rule=server] the server could not be asked"), "{told}");
-    assert!(wait_until(Duration::from_secs(5), || own.site.proxy.log().contains("auth_query failed")));
+    assert!(wait_until(SOON, || own.site.proxy.log().contains("auth_query failed")));
     own.site.finish();
 }

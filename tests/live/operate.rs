@@ -1,12 +1,12 @@
 //! The operator's side of a running proxy: reload, pause, kill, and what the log must never hold.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::support::floodwall::direct;
 use crate::support::http;
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Raw, codes, reply_codes, sqlstates};
 use crate::support::site::Site;
 
@@ -56,7 +56,7 @@ fn a_reload_applies_to_sessions_that_are_open() {
     change(&site, "[rules.unfiltered_write]\nmode = \"enforce\"\n");
     site.proxy.signal(Signal::HUP);
     let enforced = || sqlstates(&client.query("DELETE FROM t")) == ["54000"];
-    assert!(wait_until(Duration::from_secs(3), enforced));
+    assert!(wait_until(SOON, enforced));
     drop(client);
     site.finish();
 }
@@ -89,7 +89,7 @@ fn what_needs_a_restart_is_told_from_what_runs() {
     site.proxy.write_config(&format!("workers = 7\n{good}"));
     site.proxy.console("RELOAD").unwrap();
     let told = || site.proxy.log().contains("these need a restart: workers");
-    assert!(wait_until(Duration::from_secs(10), told), "{}", site.proxy.log());
+    assert!(wait_until(SOON, told), "{}", site.proxy.log());
     site.proxy.write_config(&good);
     site.proxy.console("RELOAD").unwrap();
     assert_eq!(site.proxy.log().matches("need a restart").count(), 1, "{}", site.proxy.log());
@@ -108,11 +108,7 @@ fn the_log_tells_who_was_not_let_in_and_why() {
     site.proxy.write_config(&good);
     site.proxy.console("RELOAD").unwrap();
     for told in ["database=\"no_such_database\"", "3D000", "no connection to the server 127.0.0.1:1: "] {
-        assert!(
-            wait_until(Duration::from_secs(10), || site.proxy.log().contains(told)),
-            "{told}: {}",
-            site.proxy.log()
-        );
+        assert!(wait_until(SOON, || site.proxy.log().contains(told)), "{told}: {}", site.proxy.log());
     }
     site.finish();
 }
@@ -131,7 +127,7 @@ fn a_wrong_file_changes_nothing_and_says_where_it_is_wrong() {
         assert!(told.contains(expected), "{expected:?} is not in {told}");
     }
     site.proxy.signal(Signal::HUP);
-    assert!(wait_until(Duration::from_secs(10), || site.proxy.log().contains("max_clinets")), "{}", site.proxy.log());
+    assert!(wait_until(SOON, || site.proxy.log().contains("max_clinets")), "{}", site.proxy.log());
     assert_eq!(sqlstates(&client.query("DELETE FROM t")), ["54000"]);
     site.proxy.write_config(&good);
     site.proxy.console("RELOAD").unwrap();
@@ -162,14 +158,14 @@ fn kill_ends_one_session_with_a_reason_and_its_query_with_it() {
     let pid = victim.key.clone().unwrap().0.to_string();
     victim.send(&raw::query("SELECT pg_sleep(600)"));
     let asleep = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep'");
-    assert!(wait_until(Duration::from_secs(5), || site.direct_sql(&asleep) == "1"));
+    assert!(wait_until(SOON, || site.direct_sql(&asleep) == "1"));
     let clients = site.proxy.console("SHOW CLIENTS").unwrap();
     let number = &clients.iter().find(|row| row["server_pid"] == pid).unwrap()["id"];
     site.proxy.console(&format!("KILL CLIENT {number}")).unwrap();
     let last = victim.rest().unwrap();
     assert_eq!(last.last().unwrap().sqlstate(), "57P01", "{}", codes(&last));
     let gone = || site.direct_sql(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) == "0";
-    assert!(wait_until(Duration::from_secs(3), gone));
+    assert!(wait_until(SOON, gone));
     assert_eq!(other.rows("SELECT 1"), [["1"]]);
     assert!(site.proxy.console("KILL CLIENT 999999").is_err());
     drop((victim, other));
@@ -197,12 +193,43 @@ fn a_pause_holds_statements_between_transactions_and_loses_none() {
 }
 
 #[test]
+fn what_a_pause_holds_back_can_be_cancelled() {
+    let Some(site) = site("pause_cancel", "") else { return };
+    site.direct_sql("CREATE TABLE t (n int)");
+    let mut client = site.raw();
+    let (pid, secret) = client.key.clone().unwrap();
+    let cancel = || {
+        let mut request = Raw::open(site.proxy.port);
+        request.send(&raw::cancel_request(pid, &secret));
+        assert_eq!(request.byte(), None);
+    };
+    site.proxy.console("PAUSE 10m").unwrap();
+    cancel();
+    for insert in [raw::query("INSERT INTO t VALUES (1)"), [raw::run("INSERT INTO t VALUES (1)"), raw::sync()].concat()]
+    {
+        client.send(&insert);
+        assert!(client.is_silent(Duration::from_millis(100)), "a paused session was served");
+        cancel();
+        let told = client.until(b"Z");
+        assert_eq!((reply_codes(&told).as_str(), sqlstates(&told)), ("E Z", vec!["57014".to_owned()]));
+    }
+    client.send(&raw::query("INSERT INTO t VALUES (2)"));
+    site.proxy.console("RESUME").unwrap();
+    assert_eq!(reply_codes(&client.until(b"Z")), "C Z");
+    assert_eq!(site.direct_sql("SELECT sum(n) FROM t"), "2");
+    let cancels = |outcome: &str| site.proxy.metric("floodwall_cancels_total", &[&format!("outcome=\"{outcome}\"")]);
+    assert_eq!((cancels("queued"), cancels("idle"), cancels("forwarded")), (2.0, 1.0, 0.0));
+    drop(client);
+    site.finish();
+}
+
+#[test]
 fn shutdown_from_the_console_drains() {
     let Some(mut site) = site("shutdown", "") else { return };
     let mut client = site.raw();
     site.proxy.console("SHUTDOWN").unwrap();
     assert_eq!(client.rest().unwrap().last().unwrap().sqlstate(), "57P01");
-    let status = site.proxy.wait(Duration::from_secs(5)).expect("still running");
+    let status = site.proxy.wait(SOON).expect("still running");
     assert!(status.success(), "{status}");
     let left = std::fs::read_dir(site.proxy.config_path().with_file_name("state"))
         .unwrap()
@@ -244,6 +271,7 @@ fn neither_log_nor_metrics_nor_console_hold_literals_or_secrets() {
 #[test]
 fn a_client_cannot_flood_the_log() {
     let Some(site) = site("flood", "") else { return };
+    let begin = Instant::now();
     let mut client = site.raw();
     for n in 0..2_000 {
         client.query(&format!("DELETE FROM t{n}"));
@@ -252,7 +280,9 @@ fn a_client_cannot_flood_the_log() {
         Raw::open(site.proxy.port).send(&[0xff; 16]);
     }
     let lines = site.proxy.log().lines().count();
-    assert!(lines < 300, "{lines} lines");
+    // Of each kind ten at once, then one every ten seconds: of the few kinds there are here.
+    let most = 300 + begin.elapsed().as_secs();
+    assert!((lines as u64) < most, "{lines} lines");
     drop(client);
     site.finish();
 }

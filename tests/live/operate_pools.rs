@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,12 +14,9 @@ use tokio_postgres::{Client, NoTls};
 use crate::pooling::{Pooled, one};
 use crate::support::cluster::Cluster;
 use crate::support::command::{pg_within, stderr};
-use crate::support::floodwall::{CONSOLE_USER, direct};
-use crate::support::process::wait_until;
-
-const SOON: Duration = Duration::from_secs(20);
-/// Servers of these tests go when they are told to.
-const STAY: &str = "10m";
+use crate::support::floodwall::{CONSOLE_USER, as_row, direct};
+use crate::support::lock::Lock;
+use crate::support::process::{SOON, wait_until};
 
 type Row = HashMap<String, String>;
 
@@ -68,12 +65,6 @@ impl Pooled {
     fn expect_servers(&self, count: usize) {
         assert!(wait_until(SOON, || self.servers() == count), "{} servers\n{}", self.servers(), self.site.proxy.log());
     }
-
-    /// The end of every test: what idles is closed on demand, and nothing is held.
-    fn close(self) {
-        self.console("RECONNECT");
-        self.finish();
-    }
 }
 
 /// A statement that waits for a server.
@@ -102,7 +93,7 @@ async fn reconnect_replaces_servers_as_they_become_free() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "reconnect", 3, "");
+    let pooled = Pooled::new("reconnect", 3, "");
     let (busy, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
     busy.batch_execute("BEGIN").await.unwrap();
     let lent = one(&busy, "SELECT pg_backend_pid()").await.unwrap();
@@ -124,7 +115,7 @@ async fn reconnect_replaces_servers_as_they_become_free() {
     assert!(waited.status.success(), "{}", stderr(&waited));
     assert_ne!(one(&busy, "SELECT pg_backend_pid()").await.unwrap(), lent);
     drop((busy, other));
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +123,7 @@ async fn pause_waits_for_transactions_closes_all_servers_and_loses_no_statement(
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "pool_pause", 3, "");
+    let pooled = Pooled::new("pool_pause", 3, "");
     let (busy, idle) = (pooled.site.session("app").await, pooled.site.session("app").await);
     let impatient = pooled.site.session("app").await;
     busy.batch_execute("BEGIN; CREATE TABLE paused (n int)").await.unwrap();
@@ -172,7 +163,7 @@ async fn pause_waits_for_transactions_closes_all_servers_and_loses_no_statement(
     assert_eq!(one(&impatient, "SELECT 'on'").await.unwrap(), "on");
     assert_eq!(pooled.database()["paused"], "0");
     drop((busy, idle, impatient, newcomer));
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +171,7 @@ async fn who_waits_in_a_pause_for_too_long_is_told_and_goes_on() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "pause_wait", 2, "query_wait_timeout = '700ms'");
+    let pooled = Pooled::new("pause_wait", 2, "query_wait_timeout = '5s'");
     let client = pooled.site.session("app").await;
     assert_eq!(one(&client, "SELECT 1").await.unwrap(), "1");
     pooled.console("PAUSE");
@@ -197,7 +188,7 @@ async fn who_waits_in_a_pause_for_too_long_is_told_and_goes_on() {
     assert!(wait_until(SOON, || pooled.database()["paused"] == "0"));
     assert_eq!(one(&client, "SELECT 4").await.unwrap(), "4");
     drop(client);
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +196,7 @@ async fn what_keeps_a_server_keeps_a_pause_from_its_end_and_is_named() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "pause_pin", 2, "");
+    let pooled = Pooled::new("pause_pin", 2, "");
     let (pinned, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
     pinned.batch_execute("LISTEN news").await.unwrap();
     one(&other, "SELECT 1").await.unwrap();
@@ -223,7 +214,7 @@ async fn what_keeps_a_server_keeps_a_pause_from_its_end_and_is_named() {
     assert_eq!(one(&pinned, "SELECT 1").await.unwrap(), "1");
     assert_eq!(one(&other, "SELECT 1").await.unwrap(), "1");
     drop((pinned, other));
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,14 +222,10 @@ async fn a_pause_that_is_cancelled_is_none() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "pause_cancel", 2, "");
+    let pooled = Pooled::new("pause_cancel", 2, "");
     let (busy, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
     busy.batch_execute("BEGIN").await.unwrap();
-    let (user, password) = CONSOLE_USER;
-    let port = pooled.site.proxy.console_port;
-    let target = format!("host=127.0.0.1 port={port} user={user} password={password} dbname=floodwall");
-    let (console, connection) = tokio_postgres::connect(&target, NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let Console(console) = Console::open(&pooled).await;
     let cancel = console.cancel_token();
     let pausing = tokio::spawn(async move {
         let told = console.simple_query("PAUSE").await.map(drop);
@@ -257,7 +244,7 @@ async fn a_pause_that_is_cancelled_is_none() {
     console.simple_query("PAUSE; RESUME").await.unwrap();
     assert_eq!(one(&other, "SELECT 1").await.unwrap(), "1");
     drop((busy, other, console));
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,7 +252,7 @@ async fn servers_and_pools_tell_the_same() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "servers_rows", 3, "");
+    let pooled = Pooled::new("servers_rows", 3, "");
     let (busy, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
     busy.batch_execute("BEGIN").await.unwrap();
     let lent = one(&busy, "SELECT pg_backend_pid()").await.unwrap();
@@ -286,7 +273,7 @@ async fn servers_and_pools_tell_the_same() {
     pooled.expect("sv_idle", 2);
     assert!(pooled.server_rows().iter().all(|row| row["state"] == "idle" && row["link"].is_empty()));
     drop((busy, other));
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -294,7 +281,7 @@ async fn kill_ends_the_clients_of_a_database_and_new_ones_wait_for_resume() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "kill_pool", 2, "");
+    let pooled = Pooled::new("kill_pool", 2, "");
     let mut clients = Vec::new();
     for _ in 0..3 {
         clients.push(pooled.site.session("app").await);
@@ -321,7 +308,7 @@ async fn kill_ends_the_clients_of_a_database_and_new_ones_wait_for_resume() {
     let (client, served) = waiting.served().await;
     assert_eq!(served, "again");
     drop(client);
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,7 +316,7 @@ async fn a_disabled_database_keeps_its_clients_and_takes_no_others() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "disable", 2, "");
+    let pooled = Pooled::new("disable", 2, "");
     let client = pooled.site.session("app").await;
     pooled.console(&format!("DISABLE {}", pooled.site.database));
     let target = pooled.site.proxy.conn_str("app", &pooled.site.database);
@@ -342,7 +329,7 @@ async fn a_disabled_database_keeps_its_clients_and_takes_no_others() {
     let next = pooled.site.session("app").await;
     assert_eq!(one(&next, "SELECT 1").await.unwrap(), "1");
     drop((client, next));
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -350,7 +337,7 @@ async fn reload_changes_the_size_of_a_pool_and_its_users() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "reload_pool", 1, "");
+    let pooled = Pooled::new("reload_pool", 1, "");
     let small = pooled.site.proxy.config_text();
     let large = small.replace("pool_size = 1\n", "pool_size = 2\n");
     assert_ne!(small, large);
@@ -380,7 +367,7 @@ async fn reload_changes_the_size_of_a_pool_and_its_users() {
     let back = pooled.site.session("app").await;
     assert_eq!(one(&back, "SELECT 3").await.unwrap(), "3");
     drop((busy, other, back));
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -388,7 +375,7 @@ async fn reload_without_a_listener_leaves_it_until_a_restart() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "reload_listener", 2, "");
+    let pooled = Pooled::new("reload_listener", 2, "");
     let client = pooled.site.session("app").await;
     let good = pooled.site.proxy.config_text();
     let renamed = good.replace("name = \"main\"", "name = \"next\"");
@@ -403,7 +390,7 @@ async fn reload_without_a_listener_leaves_it_until_a_restart() {
     pooled.site.proxy.write_config(&good);
     pooled.console("RELOAD");
     drop((client, next));
-    pooled.close();
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -411,7 +398,7 @@ async fn a_drain_closes_idle_servers_and_lets_transactions_end() {
     if direct() {
         return;
     }
-    let mut pooled = Pooled::idling(STAY, "drain_pool", 3, "min_pool_size = 2");
+    let mut pooled = Pooled::new("drain_pool", 3, "min_pool_size = 2");
     let (busy, idle) = (pooled.site.session("app").await, pooled.site.session("app").await);
     busy.batch_execute("BEGIN; CREATE TABLE drained (n int)").await.unwrap();
     one(&idle, "SELECT 1").await.unwrap();
@@ -463,36 +450,76 @@ impl Gatekeeper {
     }
 }
 
+/// An operator's connection that stays.
+struct Console(Client);
+
+impl Console {
+    /// Of cancels: those of clients, those on their way, servers that they may hit, and servers that idle.
+    const CANCELS: [&str; 4] = ["cl_active_cancel_req", "sv_active_cancel", "sv_being_canceled", "sv_idle"];
+
+    async fn open(pooled: &Pooled) -> Self {
+        let (user, password) = CONSOLE_USER;
+        let port = pooled.site.proxy.console_port;
+        let target = format!("host=127.0.0.1 port={port} user={user} password={password} dbname=floodwall");
+        let (client, connection) = tokio_postgres::connect(&target, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        Self(client)
+    }
+
+    async fn show(&self, sql: &str) -> Vec<Row> {
+        let messages = self.0.simple_query(sql).await.unwrap();
+        messages.iter().filter_map(as_row).collect()
+    }
+
+    /// Waits until the pool of `app` counts so many of each that is asked about.
+    async fn until(&self, wanted: [Option<usize>; 4]) {
+        let begin = Instant::now();
+        loop {
+            let pools = self.show("SHOW POOLS").await;
+            let pool = pools.iter().find(|row| row["user"] == "app").unwrap();
+            let counts = Self::CANCELS.map(|column| pool[column].parse::<usize>().unwrap());
+            if wanted.iter().zip(counts).all(|(wanted, count)| wanted.is_none_or(|wanted| wanted == count)) {
+                return;
+            }
+            assert!(begin.elapsed() < SOON, "{:?}: {counts:?}", Self::CANCELS);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cancel_requests_are_told_while_they_are_under_way_and_hit_nobody_else() {
     if direct() {
         return;
     }
     let keeper = Gatekeeper::before(Cluster::shared().port).await;
-    let pooled = Pooled::idling(STAY, "canceling", 1, &format!("servers = ['127.0.0.1:{}']", keeper.port));
+    let pooled = Pooled::new("canceling", 1, &format!("servers = ['127.0.0.1:{}']", keeper.port));
     let (slow, next) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    // A cancel that gets nowhere is given up after five seconds: what is looked at meanwhile must not have to log in each time.
+    let console = Console::open(&pooled).await;
     let cancel = slow.cancel_token();
-    let running = Waiting::begin(slow, "SELECT 'done' FROM pg_sleep(1)");
-    assert!(wait_until(SOON, || pooled.sleepers() == 1));
+    let lock = Lock::hold(pooled.site.cluster, &pooled.site.database);
+    let running = Waiting::begin(slow, "SELECT 'done' FROM pg_advisory_xact_lock(1)");
+    lock.is_waited_for();
     let cancelling = tokio::spawn(async move { cancel.cancel_query(NoTls).await });
-    let columns = ["cl_active_cancel_req", "sv_active_cancel", "sv_being_canceled", "sv_idle"];
-    let counts = || columns.map(|column| pooled.count(column));
-    assert!(wait_until(SOON, || counts()[..2] == [1, 1]), "{:?}", counts());
+    console.until([Some(1), Some(1), None, None]).await;
     // The statement ends by itself. Nobody gets its server while the cancel may still land.
+    drop(lock);
     let (slow, done) = running.served().await;
     assert_eq!(done, "done");
     let waiting = Waiting::begin(next, "SELECT 'unharmed'");
-    assert!(wait_until(SOON, || counts() == [1, 1, 1, 0]), "{:?}", counts());
-    let mut states: Vec<_> = pooled.server_rows().iter().map(|row| row["state"].clone()).collect();
+    console.until([Some(1), Some(1), Some(1), Some(0)]).await;
+    let servers = console.show("SHOW SERVERS").await;
+    let mut states: Vec<_> = servers.iter().filter(|row| row["user"] == "app").map(|row| &*row["state"]).collect();
     states.sort_unstable();
     assert_eq!(states, ["active_cancel", "being_canceled"]);
     keeper.open.notify_one();
     let (next, served) = waiting.served().await;
     assert_eq!(served, "unharmed");
     cancelling.await.unwrap().unwrap();
-    assert!(wait_until(SOON, || counts() == [0, 0, 0, 1]), "{:?}", counts());
+    console.until([Some(0), Some(0), Some(0), Some(1)]).await;
     drop((slow, next));
-    pooled.close();
+    pooled.finish();
 }
 
 /// `floodwall ctl` is an operator's console as well: it tells whom a pause waits for while it waits, and ^C gives the pause up.
@@ -501,7 +528,7 @@ async fn ctl_tells_whom_a_pause_waits_for_and_gives_it_up() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling(STAY, "ctl_pause", 1, "");
+    let pooled = Pooled::new("ctl_pause", 1, "");
     let busy = pooled.site.session("app").await;
     busy.batch_execute("BEGIN; SELECT 1").await.unwrap();
     let told = pooled.site.proxy.folder().join("ctl.log");
@@ -518,5 +545,5 @@ async fn ctl_tells_whom_a_pause_waits_for_and_gives_it_up() {
     assert_eq!(pooled.database()["paused"], "0");
     busy.batch_execute("COMMIT").await.unwrap();
     drop(busy);
-    pooled.close();
+    pooled.finish();
 }

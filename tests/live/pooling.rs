@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::cluster::bin;
 use crate::support::floodwall::direct;
-use crate::support::process::{Scratch, wait_until};
+use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::site::Site;
 
 /// Users of a pool: `app`, to whom the test's database belongs, and others.
@@ -21,20 +21,15 @@ pub(crate) struct Pooled {
 }
 
 impl Pooled {
-    /// `keys` are further lines of the listener.
+    /// `keys` are further lines of the listener. Idle servers stay, however slowly a test goes, where these do not say otherwise.
     pub(crate) fn new(label: &str, size: usize, keys: &str) -> Self {
-        Self::idling("1s", label, size, keys)
-    }
-
-    /// The same, whose idle servers stay for so long.
-    pub(crate) fn idling(idle: &str, label: &str, size: usize, keys: &str) -> Self {
         let folder = Scratch::new("users");
         let file = folder.path().join("users.toml");
         std::fs::write(&file, USERS).unwrap();
         let idle = if keys.contains("server_idle_timeout") {
             String::new()
         } else {
-            format!("server_idle_timeout = '{idle}'\n")
+            "server_idle_timeout = '10m'\n".to_owned()
         };
         let listener = format!(
             "[[listener]]\npool = 'transaction'\npool_size = {size}\nlogin = 'users'\nusers_file = '{}'\n\
@@ -60,9 +55,14 @@ impl Pooled {
         self.site.direct_sql(sql).parse().unwrap()
     }
 
-    /// Idle servers go after their time; then nothing may be held.
+    /// Once the clients have left, idle servers are told to go; then nothing may be held.
     pub(crate) fn finish(self) {
-        let gone = wait_until(Duration::from_secs(15), || self.servers() == 0);
+        // What a driver says while it leaves takes a server once more.
+        let proxy = &self.site.proxy;
+        let held = || ["floodwall_clients", "floodwall_sessions", "floodwall_waiting"].map(|name| proxy.held(name));
+        assert!(wait_until(SOON, || held() == [0.0; 3]), "{:?}\n{}", held(), proxy.log());
+        proxy.console("RECONNECT").unwrap();
+        let gone = wait_until(SOON, || self.servers() == 0);
         assert!(gone, "{} servers are left\n{}", self.servers(), self.site.proxy.log());
         self.site.finish();
     }
@@ -82,7 +82,7 @@ async fn many_clients_on_few_servers_each_read_their_own_replies() {
     if direct() {
         return;
     }
-    let pooled = Pooled::idling("10m", "pool_tokens", 4, "");
+    let pooled = Pooled::new("pool_tokens", 4, "");
     let mut tasks = Vec::new();
     for number in 0..60 {
         let client = pooled.site.session("app").await;
@@ -102,7 +102,6 @@ async fn many_clients_on_few_servers_each_read_their_own_replies() {
     }
     let made = pooled.servers();
     assert!((1..=4).contains(&made), "{made} servers");
-    pooled.site.proxy.console("RECONNECT").unwrap();
     pooled.finish();
 }
 
@@ -145,14 +144,14 @@ async fn cancels_hit_only_their_own_client_on_a_pool_of_one() {
         let ended = one(&busy, "SELECT pg_sleep(60)").await;
         (busy, ended)
     });
-    assert!(wait_until(Duration::from_secs(10), || pooled.sleepers() == 1));
+    assert!(wait_until(SOON, || pooled.sleepers() == 1));
     // Those who wait are taken out of the queue by their own keys.
     let tokens: Vec<_> = queued.iter().map(tokio_postgres::Client::cancel_token).collect();
     let waiting: Vec<_> = queued
         .into_iter()
         .map(|client| tokio::spawn(async move { one(&client, "SELECT 1").await.map_err(|error| (client, error)) }))
         .collect();
-    assert!(wait_until(Duration::from_secs(10), || waits(&pooled) == 20));
+    assert!(wait_until(SOON, || waits(&pooled) == 20));
     for token in &tokens {
         token.cancel_query(NoTls).await.unwrap();
     }
@@ -192,8 +191,7 @@ async fn what_a_client_leaves_behind_is_gone_before_the_next_one_comes() {
     if direct() {
         return;
     }
-    // Only what a client leaves may cost a connection.
-    let pooled = Pooled::idling("10m", "pool_death", 1, "");
+    let pooled = Pooled::new("pool_death", 1, "");
     pooled.site.direct_sql("CREATE TABLE kept (id int); GRANT ALL ON kept TO app");
     let next = pooled.site.session("app").await;
     let pid = one(&next, "SELECT pg_backend_pid()").await.unwrap();
@@ -209,15 +207,14 @@ async fn what_a_client_leaves_behind_is_gone_before_the_next_one_comes() {
     // The same start-up parameters, or it would have a pool of its own.
     psql.env("PGCLIENTENCODING", "UTF8").args(["-XAtqc", "SELECT pg_sleep(60)"]);
     let mut client = psql.spawn().unwrap();
-    assert!(wait_until(Duration::from_secs(10), || pooled.sleepers() == 1));
+    assert!(wait_until(SOON, || pooled.sleepers() == 1));
     client.kill().unwrap();
     client.wait().unwrap();
     let begin = Instant::now();
     assert_eq!(one(&next, "SELECT 1").await.unwrap(), "1");
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < SOON, "long before it has slept: {:?}", begin.elapsed());
     assert_eq!(one(&next, "SELECT pg_backend_pid()").await.unwrap(), pid, "neither cost a connection");
     drop(next);
-    pooled.site.proxy.console("RECONNECT").unwrap();
     pooled.finish();
 }
 
@@ -230,7 +227,7 @@ async fn servers_that_die_while_idle_are_replaced() {
     let client = pooled.site.session("app").await;
     let pid = one(&client, "SELECT pg_backend_pid()").await.unwrap();
     pooled.site.direct_sql(&format!("SELECT pg_terminate_backend({pid})"));
-    assert!(wait_until(Duration::from_secs(10), || {
+    assert!(wait_until(SOON, || {
         pooled.site.direct_sql(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) == "0"
     }));
     let other = one(&client, "SELECT pg_backend_pid()").await.unwrap();

@@ -1,7 +1,5 @@
 //! Prepared statements of the protocol where many clients share few servers.
 
-use std::time::Duration;
-
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
@@ -10,7 +8,7 @@ use crate::pooling::{Pooled, one};
 use crate::support::cluster::run;
 use crate::support::command::{stderr, stdout};
 use crate::support::floodwall::direct;
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Raw, reply_codes, sqlstates};
 
 /// For clients that write their messages themselves.
@@ -511,7 +509,7 @@ fn statements_of_all_clients_are_counted_as_memory_and_given_back() {
     // Short ones find room again once somebody has left.
     let mut last = clients.pop().unwrap();
     drop(clients);
-    let again = wait_until(Duration::from_secs(10), || {
+    let again = wait_until(SOON, || {
         last.send(
             &[raw::close_statement("late"), raw::parse("late", &format!("SELECT '{}'", "y".repeat(20_000)))].concat(),
         );
@@ -558,8 +556,7 @@ fn a_column_whose_type_changed_is_news_once() {
     if direct() {
         return;
     }
-    // One server for all of it: another one would know nothing of the column's old type.
-    let pooled = Pooled::idling("10m", "pool_alter_type", 1, NO_PASSWORD);
+    let pooled = Pooled::new("pool_alter_type", 1, NO_PASSWORD);
     pooled.site.direct_sql("CREATE TABLE typed (id int); INSERT INTO typed VALUES (1); GRANT ALL ON typed TO app");
     let mut client = raw_client(&pooled);
     let told = [raw::bind("s", &[]), raw::frame(b'D', b"P\0"), raw::execute(), raw::sync()].concat();
@@ -574,7 +571,6 @@ fn a_column_whose_type_changed_is_news_once() {
         }
     }
     drop(client);
-    pooled.site.proxy.console("RECONNECT").unwrap();
     pooled.finish();
 }
 
@@ -628,7 +624,7 @@ async fn a_client_that_dies_in_a_pipeline_leaves_the_servers_statements_right() 
             let (slept, prepared) = tokio::join!(client.query(&slow, &[&60_f64]), client.prepare(text));
             (slept.is_ok(), prepared.is_ok())
         });
-        assert!(wait_until(Duration::from_secs(10), || pooled.sleepers() == 1));
+        assert!(wait_until(SOON, || pooled.sleepers() == 1));
         connection.abort();
         assert_eq!(task.await.unwrap(), (false, false));
         let statement = other.prepare(text).await.unwrap();

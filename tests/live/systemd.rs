@@ -2,14 +2,13 @@
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Launch, Proxy, direct};
 use crate::support::ports::free_port;
-use crate::support::process::Scratch;
+use crate::support::process::{SOON, Scratch};
 use crate::support::raw::Raw;
 
 fn server() -> String {
@@ -36,7 +35,7 @@ fn the_service_manager_hears_ready_reloading_and_stopping() {
     let folder = Scratch::new("notify");
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
     let variables = vec![("NOTIFY_SOCKET", path.display().to_string()), ("WATCHDOG_USEC", "200000".to_owned())];
     let mut proxy = Proxy::launch(&server(), "", Launch { variables, socket: None });
     assert_eq!(told(&socket).trim(), "READY=1");
@@ -50,7 +49,7 @@ fn the_service_manager_hears_ready_reloading_and_stopping() {
     assert_eq!(String::from_utf8_lossy(&buf[..size]).trim(), "WATCHDOG=1", "and that it is alive");
     proxy.signal(Signal::TERM);
     assert_eq!(told(&socket).trim(), "STOPPING=1");
-    assert!(proxy.wait(Duration::from_secs(10)).is_some_and(|status| status.success()));
+    assert!(proxy.wait(SOON).is_some_and(|status| status.success()));
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn behind_a_savepoint_only_the_portal_goes_where_servers_are_lent() {
     let mut client = Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap();
     portals(&mut client, &pooled.site);
     drop(client);
-    pooled.site.finish();
+    pooled.finish();
 }
 
 fn portals(client: &mut Raw, site: &Site) {

@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use rustls::pki_types::ServerName;
@@ -14,7 +13,7 @@ use crate::pki::Office;
 use crate::support::cluster::{Cluster, run};
 use crate::support::command::{stderr, stdout};
 use crate::support::floodwall::{Proxy, direct};
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Raw, VERSION_3_0, startup};
 use crate::support::site::Site;
 
@@ -136,7 +135,7 @@ fn every_sslmode_of_libpq_gets_what_it_asks_for() {
         site.proxy.assert_all_zero();
         let mut held = psql(site.proxy.port, "app", &settings, "SELECT pg_sleep(30)").spawn().unwrap();
         let mut shown = Vec::new();
-        let came = wait_until(Duration::from_secs(10), || {
+        let came = wait_until(SOON, || {
             shown = site.proxy.console("SHOW CLIENTS").unwrap();
             shown.len() == 1
         });
@@ -258,11 +257,11 @@ fn a_cancel_comes_encrypted_into_a_full_house() {
     client.write_all(&raw::query("SELECT pg_sleep(30)")).unwrap();
     let asleep = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' \
                   AND datname = current_database() AND pid <> pg_backend_pid()";
-    assert!(wait_until(Duration::from_secs(10), || site.direct_sql(asleep) == "1"));
+    assert!(wait_until(SOON, || site.direct_sql(asleep) == "1"));
     for manner in [Manner::Asked, Manner::Direct] {
         if manner == Manner::Direct {
             client.write_all(&raw::query("SELECT pg_sleep(30)")).unwrap();
-            assert!(wait_until(Duration::from_secs(10), || site.direct_sql(asleep) == "1"));
+            assert!(wait_until(SOON, || site.direct_sql(asleep) == "1"));
         }
         let mut cancel = shake(site.proxy.port, &config, manner).unwrap();
         cancel.write_all(&raw::cancel_request(pid, &secret)).unwrap();
@@ -300,7 +299,7 @@ fn a_silent_client_holds_nobody_up_and_is_closed_at_the_login_deadline() {
     if direct() {
         return;
     }
-    let (_office, site) = encrypted("tls_silent", "prefer", "[caps]\nlogin_timeout = '3s'");
+    let (_office, site) = encrypted("tls_silent", "prefer", "[caps]\nlogin_timeout = '12s'");
     // More than there are places for handshakes.
     let silent: Vec<Raw> = (0..100)
         .map(|number| {
@@ -337,14 +336,14 @@ fn a_renewed_certificate_is_shown_from_the_reload_on_and_a_broken_one_never() {
     let first = shown();
     office.issue("proxy", &["localhost", "127.0.0.1"]);
     site.proxy.signal(Signal::HUP);
-    assert!(wait_until(Duration::from_secs(10), || shown() != first), "{}", site.proxy.log());
+    assert!(wait_until(SOON, || shown() != first), "{}", site.proxy.log());
     let second = shown();
     // Whoever was in stays in.
     old.write_all(&raw::query("SELECT 7")).unwrap();
     until(&mut old, b'D');
     std::fs::write(office.path("proxy.key"), "no key").unwrap();
     site.proxy.console("RELOAD").unwrap();
-    assert!(wait_until(Duration::from_secs(10), || site.proxy.log().contains("the old ones are in force")));
+    assert!(wait_until(SOON, || site.proxy.log().contains("the old ones are in force")));
     assert_eq!(shown(), second);
     drop(old);
     site.finish();
@@ -467,7 +466,7 @@ fn a_cancel_goes_to_the_server_encrypted() {
     let mut client = Raw::login(proxy.port, "postgres", "app").unwrap_or_else(|error| panic!("{}", error.summary()));
     client.send(&raw::query("SELECT pg_sleep(30)"));
     let asleep = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND state = 'active'";
-    assert!(wait_until(Duration::from_secs(10), || cluster.sql("app", asleep) == "1"));
+    assert!(wait_until(SOON, || cluster.sql("app", asleep) == "1"));
     let before = proxy.metric("floodwall_tls_handshakes_total", &["side=\"server\""]);
     let (pid, secret) = client.key.clone().unwrap();
     let mut cancel = Raw::open(proxy.port);
@@ -519,5 +518,5 @@ fn the_monitor_dials_as_the_listener_does() {
     let proxy = Proxy::start(&cluster, &format!("{LISTENER}server_tls = {tls}"));
     let ssl = "SELECT bool_and(s.ssl) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \
                WHERE a.application_name = 'floodwall-monitor'";
-    assert!(wait_until(Duration::from_secs(10), || cluster.sql("postgres", ssl) == "t"), "{}", proxy.log());
+    assert!(wait_until(SOON, || cluster.sql("postgres", ssl) == "t"), "{}", proxy.log());
 }

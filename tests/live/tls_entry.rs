@@ -2,13 +2,12 @@
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use crate::entry::header;
 use crate::pki::Office;
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
-use crate::support::process::{Scratch, wait_until};
+use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw::{Raw, query};
 use crate::tls::{LISTENER, Manner, answer, log_in, psql, shake_on, until};
 
@@ -54,6 +53,6 @@ fn a_server_on_a_unix_socket_is_never_asked_for_tls() {
     let mut asked = psql(proxy.port, "postgres", &[], "SELECT inet_client_addr() IS NULL");
     assert_eq!(answer(asked.env("PGDATABASE", "postgres")), "t");
     let monitor = "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'floodwall-monitor'";
-    assert!(wait_until(Duration::from_secs(10), || cluster.sql("postgres", monitor) == "t"), "{}", proxy.log());
+    assert!(wait_until(SOON, || cluster.sql("postgres", monitor) == "t"), "{}", proxy.log());
     proxy.assert_all_zero();
 }

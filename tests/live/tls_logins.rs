@@ -2,7 +2,6 @@
 
 use std::net::TcpListener as Listener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -15,12 +14,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::pki::Office;
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
-use crate::support::process::{Scratch, wait_until};
+use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw;
 use crate::tls::{LISTENER, SERVER_SSL, answer, encrypting_server, psql, refusal};
-
-/// A line of the log is there by then.
-const LOGGED: Duration = Duration::from_secs(5);
 
 /// A proxy that checks passwords by this file of users; `keys` is TOML behind those of the listener.
 struct Own {
@@ -142,11 +138,7 @@ fn whoever_stands_between_client_and_proxy_is_found_out() {
         let told = refusal(&mut psql(between.port, "app", &with(binding), "SELECT 1"));
         assert!(told.contains("password authentication failed"), "{binding}: {told}");
     }
-    assert!(
-        wait_until(LOGGED, || own.proxy.log().contains("it is bound to another TLS channel")),
-        "{}",
-        own.proxy.log()
-    );
+    assert!(wait_until(SOON, || own.proxy.log().contains("it is bound to another TLS channel")), "{}", own.proxy.log());
     assert_eq!(answer(&mut psql(own.proxy.port, "app", &with("require"), "SELECT 2")), "2");
     own.proxy.assert_all_zero();
 }
@@ -172,7 +164,7 @@ fn whoever_stands_between_proxy_and_server_is_found_out() {
     let told = refusal(&mut psql(asking.port, "app", &[], "SELECT 1"));
     assert!(told.contains("could not be asked how this user logs in"), "{told}");
     let unheard = |line: &str| line.contains("auth_query failed") && line.contains("channel binding");
-    assert!(wait_until(LOGGED, || asking.log().lines().any(unheard)), "{}", asking.log());
+    assert!(wait_until(SOON, || asking.log().lines().any(unheard)), "{}", asking.log());
     asking.assert_all_zero();
     // A login that is relayed in plain binds to nothing, so the way itself is open.
     let keys = format!("{LISTENER}{keys}");
@@ -209,11 +201,7 @@ fn a_certificate_is_a_login() {
         let told = refusal(&mut enter(user, label, "wrong"));
         assert!(told.contains("password authentication failed"), "{user}: {told}");
     }
-    assert!(
-        wait_until(LOGGED, || own.proxy.log().contains("its certificate is of another name")),
-        "{}",
-        own.proxy.log()
-    );
+    assert!(wait_until(SOON, || own.proxy.log().contains("its certificate is of another name")), "{}", own.proxy.log());
     own.proxy.assert_all_zero();
 }
 
@@ -260,6 +248,6 @@ fn verifiers_are_asked_for_and_several_servers_probed_over_tls() {
         rows.iter().map(|row| (row["state"].clone(), row["role"].clone())).collect::<Vec<_>>()
     };
     let expected = [("up", "primary"), ("down", "unknown")].map(|(state, role)| (state.to_owned(), role.to_owned()));
-    assert!(wait_until(Duration::from_secs(10), || told() == expected), "{:?}", told());
+    assert!(wait_until(SOON, || told() == expected), "{:?}", told());
     proxy.assert_all_zero();
 }

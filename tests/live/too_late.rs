@@ -1,25 +1,21 @@
 //! Statements and transactions that take too long, in front of a real server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::floodwall::direct;
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Message, reply_codes, sqlstates};
 use crate::support::site::Site;
 
 const SLEEP: &str = "SELECT pg_sleep(60)";
-const STATEMENT: &str = "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '500ms'";
-/// Where other statements must not be late, however busy the machine is.
-const PATIENT: &str = "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '2s'";
-/// Long before the sleep would end, and late enough for a machine with other things to do.
-const SOON: Duration = Duration::from_secs(20);
+/// No other statement is as late as that, however busy the machine is.
+const STATEMENT: &str = "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '3s'";
 const VERDICTS: &str = "floodwall_rule_verdicts_total";
 
 #[test]
 fn a_statement_that_runs_too_long_is_cancelled_and_the_session_goes_on() {
     let Some(site) = site("slow_statement", STATEMENT) else { return };
     let mut client = site.raw();
-    let began = Instant::now();
     assert_stopped(&client.query(SLEEP), b'I');
     client.send_all(&[raw::run(SLEEP), raw::sync()]);
     assert_stopped(&client.until(b"Z"), b'I');
@@ -30,7 +26,6 @@ fn a_statement_that_runs_too_long_is_cancelled_and_the_session_goes_on() {
     // What the client sets is the server's affair: Floodwall keeps the time itself.
     assert_eq!(sqlstates(&client.query("SET statement_timeout = 0")), [""; 0]);
     assert_stopped(&client.query(SLEEP), b'I');
-    assert!(began.elapsed() < SOON * 3, "{:?}", began.elapsed());
     assert_eq!(client.rows("SELECT 1"), [["1"]]);
     assert!(site.proxy.metric(VERDICTS, &["statement_timeout", "enforce"]) >= 4.0);
     drop(client);
@@ -39,7 +34,7 @@ fn a_statement_that_runs_too_long_is_cancelled_and_the_session_goes_on() {
 
 #[test]
 fn a_late_statement_fails_its_transaction_and_nothing_else() {
-    let Some(site) = site("slow_in_transaction", PATIENT) else { return };
+    let Some(site) = site("slow_in_transaction", STATEMENT) else { return };
     let mut client = site.raw();
     client.query("BEGIN");
     client.query("INSERT INTO notes VALUES (1)");
@@ -63,7 +58,7 @@ fn a_late_statement_fails_its_transaction_and_nothing_else() {
 
 #[test]
 fn a_copy_whose_client_sends_nothing_is_given_up() {
-    let Some(site) = site("slow_copy", PATIENT) else { return };
+    let Some(site) = site("slow_copy", STATEMENT) else { return };
     let mut client = site.raw();
     client.send(&raw::query("COPY notes FROM STDIN"));
     client.until(b"G");
@@ -98,8 +93,8 @@ fn a_transaction_that_stays_open_too_long_ends_with_its_session() {
     let open = "[rules.transaction_timeout]\nmode = 'enforce'\nlimit = '2s'";
     let Some(site) = site("long_transaction", open) else { return };
     let mut client = site.raw();
-    client.query("BEGIN; INSERT INTO notes VALUES (1)");
-    client.send(&raw::query(SLEEP));
+    // At once: on a busy machine the session might end between the two.
+    client.send_all(&[raw::query("BEGIN; INSERT INTO notes VALUES (1)"), raw::query(SLEEP)]);
     assert_ended(&client.rest().unwrap(), "25P04", "transaction_timeout");
     assert_gone(&site);
     assert_eq!(site.direct_sql("SELECT count(*) FROM notes"), "0");

@@ -1,11 +1,10 @@
 //! A server that asks Floodwall for no password must not let other hosts in.
 
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
 
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
-use crate::support::raw::{Message, Raw, VERSION_3_0, startup};
+use crate::support::raw::{Message, PATIENCE, Raw, VERSION_3_0, startup};
 
 #[test]
 fn a_client_of_another_address_is_refused_where_the_server_asks_for_no_password() {
@@ -58,7 +57,7 @@ fn open_from(address: IpAddr, port: u16) -> Raw {
     socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
     socket.connect(&SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     Raw::over(stream)
 }
 

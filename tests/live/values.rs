@@ -191,6 +191,36 @@ fn a_long_name_hides_no_statement() {
 }
 
 #[test]
+fn a_name_that_nobody_could_use_is_refused_and_the_session_lives() {
+    let Some(site) = site("toolong", "") else { return };
+    let mut client = site.raw();
+    let long = "n".repeat(65_000);
+    for named in [
+        raw::parse(&long, "SELECT 1"),
+        raw::bind(&long, &[]),
+        raw::bind_portal(&long, "", &[]),
+        raw::describe_statement(&long),
+        raw::execute_portal(&long, 0),
+        raw::close_statement(&long),
+    ] {
+        client.send_all(&[named.clone(), raw::sync()]);
+        let refused = client.until(b"Z");
+        assert_eq!(reply_codes(&refused), "E Z");
+        assert_refusal(&refused[0], "protocol");
+        client.query("BEGIN");
+        client.send_all(&[raw::run("SELECT 1"), named, raw::sync()]);
+        let refused = client.until(b"Z");
+        assert_eq!(reply_codes(&refused), "1 2 D C E Z");
+        assert_refusal(&refused[4], "protocol");
+        assert_eq!(refused[5].body, b"E");
+        client.query("ROLLBACK");
+        assert_eq!(client.rows("SELECT 1"), [["1"]]);
+    }
+    drop(client);
+    site.finish();
+}
+
+#[test]
 fn statements_of_one_text_count_together() {
     let site = Site::new("together", "");
     let mut client = site.raw();

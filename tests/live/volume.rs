@@ -1,9 +1,8 @@
 //! What streams: statements that are longer than anybody holds, pipelines of writes, and COPY FROM STDIN.
 
 use std::io::Write;
-use std::time::Duration;
 
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, reply_codes, sqlstates};
 use crate::support::site::Site;
 
@@ -233,7 +232,7 @@ fn a_large_copy_is_warned_of_once_and_passes() {
     }
     assert_eq!(client.rows("SELECT count(*) FROM t"), [["7000"]]);
     let warned = || site.proxy.metric("floodwall_rule_verdicts_total", &["stream_write", "warn"]);
-    assert!(wait_until(Duration::from_secs(5), || warned() >= 2.0));
+    assert!(wait_until(SOON, || warned() >= 2.0));
     assert_eq!(warned(), 2.0);
     drop(client);
     site.finish();

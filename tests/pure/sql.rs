@@ -348,9 +348,12 @@ fn time_grows_with_the_text_and_no_faster() {
         let text = pattern.repeat((1 << 20) / pattern.len());
         let start = now();
         lex(Flags::POSTGRES, text.as_bytes());
-        assert!(start.elapsed() < Duration::from_secs(5), "{pattern}");
+        assert!(start.elapsed() < LINEAR, "{pattern}");
     }
 }
+
+/// What grows with the square of a text takes hours for it.
+const LINEAR: Duration = Duration::from_secs(60);
 
 #[test]
 fn time_grows_with_a_text_of_mysql_and_no_faster() {
@@ -400,7 +403,7 @@ fn time_grows_with_a_text_of_mysql_and_no_faster() {
         for flags in [Flags::MYSQL, Flags::MARIADB.with_quotes(Quotes::Name).with_strings(Strings::Standard)] {
             let start = now();
             lex(flags, text.as_bytes());
-            assert!(start.elapsed() < Duration::from_secs(5), "{pattern}");
+            assert!(start.elapsed() < LINEAR, "{pattern}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use floodwall::session::cancel::{Cancelled, Keys, Target};
+use floodwall::session::end::End;
 use tokio::io::AsyncWriteExt;
 use tokio::task::{spawn_local, yield_now};
 
@@ -68,6 +69,40 @@ fn a_statement_that_nobody_has_read_does_not_go_to_the_server() {
             expect(&mut ends.server, &query("SELECT 2")).await;
         });
     }
+}
+
+#[test]
+fn what_a_pause_holds_back_is_cancelled_and_what_stands_behind_it_is_not() {
+    let bind = message(b'B', b"\0\0\0\0\0\0\0\0");
+    let run = [parse("", "SELECT 1"), bind, message(b'E', b"\0\0\0\0\0"), sync()].concat();
+    for statement in [query("SELECT 1"), query("lend it"), run] {
+        with_key(|mut ends, target| async move {
+            ends.book.borrow_mut().paused = true;
+            // Nothing has come in, so nothing is hit.
+            assert_eq!(target.cancel().await, Cancelled::Idle);
+            put(&mut ends.client, &[statement.clone(), query("SELECT 2")].concat()).await;
+            expect_nothing(&mut ends.client).await;
+            assert_eq!(target.cancel().await, Cancelled::Queued);
+            expect_cancelled(&mut ends).await;
+            expect(&mut ends.client, &ready(b'I')).await;
+            expect_nothing(&mut ends.server).await;
+            ends.book.borrow_mut().paused = false;
+            put(&mut ends.client, &statement).await;
+            expect(&mut ends.server, &[query("SELECT 2"), statement].concat()).await;
+        });
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_a_pause_holds_it_back_is_gone() {
+    with_key(|mut ends, target| async move {
+        ends.book.borrow_mut().paused = true;
+        put(&mut ends.client, &[query("SELECT 1"), query("SELECT 2")].concat()).await;
+        assert_eq!(target.cancel().await, Cancelled::Queued);
+        drop(ends.client);
+        assert_eq!(ends.relay.await.unwrap().end, End::ClientGone);
+        drop(ends.server);
+    });
 }
 
 #[test]

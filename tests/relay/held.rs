@@ -1,9 +1,8 @@
 //! How much of a frame is held before it is decided on, and what of COPY data goes nowhere.
 
-use floodwall::session::end::End;
-use floodwall::wire::Malformed;
-
-use crate::support::{DATA_MAX, Ends, error, expect, expect_nothing, message, put, query, ready, receive, with_relay};
+use crate::support::{
+    DATA_MAX, Ends, error, expect, expect_nothing, message, parse, put, query, ready, receive, with_relay,
+};
 
 fn bind(statement: &str, value: usize) -> Vec<u8> {
     let size = u32::try_from(value).unwrap().to_be_bytes();
@@ -67,13 +66,55 @@ fn a_text_that_is_longer_than_the_hold_is_judged_by_its_beginning() {
     });
 }
 
-/// Nobody knows which statement such a Bind speaks of.
+/// Messages that name a statement by so many bytes, each as a part of a pipeline.
+fn named(long: usize) -> [Vec<u8>; 4] {
+    let name = "n".repeat(long);
+    let named =
+        |code, before: &str, behind: &[u8]| message(code, &[before.as_bytes(), name.as_bytes(), behind].concat());
+    [named(b'P', "", b"\0SELECT 1\0\0\0"), named(b'B', "\0", &[0; 7]), named(b'D', "S", b"\0"), named(b'C', "S", b"\0")]
+}
+
+async fn expect_too_long(ends: &mut Ends) {
+    let (code, body) = receive(&mut ends.client).await;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    assert!(code == b'E' && text.contains("SERROR") && text.contains("C54000"), "{text}");
+    assert!(text.contains("too long") && text.contains("10,000 bytes"), "{text}");
+}
+
+/// The server takes no message of such a name but Parse and Bind, and says nothing to it.
 #[test]
-fn names_that_nobody_could_use_end_the_session() {
-    with_relay(1 << 16, |mut ends| async move {
-        put(&mut ends.client, &message(b'B', &[b'n'; 30_000])[..25_000]).await;
-        assert_eq!(ends.relay.await.unwrap().end, End::ClientMalformed(Malformed::TooLong));
-    });
+fn names_that_nobody_could_use_are_refused_and_the_session_lives() {
+    for frame in named(64_000) {
+        with_relay(1 << 17, |mut ends| async move {
+            // Of all but a Parse, whose text is wanted, a part is enough to tell; the rest of it goes nowhere.
+            let (part, rest) = frame.split_at(if frame[0] == b'P' { frame.len() } else { 25_000 });
+            put(&mut ends.client, part).await;
+            expect_too_long(&mut ends).await;
+            put(&mut ends.client, &[rest, &message(b'S', b""), &query("SELECT 1")].concat()).await;
+            expect(&mut ends.client, &ready(b'I')).await;
+            expect(&mut ends.server, &query("SELECT 1")).await;
+            assert_eq!(ends.book.borrow().reserved, 0);
+        });
+    }
+}
+
+#[test]
+fn inside_a_pipeline_the_server_fails_in_place_of_such_a_name() {
+    for frame in named(64_000) {
+        with_relay(1 << 17, |mut ends| async move {
+            put(&mut ends.client, &[parse("", "SELECT 1"), frame, message(b'S', b"")].concat()).await;
+            expect(&mut ends.server, &parse("", "SELECT 1")).await;
+            let (code, body) = receive(&mut ends.server).await;
+            let name = word_of(&body).split('\0').next().unwrap().to_owned();
+            assert!(code == b'P' && name.starts_with("floodwall_refused_"), "{name}");
+            expect(&mut ends.server, &message(b'S', b"")).await;
+            let failed = error("42601", &format!("syntax error at or near \"{name}\""));
+            put(&mut ends.server, &[message(b'1', b""), failed, ready(b'I')].concat()).await;
+            expect(&mut ends.client, &message(b'1', b"")).await;
+            expect_too_long(&mut ends).await;
+            expect(&mut ends.client, &ready(b'I')).await;
+        });
+    }
 }
 
 /// A session whose server waits for COPY data.

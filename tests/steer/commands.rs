@@ -213,7 +213,7 @@ async fn shutdown_is_asked_for() {
     assert!(!never.ok && never.err.contains("0A000") && never.err.contains("drain_timeout"), "{}", never.err);
     assert_eq!(*wishes.borrow_and_update(), Shutdown::No);
     shown(&steer, "SHUTDOWN WAIT_FOR_SERVERS");
-    tokio::time::timeout(Duration::from_secs(5), wishes.wait_for(|wish| *wish == Shutdown::Drain))
+    tokio::time::timeout(Duration::from_secs(60), wishes.wait_for(|wish| *wish == Shutdown::Drain))
         .await
         .unwrap()
         .unwrap();

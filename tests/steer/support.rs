@@ -64,7 +64,7 @@ impl Steer {
         let (ready, wait) = mpsc::channel();
         let parts = (Arc::clone(&accounts), sources.clone(), state.path().to_owned());
         let thread = std::thread::spawn(move || serve(parts, &ready, stopped));
-        let (console, http) = wait.recv_timeout(Duration::from_secs(10)).unwrap();
+        let (console, http) = wait.recv_timeout(Duration::from_secs(60)).unwrap();
         Self { console, http, state, sources, accounts, broken, stop: Some(stop), thread: Some(thread) }
     }
 
@@ -298,7 +298,7 @@ fn rule() -> RuleRow {
 
 /// Waits until something is so, though not for ever.
 pub(crate) fn eventually(what: &str, check: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !check() {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(10));

@@ -4,12 +4,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use super::ports::free_port;
-use super::process::{Guarded, Scratch, wait_until};
+use super::process::{Guarded, SOON, Scratch, wait_until};
 
 /// Roles that every cluster has, with their passwords. `postgres` is a superuser let in without one.
 pub const ROLES: [(&str, &str); 5] = [
@@ -31,7 +30,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a server with `settings` on top of the test defaults. Panics when it isn't ready within 30 s.
+    /// Starts a server with `settings` on top of the test defaults. Panics when it isn't ready [`SOON`].
     pub fn start(settings: &[(&str, &str)]) -> Self {
         let folder = Scratch::new("pg");
         copy_template(folder.path());
@@ -71,7 +70,7 @@ impl Cluster {
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let mut server = Guarded::spawn(&mut command, self.folder.path());
-        let ended = wait_until(Duration::from_secs(30), || self.is_ready() || !server.is_running());
+        let ended = wait_until(SOON, || self.is_ready() || !server.is_running());
         assert!(ended && self.is_ready(), "PostgreSQL did not start:\n{}", self.log());
         *self.server.lock().unwrap() = Some(server);
     }
@@ -79,7 +78,7 @@ impl Cluster {
     /// Stops it with `signal` (`Signal::INT` is a fast shutdown, `Signal::QUIT` an immediate one).
     pub fn stop(&self, signal: Signal) {
         if let Some(mut server) = self.server.lock().unwrap().take() {
-            server.stop(signal, Duration::from_secs(10));
+            server.stop(signal, SOON);
         }
     }
 
@@ -142,7 +141,7 @@ impl Drop for Cluster {
 
 /// Connection parameters of one of [`ROLES`] for a port of this machine.
 pub fn conn_str(port: u16, user: &str, database: &str) -> String {
-    let mut text = format!("host=127.0.0.1 port={port} user={user} dbname={database} connect_timeout=10");
+    let mut text = format!("host=127.0.0.1 port={port} user={user} dbname={database} connect_timeout=60");
     let password = password(user);
     if !password.is_empty() {
         text.push_str(&format!(" password={password}"));

@@ -12,9 +12,9 @@ pub fn limited(program: impl AsRef<Path>, seconds: u32) -> Command {
     command
 }
 
-/// A program of PostgreSQL (psql, pgbench, pg_dump, …) pointed at a port of this machine; killed after 120 s.
+/// A program of PostgreSQL (psql, pgbench, pg_dump, …) pointed at a port of this machine; killed after five minutes.
 pub fn pg(program: &str, port: u16, user: &str, database: &str) -> Command {
-    pg_within(120, program, port, (user, database))
+    pg_within(300, program, port, (user, database))
 }
 
 /// The same, killed after `seconds`; `login` is user and database.
@@ -22,7 +22,7 @@ pub fn pg_within(seconds: u32, program: &str, port: u16, login: (&str, &str)) ->
     let (user, database) = login;
     let mut command = limited(bin(program), seconds);
     command.env("PGHOST", "127.0.0.1").env("PGPORT", port.to_string()).env("PGUSER", user);
-    command.env("PGPASSWORD", password(user)).env("PGDATABASE", database).env("PGCONNECT_TIMEOUT", "10");
+    command.env("PGPASSWORD", password(user)).env("PGDATABASE", database).env("PGCONNECT_TIMEOUT", "60");
     command.env("PGOPTIONS", "").env("LC_ALL", "C.UTF-8").env_remove("PGSERVICE");
     command
 }

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use super::cluster::{Cluster, conn_str, password};
 use super::http;
 use super::ports::free_port;
-use super::process::{Guarded, Scratch, wait_until};
+use super::process::{Guarded, SOON, Scratch, wait_until};
 
 /// Name and password of the console's only user.
 pub const CONSOLE_USER: (&str, &str) = ("admin", "console-secret");
@@ -50,7 +50,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts the proxy in front of `cluster` and waits until it is ready (15 s at the most).
+    /// Starts the proxy in front of `cluster` and waits until it is ready, for as long as [`SOON`].
     ///
     /// `overrides` is TOML laid over the base configuration: tables are merged key by key, the first
     /// `[[listener]]` with the only listener of the base, anything else replaces or is added.
@@ -79,7 +79,7 @@ impl Proxy {
         merge(&mut config, toml::from_str(overrides).expect("the overrides are TOML"));
         proxy.write_config(&toml::to_string(&config).unwrap());
         proxy.process = Some(proxy.spawn(launch));
-        let ready = wait_until(Duration::from_secs(15), || proxy.is_ready() || !proxy.is_running());
+        let ready = wait_until(SOON, || proxy.is_ready() || !proxy.is_running());
         assert!(ready && proxy.is_running(), "the proxy did not start:\n{}", proxy.log());
         proxy
     }
@@ -91,7 +91,7 @@ impl Proxy {
         let mut proxy = Self { port, console_port, http_port, process: None, folder };
         proxy.write_config(&self.config_text());
         proxy.process = Some(proxy.spawn(Launch::default()));
-        let started = wait_until(Duration::from_secs(15), || proxy.log().contains("started") || !proxy.is_running());
+        let started = wait_until(SOON, || proxy.log().contains("started") || !proxy.is_running());
         assert!(started && proxy.is_running(), "the second proxy did not start:\n{}", proxy.log());
         proxy
     }
@@ -180,12 +180,12 @@ impl Proxy {
         self.metric(name, &[])
     }
 
-    /// Fails unless every count of something held (connections, permits, waiters, logins) is zero within 2 s.
+    /// Fails unless every count of something held (connections, permits, waiters, logins) is zero [`SOON`].
     pub fn assert_all_zero(&self) {
         if direct() {
             return;
         }
-        let held = self.still_held(Duration::from_secs(2));
+        let held = self.still_held(SOON);
         assert!(held.is_empty(), "still held: {held:?}\n{}", self.log());
     }
 
@@ -281,7 +281,7 @@ impl Drop for Proxy {
             // Twice: the first begins a drain, the second ends it, since a failed test may leave clients behind.
             process.signal(Signal::TERM);
             if process.wait(Duration::from_millis(300)).is_none() {
-                process.stop(Signal::TERM, Duration::from_secs(5));
+                process.stop(Signal::TERM, SOON);
             }
         }
         if std::thread::panicking() {
@@ -331,15 +331,16 @@ async fn console_rows(target: &str, sql: &str) -> Result<Vec<Row>, String> {
     let (client, connection) =
         tokio_postgres::connect(target, tokio_postgres::NoTls).await.map_err(|e| describe(&e))?;
     let driver = tokio::spawn(connection);
-    let messages = tokio::time::timeout(Duration::from_secs(10), client.simple_query(sql)).await;
-    let messages = messages.map_err(|_| "the console did not answer in 10 s".to_owned())?;
+    let messages = tokio::time::timeout(SOON, client.simple_query(sql)).await;
+    let messages = messages.map_err(|_| "the console did not answer in time".to_owned())?;
     drop(client);
     driver.await.ok();
     let rows = messages.map_err(|e| describe(&e))?;
     Ok(rows.iter().filter_map(as_row).collect())
 }
 
-fn as_row(message: &tokio_postgres::SimpleQueryMessage) -> Option<Row> {
+/// What a message of a driver says, where it is a row.
+pub fn as_row(message: &tokio_postgres::SimpleQueryMessage) -> Option<Row> {
     let tokio_postgres::SimpleQueryMessage::Row(row) = message else { return None };
     let cells = row.columns().iter().enumerate();
     Some(cells.map(|(at, column)| (column.name().to_owned(), row.get(at).unwrap_or_default().to_owned())).collect())

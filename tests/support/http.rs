@@ -2,7 +2,8 @@
 
 use std::io::{Error, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+
+use super::process::SOON;
 
 /// An answer.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Asks 127.0.0.1 for `path`, at most 5 s.
+/// Asks 127.0.0.1 for `path`, for as long as [`SOON`].
 pub fn get(port: u16, path: &str) -> Result<Answer, Error> {
     get_with(port, path, "")
 }
@@ -21,7 +22,7 @@ pub fn get(port: u16, path: &str) -> Result<Answer, Error> {
 /// The same with further headers, each a line with its end.
 pub fn get_with(port: u16, path: &str, headers: &str) -> Result<Answer, Error> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.set_read_timeout(Some(SOON))?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes())?;
     let mut text = String::new();

@@ -4,12 +4,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use super::command::{limited, stderr, stdout};
-use super::process::{Guarded, Scratch, wait_until};
+use super::process::{Guarded, SOON, Scratch, wait_until};
 
 /// A running server without accounts: everybody who reaches its socket may do anything.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub enum Said {
 }
 
 impl MariaDb {
-    /// Starts a server; `None` where none is installed. Panics when it isn't ready within 30 s.
+    /// Starts a server; `None` where none is installed. Panics when it isn't ready [`SOON`].
     pub fn start() -> Option<Self> {
         let installed =
             |name: &str| ["/usr/sbin", "/usr/bin"].iter().map(|at| PathBuf::from(at).join(name)).find(|at| at.exists());
@@ -49,7 +48,7 @@ impl MariaDb {
         std::fs::create_dir(folder.path().join("data")).unwrap();
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut mariadb = Self { server: Guarded::spawn(&mut command, folder.path()), folder };
-        let ended = wait_until(Duration::from_secs(30), || mariadb.is_ready() || !mariadb.server.is_running());
+        let ended = wait_until(SOON, || mariadb.is_ready() || !mariadb.server.is_running());
         let log = std::fs::read_to_string(mariadb.folder.path().join("log")).unwrap_or_default();
         assert!(ended && mariadb.is_ready(), "MariaDB did not start:\n{log}");
         Some(mariadb)
@@ -128,6 +127,6 @@ fn answers(out: &Output, texts: usize) -> Vec<Said> {
 
 impl Drop for MariaDb {
     fn drop(&mut self) {
-        self.server.stop(Signal::KILL, Duration::from_secs(5));
+        self.server.stop(Signal::KILL, SOON);
     }
 }

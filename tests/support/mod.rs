@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod command;
 pub mod floodwall;
 pub mod http;
+pub mod lock;
 pub mod mariadb;
 pub mod ports;
 pub mod process;

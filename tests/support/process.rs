@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+/// What is waited for comes long before, and on a machine with other things to do all the same. Whoever fails fails later for it.
+pub const SOON: Duration = Duration::from_secs(30);
+
 /// Waits until `done` says so; false when `limit` passes first.
 pub fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;
@@ -17,6 +20,39 @@ pub fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(10));
     }
     done()
+}
+
+/// How long something takes, beside an ordinary statement in the same moments: what the machine does to the one it does to the other.
+#[derive(Debug, Default)]
+pub struct Promptness {
+    ordinary: Vec<Duration>,
+    measured: Vec<Duration>,
+}
+
+impl Promptness {
+    /// What takes longer than this, and than [`Self::TIMES`] an ordinary statement, has waited for something.
+    const LIMIT: Duration = Duration::from_millis(5);
+    const TIMES: u32 = 10;
+
+    /// Measures both once.
+    pub fn measure<A, B>(&mut self, ordinary: impl FnOnce() -> A, measured: impl FnOnce() -> B) {
+        let begin = Instant::now();
+        ordinary();
+        let between = Instant::now();
+        measured();
+        self.ordinary.push(between - begin);
+        self.measured.push(between.elapsed());
+    }
+
+    /// Fails where the median of what was measured is too long.
+    pub fn assert(mut self) {
+        self.ordinary.sort();
+        self.measured.sort();
+        let middle = self.measured.len() / 2;
+        let (ordinary, measured) = (self.ordinary[middle], self.measured[middle]);
+        let limit = Self::LIMIT.max(ordinary * Self::TIMES);
+        assert!(measured < limit, "median {measured:?}, {ordinary:?} of an ordinary statement");
+    }
 }
 
 /// A folder of its own below the system's temporary folder, removed with everything in it on drop.
@@ -95,7 +131,7 @@ impl Guarded {
         }
         if self.wait(patience).is_none() {
             self.signal(Signal::KILL);
-            self.wait(Duration::from_secs(5));
+            self.wait(SOON);
         }
         self.watcher.kill().ok();
         self.watcher.wait().ok();
@@ -104,7 +140,7 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        self.stop(Signal::KILL, Duration::from_secs(5));
+        self.stop(Signal::KILL, SOON);
     }
 }
 

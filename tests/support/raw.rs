@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// Protocol version 3.0.
 pub const VERSION_3_0: u32 = 3 << 16;
+/// How long a peer may say nothing, or take nothing.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One message of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Connects and sends nothing. Reads give up after 10 s.
+    /// Connects and sends nothing. Reads give up after [`PATIENCE`].
     pub fn open(port: u16) -> Self {
         Self::open_at(SocketAddr::from(([127, 0, 0, 1], port)))
     }
@@ -74,8 +76,8 @@ impl Raw {
     pub fn open_at(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self::over(stream)
     }
 
@@ -117,10 +119,16 @@ impl Raw {
         self.send(&messages.concat());
     }
 
-    /// One byte outside of any message, as the answer to an SSLRequest.
+    /// One byte outside of any message, as the answer to an SSLRequest; `None` where the peer closed the connection.
     pub fn byte(&mut self) -> Option<u8> {
         let mut one = [0];
-        self.stream.read_exact(&mut one).ok().map(|()| one[0])
+        match self.stream.read_exact(&mut one) {
+            Ok(()) => Some(one[0]),
+            Err(error) => {
+                assert!(!would_block(&error), "neither a byte nor the end comes");
+                None
+            }
+        }
     }
 
     /// The next message; `None` when the peer closed the connection in order.
@@ -186,7 +194,7 @@ impl Raw {
         self.stream.set_read_timeout(Some(quiet)).unwrap();
         let end = Instant::now() + quiet;
         let silent = self.unread.is_empty() && matches!(self.stream.peek(&mut [0]), Err(e) if would_block(&e));
-        self.stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         silent && Instant::now() + Duration::from_millis(20) >= end
     }
 

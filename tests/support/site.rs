@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cluster::{Cluster, run};
 use super::command::{pg, stdout};
 use super::floodwall::Proxy;
-use super::process::wait_until;
+use super::process::{SOON, wait_until};
 use super::raw::Raw;
 
 /// A proxy in front of the shared server, and a fresh database.
@@ -39,7 +39,7 @@ impl Site {
     /// Waits until the proxy has read how large `table` is: from then on a SELECT of all of it is refused.
     pub fn knows_its_tables(&self, table: &str) -> bool {
         let mut session = self.raw();
-        wait_until(Duration::from_secs(60), || {
+        wait_until(SOON * 2, || {
             // Until then `result_budget` may cut the reply.
             let refused = session.query(&format!("SELECT 1 FROM {table}")).iter().any(|m| {
                 m.code == b'E' && m.field(b'M').is_some_and(|text| text.starts_with("FLOODWALL[rule=unbounded_select]"))

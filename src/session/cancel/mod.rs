@@ -4,8 +4,17 @@
 //! never leaves us. A key leads to whatever server its session has at the moment; where it waits for one, it stops waiting, and where
 //! it has none, it looks whether a statement has come in that nobody has seen yet: that one is hit, and no later one. Where it has a
 //! server, it looks as well: such a statement is hit before it is sent, unless it may end a transaction. Then the cancel is sent behind
-//! it; where nothing has come in, and nothing runs, it is sent nowhere. One that is sent needs no slot at the server: PostgreSQL's
+//! it; where nothing has come in, and nothing runs, it is sent nowhere. What a pause holds back in front of a server of the client's own
+//! is read for that, and hit there. One that is sent needs no slot at the server: PostgreSQL's
 //! postmaster handles it before it counts connections.
+//!
+//! One that the server has not taken in time may land later. A server that is lent is closed for that, since it would hit somebody else.
+//! A server of the client's own stays: what it may hit there is a later statement of whoever has sent it, as it may where the client
+//! itself does not wait, and to end the session would cost that statement in any case.
+//!
+//! A session without a server is asked in the word that says so, since whoever takes a server or begins to wait answers in the same step
+//! ([`Target`]); one with a server is asked beside it ([`question`]), since there the word is the server's number and is wanted for the
+//! cancel itself.
 
 mod keys;
 mod question;

@@ -32,6 +32,11 @@ impl Question {
         self.0.store(ASKED, Ordering::SeqCst);
     }
 
+    /// Whoever asked waits no longer. What the session reads from here on may have come later, unless it has begun to look before.
+    pub(super) fn withdraw(&self) {
+        self.turns(ASKED, NONE);
+    }
+
     /// Is there no answer yet?
     pub(super) fn is_open(&self) -> bool {
         matches!(self.0.load(Ordering::Relaxed), ASKED | LOOKING)

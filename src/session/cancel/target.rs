@@ -22,7 +22,9 @@ const WAITING: u64 = 1;
 const TOLD: u64 = u64::MAX;
 /// It has none, and somebody wants to know whether it has something to do that nobody has seen yet.
 const ASKED: u64 = u64::MAX - 1;
-/// How long a session may take to say so. A text that is being read keeps it from that.
+/// The same, and it has begun to look: what has come in by now came before the cancel, however long it takes to be read.
+const SOUGHT: u64 = u64::MAX - 2;
+/// How long whoever cancels waits for the session to say so. A text that is being read keeps it from that; it is hit behind that.
 const LOOKING: Duration = Duration::from_secs(5);
 
 /// A session, as its cancel key sees it.
@@ -120,7 +122,8 @@ impl Target {
         if !self.looks.load(Ordering::SeqCst) {
             self.has_nothing();
         }
-        self.hears(|| (self.at.load(Ordering::SeqCst) != ASKED).then_some(())).await;
+        self.hears(|| (!is_question(self.at.load(Ordering::SeqCst))).then_some(())).await;
+        // What a session reads that has not begun to look by now may have come later.
         self.swaps(ASKED, NONE);
         if self.hit.load(Ordering::SeqCst) { Cancelled::Queued } else { Cancelled::Idle }
     }
@@ -132,7 +135,11 @@ impl Target {
         if !self.looks.load(Ordering::SeqCst) {
             return None;
         }
-        self.hears(|| self.question.answer()).await
+        let found = self.hears(|| self.question.answer()).await;
+        if found.is_none() {
+            self.question.withdraw();
+        }
+        found
     }
 
     /// Waits for the session's answer, for as long as it may take.
@@ -162,7 +169,7 @@ impl Target {
 
     /// Whoever asked hears of what took the place of the question.
     fn answers(&self, before: u64) {
-        if before == ASKED {
+        if is_question(before) {
             self.backends.looked().notify_waiters();
         }
     }
@@ -218,12 +225,17 @@ impl Target {
 
     /// Somebody wants to know whether the session has something to do.
     pub fn is_asked(&self) -> bool {
-        self.at.load(Ordering::Relaxed) == ASKED
+        is_question(self.at.load(Ordering::Relaxed))
+    }
+
+    /// It begins to look.
+    pub fn seeks(&self) {
+        self.swaps(ASKED, SOUGHT);
     }
 
     /// It has looked, and there is nothing.
     pub fn has_nothing(&self) {
-        if self.swaps(ASKED, NONE) {
+        if self.swaps(ASKED, NONE) || self.swaps(SOUGHT, NONE) {
             self.answers(ASKED);
         }
     }
@@ -232,7 +244,7 @@ impl Target {
     pub fn waits(&self) {
         match self.at.load(Ordering::SeqCst) {
             NONE if self.swaps(NONE, WAITING) => {}
-            NONE | ASKED if self.swaps(ASKED, TOLD) => {
+            NONE | ASKED | SOUGHT if self.swaps(ASKED, TOLD) || self.swaps(SOUGHT, TOLD) => {
                 self.hit.store(true, Ordering::SeqCst);
                 self.answers(ASKED);
             }
@@ -269,7 +281,12 @@ impl Wake for Target {
 
 /// Is it the number of a process?
 const fn is_process(at: u64) -> bool {
-    !matches!(at, NONE | WAITING | TOLD | ASKED)
+    !matches!(at, NONE | WAITING | TOLD) && !is_question(at)
+}
+
+/// Does somebody wait for the session to look?
+const fn is_question(at: u64) -> bool {
+    matches!(at, ASKED | SOUGHT)
 }
 
 #[cfg(test)]
@@ -347,6 +364,14 @@ mod tests {
         // A session that does not look holds nobody up for ever, and one that has ended nobody at all.
         assert_eq!(target.cancel().await, Cancelled::Idle);
         assert!(!target.is_asked());
+        // One that has begun to look in time hits what came before, however late that is read.
+        let mut cancel = pin!(target.cancel());
+        assert!(futures::poll!(cancel.as_mut()).is_pending());
+        target.seeks();
+        assert_eq!(cancel.await, Cancelled::Idle);
+        assert!(target.is_asked());
+        target.waits();
+        assert!(target.take_cancelled() && !target.is_asked());
         let began = tokio::time::Instant::now();
         let mut cancel = pin!(target.cancel());
         assert!(futures::poll!(cancel.as_mut()).is_pending());
@@ -386,6 +411,12 @@ mod tests {
         assert!(futures::poll!(cancel.as_mut()).is_pending());
         target.has_looked(Found::Struck);
         assert_eq!(cancel.await, Cancelled::Queued);
+        // Nor is one that comes when nobody waits for the answer any more.
+        let cancel = tokio::spawn(cancelled(Arc::clone(&target)));
+        let (mut socket, _) = listener.accept().await.unwrap();
+        assert!(!target.is_asked_for_work());
+        tokio::io::AsyncWriteExt::shutdown(&mut socket).await.unwrap();
+        assert_eq!(cancel.await.unwrap(), Cancelled::Forwarded);
         // What runs is hit; so is a session that does not answer, or has ended.
         let answers: [fn(&Target); 3] = [
             |target| {

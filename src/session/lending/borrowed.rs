@@ -179,6 +179,7 @@ impl Borrowed {
     fn look(&mut self, seen: Seen) {
         if self.own.is_nothing() && !self.lease.is_here() {
             self.own = Own::Looking;
+            self.target.seeks();
             self.target.sound();
         }
         if let Own::Looking = self.own

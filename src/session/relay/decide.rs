@@ -6,13 +6,14 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
-use super::hold::{Admission, Why};
+use super::hold::{Admission, Pause, Why};
 use super::source::{Course, Source};
 use super::up::Attention;
 use super::walk::{Walk, Walked};
+use crate::client::refuse;
 use crate::session::end::End;
 use crate::session::overseer::{Extent, Leaves, Opinion, Overseer};
-use crate::wire::{Announcement, Head, Needs, Outgoing, Passage, Protocol, Refusal, Request};
+use crate::wire::{Announcement, Head, Malformed, Needs, Outgoing, Passage, Protocol, Refusal, Request};
 
 /// What the frame is that streams through to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +37,11 @@ where
         self.show_cargo(input);
         while !walk.rest().is_empty() {
             walk.stream(&mut self.up);
-            if opinion.is_none() && !walk.rest().is_empty() && (self.tired() || self.crowded() || self.blocked()) {
-                self.attention = Attention::Stalled(Why::Room);
+            if opinion.is_none()
+                && !walk.rest().is_empty()
+                && let Some(why) = self.halts()
+            {
+                self.attention = Attention::Stalled(why);
                 break;
             }
             let Some(head) = P::client_head(walk.rest()).map_err(End::ClientMalformed)? else { break };
@@ -82,6 +86,14 @@ where
         Ok(walk.end(&mut self.up.unsent))
     }
 
+    /// Why nothing more of the client is looked at now.
+    fn halts(&self) -> Option<Why> {
+        if self.tired() || self.crowded() || self.blocked() {
+            return Some(Why::Room);
+        }
+        (self.pause == Pause::HoldsBack && P::ready(&self.phase)).then_some(Why::Pause)
+    }
+
     /// Were enough frames of the client looked at, before other sessions get their turn?
     const fn tired(&self) -> bool {
         self.turn.client.frames == 0
@@ -118,9 +130,11 @@ where
         if let Some(Opinion::Refuse(refusal)) = &opinion {
             return Ok(self.refuse(head, frame, refusal));
         }
-        let request = P::request(head, frame).map_err(End::ClientMalformed)?;
-        let opinion = opinion.unwrap_or_else(|| self.overseer.opinion(request, extent));
-        match opinion {
+        let request = match P::request(head, frame) {
+            Err(Malformed::Name) => return Ok(self.refuse(head, frame, &refuse::name_too_long())),
+            request => request.map_err(End::ClientMalformed)?,
+        };
+        match opinion.unwrap_or_else(|| self.overseer.opinion(request, extent)) {
             Opinion::More(bytes) if extent.held < bytes.min(extent.size) => {
                 self.wanted = bytes;
                 self.up.wanted = usize::try_from(bytes.min(head.size)).unwrap_or(usize::MAX);

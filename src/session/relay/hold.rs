@@ -30,6 +30,17 @@ pub(super) enum Why {
     Answered,
     /// A server. The first frame has been judged.
     Server,
+    /// The end of a pause. The first frame has not been looked at.
+    Pause,
+}
+
+/// Whether a pause holds back what was read of the client for a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// There is none, or nothing was read.
+    None,
+    /// It does, where that begins something.
+    HoldsBack,
 }
 
 /// Whether a frame may go to the server.
@@ -64,6 +75,7 @@ where
             || self.blocked()
             || match why {
                 Why::Room | Why::Server => false,
+                Why::Pause => self.pause == Pause::HoldsBack,
                 Why::CaughtUp => matches!(P::tail(&self.phase), Tail::Closed | Tail::Buried),
                 Why::Decided => self.group.is_undecided() && P::tail(&self.phase) == Tail::Open,
                 Why::Answered => self.group.is_due() && P::tail(&self.phase) == Tail::Open,

@@ -34,6 +34,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::decide::Cargo;
 use self::group::Group;
+use self::hold::{Pause, Why};
 use self::late::Late;
 pub use self::lease::{Behind, Left};
 use self::meter::Meter;
@@ -99,6 +100,7 @@ pub struct Relay<P: Protocol, C, S, O> {
     parted: bool,
     /// Frames in `down.held` have not been looked at, and may be whole.
     behind: bool,
+    pause: Pause,
     turn: Turn,
 }
 
@@ -133,6 +135,7 @@ where
             errand: None,
             parted: false,
             behind: false,
+            pause: Pause::None,
             turn: Turn::NEW,
         }
     }
@@ -193,7 +196,7 @@ where
     }
 
     fn rest(&self) -> Rest {
-        let idle = self.attention == Attention::Reading
+        let idle = matches!(self.attention, Attention::Reading | Attention::Stalled(Why::Pause))
             && self.stage.is_passing()
             && self.late.is_none()
             && self.up.passing == 0

@@ -5,11 +5,13 @@ use std::task::Context;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
+use super::hold::Why;
 use super::source::Source;
 use super::up::Attention;
 use crate::client::refuse;
 use crate::session::cancel::Found;
-use crate::session::overseer::Overseer;
+use crate::session::end::End;
+use crate::session::overseer::{Opinion, Overseer};
 use crate::wire::{Protocol, Refusal, Request, Tail, Transaction};
 
 impl<P, C, S, O> Relay<P, C, S, O>
@@ -37,11 +39,24 @@ where
         }
     }
 
+    /// What a pause holds back is cancelled before anybody judges it. True where that has happened.
+    pub(super) fn strike_held(&mut self) -> Result<bool, End> {
+        let held = &self.up.held[..];
+        let Ok(Some(head)) = P::client_head(held) else { return Ok(false) };
+        let size = usize::try_from(head.size).unwrap_or(usize::MAX).min(held.len());
+        let Ok(request) = P::request(head, held.get(..size).unwrap_or_default()) else { return Ok(false) };
+        let Some(refusal) = self.strike(request) else { return Ok(false) };
+        self.attention = Attention::Reading;
+        self.walk_held(Some(Opinion::Refuse(refusal)))?;
+        Ok(true)
+    }
+
     /// What there is to cancel. `None`: something is on its way to the server, or may be.
     fn found(&self) -> Option<Found> {
         let sent = self.up.unsent.is_empty() && self.up.passing == 0;
         match P::tail(&self.phase) {
-            Tail::Idle => (sent && self.has_read_all()).then_some(Found::Nothing),
+            Tail::Idle => (sent && (self.has_read_all() || self.attention == Attention::Stalled(Why::Pause)))
+                .then_some(Found::Nothing),
             Tail::Open if self.group.is_answered() => (sent && self.has_read_all()).then_some(Found::Work),
             Tail::Closed => sent.then_some(Found::Work),
             // Something runs, or nobody can tell.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::hold::Why;
+use super::hold::{Pause, Why};
 use super::source::Source;
 use super::{HELD_FREE, OWN_MAX, Relay};
 use crate::session::end::End;
@@ -37,6 +37,9 @@ where
     /// Client to server. True where anything moved.
     pub(super) fn poll_up(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         self.run_errand();
+        if self.pause == Pause::HoldsBack && !self.overseer.paused(cx) {
+            self.pause = Pause::None;
+        }
         let mut moved = self.write_up(cx)?;
         if !self.up.unsent.is_empty() {
             return Ok(moved);
@@ -55,24 +58,40 @@ where
             Attention::Stalled(Why::Server) => return Ok(self.poll_server(cx)? || moved),
             Attention::Stalled(why) if self.waits(why) => {
                 moved |= self.read_ahead(cx)?;
+                if why == Why::Pause {
+                    moved |= self.strike_held()?;
+                }
                 return Ok(moved);
             }
             Attention::Stalled(why) => {
                 self.attention = Attention::Reading;
-                self.walk_held((why != Why::Room).then_some(Opinion::Allow))?;
+                self.walk_held((!matches!(why, Why::Room | Why::Pause)).then_some(Opinion::Allow))?;
                 self.write_up(cx)?;
                 return Ok(true);
             }
             Attention::Reading => {}
         }
-        // Where servers are lent, a pause holds back whoever waits for one.
-        if self.crowded() || (!S::LENT && self.rest() == Rest::Idle && self.overseer.paused(cx)) {
+        if self.crowded() || self.is_held_back(cx) {
             return Ok(moved);
         }
         if let Poll::Ready(()) = self.read_up(cx)? {
             moved = true;
         }
+        if self.attention == Attention::Stalled(Why::Pause) {
+            self.strike_held()?;
+        }
         Ok(moved)
+    }
+
+    /// Does a pause hold the client back? Where servers are lent, it holds back whoever waits for one. Otherwise nothing more of it is read,
+    /// unless a cancel wants to know what has come in: then that is read, and no more than read.
+    fn is_held_back(&mut self, cx: &mut Context<'_>) -> bool {
+        if S::LENT || self.rest() != Rest::Idle || !self.overseer.paused(cx) {
+            return false;
+        }
+        let is_asked = self.overseer.asked().is_some();
+        self.pause = if is_asked { Pause::HoldsBack } else { Pause::None };
+        !is_asked
     }
 
     /// Is there more of our own for either side than may wait?

@@ -1,7 +1,8 @@
 //! Cuts messages: one byte of code, four of length, which count themselves and the body.
 //!
 //! Lengths are checked before anything is kept. The limits are those of the server's own reader
-//! (`SocketBackend` in PostgreSQL's `postgres.c`: 10,000 bytes for messages that are always small, 1 GiB less one for the rest).
+//! (`SocketBackend` in PostgreSQL's `postgres.c`: 10,000 bytes for messages that are always small, 1 GiB less one for the rest), but for
+//! messages that are only long by a name: there the server closes the connection without a word, and [`request`](super::request) says more.
 
 use super::code::client;
 use crate::wire::{Head, Malformed};
@@ -11,7 +12,8 @@ pub const HEAD: usize = 5;
 /// The same, as sizes of messages are counted.
 pub const HEAD_SIZE: u64 = 5;
 
-const SMALL: u32 = 10_000;
+/// The longest length of a message that is always small.
+pub const SMALL: u32 = 10_000;
 const LARGE: u32 = 0x3fff_ffff;
 
 /// Cuts the head of a client's message once it is logged in.
@@ -22,19 +24,16 @@ pub fn client_head(buf: &[u8]) -> Result<Option<Head>, Malformed> {
     let Some(&code) = buf.first() else { return Ok(None) };
     let limit = match code {
         client::BIND
+        | client::CLOSE
         | client::COPY_DATA
+        | client::DESCRIBE
+        | client::EXECUTE
         | client::FUNCTION_CALL
         | client::PARSE
         | client::QUERY
         | client::COPY_FAIL
         | client::PASSWORD => LARGE,
-        client::CLOSE
-        | client::COPY_DONE
-        | client::DESCRIBE
-        | client::EXECUTE
-        | client::FLUSH
-        | client::SYNC
-        | client::TERMINATE => SMALL,
+        client::COPY_DONE | client::FLUSH | client::SYNC | client::TERMINATE => SMALL,
         _ => return Err(Malformed::Code),
     };
     head(buf, limit)

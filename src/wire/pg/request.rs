@@ -3,12 +3,12 @@
 use memchr::memchr;
 
 use super::code::client;
-use super::frame::{HEAD, HEAD_SIZE};
+use super::frame::{HEAD, HEAD_SIZE, SMALL};
 use crate::wire::reader::Reader;
 use crate::wire::{Head, Malformed, Needs, Request, Values};
 
-/// Bytes of a Bind or Parse that are looked at in any case: the names stand in front. Execute, Describe and Close are below 10,000 bytes
-/// in all, so nobody has a use for a longer name.
+/// Bytes of a Bind or Parse that are looked at in any case: the names stand in front. The server takes no Execute, Describe or Close of more
+/// than 10,000 bytes, so nobody has a use for a longer name: [`Malformed::Name`].
 pub const NAME_PREFIX: u64 = 20_000;
 
 /// Larger bodies are not searched between two reads: it would hold up every session of the worker.
@@ -24,8 +24,7 @@ pub const fn needs(head: Head, hold: u64) -> Needs {
         client::QUERY => Needs::Prefix(hold),
         client::PARSE if hold > NAME_PREFIX => Needs::Prefix(hold),
         client::PARSE => Needs::Prefix(NAME_PREFIX),
-        client::BIND | client::EXECUTE => Needs::Prefix(NAME_PREFIX),
-        client::CLOSE => Needs::Prefix(head.size),
+        client::BIND | client::EXECUTE | client::CLOSE => Needs::Prefix(NAME_PREFIX),
         _ => Needs::Head,
     }
 }
@@ -33,7 +32,8 @@ pub const fn needs(head: Head, hold: u64) -> Needs {
 /// Reads a message whose needed part is at hand.
 ///
 /// # Errors
-/// A body that the server would not accept either. Only whole messages of up to 64 KiB are checked to the end.
+/// A body that the server would not accept either; only whole messages of up to 64 KiB are checked to the end. [`Malformed::Name`] of a
+/// message that is otherwise sound.
 pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
     let body = frame.get(HEAD..).unwrap_or_default();
     let whole = u64::try_from(frame.len()).is_ok_and(|size| size >= head.size);
@@ -42,16 +42,23 @@ pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
         client::QUERY if whole && body.len() <= SEARCHED_MAX => Ok(Request::Run { text: text(reader, Tail::Nothing)? }),
         client::QUERY => Ok(Request::Run { text: cut_text(reader) }),
         client::PARSE => {
-            let name = reader.cstr()?;
+            let name = reader.cstr().map_err(|why| if whole { why } else { Malformed::Name })?;
+            is_looked_at(&[name])?;
             let text = if whole && body.len() <= SEARCHED_MAX { text(reader, Tail::Types)? } else { cut_text(reader) };
             Ok(Request::Prepare { name, text })
         }
         client::BIND => match bind(reader) {
-            Some(bind) => Ok(bind),
+            Some((portal, statement, values)) => {
+                is_looked_at(&[portal, statement])?;
+                Ok(Request::Bind { portal, statement, values })
+            }
             // The server will not take it either.
             None if whole => Ok(Request::Other),
-            None => Err(Malformed::TooLong),
+            None => Err(Malformed::Name),
         },
+        client::EXECUTE | client::DESCRIBE | client::CLOSE if head.size > u64::from(SMALL).saturating_add(1) => {
+            Err(Malformed::Name)
+        }
         client::EXECUTE => Ok(execute(reader)),
         client::FUNCTION_CALL => Ok(Request::Call),
         client::SYNC => Ok(Request::Sync),
@@ -88,10 +95,17 @@ fn cut_text(reader: Reader<'_>) -> &[u8] {
     memchr(0, rest).and_then(|end| rest.get(..end)).unwrap_or(rest)
 }
 
-fn bind(mut reader: Reader<'_>) -> Option<Request<'_>> {
+/// Portal, statement and values.
+fn bind(mut reader: Reader<'_>) -> Option<(&[u8], &[u8], Values<'_>)> {
     let portal = reader.cstr().ok()?;
     let statement = reader.cstr().ok()?;
-    Some(Request::Bind { portal, statement, values: Values::new(reader.rest()) })
+    Some((portal, statement, Values::new(reader.rest())))
+}
+
+/// The same of a message however it is cut: names that only come to light where more of it happens to be at hand are too long.
+fn is_looked_at(names: &[&[u8]]) -> Result<(), Malformed> {
+    let bytes = names.iter().fold(HEAD, |bytes, name| bytes.saturating_add(name.len()).saturating_add(1));
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes <= NAME_PREFIX) { Ok(()) } else { Err(Malformed::Name) }
 }
 
 /// An Execute that the server would not take either is left to it.

@@ -234,6 +234,32 @@ fn the_name_of_a_statement_is_wanted_even_where_its_text_is_not() {
 }
 
 #[test]
+fn names_are_too_long_or_not_however_their_message_is_cut() {
+    let most = usize::try_from(request::NAME_PREFIX).unwrap();
+    let named = |code: u8, long: usize| {
+        let name = "n".repeat(long);
+        let body = match code {
+            b'P' => format!("{name}\0SELECT 1\0\0\0"),
+            b'B' => format!("\0{name}\0\0\0\0\0\0\0"),
+            b'E' => format!("{name}\0\0\0\0\0"),
+            _ => format!("S{name}\0"),
+        };
+        framed(code, body.as_bytes())
+    };
+    // The longest that passes in front of what is looked at, and one more.
+    for (code, fits) in [(b'P', most - 6), (b'B', most - 7), (b'E', 9_991), (b'D', 9_994), (b'C', 9_994)] {
+        for (long, expected) in [(fits, None), (fits + 1, Some(Malformed::Name)), (70_000, Some(Malformed::Name))] {
+            let frame = named(code, long);
+            let head = Pg::client_head(&frame).unwrap().unwrap();
+            for at_hand in [most.min(frame.len()), (most + 1).min(frame.len()), frame.len()] {
+                let found = Pg::request(head, &frame[..at_hand]).err();
+                assert_eq!(found, expected, "{}: {long} bytes, {at_hand} at hand", char::from(code));
+            }
+        }
+    }
+}
+
+#[test]
 fn the_tail_tells_what_a_cancel_could_hit() {
     for (script, tail) in [
         ("", Tail::Idle),

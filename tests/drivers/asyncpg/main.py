@@ -53,7 +53,7 @@ async def notify(pool, conn):
     heard = asyncio.get_running_loop().create_future()
     await conn.add_listener("news", lambda *args: heard.set_result(args[3]))
     await pool.execute("SELECT pg_notify('news', 'hello')")
-    check(await asyncio.wait_for(heard, 5), "hello")
+    check(await asyncio.wait_for(heard, 60), "hello")
     await conn.remove_listener("news", lambda *args: None)
 
 

@@ -57,7 +57,7 @@ public final class Main {
         properties.setProperty("user", System.getenv("PGUSER"));
         properties.setProperty("password", System.getenv("PGPASSWORD"));
         properties.setProperty("preferQueryMode", mode);
-        properties.setProperty("connectTimeout", "10");
+        properties.setProperty("connectTimeout", "60");
         String url = "jdbc:postgresql://" + System.getenv("PGHOST") + ":" + System.getenv("PGPORT") + "/" + System.getenv("PGDATABASE");
         return DriverManager.getConnection(url, properties);
     }
@@ -132,23 +132,40 @@ public final class Main {
         connection.setAutoCommit(true);
     }
 
+    private static final String SLEEP = "SELECT pg_sleep(60)";
+
+    /** Waits until the statement is at work: a cancel that comes before it hits nothing, as the protocol has it. */
+    private static void awaitSleep() throws Exception {
+        String seen = "SELECT 1 FROM pg_stat_activity WHERE query = '" + SLEEP + "' AND state = 'active' AND datname = current_database()";
+        try (Connection connection = connect("simple"); Statement look = connection.createStatement()) {
+            while (true) {
+                try (ResultSet rows = look.executeQuery(seen)) {
+                    if (rows.next()) {
+                        return;
+                    }
+                }
+                Thread.sleep(20);
+            }
+        }
+    }
+
     private static void cancel(Connection connection) throws Exception {
         try (Statement sleep = connection.createStatement()) {
             Thread canceller = new Thread(() -> {
                 try {
-                    Thread.sleep(200);
+                    awaitSleep();
                     sleep.cancel();
                 } catch (Exception error) {
                     throw new IllegalStateException(error);
                 }
             });
             canceller.start();
-            checkState(() -> sleep.execute("SELECT pg_sleep(30)"), "57014");
+            checkState(() -> sleep.execute(SLEEP), "57014");
             canceller.join();
         }
         try (Statement sleep = connection.createStatement()) {
             sleep.setQueryTimeout(1);
-            checkState(() -> sleep.execute("SELECT pg_sleep(30)"), "57014");
+            checkState(() -> sleep.execute(SLEEP), "57014");
         }
     }
 

@@ -71,7 +71,7 @@ async function notify(pool) {
 
 // A cancel that comes before its statement hits nothing, as the protocol has it.
 async function runs(pool, sql) {
-  const seen = "SELECT 1 FROM pg_stat_activity WHERE query = $1 AND state = 'active'";
+  const seen = "SELECT 1 FROM pg_stat_activity WHERE query = $1 AND state = 'active' AND datname = current_database()";
   while ((await pool.query(seen, [sql])).rows.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
@@ -79,10 +79,10 @@ async function cancel(pool) {
   step("cancel");
   const busy = new Client();
   await busy.connect();
-  const query = new (require("pg").Query)("SELECT pg_sleep(30)");
+  const query = new (require("pg").Query)("SELECT pg_sleep(60)");
   const failed = new Promise((resolve) => query.on("error", resolve));
   busy.query(query);
-  await runs(pool, "SELECT pg_sleep(30)");
+  await runs(pool, "SELECT pg_sleep(60)");
   // The library's cancel takes a second, unconnected client.
   new Client().cancel(busy, query);
   assert.strictEqual((await failed).code, "57014");

@@ -96,14 +96,9 @@ mod signals;
 mod timeouts;
 mod tls;
 
-use std::time::Duration;
-
 use crate::pooling::Pooled;
-use crate::support::process::wait_until;
+use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Message, Raw};
-
-/// What is waited for comes long before.
-const SOON: Duration = Duration::from_secs(10);
 
 /// A pool of so many servers whose clients need no password; `keys` are lines of the listener and tables behind them.
 fn pool(label: &str, size: usize, keys: &str) -> Pooled {

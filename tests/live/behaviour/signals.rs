@@ -1,6 +1,6 @@
 //! Signals, and the end of a process whose clients wait.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -9,6 +9,9 @@ use crate::pooling::{Pooled, waits};
 use crate::support::floodwall::direct;
 use crate::support::process::wait_until;
 use crate::support::raw::{Raw, query, sqlstates};
+
+/// Well before the end of a drain, which takes 30 s where something keeps it.
+const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// A value of SHOW STATE.
 fn told(pool: &Pooled, key: &str) -> String {
@@ -61,11 +64,10 @@ fn a_quit_ends_at_once() {
     let mut client = join(&pool);
     client.rows("BEGIN");
     assert_eq!(one(&mut client, "SELECT 1"), "1");
-    let begin = Instant::now();
     pool.site.proxy.signal(Signal::QUIT);
     assert_eq!(sqlstates(&client.rest().unwrap()), ["57P01"]);
-    let status = pool.site.proxy.wait(SOON).expect("still running");
-    assert!(status.success() && begin.elapsed() < Duration::from_secs(5), "{status} after {:?}", begin.elapsed());
+    let status = pool.site.proxy.wait(AT_ONCE).expect("still running");
+    assert!(status.success(), "{status}");
 }
 
 /// What has been asked for is done, where its turn comes within the drain's time.
@@ -102,5 +104,5 @@ fn a_drain_in_a_pause_ends_those_who_wait_for_its_end() {
     assert!(wait_until(SOON, || waits(&pool) == 1));
     pool.site.proxy.console("SHUTDOWN WAIT_FOR_SERVERS").unwrap();
     assert_eq!(sqlstates(&paused.rest().unwrap()), ["57P01"]);
-    assert!(pool.site.proxy.wait(Duration::from_secs(10)).expect("still running").success());
+    assert!(pool.site.proxy.wait(AT_ONCE).expect("still running").success());
 }

@@ -63,7 +63,11 @@ pub struct Login {
 /// Environment variable with the console password.
 pub const PASSWORD_VARIABLE: &str = "FLOODWALL_CONSOLE_PASSWORD";
 
-/// Connects to the console of `config`, runs `command` and writes its answer: tables, or a sentence that says what was done.
+/// Connects to the console of `config`, runs `command` and writes its answer: tables, or a sentence that says what was done. Cancel
+/// safe: dropped, it closes its connection, and a command that waits is given up.
+///
+/// # Errors
+/// No console answers, it lets nobody in, or it refuses the command.
 pub async fn run(config: &Config, login: &Login, command: &str, out: &mut impl Write) -> Result<(), Failed> {
     let address = config.admin.console.ok_or(Failed::Off)?;
     let (client, connection) = timeout(CONNECT_TIMEOUT, connect(config, login, reachable(address)))

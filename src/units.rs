@@ -95,7 +95,8 @@ impl Unit {
     }
 }
 
-/// Reads a duration such as `15s`, `2ms`, `5m`, `1h` or a sum of falling units such as `1h30m`.
+/// Reads a duration such as `15s`, `2ms`, `5m`, `1h` or a sum of falling units such as `1h30m`. The error says what to
+/// write.
 pub fn parse_duration(text: &str) -> Result<Duration, BadQuantity> {
     let bad = || {
         BadQuantity(format!("\"{text}\" is no duration: write a whole number and us, ms, s, m, h or d, as in \"15s\""))

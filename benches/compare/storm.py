@@ -38,7 +38,8 @@ def watch(pipe, server_port: int, floodwall, interval: float) -> None:
     while not pipe.poll(interval):
         _connect(seen, server_port)
         seen["descriptors_max"] = max(seen["descriptors_max"], descriptors(floodwall.pid))
-        if seen["logins"] % 10 == 0:
+        # The first counts as well: a short storm must not end without a look.
+        if seen["logins"] % 10 == 1:
             seen["resident_max"] = max(seen["resident_max"], resident_bytes(floodwall.pid))
             _scrape(seen, floodwall)
     pipe.send(seen)
@@ -110,7 +111,7 @@ def judge(waves: list, empty: dict, chosen) -> list:
     turned_away = [text for found in waves for text in found["turned_away"]]
     outcomes = sum((found["outcomes"] for found in waves), Counter())
     wordless, attempts = outcomes["asking: closed without a word"], max(1, outcomes.total())
-    logins = sum(found["logins"] for found in waves)
+    logins, scrapes = (sum(found[what] for found in waves) for what in ("logins", "scrapes"))
     let_in = [found["outcomes"]["let in"] for found in waves]
     return [
         (logins > 0 and not turned_away,
@@ -126,8 +127,8 @@ def judge(waves: list, empty: dict, chosen) -> list:
          f"{waves[-1]['descriptors_after']} after"),
         (peak <= chosen.limit_mib * 2**20, f"memory at most {peak / 2**20:.1f} MiB above empty (limit {chosen.limit_mib})"),
         (drift <= chosen.drift_mib * 2**20, f"memory from one calm to the next: {drift / 2**20:+.1f} MiB (limit {chosen.drift_mib})"),
-        (not any(found["scrape_failures"] for found in waves),
-         f"/metrics answered {sum(found['scrapes'] for found in waves)} times, the slowest in "
+        (scrapes > 0 and not any(found["scrape_failures"] for found in waves),
+         f"/metrics answered {scrapes} times, the slowest in "
          f"{max(found['scrape_ms_max'] for found in waves):.0f} ms {waves[0]['scrape_failures'][:1]}"),
         (outcomes["no answer"] == 0, f"polite clients left waiting: {outcomes['no answer']}"),
         (wordless <= attempts * WORDLESS_SHARE,

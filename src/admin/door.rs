@@ -32,7 +32,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(5);
 /// After a failed accept: descriptors may be short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves HTTP until `stop` completes; then its connections are closed.
+/// Serves HTTP until `stop` completes; then its connections are closed. Cancel safe: dropped, it closes them as well.
 pub async fn serve(listener: TcpListener, http: Http, stop: impl Future<Output = ()>) {
     let router = pages::router(http);
     let (room, gate) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Gate::default());

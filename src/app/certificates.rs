@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::config::{Config, PoolMode};
-use crate::net::tls::{Live, Unusable};
+use crate::config::{Config, PoolMode, SettingError};
+use crate::net::tls::{Expiry, Live, Unusable};
 use crate::session::house::House;
 use crate::telemetry::{Gate, Pass, Series};
 
@@ -16,15 +16,50 @@ const LOOK: Duration = Duration::from_secs(30);
 /// Looks between two warnings of an end that is near: an hour.
 const LOOKS_A_WARNING: u32 = 120;
 /// How long before its end a certificate is warned of, in seconds: two weeks.
-const NEAR: i64 = 14 * 24 * 60 * 60;
+const NEAR: i64 = 14 * DAY;
+const DAY: i64 = 24 * 60 * 60;
 
-/// What `check` says of the files that a configuration names: those that can't be used.
-pub fn check_certificates(config: &Config) -> Vec<String> {
-    let unusable = config.listeners.iter().filter_map(|listener| Some((listener, Live::open(&listener.tls).err()?)));
-    let told = |(listener, errors): (&crate::config::Listener, Vec<Unusable>)| {
-        errors.into_iter().map(move |error| format!("listener \"{}\": {error}", listener.name)).collect::<Vec<_>>()
+/// What `check` says of the files that a configuration names.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Files that can't be used.
+    pub unusable: Vec<SettingError>,
+    /// Certificates of ours that have ended, or will soon.
+    pub ending: Vec<SettingError>,
+}
+
+/// Reads the files that a configuration names. Blocks on them.
+pub fn check_certificates(config: &Config) -> Checked {
+    let mut checked = Checked::default();
+    for (index, listener) in config.listeners.iter().enumerate() {
+        match Live::open(&listener.tls) {
+            Err(errors) => checked.unusable.extend(errors.iter().map(|error| unusable(index, error))),
+            Ok(live) => checked.ending.extend(live.expiries().iter().filter_map(|expiry| ending(index, *expiry))),
+        }
+    }
+    checked
+}
+
+/// A file of a listener that can't be used, by its key.
+pub(super) fn unusable(listener: usize, error: &Unusable) -> SettingError {
+    let path = ["listener", &listener.to_string(), error.side, error.key].map(str::to_owned);
+    SettingError { path: path.into(), message: error.to_string() }
+}
+
+fn ending(listener: usize, expiry: Expiry) -> Option<SettingError> {
+    let message = match left(expiry) {
+        ..=0 => "the certificate has expired; peers that check it stay away".to_owned(),
+        left if left < NEAR => format!("the certificate expires in {} days", left / DAY),
+        _ => return None,
     };
-    unusable.flat_map(told).collect()
+    let side = format!("{}_tls", expiry.side);
+    let path = ["listener", &listener.to_string(), &side, "cert_file"].map(str::to_owned);
+    Some(SettingError { path: path.into(), message })
+}
+
+/// Seconds until the end; below 0 since then.
+fn left(expiry: Expiry) -> i64 {
+    expiry.not_after.saturating_sub(i64::try_from(clock::wall().as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Takes up what has changed in the files, for ever. A broken file changes nothing.
@@ -56,13 +91,16 @@ pub(super) fn leave_old_way(house: &House) {
 }
 
 fn warn(house: &House) {
-    let now = i64::try_from(clock::wall().as_secs()).unwrap_or(i64::MAX);
+    let settings = house.settings.load();
+    let tls = &settings.listener.tls;
     for expiry in house.tls.expiries() {
         let (listener, shown_to) = (&house.name, expiry.side);
-        match expiry.not_after.saturating_sub(now) {
-            left if left <= 0 => tracing::error!(%listener, shown_to, "the certificate has expired"),
+        let side = if shown_to == "client" { &tls.client } else { &tls.server };
+        let file = side.cert_file.as_deref().map(|file| tracing::field::display(file.display()));
+        match left(expiry) {
+            ..=0 => tracing::error!(%listener, shown_to, file, "the certificate has expired"),
             left if left < NEAR => {
-                tracing::warn!(%listener, shown_to, days = left / 86_400, "the certificate expires soon")
+                tracing::warn!(%listener, shown_to, file, days = left / DAY, "the certificate expires soon")
             }
             _ => {}
         }
@@ -72,9 +110,7 @@ fn warn(house: &House) {
 /// When each certificate ends, by listener and side.
 pub(super) fn expiries(houses: &[Arc<House>]) -> Series {
     let of = |house: &Arc<House>| {
-        let series = |expiry: crate::net::tls::Expiry| {
-            (vec![house.name.to_string(), expiry.side.to_owned()], expiry.not_after as f64)
-        };
+        let series = |expiry: Expiry| (vec![house.name.to_string(), expiry.side.to_owned()], expiry.not_after as f64);
         house.tls.expiries().into_iter().map(series).collect::<Series>()
     };
     houses.iter().flat_map(of).collect()

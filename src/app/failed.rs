@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::listeners::RulesRefused;
+use crate::config::{self, Problems, SettingError};
 use crate::console::{AccountsError, OpenError};
 use crate::telemetry::log::LogError;
 
@@ -13,24 +15,22 @@ pub enum Failed {
     /// The log could not be set up.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// What the configuration asks for is not to be had, by file and line.
+    #[error(transparent)]
+    Config(#[from] Problems),
     /// A listener's address could not be used.
-    #[error("listener \"{name}\": cannot listen on {place}: {source}")]
+    #[error("cannot listen on {place}: {source}")]
     Bind {
-        /// Name of the listener.
-        name: String,
+        /// Where the configuration names it.
+        path: Vec<String>,
         /// Its address, or the folder of its socket.
         place: String,
         /// What the system said.
         source: io::Error,
     },
     /// Files that a listener's TLS is made of can't be used.
-    #[error("listener \"{name}\": {why}")]
-    Tls {
-        /// Name of the listener.
-        name: String,
-        /// Which, and why.
-        why: String,
-    },
+    #[error("{}", .0.iter().map(|wrong| wrong.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Tls(Vec<SettingError>),
     /// The console could not listen.
     #[error(transparent)]
     Console(#[from] OpenError),
@@ -38,7 +38,7 @@ pub enum Failed {
     #[error(transparent)]
     Accounts(#[from] AccountsError),
     /// HTTP could not listen.
-    #[error("http: cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Http {
         /// Its address.
         address: SocketAddr,
@@ -57,6 +57,36 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// With file and line, where a key of that file is the cause.
+    pub(super) fn at(self, file: &Path) -> Self {
+        let wrong = match self {
+            Self::Tls(wrong) => wrong,
+            Self::Bind { ref path, ref source, .. } => vec![self.wrong(path.clone(), source)],
+            Self::Http { ref source, .. } => vec![self.wrong(key(&["admin", "http"]), source)],
+            Self::Console(OpenError::Listen { ref place, ref source }) => {
+                let path: &[_] = if place.starts_with('/') { &["state_dir"] } else { &["admin", "console"] };
+                vec![self.wrong(key(path), source)]
+            }
+            Self::Accounts(AccountsError::Password { ref source, .. }) => vec![self.wrong(key(&["state_dir"]), source)],
+            other => return other,
+        };
+        Self::Config(config::locate(file, wrong))
+    }
+
+    /// What is wrong with a key, and what to do about it.
+    fn wrong(&self, path: Vec<String>, source: &io::Error) -> SettingError {
+        let advice = match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                "; another process listens there (ss -ltnp shows which): stop it, or write another one"
+            }
+            io::ErrorKind::NotFound => "; make the folder first",
+            io::ErrorKind::AddrNotAvailable => "; no interface of this machine has it",
+            io::ErrorKind::PermissionDenied => "; the user that runs Floodwall may not: write another one, or let it",
+            _ => "",
+        };
+        SettingError { path, message: format!("{self}{advice}") }
+    }
+
     /// True where console or HTTP found their address in use.
     pub(super) fn is_taken(&self) -> bool {
         match self {
@@ -66,4 +96,8 @@ impl Failed {
             _ => false,
         }
     }
+}
+
+fn key(path: &[&str]) -> Vec<String> {
+    path.iter().map(|step| (*step).to_owned()).collect()
 }

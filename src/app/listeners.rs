@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::Failed;
+use super::certificates::unusable;
 use super::given::Given;
 use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
@@ -38,28 +39,28 @@ pub(super) struct Open {
 /// Opens all listeners, or none.
 pub(super) fn open(config: &Config, common: &Arc<Common>) -> Result<Vec<Open>, Failed> {
     tls::install_provider();
+    let tls = read_tls(config)?;
     // Half of the cores: keys are derived beside the data path, not in its place.
     let deriver = Deriver::new(config.workers / 2)?;
     let mut given = Given::take();
     let mut open = Vec::new();
-    for listener in &config.listeners {
-        let doors = doors(listener, &mut given)?;
-        open.push(open_one(config, listener, common, &deriver, doors)?);
+    for ((index, listener), tls) in config.listeners.iter().enumerate().zip(tls) {
+        let doors = doors(index, listener, &mut given)?;
+        open.push(open_one((config, listener), common, &deriver, (doors, tls))?);
     }
     given.warn_of_rest();
     Ok(open)
 }
 
 fn open_one(
-    config: &Config,
-    listener: &Listener,
+    (config, listener): (&Config, &Listener),
     common: &Arc<Common>,
     deriver: &Arc<Deriver>,
-    doors: Vec<Door>,
+    (doors, tls): (Vec<Door>, Live),
 ) -> Result<Open, Failed> {
     let nodes = Nodes::new(listener);
     tracing::info!(listener = listener.name, address = %listener.bind, servers = ?listener.servers, "listening");
-    let tls = Arc::new(read_tls(listener)?);
+    let tls = Arc::new(tls);
     let catalog = Catalog::start(listener);
     catalog.secure(Arc::clone(&tls));
     let house = House {
@@ -82,22 +83,24 @@ const fn sharing(listener: &Listener) -> Sharing {
 }
 
 /// A listener's port and its Unix socket, each as the service manager gave it, or opened here.
-fn doors(listener: &Listener, given: &mut Given) -> Result<Vec<Door>, Failed> {
+fn doors(index: usize, listener: &Listener, given: &mut Given) -> Result<Vec<Door>, Failed> {
     let sharing = sharing(listener);
-    let failed =
-        |place: &dyn ToString, source| Failed::Bind { name: listener.name.clone(), place: place.to_string(), source };
+    let failed = |key: &str, place: &dyn ToString, source| {
+        let path = ["listener", &index.to_string(), key].map(str::to_owned);
+        Failed::Bind { path: path.into(), place: place.to_string(), source }
+    };
     let port = match given.port(listener.bind) {
         Some(port) => port,
         None => Door::port(listener.bind, sharing),
     };
-    let mut doors = vec![port.map_err(|source| failed(&listener.bind, source))?];
+    let mut doors = vec![port.map_err(|source| failed("bind", &listener.bind, source))?];
     if let Some(folder) = &listener.entry.unix_socket {
         let number = listener.bind.port();
         let socket = match given.socket(folder, number) {
             Some(socket) => socket,
             None => Door::socket(folder, number, sharing),
         };
-        doors.push(socket.map_err(|source| failed(&folder.display(), source))?);
+        doors.push(socket.map_err(|source| failed("unix_socket", &folder.display(), source))?);
     }
     Ok(doors)
 }
@@ -109,11 +112,16 @@ pub(super) fn follow(catalog: &Catalog, choice: &Choice, listener: &Listener) {
     }
 }
 
-fn read_tls(listener: &Listener) -> Result<Live, Failed> {
-    Live::open(&listener.tls).map_err(|errors| {
-        let why = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        Failed::Tls { name: listener.name.clone(), why }
-    })
+/// The files of all listeners, or all that is wrong with them.
+fn read_tls(config: &Config) -> Result<Vec<Live>, Failed> {
+    let (mut read, mut wrong) = (Vec::new(), Vec::new());
+    for (index, listener) in config.listeners.iter().enumerate() {
+        match Live::open(&listener.tls) {
+            Ok(live) => read.push(live),
+            Err(errors) => wrong.extend(errors.iter().map(|error| unusable(index, error))),
+        }
+    }
+    if wrong.is_empty() { Ok(read) } else { Err(Failed::Tls(wrong)) }
 }
 
 /// What a listener's sessions see of a configuration.

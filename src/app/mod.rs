@@ -89,7 +89,8 @@ pub fn run(mut start: Start) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
-        let app = App::build(start, Arc::clone(&log))?;
+        let file = start.config_path.clone();
+        let app = App::build(start, Arc::clone(&log)).map_err(|failed| failed.at(&file))?;
         tracing::info!(version = VERSION, "started");
         herald::ready();
         app.run(signals).await;

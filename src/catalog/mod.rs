@@ -133,7 +133,7 @@ impl Catalog {
     }
 
     /// Reads in the background until `shutdown` is done. A server that can't be read is tried again, ever more
-    /// rarely; nobody waits for it.
+    /// rarely; nobody waits for it. Cancel safe: what was read stays.
     pub async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         loop {

@@ -60,7 +60,7 @@ impl<'t> Document<'t> {
     }
 
     /// Line of the deepest part of the path that the file has.
-    fn line(&self, path: &[String]) -> Option<usize> {
+    pub(super) fn line(&self, path: &[String]) -> Option<usize> {
         let mut offset = None;
         let mut node = Node::Table(self.spans.get_ref());
         for step in path {
@@ -143,6 +143,11 @@ impl<'d> Section<'d> {
         numbered.map(|(index, table)| self.below(&[key, &index.to_string()], Some(table))).collect()
     }
 
+    /// True where it is there, as a table.
+    pub(super) fn is_given(&self) -> bool {
+        self.values.is_some()
+    }
+
     /// True where the file gives that key. Does not count as asking for it.
     pub(super) fn has(&self, key: &str) -> bool {
         self.values.is_some_and(|table| table.contains_key(key))
@@ -218,7 +223,7 @@ const OTHERS: [(&str, &str); 8] = [
 ];
 
 /// `["listener", "0", "bind"]` as `listener[0].bind`.
-fn key_text(path: &[String]) -> String {
+pub(super) fn key_text(path: &[String]) -> String {
     let mut out = String::new();
     for step in path {
         if step.bytes().all(|byte| byte.is_ascii_digit()) && !out.is_empty() {

@@ -36,7 +36,7 @@ pub use listener::{
     Users,
 };
 pub use problem::{Problem, Problems, SettingError};
-pub use resolve::{Loaded, load, load_break_glass, load_console, read};
+pub use resolve::{Loaded, load, load_break_glass, load_console, locate, read};
 pub use surroundings::{Process, SecretSource, Surroundings};
 pub use users::{User, UserSecret};
 

@@ -54,10 +54,10 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// What the rules' registry finds wrong with a rules table: the path is counted from that table.
+/// What somebody else finds wrong with a part of the file: the rules' registry with a table of rules, the start with an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingError {
-    /// Keys from the table down, as in `["bulk_write", "max_rows"]`.
+    /// Keys and indices from that part down, as in `["bulk_write", "max_rows"]`.
     pub path: Vec<String>,
     /// What is wrong, and what to write instead.
     pub message: String,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 use super::context::{Context, RulesCheck, RulesTable};
-use super::document::{Document, Section};
-use super::problem::{Fault, Problem, Problems, not_yet};
+use super::document::{Document, Section, key_text};
+use super::problem::{Fault, Problem, Problems, SettingError, not_yet};
 use super::surroundings::Surroundings;
 use super::{
     Config, Limits, Log, LogFormat, Secret, access, admin, break_glass, caps, client, defaults, listener, value,
@@ -29,15 +29,30 @@ pub fn load(path: &Path, surroundings: &dyn Surroundings, rules: &RulesCheck<'_>
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let context = Context { surroundings, rules, folder };
     resolve(&text, &context)
+        .map_err(|list| of_pgbouncer(path).map_or(list, |problem| vec![problem]))
         .map_err(|list| Problems { file: path.display().to_string(), list })
         .map(|(config, list)| Loaded { config, warnings: Problems { file: path.display().to_string(), list } })
 }
 
-/// As [`load`], for a text that is at hand; relative paths stay as they are.
+/// As [`load`], for a text that is at hand; relative paths stay as they are. The error is the same.
 pub fn read(text: &str, surroundings: &dyn Surroundings, rules: &RulesCheck<'_>) -> Result<Loaded, Problems> {
     let context = Context { surroundings, rules, folder: Path::new("") };
     let problems = |list| Problems { file: "config".to_owned(), list };
     resolve(text, &context).map_err(problems).map(|(config, list)| Loaded { config, warnings: problems(list) })
+}
+
+/// What is wrong with keys that could be read, where only their use has shown it: an address that is taken, a file that holds no
+/// certificate. Each path is counted from the top of the file, which is read again for the lines.
+pub fn locate(path: &Path, wrong: Vec<SettingError>) -> Problems {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let document = Document::parse(&text).ok();
+    let problem = |SettingError { path, message }| {
+        let line = document.as_ref().and_then(|document| document.line(&path));
+        Problem { key: key_text(&path), line, message, advice: None }
+    };
+    let mut list: Vec<_> = wrong.into_iter().map(problem).collect();
+    list.sort_by_key(|problem| problem.line);
+    Problems { file: path.display().to_string(), list }
 }
 
 /// As [`load`], for whoever only looks for the console: a mistake elsewhere in the file must not keep the operator out.
@@ -158,6 +173,15 @@ fn resolve_rules(section: &Section<'_>, context: &Context<'_>) -> Table {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problems {
-    let problem = Problem { key: String::new(), line: None, message: format!("cannot read it: {error}"), advice: None };
+    let advice = (error.kind() == std::io::ErrorKind::NotFound).then(|| "name the file with --config".to_owned());
+    let problem = Problem { key: String::new(), line: None, message: format!("cannot read it: {error}"), advice };
     Problems { file: PathBuf::from(path).display().to_string(), list: vec![problem] }
+}
+
+/// Each line of PgBouncer's file is a mistake in TOML: one word for all of them.
+fn of_pgbouncer(path: &Path) -> Option<Problem> {
+    let advice = format!("floodwall import {} --output config.toml turns PgBouncer's into one", path.display());
+    let message = "an .ini file is no configuration of Floodwall".to_owned();
+    let is_ini = path.extension().is_some_and(|extension| extension == "ini");
+    is_ini.then_some(Problem { key: String::new(), line: None, message, advice: Some(advice) })
 }

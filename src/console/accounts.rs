@@ -62,6 +62,9 @@ pub enum AccountsError {
 
 impl Accounts {
     /// The configured accounts, or `admin` with a generated password where there are none.
+    ///
+    /// # Errors
+    /// The generated password can't be kept in `state_dir`, or the system has no random numbers.
     pub fn open(users: &[AdminUser], state_dir: &Path) -> Result<Arc<Self>, AccountsError> {
         let mut seed = [0u8; 32];
         getrandom::fill(&mut seed).map_err(AccountsError::Random)?;

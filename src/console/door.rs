@@ -74,6 +74,9 @@ pub enum OpenError {
 
 impl Doors {
     /// Opens the TCP port and the Unix socket, where they are configured. The socket's folder is made where it is missing.
+    ///
+    /// # Errors
+    /// One of them could not be opened, or others could reach the port and nobody has chosen a password.
     pub async fn open(tcp: Option<SocketAddr>, socket: Option<&Path>, accounts: &Accounts) -> Result<Self, OpenError> {
         let mut doors = Self::default();
         if let Some(address) = tcp {
@@ -137,7 +140,7 @@ struct House {
     gate: Gate,
 }
 
-/// Serves the console until `stop` completes; then its connections are closed.
+/// Serves the console until `stop` completes; then its connections are closed. Cancel safe: dropped, it closes them as well.
 pub async fn serve(doors: Doors, accounts: Arc<Accounts>, sources: Sources, stop: impl Future<Output = ()>) {
     let house = Arc::new(House { accounts, keys: Arc::default(), sources, gate: Gate::default() });
     let (tcp, unix) = (Arc::new(Semaphore::new(TCP_MAX)), Arc::new(Semaphore::new(UNIX_MAX)));

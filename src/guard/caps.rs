@@ -52,7 +52,7 @@ impl Cap {
         Self { rule, limit }
     }
 
-    /// Whether one more fits beside `current`; over and at the limit alike it does not.
+    /// Whether one more fits beside `current`; over and at the limit alike it does not, and the error tells the figures.
     pub fn admit(self, current: usize) -> Result<(), Over> {
         match self.limit {
             Some(limit) if current >= limit => Err(Over { rule: self.rule, current, limit }),

@@ -85,6 +85,9 @@ impl Guard {
 
     /// The same rules with some settings changed, as `[[client]].rules` does. A `mode` for all rules replaces the mode
     /// of each, except where the overrides name one as well.
+    ///
+    /// # Errors
+    /// All that is wrong with the overrides.
     pub fn with_overrides(&self, overrides: &Table) -> Result<Self, Vec<SettingError>> {
         // Read alone first, so that errors are about what was written there.
         Self::build(overrides)?;

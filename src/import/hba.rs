@@ -1,7 +1,8 @@
 //! `auth_hba_file`: who may log in from where, and how. A line becomes an `[[access]]` for each of its users and databases.
 //!
 //! Format: <https://www.pgbouncer.org/config.html#hba-file-format>. What a line says that there is no word for here leaves it out, and
-//! that is told: an entry that is missing lets nobody in, unless a later one does.
+//! that is told: an entry that is missing lets nobody in, unless a later one does. A Unix socket's clients count as 127.0.0.1, so that
+//! `local` holds for both; where that would let anybody in without a password, SCRAM is asked for instead.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -89,10 +90,14 @@ fn record<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<(
     };
     let (method, told) = method(kind, word.unwrap_or_default())?;
     let mapped = words.any(|option| option.starts_with("map="));
-    let told =
-        told.or_else(|| mapped.then(|| "names are not mapped: a certificate has to name the user itself".to_owned()));
+    let further = [(kind == "local", SOCKETS), (mapped, NAMES)];
+    let told = told.or_else(|| further.iter().find(|(holds, _)| *holds).map(|(_, words)| (*words).to_owned()));
     Ok((Record { users, databases, network, tls, method }, told))
 }
+
+const SOCKETS: &str =
+    "clients of a Unix socket count as 127.0.0.1: the line holds for whoever comes from there by TCP as well";
+const NAMES: &str = "names are not mapped: a certificate has to name the user itself";
 
 fn left_out(why: &str) -> String {
     format!("{why}: the line was left out; see that no later one lets in whom it refused")

@@ -54,6 +54,9 @@ impl Listener {
             format!("servers = [{}]", servers.join(", ")),
         ];
         lines.extend(login.lines());
+        if self.pool == Pool::Transaction {
+            lines.push(MONITOR.to_owned());
+        }
         lines.push(format!("pool = {}", quoted(self.pool.name())));
         lines.extend(self.max_server_connections.map(|most| format!("max_server_connections = {most}")));
         if self.pool == Pool::Transaction {
@@ -72,6 +75,12 @@ impl Listener {
         lines
     }
 }
+
+/// What PgBouncer has no key for.
+const MONITOR: &str = "\
+# Worth having: a role that may log in and needs no other right. Without it no table is known to be plain, so that a transaction on one
+# costs a question to the server more.
+#monitor = { user = \"floodwall\", password_env = \"FLOODWALL_MONITOR_PASSWORD\" }";
 
 impl Pool {
     pub(super) const fn name(self) -> &'static str {

@@ -76,7 +76,7 @@ fn choose_congestion(socket: &impl AsFd, peer: SocketAddr) {
 }
 
 /// Ends our side and waits for the peer to end its own: a socket that is closed while something lies unread resets the
-/// connection, and what was sent last with it.
+/// connection, and what was sent last with it. Cancel safe: dropped, it closes the socket at once.
 pub async fn close(mut peer: Stream) {
     if peer.shutdown().await.is_err() {
         return;

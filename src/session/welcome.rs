@@ -77,7 +77,7 @@ pub struct Permits {
     pub server: Option<Box<ServerPermit>>,
 }
 
-/// Takes a client in, or tells it why not. `None`: it is gone.
+/// Takes a client in, or tells it why not. `None`: it is gone. Cancel safe: dropped, it gives every place back and closes the connection.
 pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arrival) -> Option<Guest> {
     let settings = house.settings.load();
     let deadline = arrival.accepted + settings.caps.login_timeout;

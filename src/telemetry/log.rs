@@ -89,7 +89,7 @@ fn build(format: Format, level: &str, sink: impl io::Write + Send + 'static) -> 
 }
 
 impl Log {
-    /// Changes the level while running.
+    /// Changes the level while running. The error is that it is no level; the old one then stays.
     pub fn set_level(&self, level: &str) -> Result<(), LogError> {
         let targets = targets(level)?;
         self.level.reload(targets).map_err(|_| LogError::Taken)

@@ -65,6 +65,73 @@ fn run_does_not_start_with_a_wrong_file() {
 }
 
 #[test]
+fn a_file_of_pgbouncer_is_met_with_one_line_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pgbouncer.ini");
+    std::fs::write(&path, "[databases]\n* = host=db\n[pgbouncer]\nlisten_addr = *\npool_mode = session\n").unwrap();
+    let output = floodwall(&["check", "--config", path.to_str().unwrap()], &[]);
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), told.lines().count()), (Some(1), 1), "{told}");
+    assert!(told.contains(&format!("floodwall import {} --output config.toml", path.display())), "{told}");
+}
+
+/// What only the use of a value shows is told like any other mistake: by file, line and key.
+#[test]
+fn files_of_tls_that_cannot_be_used_are_told_by_key_and_line() {
+    let (folder, path) = file(
+        "[[listener]]\nbind = \"127.0.0.1:0\"\nclient_tls = { mode = \"require\", cert_file = \"gone.crt\", key_file = \"a.key\" }\n\
+         [[listener]]\nname = \"b\"\nbind = \"127.0.0.1:0\"\n[listener.server_tls]\nmode = \"verify-ca\"\nca_file = \"empty\"\n",
+    );
+    std::fs::write(folder.path().join("empty"), "").unwrap();
+    for command in ["check", "run"] {
+        let output = floodwall(&[command, "--config", path.to_str().unwrap()], &[]);
+        let (told, folder) = (text(&output.stderr), folder.path().display());
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let first = format!(
+            "{}:3: listener[0].client_tls.cert_file: {folder}/gone.crt: cannot read it: No such file",
+            path.display()
+        );
+        let second =
+            format!("{}:9: listener[1].server_tls.ca_file: {folder}/empty: no certificate in PEM form", path.display());
+        assert!(told.contains(&first) && told.contains(&second), "{command}: {told}");
+    }
+}
+
+#[test]
+fn check_warns_of_a_certificate_that_has_ended() {
+    let (folder, path) =
+        file("[[listener]]\nclient_tls = { mode = \"prefer\", cert_file = \"old.crt\", key_file = \"old.key\" }\n");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["proxy.example".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    std::fs::write(folder.path().join("old.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(folder.path().join("old.key"), key.serialize_pem()).unwrap();
+    let output = floodwall(&["check", "--config", path.to_str().unwrap()], &[]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains(":2: listener[0].client_tls.cert_file: the certificate has expired"), "{told}");
+}
+
+#[test]
+fn run_tells_which_address_is_taken_and_where_it_stands() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let table = [
+        (format!("bind = \"{address}\""), "3: listener[0].bind: "),
+        (format!("bind = \"127.0.0.1:0\"\n[admin]\nconsole = \"off\"\nhttp = \"{address}\""), "6: admin.http: "),
+        (format!("bind = \"127.0.0.1:0\"\n[admin]\nconsole = \"{address}\""), "5: admin.console: "),
+    ];
+    for (keys, place) in table {
+        let (_folder, path) = file(&format!("state_dir = \"state\"\n[[listener]]\n{keys}\n"));
+        let output = floodwall(&["run", "--config", path.to_str().unwrap()], &[]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let place = format!("{}:{place}", path.display());
+        assert!(told.contains(&place) && told.contains("another process listens there"), "{told}");
+    }
+}
+
+#[test]
 fn judge_exits_with_2_where_it_has_no_verdict() {
     for arguments in [
         &["judge", "/nowhere.sql"][..],

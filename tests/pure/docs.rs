@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use floodwall::app;
-use floodwall::config::{self, RulesTable, Secret, SecretSource, SettingError, Surroundings};
+use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::guard::rules;
 use toml::{Table, Value};
 
@@ -201,6 +201,25 @@ fn each_word_that_is_offered_for_a_key_is_taken() {
     let refused: Vec<_> = readme.iter().chain(&config).flat_map(complaints).collect();
     assert!(refused.is_empty(), "{refused:#?}");
     assert!(!complaints(&("rules.unbounded_select.unknown_table".to_owned(), "enforce".to_owned())).is_empty());
+}
+
+#[test]
+fn what_config_toml_marks_for_a_restart_is_what_a_reload_leaves_out() {
+    let (mut section, mut marked, mut marks, mut wrong) = (String::new(), false, 0, Vec::new());
+    for line in CONFIG.lines() {
+        let example = line.strip_prefix('#').unwrap_or(line);
+        let key = example.split_once(" = ").map(|(key, _)| key).filter(|key| !key.contains(' '));
+        if let Some(key) = key {
+            let key = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+            marks += usize::from(marked);
+            wrong.extend((marked == Config::is_reloadable(&key)).then_some(key));
+        } else if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']).replace("listener", "listener.main");
+        }
+        // A mark is of the key that follows its comment.
+        marked = line.starts_with("# ") && (marked || line.contains("(restart)"));
+    }
+    assert!(wrong.is_empty() && marks == 11, "{marks} marks; wrong: {wrong:?}");
 }
 
 #[test]

@@ -341,7 +341,7 @@ auth_user = asker
 }
 
 #[test]
-fn lines_of_the_hba_file_become_access_entries_and_none_lets_more_in() {
+fn lines_of_the_hba_file_become_access_entries_and_what_differs_is_told() {
     let hba = "\
 # who may
 local   all  all  peer
@@ -354,6 +354,7 @@ host    all  all  db.example  md5
 hostnossl all all all reject
 host    replication all 127.0.0.1/32 trust
 host    all all ::1 ldap ldapserver=x
+local   all  app  md5
 ";
     let ini = "[databases]\n* = host=db\n[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\nauth_user = asker\n";
     let imported = imported(&[("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", hba)], None).unwrap();
@@ -367,11 +368,12 @@ host    all all ::1 ldap ldapserver=x
         "{ address = \"192.168.1.0/24\", database = \"shop\", method = \"md5\" }",
         "{ address = \"192.168.1.0/24\", database = \"bank\", method = \"md5\" }",
         "{ method = \"reject\", tls = false }",
+        "{ address = \"127.0.0.1/32\", method = \"md5\", user = \"app\" }",
     ];
     assert_eq!(entries, expected);
     let told: Vec<_> = imported.notes.iter().map(|note| (note.place.line, note.advice.contains("left out"))).collect();
     let left_out = [6, 7, 8, 10, 11].map(|line| (line, true));
-    assert_eq!(told, [[(2, false), (4, false)].as_slice(), &left_out, &[(6, false)]].concat());
+    assert_eq!(told, [[(2, false), (4, false)].as_slice(), &left_out, &[(12, false), (6, false)]].concat());
 
     // An empty file lets nobody in, as it does with PgBouncer; one that is not there is told.
     let empty = [("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", "# nobody\n")];

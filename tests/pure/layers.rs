@@ -57,6 +57,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pass", &["clock", "config", "guard", "units"]),
     // These know everyone.
     ("app", EVERYONE),
+    ("cli", EVERYONE),
     ("main", EVERYONE),
     ("lib", EVERYONE),
 ];

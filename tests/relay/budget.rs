@@ -5,6 +5,7 @@ use floodwall::session::watch::{Excess, Reach, Tally};
 use floodwall::wire::Transaction;
 use tokio::io::DuplexStream;
 
+use crate::steps::{begin, done, execute, expect_refusal, expect_standing, prepared, row, run};
 use crate::support::{
     Cancel, Ends, canceled, error, expect, expect_nothing, flush, message, parse, put, query, ran, ready, receive,
     sync, with_relay,
@@ -12,35 +13,8 @@ use crate::support::{
 
 const ROWS: &str = "read rows=2";
 
-fn row() -> Vec<u8> {
-    message(b'D', b"\0\x01\0\0\0\x01x")
-}
-
 fn rows(count: usize) -> Vec<u8> {
     row().repeat(count)
-}
-
-fn done(tag: &str) -> Vec<u8> {
-    message(b'C', &[tag.as_bytes(), b"\0"].concat())
-}
-
-fn bind() -> Vec<u8> {
-    message(b'B', b"\0\0\0\0\0\0\0\0")
-}
-
-fn execute() -> Vec<u8> {
-    message(b'E', b"\0\0\0\0\0")
-}
-
-fn run(text: &str) -> Vec<u8> {
-    [parse("", text), bind(), execute()].concat()
-}
-
-/// Reads our error, and nothing else.
-async fn expect_refusal(client: &mut DuplexStream) {
-    let (code, body) = receive(client).await;
-    let text = String::from_utf8_lossy(&body).into_owned();
-    assert!(code == b'E' && text.contains("FLOODWALL[rule=budget]"), "{} {text}", char::from(code));
 }
 
 /// Reads the message that makes the server fail; its word.
@@ -55,22 +29,9 @@ fn stumbled(word: &str) -> Vec<u8> {
     error("42601", &format!("syntax error at or near \"{word}\""))
 }
 
-/// Opens a transaction.
-async fn begin(ends: &mut Ends) {
-    put(&mut ends.client, &query("BEGIN")).await;
-    expect(&mut ends.server, &query("BEGIN")).await;
-    let reply = [done("BEGIN"), ready(b'T')].concat();
-    put(&mut ends.server, &reply).await;
-    expect(&mut ends.client, &reply).await;
-}
-
 /// The session is as good as new.
 async fn expect_usable(ends: &mut Ends) {
-    put(&mut ends.client, &query("SELECT 1")).await;
-    expect(&mut ends.server, &query("SELECT 1")).await;
-    let reply = [row(), done("SELECT 1"), ready(b'I')].concat();
-    put(&mut ends.server, &reply).await;
-    expect(&mut ends.client, &reply).await;
+    expect_standing(ends, b'I').await;
     assert_eq!(ends.book.borrow().boundaries.last().unwrap().0, Transaction::None);
 }
 
@@ -97,7 +58,7 @@ fn no_row_beyond_the_budget_is_sent_and_the_cancel_ends_the_reply() {
         let notice = message(b'N', b"SNOTICE\0\0");
         put(&mut ends.server, &[message(b'T', b"\0\0"), rows(5), notice.clone(), rows(90)].concat()).await;
         expect(&mut ends.client, &[message(b'T', b"\0\0"), rows(2)].concat()).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         expect(&mut ends.client, &notice).await;
         assert_eq!(ends.book.borrow().stops, 1);
         assert_eq!(ends.book.borrow().excesses, [(Excess::Rows, Reach::Whole)]);
@@ -116,7 +77,7 @@ fn the_next_statement_waits_until_the_cancel_is_out_of_the_way() {
         put(&mut ends.client, &query("SELECT 2")).await;
         put(&mut ends.server, &[rows(3), canceled(), ready(b'I')].concat()).await;
         expect(&mut ends.client, &rows(2)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         expect_nothing(&mut ends.server).await;
         ends.book.borrow_mut().close_cancel();
         expect(&mut ends.server, &query("SELECT 2")).await;
@@ -131,7 +92,7 @@ fn bytes_are_a_budget_as_well() {
         let half = message(b'D', &[7; 45]);
         put(&mut ends.server, &[half.clone(), half.clone(), message(b'D', &[7; 90_000])].concat()).await;
         expect(&mut ends.client, &[half.clone(), half].concat()).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         assert_eq!(ends.book.borrow().excesses, [(Excess::Bytes(2), Reach::Whole)]);
     });
 }
@@ -143,7 +104,7 @@ fn a_reply_that_ended_before_the_cancel_leaves_autocommit_as_it_is() {
         put(&mut ends.server, &[rows(3), done("SELECT 3"), ready(b'I')].concat()).await;
         ends.book.borrow_mut().cancel = Cancel::Open;
         expect(&mut ends.client, &rows(2)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         ends.book.borrow_mut().close_cancel();
         expect(&mut ends.client, &ready(b'I')).await;
         expect_usable(&mut ends).await;
@@ -157,7 +118,7 @@ fn a_reply_that_ended_before_the_cancel_aborts_its_transaction() {
         ask(&mut ends, &query(ROWS)).await;
         put(&mut ends.server, &[rows(3), done("SELECT 3"), ready(b'T')].concat()).await;
         expect(&mut ends.client, &rows(2)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         expect_nothing(&mut ends.server).await;
         ends.book.borrow_mut().close_cancel();
         let word = expect_failing(&mut ends.server, b'Q').await;
@@ -178,7 +139,7 @@ fn a_copy_to_the_client_is_cut_between_two_rows() {
         let head = message(b'H', b"\0\0\0");
         put(&mut ends.server, &[head.clone(), piece.repeat(7)].concat()).await;
         expect(&mut ends.client, &[head, piece.repeat(2)].concat()).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         put(&mut ends.server, &[message(b'c', b""), done("COPY 7"), ready(b'I')].concat()).await;
         ends.book.borrow_mut().close_cancel();
         expect(&mut ends.client, &ready(b'I')).await;
@@ -192,7 +153,7 @@ fn a_copy_in_behind_what_was_cut_is_given_up() {
         ask(&mut ends, &query("other rows=2")).await;
         put(&mut ends.server, &[rows(3), done("SELECT 3"), message(b'G', b"\0\0\0")].concat()).await;
         expect(&mut ends.client, &rows(2)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         let word = expect_failing(&mut ends.server, b'f').await;
         put(&mut ends.server, &[error("57014", &word), ready(b'I')].concat()).await;
         ends.book.borrow_mut().close_cancel();
@@ -276,7 +237,7 @@ fn a_bounded_reply_of_too_many_bytes_is_cut_where_nothing_was_sent_behind_it() {
         ask(&mut ends, &asked).await;
         put(&mut ends.server, &rows(2)).await;
         expect(&mut ends.client, &row()).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         put(&mut ends.server, &[canceled(), ready(b'I')].concat()).await;
         ends.book.borrow_mut().close_cancel();
         expect(&mut ends.client, &ready(b'I')).await;
@@ -295,7 +256,7 @@ fn a_pipeline_that_is_cut_fails_at_the_server_before_its_sync() {
         ask(&mut ends, &[run(ROWS), flush()].concat()).await;
         put(&mut ends.server, &[ran(), rows(3), done("SELECT 3")].concat()).await;
         expect(&mut ends.client, &[ran(), rows(2)].concat()).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         let word = expect_failing(&mut ends.server, b'P').await;
         expect(&mut ends.server, &flush()).await;
         put(&mut ends.client, &[run("INSERT"), sync()].concat()).await;
@@ -318,7 +279,7 @@ fn a_frame_that_is_half_sent_is_finished_before_anything_of_ours() {
         expect(&mut ends.server, &large[..25_000]).await;
         put(&mut ends.server, &[ran(), rows(3), canceled()].concat()).await;
         expect(&mut ends.client, &[ran(), rows(2)].concat()).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         ends.book.borrow_mut().close_cancel();
         put(&mut ends.client, &[large[25_000..].to_vec(), sync()].concat()).await;
         expect(&mut ends.server, &large[25_000..]).await;
@@ -343,7 +304,7 @@ fn a_pipeline_that_wrote_is_cut_before_it_commits() {
         let first = [ran(), done("INSERT 0 1")].concat();
         put(&mut ends.server, &[first.clone(), ran(), rows(3), done("SELECT 3")].concat()).await;
         expect(&mut ends.client, &[first, ran(), rows(2)].concat()).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         let word = expect_failing(&mut ends.server, b'P').await;
         expect(&mut ends.server, &flush()).await;
         put(&mut ends.server, &stumbled(&word)).await;
@@ -360,7 +321,7 @@ fn a_commit_in_the_same_pipeline_waits_for_what_may_be_cut() {
     with_relay(4096, |mut ends| async move {
         begin(&mut ends).await;
         put(&mut ends.client, &[run(ROWS), run("other"), sync()].concat()).await;
-        let commit_parts = [parse("", "other"), bind()].concat();
+        let commit_parts = prepared("other");
         expect(&mut ends.server, &[run(ROWS), commit_parts, flush()].concat()).await;
         let reply = [ran(), rows(2), done("SELECT 2"), ran()].concat();
         put(&mut ends.server, &reply).await;
@@ -395,7 +356,7 @@ fn a_write_in_a_pipeline_is_decided_before_its_sync() {
             if within {
                 expect(&mut ends.client, &done(tag)).await;
             } else {
-                expect_refusal(&mut ends.client).await;
+                expect_refusal(&mut ends).await;
                 let word = expect_failing(&mut ends.server, b'P').await;
                 expect(&mut ends.server, &flush()).await;
                 put(&mut ends.server, &stumbled(&word)).await;
@@ -485,7 +446,7 @@ fn a_kill_ends_a_session_that_is_being_cut() {
         ask(&mut ends, &query(ROWS)).await;
         put(&mut ends.server, &rows(3)).await;
         expect(&mut ends.client, &rows(2)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         ends.book.borrow_mut().end = Some(End::Killed);
         ends.book.borrow_mut().close_cancel();
         let remains = ends.relay.await.unwrap();
@@ -499,7 +460,7 @@ fn a_drain_waits_for_the_end_of_a_cut() {
         ask(&mut ends, &query(ROWS)).await;
         put(&mut ends.server, &[rows(3), done("SELECT 3"), ready(b'I')].concat()).await;
         expect(&mut ends.client, &rows(2)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         ends.book.borrow_mut().end = Some(End::Drained);
         expect_nothing(&mut ends.client).await;
         ends.book.borrow_mut().close_cancel();
@@ -514,7 +475,7 @@ fn a_server_that_dies_while_it_is_stopped_is_spoken_for_once() {
         ask(&mut ends, &query(ROWS)).await;
         put(&mut ends.server, &rows(3)).await;
         expect(&mut ends.client, &rows(2)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         let why = message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mterminating\0\0");
         put(&mut ends.server, &why).await;
         expect(&mut ends.client, &why).await;
@@ -533,7 +494,7 @@ fn a_server_is_read_on_while_a_slow_client_takes_nothing() {
         put(&mut ends.server, &[canceled(), ready(b'I')].concat()).await;
         ends.book.borrow_mut().close_cancel();
         expect(&mut ends.client, &message(b'D', &[7; 40]).repeat(100)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         expect(&mut ends.client, &ready(b'I')).await;
         expect_usable(&mut ends).await;
     });
@@ -564,7 +525,7 @@ fn what_each_reply_sent_and_changed_is_told() {
         ask(&mut ends, &query(ROWS)).await;
         put(&mut ends.server, &rows(5)).await;
         expect(&mut ends.client, &rows(2)).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         let bytes = |count: u64| count * row().len() as u64;
         let tallies = ends.book.borrow().tallies.clone();
         // A reply that was cut reached the row that was one too many.
@@ -587,7 +548,7 @@ fn a_returning_in_portions_is_cut_at_the_first_row_too_many() {
         ask(&mut ends, &run(PORTION)).await;
         put(&mut ends.server, &[ran(), rows(3)].concat()).await;
         expect(&mut ends.client, &[ran(), rows(2)].concat()).await;
-        expect_refusal(&mut ends.client).await;
+        expect_refusal(&mut ends).await;
         let word = expect_failing(&mut ends.server, b'P').await;
         expect(&mut ends.server, &flush()).await;
         put(&mut ends.client, &sync()).await;
@@ -605,7 +566,7 @@ fn a_returning_in_portions_is_cut_at_the_first_row_too_many() {
 fn a_portion_of_a_returning_waits_for_the_portal_before_it() {
     with_relay(4096, |mut ends| async move {
         put(&mut ends.client, &[run("read bounded rows=9"), run(PORTION)].concat()).await;
-        expect(&mut ends.server, &[run("read bounded rows=9"), parse("", PORTION), bind(), flush()].concat()).await;
+        expect(&mut ends.server, &[run("read bounded rows=9"), prepared(PORTION), flush()].concat()).await;
         expect_nothing(&mut ends.server).await;
         let reply = [ran(), rows(9), done("SELECT 9"), ran()].concat();
         put(&mut ends.server, &reply).await;
@@ -658,7 +619,7 @@ fn a_function_call_behind_an_undecided_write_waits_for_it() {
 fn an_execute_behind_an_undecided_write_waits_for_it() {
     with_relay(4096, |mut ends| async move {
         put(&mut ends.client, &[run("write changes=5"), run("execute changes=5")].concat()).await;
-        let sent = [run("write changes=5"), parse("", "execute changes=5"), bind(), flush()].concat();
+        let sent = [run("write changes=5"), prepared("execute changes=5"), flush()].concat();
         expect(&mut ends.server, &sent).await;
         expect_nothing(&mut ends.server).await;
         let reply = [ran(), done("UPDATE 5"), ran()].concat();

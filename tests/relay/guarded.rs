@@ -3,25 +3,16 @@
 use floodwall::session::end::End;
 use floodwall::session::watch::{Excess, Reach};
 
+use crate::steps::{begin, done, expect_refusal, expect_standing};
 use crate::support::{Ends, error, expect, expect_nothing, message, put, query, ready, receive, with_relay};
 
 const WRITE: &str = "write changes=5";
-
-fn done(tag: &str) -> Vec<u8> {
-    message(b'C', &[tag.as_bytes(), b"\0"].concat())
-}
 
 /// Sends a guarded write; the server has BEGIN and the write, and has answered the first.
 async fn guarded(ends: &mut Ends, text: &str) {
     put(&mut ends.client, &query(text)).await;
     expect(&mut ends.server, &[query("BEGIN"), query(text)].concat()).await;
     put(&mut ends.server, &[done("BEGIN"), ready(b'T')].concat()).await;
-}
-
-async fn expect_refusal(ends: &mut Ends) {
-    let (code, body) = receive(&mut ends.client).await;
-    let text = String::from_utf8_lossy(&body).into_owned();
-    assert!(code == b'E' && text.contains("FLOODWALL[rule=budget]"), "{} {text}", char::from(code));
 }
 
 /// The server rolls back, and the client reads that nothing is open.
@@ -245,15 +236,6 @@ fn a_server_that_dies_before_the_commit_leaves_the_client_without_a_promise() {
     });
 }
 
-/// Opens a transaction of the client's own.
-async fn open(ends: &mut Ends) {
-    put(&mut ends.client, &query("BEGIN")).await;
-    expect(&mut ends.server, &query("BEGIN")).await;
-    let reply = [done("BEGIN"), ready(b'T')].concat();
-    put(&mut ends.server, &reply).await;
-    expect(&mut ends.client, &reply).await;
-}
-
 const SAVED: &str = "write changes=5 savepoint";
 const SAVEPOINT: &str = "SAVEPOINT floodwall_write";
 const RELEASE: &str = "RELEASE SAVEPOINT floodwall_write";
@@ -261,19 +243,10 @@ const BACK: &str = "ROLLBACK TO SAVEPOINT floodwall_write; RELEASE SAVEPOINT flo
 
 /// Sends a write inside a transaction; the server has our savepoint and the write, and has answered the first.
 async fn saved(ends: &mut Ends, text: &str) {
-    open(ends).await;
+    begin(ends).await;
     put(&mut ends.client, &query(text)).await;
     expect(&mut ends.server, &[query(SAVEPOINT), query(text)].concat()).await;
     put(&mut ends.server, &[done("SAVEPOINT"), ready(b'T')].concat()).await;
-}
-
-/// The next statement goes through as it is, and the client's transaction stands like this.
-async fn expect_standing(ends: &mut Ends, state: u8) {
-    put(&mut ends.client, &query("SELECT 1")).await;
-    expect(&mut ends.server, &query("SELECT 1")).await;
-    let reply = [done("SELECT 1"), ready(state)].concat();
-    put(&mut ends.server, &reply).await;
-    expect(&mut ends.client, &reply).await;
 }
 
 #[test]
@@ -360,7 +333,7 @@ fn a_release_or_a_way_back_that_fails_leaves_an_aborted_transaction() {
 #[test]
 fn a_savepoint_that_fails_leaves_the_write_to_fail_by_itself() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         put(&mut ends.client, &query(SAVED)).await;
         expect(&mut ends.server, &[query(SAVEPOINT), query(SAVED)].concat()).await;
         put(&mut ends.server, &[error("57014", "canceling statement"), ready(b'E')].concat()).await;
@@ -445,7 +418,7 @@ fn an_execute_is_guarded_outside_a_transaction_and_by_no_savepoint_inside() {
         expect(&mut ends.server, &query("ROLLBACK")).await;
         put(&mut ends.server, &[done("ROLLBACK"), ready(b'I')].concat()).await;
         expect(&mut ends.client, &ready(b'I')).await;
-        open(&mut ends).await;
+        begin(&mut ends).await;
         put(&mut ends.client, &query(text)).await;
         expect(&mut ends.server, &query(text)).await;
         let reply = [done("UPDATE 5"), ready(b'T')].concat();

@@ -2,25 +2,14 @@
 
 use floodwall::session::watch::{Excess, Reach};
 
+use crate::steps::{done, expect_refusal, expect_standing, row, run};
 use crate::support::{
-    Cancel, Ends, canceled, error, expect, expect_nothing, flush, message, parse, put, query, ran, ready, receive,
-    sync, with_relay,
+    Cancel, Ends, canceled, error, expect, expect_nothing, flush, message, put, query, ran, ready, receive, sync,
+    with_relay,
 };
 
 /// Nothing may be sent behind it that a cancel could hit.
 const SLOW: &str = "slow";
-
-fn row() -> Vec<u8> {
-    message(b'D', b"\0\x01\0\0\0\x01x")
-}
-
-fn done(tag: &str) -> Vec<u8> {
-    message(b'C', &[tag.as_bytes(), b"\0"].concat())
-}
-
-fn run() -> Vec<u8> {
-    [parse("", SLOW), message(b'B', b"\0\0\0\0\0\0\0\0"), message(b'E', b"\0\0\0\0\0")].concat()
-}
 
 async fn ask(ends: &mut Ends, bytes: &[u8]) {
     put(&mut ends.client, bytes).await;
@@ -34,19 +23,6 @@ async fn be_late(ends: &mut Ends) {
     expect(&mut ends.client, &row()).await;
     assert_eq!(ends.book.borrow().excesses, [(Excess::Time, Reach::Whole)]);
     assert_eq!((ends.book.borrow().stops, ends.book.borrow().cancel), (1, Cancel::Open));
-}
-
-async fn expect_refusal(ends: &mut Ends) {
-    let (code, body) = receive(&mut ends.client).await;
-    let text = String::from_utf8_lossy(&body).into_owned();
-    assert!(code == b'E' && text.contains("FLOODWALL[rule=budget]"), "{} {text}", char::from(code));
-}
-
-async fn expect_usable(ends: &mut Ends) {
-    ask(ends, &query("SELECT 1")).await;
-    let reply = [row(), done("SELECT 1"), ready(b'I')].concat();
-    put(&mut ends.server, &reply).await;
-    expect(&mut ends.client, &reply).await;
 }
 
 #[test]
@@ -64,7 +40,7 @@ fn the_error_of_a_cancelled_statement_is_ours_and_the_next_waits_for_the_cancel(
             expect(&mut ends.server, &query("SELECT 1")).await;
             put(&mut ends.server, &[done("SELECT 1"), ready(b'I')].concat()).await;
             expect(&mut ends.client, &[done("SELECT 1"), ready(b'I')].concat()).await;
-            expect_usable(&mut ends).await;
+            expect_standing(&mut ends, b'I').await;
         });
     }
 }
@@ -77,7 +53,7 @@ fn a_statement_that_ends_before_its_cancel_has_ended_well() {
         put(&mut ends.server, &[done("UPDATE 1"), ready(b'I')].concat()).await;
         expect(&mut ends.client, &[done("UPDATE 1"), ready(b'I')].concat()).await;
         ends.book.borrow_mut().close_cancel();
-        expect_usable(&mut ends).await;
+        expect_standing(&mut ends, b'I').await;
     });
 }
 
@@ -90,7 +66,7 @@ fn another_error_of_a_late_statement_passes_as_it_is() {
         put(&mut ends.server, &reply).await;
         expect(&mut ends.client, &reply).await;
         ends.book.borrow_mut().close_cancel();
-        expect_usable(&mut ends).await;
+        expect_standing(&mut ends, b'I').await;
     });
 }
 
@@ -100,7 +76,7 @@ fn a_cancel_of_the_client_itself_is_none_of_ours() {
         ask(&mut ends, &query(SLOW)).await;
         put(&mut ends.server, &[canceled(), ready(b'I')].concat()).await;
         expect(&mut ends.client, &[canceled(), ready(b'I')].concat()).await;
-        expect_usable(&mut ends).await;
+        expect_standing(&mut ends, b'I').await;
     });
 }
 
@@ -118,7 +94,7 @@ fn nothing_is_sent_behind_what_may_be_late() {
 #[test]
 fn a_late_pipeline_fails_up_to_its_sync() {
     with_relay(4096, |mut ends| async move {
-        ask(&mut ends, &[run(), sync()].concat()).await;
+        ask(&mut ends, &[run(SLOW), sync()].concat()).await;
         put(&mut ends.server, &ran()).await;
         expect(&mut ends.client, &ran()).await;
         be_late(&mut ends).await;
@@ -126,14 +102,14 @@ fn a_late_pipeline_fails_up_to_its_sync() {
         expect_refusal(&mut ends).await;
         expect(&mut ends.client, &ready(b'I')).await;
         ends.book.borrow_mut().close_cancel();
-        expect_usable(&mut ends).await;
+        expect_standing(&mut ends, b'I').await;
     });
 }
 
 #[test]
 fn a_late_pipeline_without_its_sync_is_asked_what_it_has_done() {
     with_relay(4096, |mut ends| async move {
-        ask(&mut ends, &[run(), flush()].concat()).await;
+        ask(&mut ends, &[run(SLOW), flush()].concat()).await;
         put(&mut ends.server, &ran()).await;
         expect(&mut ends.client, &ran()).await;
         be_late(&mut ends).await;
@@ -146,7 +122,7 @@ fn a_late_pipeline_without_its_sync_is_asked_what_it_has_done() {
         expect(&mut ends.server, &sync()).await;
         put(&mut ends.server, &ready(b'I')).await;
         expect(&mut ends.client, &ready(b'I')).await;
-        expect_usable(&mut ends).await;
+        expect_standing(&mut ends, b'I').await;
     });
 }
 
@@ -170,7 +146,7 @@ fn a_late_copy_is_given_up_and_its_data_dropped() {
         expect_refusal(&mut ends).await;
         expect(&mut ends.client, &ready(b'I')).await;
         ends.book.borrow_mut().close_cancel();
-        expect_usable(&mut ends).await;
+        expect_standing(&mut ends, b'I').await;
     });
 }
 

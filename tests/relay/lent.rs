@@ -13,6 +13,7 @@ use floodwall::wire::{Refusal, Transaction};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
+use crate::steps::{done, row};
 use crate::support::{
     Book, Cancel, Puppet, canceled, expect, expect_nothing, flush, message, parse, put, query, ran, ready, receive,
     refusal, sync,
@@ -164,14 +165,6 @@ fn with_shelf<F: Future<Output = ()>>(test: impl FnOnce(Scene) -> F) {
         let test = test(Scene { client, server, stock, book, relay });
         tokio::time::timeout(Duration::from_secs(60), test).await.expect("the test hangs");
     });
-}
-
-fn done(tag: &str) -> Vec<u8> {
-    message(b'C', &[tag.as_bytes(), b"\0"].concat())
-}
-
-fn row() -> Vec<u8> {
-    message(b'D', b"\0\x01\0\0\0\x01x")
 }
 
 #[test]

@@ -17,4 +17,5 @@ mod late;
 mod lent;
 mod pg;
 mod portal;
+mod steps;
 mod support;

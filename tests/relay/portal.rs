@@ -5,24 +5,10 @@ use floodwall::session::watch::{Excess, Reach};
 use floodwall::wire::pg::errand::write;
 use floodwall::wire::{Errand, Form};
 
-use crate::support::{
-    Ends, error, expect, expect_nothing, flush, message, parse, put, query, ready, receive, sync, with_relay,
-};
+use crate::steps::{begin, done, execute, expect_refusal, expect_standing, prepared};
+use crate::support::{Ends, error, expect, expect_nothing, flush, message, put, ready, receive, sync, with_relay};
 
 const SAVED: &str = "write changes=5 savepoint";
-
-fn done(tag: &str) -> Vec<u8> {
-    message(b'C', &[tag.as_bytes(), b"\0"].concat())
-}
-
-/// Parse and Bind without a name.
-fn prepared(text: &str) -> Vec<u8> {
-    [parse("", text), message(b'B', b"\0\0\0\0\0\0\0\0")].concat()
-}
-
-fn execute() -> Vec<u8> {
-    message(b'E', b"\0\0\0\0\0")
-}
 
 fn ours(errand: Errand<'_>) -> Vec<u8> {
     let mut out = BytesMut::new();
@@ -48,15 +34,6 @@ fn parts() -> Vec<u8> {
     [message(b'1', b""), message(b'2', b"")].concat()
 }
 
-/// The client is in a transaction.
-async fn open(ends: &mut Ends) {
-    put(&mut ends.client, &query("BEGIN")).await;
-    expect(&mut ends.server, &query("BEGIN")).await;
-    let reply = [done("BEGIN"), ready(b'T')].concat();
-    put(&mut ends.server, &reply).await;
-    expect(&mut ends.client, &reply).await;
-}
-
 /// Sends a write with what follows it; the server has it behind a savepoint of ours, and has answered all before it.
 async fn saved(ends: &mut Ends, text: &str, behind: &[u8]) {
     put(&mut ends.client, &[prepared(text), execute(), behind.to_vec()].concat()).await;
@@ -74,25 +51,10 @@ async fn released(ends: &mut Ends, tag: &str) {
     expect(&mut ends.client, &done(tag)).await;
 }
 
-async fn expect_refusal(ends: &mut Ends) {
-    let (code, body) = receive(&mut ends.client).await;
-    let text = String::from_utf8_lossy(&body).into_owned();
-    assert!(code == b'E' && text.contains("FLOODWALL[rule=budget]"), "{} {text}", char::from(code));
-}
-
-/// The next statement goes through as it is, and the client's transaction stands like this.
-async fn expect_standing(ends: &mut Ends, state: u8) {
-    put(&mut ends.client, &query("SELECT 1")).await;
-    expect(&mut ends.server, &query("SELECT 1")).await;
-    let reply = [done("SELECT 1"), ready(state)].concat();
-    put(&mut ends.server, &reply).await;
-    expect(&mut ends.client, &reply).await;
-}
-
 #[test]
 fn a_portal_within_its_budget_is_released_and_its_pipeline_goes_on() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         saved(&mut ends, SAVED, &sync()).await;
         released(&mut ends, "UPDATE 5").await;
         expect(&mut ends.server, &sync()).await;
@@ -108,7 +70,7 @@ fn a_portal_within_its_budget_is_released_and_its_pipeline_goes_on() {
 #[test]
 fn a_portal_over_its_budget_goes_back_alone_and_the_rest_of_its_pipeline_goes_nowhere() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         saved(&mut ends, SAVED, &[prepared("INSERT"), execute(), flush(), sync()].concat()).await;
         put(&mut ends.server, &[done("UPDATE 6"), ready(b'T')].concat()).await;
         expect_refusal(&mut ends).await;
@@ -125,7 +87,7 @@ fn a_portal_over_its_budget_goes_back_alone_and_the_rest_of_its_pipeline_goes_no
 #[test]
 fn each_portal_of_a_pipeline_has_a_savepoint_of_its_own() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         saved(&mut ends, SAVED, &[execute(), prepared("SELECT 1"), execute(), execute(), sync()].concat()).await;
         released(&mut ends, "UPDATE 1").await;
         // Nothing is owed, so there is nothing to be ended by a Sync.
@@ -143,7 +105,7 @@ fn each_portal_of_a_pipeline_has_a_savepoint_of_its_own() {
 #[test]
 fn what_was_run_before_in_the_pipeline_is_answered_first() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         let before = [prepared("SELECT 1"), execute()].concat();
         put(&mut ends.client, &[before.clone(), prepared(SAVED), execute(), sync()].concat()).await;
         expect(&mut ends.server, &[before, prepared(SAVED), flush()].concat()).await;
@@ -161,7 +123,7 @@ fn what_was_run_before_in_the_pipeline_is_answered_first() {
 #[test]
 fn what_fails_before_it_skips_it_as_ever() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         put(&mut ends.client, &[prepared(SAVED), execute(), prepared("INSERT"), execute(), sync()].concat()).await;
         expect(&mut ends.server, &[prepared(SAVED), sync(), savepoint(), execute(), sync()].concat()).await;
         let (failed, aborted) = (error("42P01", "no such table"), error("25P02", "transaction is aborted"));
@@ -178,7 +140,7 @@ fn what_fails_before_it_skips_it_as_ever() {
 #[test]
 fn what_fails_by_itself_aborts_the_transaction_as_ever() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         saved(&mut ends, SAVED, &[prepared("INSERT"), execute(), sync()].concat()).await;
         let failed = error("22012", "division by zero");
         put(&mut ends.server, &[failed.clone(), ready(b'E')].concat()).await;
@@ -191,7 +153,7 @@ fn what_fails_by_itself_aborts_the_transaction_as_ever() {
 #[test]
 fn a_returning_that_is_cut_goes_back_though_the_cancel_hit_it() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         saved(&mut ends, "write rows=2 changes=5 savepoint", &sync()).await;
         let row = message(b'D', b"\0\0");
         put(&mut ends.server, &row.repeat(3)).await;
@@ -213,7 +175,7 @@ fn a_savepoint_a_release_or_a_way_back_that_fails_leaves_an_aborted_transaction(
     for tag in ["", "UPDATE 1", "UPDATE 6"] {
         let (canceled, aborted) = (canceled.clone(), aborted.clone());
         with_relay(4096, |mut ends| async move {
-            open(&mut ends).await;
+            begin(&mut ends).await;
             put(&mut ends.client, &[prepared(SAVED), execute(), sync()].concat()).await;
             expect(&mut ends.server, &[prepared(SAVED), sync(), savepoint(), execute(), sync()].concat()).await;
             put(&mut ends.server, &[parts(), ready(b'T')].concat()).await;
@@ -245,7 +207,7 @@ fn a_savepoint_a_release_or_a_way_back_that_fails_leaves_an_aborted_transaction(
 fn where_a_savepoint_would_not_hold_the_transaction_is_aborted() {
     for text in ["write changes=5 savepoint returned=0", "other changes=5 savepoint"] {
         with_relay(4096, |mut ends| async move {
-            open(&mut ends).await;
+            begin(&mut ends).await;
             put(&mut ends.client, &[prepared(text), execute(), sync()].concat()).await;
             expect(&mut ends.server, &[prepared(text), execute(), flush()].concat()).await;
             put(&mut ends.server, &[parts(), done("UPDATE 6")].concat()).await;
@@ -255,7 +217,7 @@ fn where_a_savepoint_would_not_hold_the_transaction_is_aborted() {
         });
     }
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         let commit = [prepared("other COMMIT"), execute()].concat();
         let all = [commit, prepared(SAVED), execute()].concat();
         put(&mut ends.client, &[all.clone(), sync()].concat()).await;
@@ -266,7 +228,7 @@ fn where_a_savepoint_would_not_hold_the_transaction_is_aborted() {
 #[test]
 fn a_goodbye_behind_a_guarded_portal_waits_for_its_release() {
     with_relay(4096, |mut ends| async move {
-        open(&mut ends).await;
+        begin(&mut ends).await;
         saved(&mut ends, SAVED, &[sync(), message(b'X', b"")].concat()).await;
         released(&mut ends, "UPDATE 1").await;
         expect(&mut ends.server, &sync()).await;

@@ -31,6 +31,8 @@ pub const FRESH: Duration = Duration::from_secs(30);
 pub const FRESH_NEGATIVE: Duration = Duration::from_secs(5);
 /// For so long what it said holds while it cannot be asked.
 pub const STALE: Duration = Duration::from_secs(600);
+/// PostgreSQL's insufficient_privilege, as the reason tells it.
+const DENIED: &str = "(42501)";
 /// After a wrong login the server is asked again, for each name once in this time.
 const DOUBT: Duration = Duration::from_secs(1);
 /// Questions that wait to be asked, and that are under way.
@@ -160,7 +162,9 @@ impl Lookup {
             }
             Err(why) => {
                 if let Pass::Write { suppressed } = self.gate.pass("auth_query") {
-                    tracing::error!(why, suppressed, "auth_query failed; what is known lasts for {STALE:?}");
+                    let advice =
+                        if why.contains(DENIED) { "; config.toml has the function that lets a role ask" } else { "" };
+                    tracing::error!(why, suppressed, "auth_query failed; what is known lasts for {STALE:?}{advice}");
                 }
                 self.stale(&user)
             }

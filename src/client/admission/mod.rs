@@ -132,6 +132,9 @@ impl Admission {
     /// A place at the listener, and one of its address.
     ///
     /// Cancel safe: who is dropped while waiting leaves the queue.
+    ///
+    /// # Errors
+    /// A cap is full, and so is its queue, or nobody left in time; the same goes for the other ways in.
     pub async fn enter(self: &Arc<Self>, address: std::net::IpAddr, deadline: Instant) -> Result<HousePermit, Denied> {
         let request = self.request(Want::House(AddressKey::new(address)), deadline, Disclose::NameOnly);
         let (slot, waited) = request?.settle().await?;

@@ -137,7 +137,7 @@ fn resolve_account(mut section: Section<'_>, context: &Context<'_>) -> Option<Au
     let user = section.read("user", value::text);
     let database = section.read("database", value::text);
     let password = context::secret(&mut section, context);
-    if !section.has("user") {
+    if section.is_given() && !section.has("user") {
         section.error("", Fault::new("auth needs a user").advise("write auth = { user = \"floodwall_auth\" }"));
     }
     section.finish();

@@ -102,7 +102,7 @@ fn resolve_monitor(mut section: Section<'_>, context: &Context<'_>) -> Option<Mo
     let user = section.read("user", value::text);
     let database = section.read("database", value::text).unwrap_or_else(|| defaults::MONITOR_DATABASE.to_owned());
     let password = secret(&mut section, context);
-    if !section.has("user") {
+    if section.is_given() && !section.has("user") {
         section.error("", Fault::new("a monitor needs a user").advise("write monitor = { user = \"floodwall\" }"));
     }
     section.finish();

@@ -36,7 +36,7 @@ impl Acceptor {
         let shown = material.shown()?.ok_or_else(|| material.unfit(&"cert_file and key_file are missing"))?;
         let (not_after, binding) = (shown.not_after(), shown.chain.first().and_then(channel_binding));
         let config =
-            config(material.protocols, shown, client_verifier(material)?).map_err(|error| material.unfit(&error))?;
+            config(material.protocols, shown, client_verifier(material)?).map_err(|error| material.unshown(&error))?;
         let (mode, digest) = (material.mode, material.digest());
         Ok(Self { mode, config: Arc::new(config), binding: binding.map(Into::into), not_after, digest })
     }

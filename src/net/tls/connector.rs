@@ -31,7 +31,7 @@ impl std::fmt::Debug for Connector {
 
 impl Connector {
     pub(super) fn new(material: &Material) -> Result<Self, Unusable> {
-        let unfit = |error: rustls::Error| material.unfit(&error);
+        let unfit = |error: rustls::Error| material.unshown(&error);
         let verifier = verifier(material)?;
         let builder = ClientConfig::builder_with_provider(provider());
         let builder = builder.with_protocol_versions(versions(material.protocols)).map_err(unfit)?;

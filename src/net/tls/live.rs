@@ -58,7 +58,7 @@ impl Live {
     /// Reads the files. Blocks on them.
     ///
     /// # Errors
-    /// Each side whose files can't be used.
+    /// Of each side whose files can't be used, the first of them.
     pub fn open(tls: &Tls) -> Result<Self, Vec<Unusable>> {
         let live = Self::default();
         let unusable = live.reload(tls);
@@ -70,8 +70,8 @@ impl Live {
     /// Reads the files again. A side whose files say what they said before stays as it is, and so does one whose files can't be used:
     /// those are returned. Blocks on the files.
     pub fn reload(&self, tls: &Tls) -> Vec<Unusable> {
-        let client = renew(&tls.client, &self.client, |old| old.digest, Acceptor::new);
-        let server = renew(&tls.server, &self.server, |old| old.digest, Connector::new);
+        let client = renew(("client_tls", &tls.client), &self.client, |old| old.digest, Acceptor::new);
+        let server = renew(("server_tls", &tls.server), &self.server, |old| old.digest, Connector::new);
         if server.is_ok() {
             let mut made_of = self.made_of.lock().unwrap_or_else(PoisonError::into_inner);
             self.other_way.fetch_or(*made_of != tls.server, Ordering::Relaxed);
@@ -110,7 +110,7 @@ impl Live {
 }
 
 fn renew<T>(
-    side: &TlsSide,
+    (name, side): (&'static str, &TlsSide),
     current: &ArcSwapOption<T>,
     digest: impl Fn(&T) -> [u8; 32],
     make: impl Fn(&Material) -> Result<T, Unusable>,
@@ -119,7 +119,7 @@ fn renew<T>(
         current.store(None);
         return Ok(());
     }
-    let material = Material::read(side)?;
+    let material = Material::read(name, side)?;
     if current.load().as_ref().is_none_or(|old| digest(old) != material.digest()) {
         current.store(Some(Arc::new(make(&material)?)));
     }

@@ -10,42 +10,49 @@ use sha2::{Digest, Sha256};
 use super::certificate::validity;
 use crate::config::{TlsMode, TlsProtocols, TlsSide};
 
-/// Why a side can't be used.
+/// A file that a side can't be made of.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// A file can't be read.
-    #[error("{file}: {error}")]
-    Unreadable {
-        /// Its path.
-        file: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// A file holds nothing of what it should hold.
-    #[error("{file}: no {what} in PEM form")]
-    Empty {
-        /// Its path.
-        file: String,
-        /// What was looked for.
-        what: &'static str,
-    },
-    /// The files do not fit together.
-    #[error("{file}: {why}")]
-    Unfit {
-        /// Path of the certificate or of the authorities.
-        file: String,
-        /// What `rustls` said.
-        why: String,
-    },
+#[error("{file}: {why}")]
+pub struct Unusable {
+    /// The table that names it: `client_tls` or `server_tls`.
+    pub side: &'static str,
+    /// The key that names it: `cert_file`, `key_file` or `ca_file`.
+    pub key: &'static str,
+    /// Its path.
+    pub file: String,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Why {
+    /// It can't be read: what the system said.
+    #[error("cannot read it: {0}")]
+    Unreadable(std::io::Error),
+    /// It holds nothing of what it should hold.
+    #[error("no {0} in PEM form")]
+    Empty(&'static str),
+    /// It does not fit with the others: what `rustls` said.
+    #[error("{0}")]
+    Unfit(String),
 }
 
 /// The files' content. No `Debug`: a key is among it.
 pub(super) struct Material {
+    side: &'static str,
     pub(super) mode: TlsMode,
     pub(super) protocols: TlsProtocols,
-    cert: Option<(String, Vec<u8>)>,
-    key: Option<(String, Vec<u8>)>,
-    ca: Option<(String, Vec<u8>)>,
+    cert: Option<File>,
+    key: Option<File>,
+    ca: Option<File>,
+}
+
+/// One of them.
+struct File {
+    key: &'static str,
+    path: String,
+    content: Vec<u8>,
 }
 
 /// Our certificate chain with its key.
@@ -55,14 +62,16 @@ pub(super) struct Shown {
 }
 
 impl Material {
-    pub(super) fn read(side: &TlsSide) -> Result<Self, Unusable> {
-        let read = |path: &Option<_>| path.as_deref().map(read_file).transpose();
-        let ca = if side.mode.verifies() { read(&side.ca_file)? } else { None };
+    /// Reads the files of one side, which is called so in the configuration.
+    pub(super) fn read(name: &'static str, side: &TlsSide) -> Result<Self, Unusable> {
+        let read = |key, path: &Option<_>| path.as_deref().map(|path| read_file(name, key, path)).transpose();
+        let ca = if side.mode.verifies() { read("ca_file", &side.ca_file)? } else { None };
         Ok(Self {
+            side: name,
             mode: side.mode,
             protocols: side.protocols,
-            cert: read(&side.cert_file)?,
-            key: read(&side.key_file)?,
+            cert: read("cert_file", &side.cert_file)?,
+            key: read("key_file", &side.key_file)?,
             ca,
         })
     }
@@ -72,7 +81,7 @@ impl Material {
         let mut digest = Sha256::new();
         digest.update(self.mode.label());
         self.protocols.labels().iter().for_each(|label| digest.update(label));
-        for (_, content) in [&self.cert, &self.key, &self.ca].into_iter().flatten() {
+        for File { content, .. } in [&self.cert, &self.key, &self.ca].into_iter().flatten() {
             digest.update((content.len() as u64).to_be_bytes());
             digest.update(content);
         }
@@ -81,27 +90,48 @@ impl Material {
 
     /// Our certificate and its key, where there is one.
     pub(super) fn shown(&self) -> Result<Option<Shown>, Unusable> {
-        let (Some((cert_file, cert)), Some((key_file, key))) = (&self.cert, &self.key) else { return Ok(None) };
-        let chain = certificates(cert_file, cert)?;
-        let empty = |_| Unusable::Empty { file: key_file.clone(), what: "private key" };
-        Ok(Some(Shown { chain, key: PrivateKeyDer::from_pem_slice(key).map_err(empty)? }))
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(None) };
+        let chain = self.certificates(cert)?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&key.content).map_err(|_| self.broken(key, Why::Empty("private key")))?;
+        Ok(Some(Shown { chain, key }))
     }
 
     /// The authorities that may have signed the peer's certificate, as they stand in the file, and ready for use.
     pub(super) fn authorities(&self) -> Result<(Vec<CertificateDer<'static>>, RootCertStore), Unusable> {
-        let Some((file, content)) = &self.ca else { return Ok((Vec::new(), RootCertStore::empty())) };
-        let listed = certificates(file, content)?;
+        let Some(file) = &self.ca else { return Ok((Vec::new(), RootCertStore::empty())) };
+        let listed = self.certificates(file)?;
         let mut roots = RootCertStore::empty();
         for certificate in &listed {
-            roots.add(certificate.clone()).map_err(|error| self.unfit(&error))?;
+            roots.add(certificate.clone()).map_err(|error| self.broken(file, Why::Unfit(error.to_string())))?;
         }
         Ok((listed, roots))
     }
 
     /// The side can't be made of these files.
     pub(super) fn unfit(&self, error: &impl ToString) -> Unusable {
-        let file = self.cert.as_ref().or(self.ca.as_ref()).map_or_else(String::new, |(file, _)| file.clone());
-        Unusable::Unfit { file, why: error.to_string() }
+        let why = Why::Unfit(error.to_string());
+        match self.cert.as_ref().or(self.ca.as_ref()) {
+            Some(file) => self.broken(file, why),
+            None => Unusable { side: self.side, key: "cert_file", file: String::new(), why },
+        }
+    }
+
+    /// What `rustls` says of our certificate, in words that tell what to do.
+    pub(super) fn unshown(&self, error: &rustls::Error) -> Unusable {
+        match error {
+            rustls::Error::InconsistentKeys(_) => self.unfit(&"key_file holds the key of another certificate"),
+            other => self.unfit(other),
+        }
+    }
+
+    fn certificates(&self, file: &File) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+        let all = CertificateDer::pem_slice_iter(&file.content).collect::<Result<Vec<_>, _>>().unwrap_or_default();
+        if all.is_empty() { Err(self.broken(file, Why::Empty("certificate"))) } else { Ok(all) }
+    }
+
+    fn broken(&self, file: &File, why: Why) -> Unusable {
+        Unusable { side: self.side, key: file.key, file: file.path.clone(), why }
     }
 }
 
@@ -112,16 +142,10 @@ impl Shown {
     }
 }
 
-fn read_file(path: &Path) -> Result<(String, Vec<u8>), Unusable> {
+fn read_file(side: &'static str, key: &'static str, path: &Path) -> Result<File, Unusable> {
     let file = path.display().to_string();
     match std::fs::read(path) {
-        Ok(content) => Ok((file, content)),
-        Err(error) => Err(Unusable::Unreadable { file, error }),
+        Ok(content) => Ok(File { key, path: file, content }),
+        Err(error) => Err(Unusable { side, key, file, why: Why::Unreadable(error) }),
     }
-}
-
-fn certificates(file: &str, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unusable> {
-    let empty = || Unusable::Empty { file: file.to_owned(), what: "certificate" };
-    let all: Vec<_> = CertificateDer::pem_slice_iter(content).collect::<Result<_, _>>().map_err(|_| empty())?;
-    if all.is_empty() { Err(empty()) } else { Ok(all) }
 }

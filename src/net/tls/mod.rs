@@ -24,7 +24,7 @@ pub use self::certificate::{Identity, channel_binding};
 pub use self::connector::Connector;
 pub use self::driver::{Driver, Ready};
 pub use self::live::{Expiry, Live};
-pub use self::material::Unusable;
+pub use self::material::{Unusable, Why};
 pub use self::socket::{Carrier, Socket};
 use crate::config::TlsProtocols;
 

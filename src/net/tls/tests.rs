@@ -242,7 +242,7 @@ fn files_that_can_not_be_used_are_named_at_the_start() {
         (with("none", "server.key"), "none: "),
         (with("empty", "server.key"), "empty: no certificate in PEM form"),
         (with("server.crt", "empty"), "empty: no private key in PEM form"),
-        (with("server.crt", "other.key"), "server.crt: "),
+        (with("server.crt", "other.key"), "server.crt: key_file holds the key of another certificate"),
     ];
     for (client, told) in table {
         let errors = Live::open(&Tls { client, server: TlsSide::default() }).unwrap_err();

@@ -1,0 +1,37 @@
+//! `floodwall ctl`.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use floodwall::config::{self, Process};
+use floodwall::{app, ctl};
+
+use super::DEFAULT_FILE;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ctl {
+    /// The configuration of the running Floodwall; left out: config.toml if it is here, otherwise the defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Console user; left out: the first [[admin.user]] with role admin, or admin
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// As in 'SHOW CLIENTS'
+    command: String,
+}
+
+impl Ctl {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let path = self.config.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()));
+        // Only the console's address and state_dir matter.
+        let config = match path {
+            Some(path) => config::load_console(&path, &Process::WithoutSecrets)?,
+            None => config::read("[[listener]]", &Process::WithoutSecrets, &app::check_rules)?.config,
+        };
+        let login = ctl::Login { user: self.user, password: std::env::var(ctl::PASSWORD_VARIABLE).ok() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(ctl::run(&config, &login, &self.command, &mut io::stdout()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

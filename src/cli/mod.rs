@@ -1,0 +1,26 @@
+//! The commands, one file each: their arguments, and one call into the library.
+
+pub(crate) mod check;
+pub(crate) mod ctl;
+pub(crate) mod import;
+pub(crate) mod judge;
+pub(crate) mod pass;
+pub(crate) mod run;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use floodwall::app;
+use floodwall::config::{self, Config, Loaded, Process};
+
+/// The configuration where none is named.
+pub(crate) const DEFAULT_FILE: &str = "config.toml";
+
+/// Reads a configuration; warnings go to standard error.
+fn load(path: &Path, secrets: Process) -> anyhow::Result<Config> {
+    let Loaded { config, warnings } = config::load(path, &secrets, &app::check_rules)?;
+    if !warnings.list.is_empty() {
+        writeln!(io::stderr(), "{warnings}")?;
+    }
+    Ok(config)
+}

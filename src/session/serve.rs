@@ -112,11 +112,11 @@ fn borrowed(house: &Arc<House>, local: &Local, place: Place, target: Arc<Target>
 /// Ends a session whose server was lent: what it leaves there is cleaned up before anybody else has it.
 async fn part_from_pool(house: &House, remains: Remains<Stream, Borrowed, Ledger>) {
     let turns = turns(&remains).filter(|_| remains.server.holds_nothing());
-    let Remains { end, client, server, left, behind, overseer, last_words, .. } = remains;
-    house.common.metrics.session_ended(end.label());
-    server.target().looks_no_more();
-    let stay = overseer.into_stay();
+    remains.server.target().looks_no_more();
     let parting = async move {
+        let Remains { end, client, server, left, behind, overseer, last_words, .. } = remains;
+        house.common.metrics.session_ended(end.label());
+        let stay = overseer.into_stay();
         let patient = || finishing(end, &stay.seat);
         tokio::join!(tell(client, end, &last_words), recover(server, end, left, behind, patient));
     };
@@ -147,13 +147,13 @@ fn settle(house: &Arc<House>, local: &Rc<Local>, guest: Guest, waker: &Waker) ->
 
 async fn part(house: &House, remains: Remains<Stream, Owned<Stream>, Ledger>) {
     let turns = turns(&remains);
-    let Remains { end, client, server: Owned(server), overseer, last_words, working, .. } = remains;
-    house.common.metrics.session_ended(end.label());
-    let stay = overseer.into_stay();
-    if let Some(key) = &stay.key {
+    if let Some(key) = &remains.overseer.stay.key {
         key.target().looks_no_more();
     }
     let parting = async move {
+        let Remains { end, client, server: Owned(server), overseer, last_words, working, .. } = remains;
+        house.common.metrics.session_ended(end.label());
+        let stay = overseer.into_stay();
         let seen_off = async {
             match stay.key.as_ref().filter(|_| working) {
                 Some(key) => cancel(house, key, server).await,

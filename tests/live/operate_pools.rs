@@ -171,6 +171,7 @@ async fn who_waits_in_a_pause_for_too_long_is_told_and_goes_on() {
     if direct() {
         return;
     }
+    // Longer than a busy machine takes to make the first server, which the login waits for.
     let pooled = Pooled::new("pause_wait", 2, "query_wait_timeout = '5s'");
     let client = pooled.site.session("app").await;
     assert_eq!(one(&client, "SELECT 1").await.unwrap(), "1");

@@ -26,7 +26,7 @@ fn sixty_four_clients_run_without_an_error() {
     let site = Site::new("pgbench64", ROOM);
     run(site.program("pgbench").args(["-i", "-s", "2", "-q"]));
     for protocol in ["simple", "extended", "prepared"] {
-        assert_clean(&site, &["-S", "-c", "64", "-j", "2", "-T", "2", "-M", protocol]);
+        assert_clean(&site, &["-S", "-c", "64", "-j", "2", "-t", "60", "-M", protocol]);
     }
     assert_no_refusals(&site);
     site.finish();

@@ -184,7 +184,7 @@ fn who_changed_its_settings_teaches_a_server_nothing_that_others_use() {
     clients[0].query("SET TimeZone = '-02'");
     let ours = "datname = current_database() AND usename = 'app'";
     pooled.site.direct_sql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"));
-    assert!(wait_until(Duration::from_secs(15), || pooled.servers() == 0));
+    assert!(wait_until(SOON, || pooled.servers() == 0));
     let values = [0, 1, 2, 3, 0].map(|at| value(&mut clients[at]));
     assert_eq!(values, ["7200", "0", "0", "0", "7200"]);
     drop(clients);

@@ -113,14 +113,28 @@ def bars(rows: list, idle_rows: list) -> list:
 CROWD = 500
 
 
+# Pools of Floodwall, and how each is called where bars are told.
+POOLS = {"floodwall-pool": "", "floodwall-prepare": "prepare_unnamed, "}
+
+
 def pool_bars(rows: list, idle_rows: list) -> list:
-    """What Floodwall's pool is measured by against PgBouncer's, as (passed, sentence)."""
-    judged, costs = [], []
+    """What each of Floodwall's pools is measured by against PgBouncer's, as (passed, sentence)."""
     spreads = {(line["peer"], line["protocol"], line["clients"]): line["spread"] for line in rows}
+    judged = [bar for peer, label in POOLS.items() for bar in bars_of_pool(peer, label, rows, spreads)]
+    for line in idle_rows:
+        if line["peer"] in POOLS:
+            limit = 3 * line["clients"]
+            judged.append((line["growth_kib"] <= limit, f"{POOLS[line['peer']]}idle: {line['growth_kib']:.0f} KiB for {line['clients']} clients (at most {limit:.0f})"))
+    return judged
+
+
+def bars_of_pool(peer: str, label: str, rows: list, spreads: dict) -> list:
+    """The bars of one of them."""
+    judged, costs = [], []
     for line in rows:
-        if line["peer"] != "floodwall-pool" or line["to_pgbouncer"] is None:
+        if line["peer"] != peer or line["to_pgbouncer"] is None:
             continue
-        where = f"{line['protocol']} {line['clients']}"
+        where = f"{label}{line['protocol']} {line['clients']}"
         judged.append((line["errors"] == 0, f"{where}: {line['errors']} errors (0)"))
         if line["clients"] >= CROWD:
             bar = max(1.3, spreads.get(("pgbouncer-pool", line["protocol"], line["clients"])) or 0)
@@ -133,11 +147,7 @@ def pool_bars(rows: list, idle_rows: list) -> list:
         judged.append((0 < cost <= 1.10, f"{where}: processor time {cost:.2f} of PgBouncer (at most 1.10)"))
     if costs and all(costs):
         mean = statistics.geometric_mean(costs)
-        judged.append((mean <= 0.90, f"processor time, geometric mean: {mean:.2f} of PgBouncer (at most 0.90)"))
-    for line in idle_rows:
-        if line["peer"] == "floodwall-pool":
-            limit = 3 * line["clients"]
-            judged.append((line["growth_kib"] <= limit, f"idle: {line['growth_kib']:.0f} KiB for {line['clients']} clients (at most {limit:.0f})"))
+        judged.append((mean <= 0.90, f"{label}processor time, geometric mean: {mean:.2f} of PgBouncer (at most 0.90)"))
     return judged
 
 

@@ -301,3 +301,23 @@ fn a_text_without_a_catalogue_names_its_tables() {
     assert_eq!(*left.tables, [TableName::new("b"), TableName::qualified("s", "a")]);
     assert_eq!((left.given(|_| true), left.given(|_| false)), (Traces::NONE, Traces::UNKNOWN));
 }
+
+#[test]
+fn a_database_that_must_be_left_is_told() {
+    for (sql, database) in [
+        ("DROP DATABASE app", Some("app")),
+        ("drop database if exists \"My App\" with (force);", Some("My App")),
+        ("SELECT 1; DROP DATABASE App", Some("app")),
+        ("ALTER DATABASE a RENAME TO b", Some("a")),
+        ("ALTER DATABASE a SET TABLESPACE fast", Some("a")),
+        ("ALTER DATABASE a SET work_mem = '1MB'", None),
+        ("CREATE DATABASE copy WITH OWNER me TEMPLATE original", Some("original")),
+        ("CREATE DATABASE copy TEMPLATE = \"original\" ENCODING 'UTF8'", Some("original")),
+        ("CREATE DATABASE plain", None),
+        ("DROP TABLE database", None),
+        ("DROP DATABASE", None),
+        ("SELECT 1", None),
+    ] {
+        assert_eq!(left(sql).vacated.as_deref(), database, "{sql}");
+    }
+}

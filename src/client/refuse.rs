@@ -7,9 +7,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::admission::{Denied, Disclose, Reason};
+use super::login::Channel;
 use crate::guard::Breach;
 use crate::guard::limits::{self, TimeLimit};
 use crate::units::display_bytes;
+use crate::wire::pg::own::Raised;
 use crate::wire::{Malformed, Refusal, Severity};
 
 /// Will never pass, however often it is tried.
@@ -261,12 +263,20 @@ pub fn startup_unfit(why: &str) -> Refusal {
 }
 
 /// A server of a pool did not take the settings of its next client, so the statement was not run.
-pub fn settings_failed(sqlstate: &[u8]) -> Refusal {
-    let what = "the server did not take the settings of this session";
+pub fn settings_failed(raised: &Raised) -> Refusal {
+    let (sqlstate, said) = (display_bytes(&raised.sqlstate), display_bytes(&raised.message));
+    let mut what = "the server did not take the settings of this session".to_owned();
+    if raised.sqlstate == UNKNOWN {
+        // The name of a setting. What else the server says may hold a value, which no log is to have.
+        what.push_str(&format!(": {said}"));
+    }
     let hint = "Look at the parameters of the connection string, and at what the session has SET.";
-    let detail = format!("Its error was {}.", display_bytes(sqlstate));
-    Refusal { detail, ..statement(setting_refused(sqlstate), "settings", what, hint) }
+    let detail = format!("It said: {said} ({sqlstate}).");
+    Refusal { detail, ..statement(setting_refused(&raised.sqlstate), "settings", &what, hint) }
 }
+
+/// SQLSTATE of a setting that the server does not know.
+const UNKNOWN: [u8; 5] = *b"42704";
 
 /// What the server has against a setting stays so, however often it is tried: drivers must not take it for a lost connection.
 fn setting_refused(sqlstate: &[u8]) -> &'static str {
@@ -427,10 +437,13 @@ pub fn wrong_password(user: &str) -> Refusal {
     }
 }
 
-/// No `[[access]]` entry lets this client in.
-pub fn no_access(user: &str, database: &str) -> Refusal {
+/// No `[[access]]` entry lets this client in. It ends as PostgreSQL's own, where clients look for what to try next.
+pub fn no_access(user: &str, database: &str, channel: &Channel) -> Refusal {
     let (user, database) = (display_bytes(user.as_bytes()), display_bytes(database.as_bytes()));
-    let message = format!("no [[access]] entry lets user \"{user}\" in to database \"{database}\" from this address");
+    let encryption = if channel.tls { "SSL encryption" } else { "no encryption" };
+    let message = format!(
+        "no [[access]] entry lets user \"{user}\" in to database \"{database}\" from this address, {encryption}"
+    );
     fatal(AUTHORIZATION, "access", &message, "Ask whoever runs Floodwall; the entries stand in its configuration.")
 }
 

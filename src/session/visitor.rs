@@ -57,7 +57,8 @@ impl Visitor<'_> {
         }
         let channel = Channel::of(client.stream());
         let method = self.house.logins.method(&identity, &channel);
-        let method = method.ok_or_else(|| Failed::refused(refuse::no_access(&identity.user, &identity.database)))?;
+        let no_access = || refuse::no_access(&identity.user, &identity.database, &channel);
+        let method = method.ok_or_else(|| Failed::refused(no_access()))?;
         if self.settings.listener.login != Login::Relay {
             return self.enter_by_ourselves(client, startup, &Access { channel, method }).await;
         }

@@ -1,6 +1,10 @@
 //! What a session leaves in its server where servers are shared: found, kept from others, and given to its client again.
 
+use std::future::poll_fn;
+
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_postgres::AsyncMessage;
 use tokio_postgres::error::SqlState;
 
 use crate::pooling::{Pooled, one};
@@ -75,7 +79,15 @@ async fn start_up_settings_share_one_pool() {
     assert_eq!(pooled.servers(), 1);
     let wrong = format!("{target} options='-c no_such_setting=1'");
     let refused = tokio_postgres::connect(&wrong, tokio_postgres::NoTls).await.err().unwrap();
-    assert!(refused.as_db_error().unwrap().message().starts_with("FLOODWALL[rule=settings]"), "{refused:?}");
+    let refused = refused.as_db_error().unwrap();
+    assert!(refused.message().starts_with("FLOODWALL[rule=settings]"), "{refused:?}");
+    assert!(refused.message().contains("unrecognized configuration parameter \"no_such_setting\""), "{refused:?}");
+    // What may hold a value is for the client alone, and in no log.
+    let wrong = format!("{target} options='-c work_mem=secretly'");
+    let refused = tokio_postgres::connect(&wrong, tokio_postgres::NoTls).await.err().unwrap();
+    let refused = refused.as_db_error().unwrap();
+    assert!(!refused.message().contains("secretly") && refused.detail().unwrap().contains("secretly"), "{refused:?}");
+    assert!(!pooled.site.proxy.log().contains("secretly"));
     drop(clients);
     pooled.finish();
 }
@@ -171,6 +183,47 @@ async fn a_role_that_may_not_set_what_the_login_did_keeps_its_session() {
     pooled.finish();
     Cluster::shared()
         .sql("postgres", "REVOKE SET ON PARAMETER log_min_duration_statement FROM app; DROP ROLE leak_lowly");
+}
+
+/// What its server says while it takes the settings of its client is the client's as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_that_comes_while_a_server_is_dressed_is_heard() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_notified", 1, "");
+    pooled.site.direct_sql("CREATE TEXT SEARCH CONFIGURATION mine (COPY = simple)");
+    let mut config: tokio_postgres::Config = pooled.site.proxy.conn_str("app", &pooled.site.database).parse().unwrap();
+    let (client, mut connection) =
+        config.options("-c default_text_search_config=mine").connect(tokio_postgres::NoTls).await.unwrap();
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let AsyncMessage::Notification(news) = message {
+                tell.send(news.payload().to_owned()).unwrap();
+            }
+        }
+    });
+    client.batch_execute("LISTEN news").await.unwrap();
+    assert!(wait_until(SOON, || pins(&pooled) == ["listen"]));
+    // Whoever sets a configuration that has changed looks for it, and waits for whoever has locked them.
+    pooled.site.direct_sql("ALTER TEXT SEARCH CONFIGURATION mine OWNER TO app");
+    let locker = Cluster::shared().conn_str("postgres", &pooled.site.database);
+    let (locker, locking) = tokio_postgres::connect(&locker, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(locking);
+    locker.batch_execute("BEGIN; LOCK TABLE pg_ts_config IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    client.batch_execute("RESET default_text_search_config").await.unwrap();
+    let waits = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                 WHERE l.relation = 'pg_ts_config'::regclass AND NOT granted AND datname = current_database()";
+    let dressed = wait_until(SOON, || pooled.site.direct_sql(waits) == "1");
+    pooled.site.direct_sql("NOTIFY news, 'hello'");
+    locker.batch_execute("ROLLBACK").await.unwrap();
+    assert!(dressed, "no server took the settings of its client");
+    let news = timeout(SOON, heard.recv()).await;
+    assert_eq!(news.unwrap().as_deref(), Some("hello"));
+    assert_eq!(one(&client, "SHOW default_text_search_config").await.unwrap(), "public.mine");
+    drop(client);
+    pooled.finish();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -220,7 +220,7 @@ fn an_entry_of_access_tells_encrypted_connections_from_others() {
     let (plain, encrypted) = ([("PGSSLMODE", "disable")], [("PGSSLMODE", "require")]);
     assert_eq!(answer(&mut psql(own.proxy.port, "app", &encrypted, "SELECT 1")), "1");
     let told = refusal(&mut psql(own.proxy.port, "app", &plain, "SELECT 1"));
-    assert!(told.contains("FLOODWALL[rule=access]"), "{told}");
+    assert!(told.contains("FLOODWALL[rule=access]") && told.contains("from this address, no encryption"), "{told}");
     let mut excepted = psql(own.proxy.port, "floodwall", &plain, "SELECT 2");
     assert_eq!(answer(excepted.env("PGPASSWORD", "monitor-secret")), "2");
     own.proxy.assert_all_zero();

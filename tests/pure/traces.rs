@@ -341,3 +341,23 @@ fn who_reads_a_last_value_that_an_earlier_text_left_is_told() {
         assert_eq!(of_values(sql), [false, false], "{sql}");
     }
 }
+
+#[test]
+fn a_database_that_must_be_left_is_told() {
+    for (sql, database) in [
+        ("DROP DATABASE app", Some("app")),
+        ("drop database if exists \"My App\" with (force);", Some("My App")),
+        ("SELECT 1; DROP DATABASE App", Some("app")),
+        ("ALTER DATABASE a RENAME TO b", Some("a")),
+        ("ALTER DATABASE a SET TABLESPACE fast", Some("a")),
+        ("ALTER DATABASE a SET work_mem = '1MB'", None),
+        ("CREATE DATABASE copy WITH OWNER me TEMPLATE original", Some("original")),
+        ("CREATE DATABASE copy TEMPLATE = \"original\" ENCODING 'UTF8'", Some("original")),
+        ("CREATE DATABASE plain", None),
+        ("DROP TABLE database", None),
+        ("DROP DATABASE", None),
+        ("SELECT 1", None),
+    ] {
+        assert_eq!(left(sql).vacated.as_deref(), database, "{sql}");
+    }
+}

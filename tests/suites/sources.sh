@@ -70,9 +70,25 @@ pypi_source() {
     mkdir "$kept/tree" && tar -xf "$kept/$folder.tar.gz" -C "$kept/tree" --strip-components=1 "${paths[@]/#/$folder/}"
 }
 
-# debian_source PACKAGE: the source package's upstream part in $kept/src.
+# rust_outcomes: of what cargo says.
+rust_outcomes() {
+    sed -nE -e 's/^test (.*) \.\.\. ok$/passed \1/p' -e 's/^test (.*) \.\.\. ignored.*$/skipped \1/p' -e 's/^test (.*) \.\.\. FAILED$/failed \1/p'
+}
+
+# in_go ARGUMENT...: Go's toolchain, which is a package of PyPI, in $kept/src. What is built is kept with the suite; modules come as
+# `go env GOPROXY` says.
+in_go() {
+    (cd "$kept/src" && GOTOOLCHAIN=local GOCACHE=$kept/cache GOMODCACHE=$kept/modules GOFLAGS=-modcacherw "$kept/venv/bin/go" "$@")
+}
+
+# go_only: sets `only`, the arguments with which `go test` runs the tests wanted. A test inside another is run with it.
+go_only() {
+    [ -z "${OUTCOMES_ONLY:-}" ] || only=(-run "^($(sed -E 's/^[^:]*::([^/]*).*/\1/' "$OUTCOMES_ONLY" | sort -u | paste -sd '|'))\$")
+}
+
+# debian_source PACKAGE: the source package's upstream part in $kept/src, of the newest version of the release that can be had.
 debian_source() {
-    local apt=$kept/apt
+    local apt=$kept/apt version
     mkdir -p "$apt"/{parts,lists/partial,cache}
     # apt with source packages switched on, without touching the machine's own lists.
     cp /etc/apt/sources.list "$apt/" 2>/dev/null || : >"$apt/sources.list"
@@ -81,6 +97,8 @@ debian_source() {
     local options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o "Dir::Etc::SourceParts=$apt/parts"
         -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=)
     apt-get "${options[@]}" update || true
-    (cd "$kept" && apt-get "${options[@]}" source --download-only --only-source "$1") || return 1
-    mkdir "$kept/src" && tar -xf "$(ls "$kept"/*.orig.tar.* | tail -n 1)" -C "$kept/src" --strip-components=1
+    for version in $(apt-cache "${options[@]}" showsrc --only-source "$1" | sed -n 's/^Version: //p' | sort -Vru); do
+        (cd "$kept" && apt-get "${options[@]}" source --download-only --tar-only --only-source "$1=$version") && break
+    done
+    mkdir "$kept/src" && tar -xf "$(ls "$kept"/*.orig.tar.*z* | grep -v '[.]asc$' | tail -n 1)" -C "$kept/src" --strip-components=1
 }

@@ -105,6 +105,13 @@ impl<A: Debug + Send + 'static> Register<A> {
         all.pools.values().filter(fits).for_each(|pool| pool.turn(2));
     }
 
+    /// The same for one pool.
+    pub fn renew(&self, key: &Key) {
+        if let Some(pool) = self.lock().pools.get(key) {
+            pool.turn(2);
+        }
+    }
+
     /// How many servers there are, with those that are being made or closed.
     pub fn open(&self) -> usize {
         self.lock().pools.values().map(|pool| pool.open()).sum()

@@ -15,7 +15,7 @@ use crate::client::refuse;
 use crate::clock::{self, Instant};
 use crate::net::stream::Stream;
 use crate::roster::{Activity, Entry};
-use crate::server::pool::{Lease, Member, Standing, Unserved};
+use crate::server::pool::{Key, Lease, Member, Standing, Unserved};
 use crate::session::cancel::Target;
 use crate::session::durations::micros;
 use crate::session::house::House;
@@ -162,6 +162,12 @@ impl Borrowed {
         };
         self.tell(rule, &refusal);
         refusal
+    }
+
+    /// A statement needs a database to itself: what this user's pool there has idle is closed, while the server waits for that.
+    fn vacate(&self, database: &str) {
+        let key = Key { user: self.lease.pool().maker().user(), database: database.to_owned() };
+        self.house.lending.register.renew(&key);
     }
 
     /// Counts and logs that a statement was refused.
@@ -397,7 +403,11 @@ impl Source for Borrowed {
                     Request::Bind { statement, .. } => self.translator.text(statement),
                     _ => None,
                 };
-                self.kept.gathered.add(&text.reading.facts().left, traces, sent.unwrap_or(UNTOLD));
+                let left = &text.reading.facts().left;
+                if let Some(database) = &left.vacated {
+                    self.vacate(database);
+                }
+                self.kept.gathered.add(left, traces, sent.unwrap_or(UNTOLD));
             }
         }
     }

@@ -6,12 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
+
 use super::borrowed::Borrowed;
 use super::exchange::{Broken, Exchange};
 use super::own::{Fault, Own, Patience};
 use super::{Lender, Lent};
 use crate::client::refuse;
 use crate::session::state::replay::{Progress, Replaying};
+use crate::wire::pg::own::Raised;
 
 /// Servers that one statement, or one login, may lose in a row before it is told.
 pub(super) const LOST_MAX: u8 = 3;
@@ -30,6 +33,11 @@ impl Dressing {
         Self { exchange, replaying: Replaying::default(), pool: Rc::clone(pool), patience }
     }
 
+    /// What the server said meanwhile that is for the client.
+    fn into_aside(self) -> BytesMut {
+        self.exchange.into_aside()
+    }
+
     /// Ready once the server has taken them, or will not.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, server: &mut Lent) -> Poll<Result<(), Fault>> {
         let Self { exchange, replaying, pool, patience } = self;
@@ -42,7 +50,7 @@ impl Dressing {
                 server.parameters = pool.maker().shared(Arc::clone(&server.parameters));
                 Ok(())
             }
-            (Ok(_), Progress::Failed(failure)) => Err(Fault::Raised(failure.sqlstate)),
+            (Ok(_), Progress::Failed(raised)) => Err(Fault::Raised(raised)),
             (Ok(_), Progress::Going) | (Err(Broken), _) => Err(Fault::Gone),
         })
     }
@@ -65,11 +73,17 @@ impl Borrowed {
             (Own::Dressing(dressing), Some(server)) => ready!(dressing.poll(cx, server)),
             _ => Err(Fault::Gone),
         };
-        self.own = Own::Nothing;
+        let done = std::mem::replace(&mut self.own, Own::Nothing);
+        if let Own::Dressing(dressing) = done
+            && !self.kept.pins.is_none()
+        {
+            // It listens for this client.
+            self.words.unsplit(dressing.into_aside());
+        }
         match dressed {
             Ok(()) => self.dressed(),
-            Err(Fault::Raised(sqlstate)) => self.not_taken(&sqlstate),
-            Err(fault @ (Fault::Gone | Fault::Late)) => self.undressed(fault),
+            Err(Fault::Raised(raised)) => self.not_taken(&raised),
+            Err(fault @ (Fault::Gone | Fault::Late)) => self.undressed(&fault),
         }
         Poll::Ready(())
     }
@@ -81,17 +95,17 @@ impl Borrowed {
         self.took();
     }
 
-    fn not_taken(&mut self, sqlstate: &[u8]) {
+    fn not_taken(&mut self, raised: &Raised) {
         // Another role may not set what the login did. The server is as it was, and holds what cannot move.
         if !self.kept.pins.is_none() {
             return self.took();
         }
         self.close();
-        self.fail(refuse::settings_failed(sqlstate));
+        self.fail(refuse::settings_failed(raised));
     }
 
     /// The server is lost. What it held of its session is lost with it; where that was nothing, another one will do.
-    fn undressed(&mut self, fault: Fault) {
+    fn undressed(&mut self, fault: &Fault) {
         let why = self.words(fault);
         if !self.kept.pins.is_none() {
             return self.lose(&why);

@@ -45,7 +45,7 @@ pub(super) async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>, newcomers
                 lease.give();
                 return Ok(greeting);
             }
-            Err(Fault::Raised(sqlstate)) => return Err(Unfit::All(fatal(refuse::settings_failed(&sqlstate)))),
+            Err(Fault::Raised(raised)) => return Err(Unfit::All(fatal(refuse::settings_failed(&raised)))),
             Err(fault @ (Fault::Gone | Fault::Late)) => fault,
         };
         if let Some(server) = lease.release() {

@@ -19,8 +19,8 @@ use crate::session::state::Findings;
 use crate::session::state::pins::Reason;
 use crate::traffic::Count;
 use crate::units::{display_bytes, display_duration};
-use crate::wire::pg::own::Event;
-use crate::wire::{Failure, Refusal, Severity, Transaction};
+use crate::wire::pg::own::{Event, Raised};
+use crate::wire::{Refusal, Transaction};
 
 /// What is under way.
 pub(super) enum Own {
@@ -42,15 +42,15 @@ pub(super) type Patience = Pin<Box<dyn Future<Output = ()>>>;
 pub(super) struct Asking {
     exchange: Exchange,
     findings: Findings,
-    failure: Option<Failure>,
+    raised: Option<Raised>,
     patience: Patience,
 }
 
 /// Why something of ours at a server came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The server raised this error.
-    Raised([u8; 5]),
+    Raised(Raised),
     /// It closed, or said what belongs to no answer.
     Gone,
     /// It had its time and did not answer.
@@ -59,9 +59,9 @@ pub(super) enum Fault {
 
 impl Fault {
     /// One sentence of a server that had so much time.
-    pub(super) fn words(self, patience: Duration) -> String {
+    pub(super) fn words(&self, patience: Duration) -> String {
         match self {
-            Self::Raised(sqlstate) => format!("The server raised {}.", display_bytes(&sqlstate)),
+            Self::Raised(raised) => format!("The server raised {}.", display_bytes(&raised.sqlstate)),
             Self::Gone => "The server closed the connection.".to_owned(),
             Self::Late => format!("The server did not answer within {}.", display_duration(patience)),
         }
@@ -89,16 +89,16 @@ impl fmt::Debug for Own {
 impl Asking {
     /// Ready once the server has answered, or will not.
     fn poll(&mut self, cx: &mut Context<'_>, server: &mut Stream) -> Poll<Result<(), Fault>> {
-        let Self { exchange, findings, failure, patience } = self;
+        let Self { exchange, findings, raised, patience } = self;
         let answer = exchange.poll(cx, server, |event| match event {
             Event::Row(columns) => findings.row(columns),
-            Event::Failed(error) => *failure = Some(error),
+            Event::Failed(failure, message) => *raised = Some(Raised::of(failure, message)),
             _ => {}
         });
         let Poll::Ready(end) = answer else { return patience.as_mut().poll(cx).map(|()| Err(Fault::Late)) };
-        Poll::Ready(match (end, failure) {
+        Poll::Ready(match (end, raised.take()) {
             (Ok(Transaction::None), None) => Ok(()),
-            (_, Some(failure)) => Err(Fault::Raised(failure.sqlstate)),
+            (_, Some(raised)) => Err(Fault::Raised(raised)),
             (Ok(_) | Err(Broken), None) => Err(Fault::Gone),
         })
     }
@@ -132,7 +132,7 @@ impl Borrowed {
         let Some(server) = self.lease.server() else { return };
         let exchange = self.kept.question(user.as_bytes(), server);
         let patience = Box::pin(self.lease.pool().maker().loses_patience());
-        self.own = Own::Asking(Box::new(Asking { exchange, findings: Findings::default(), failure: None, patience }));
+        self.own = Own::Asking(Box::new(Asking { exchange, findings: Findings::default(), raised: None, patience }));
     }
 
     /// Goes on with what is under way. Ready where nothing is; true where it has just come to its end.
@@ -177,7 +177,7 @@ impl Borrowed {
                 (!kept).then(|| "The session has more settings of its own than are kept.".to_owned())
             }
             (Ok(()), None) => None,
-            (Err(fault), _) => Some(self.words(fault)),
+            (Err(fault), _) => Some(self.words(&fault)),
         };
         if let Some(why) = why {
             return self.lose(&why);
@@ -206,7 +206,7 @@ impl Borrowed {
     }
 
     /// One sentence.
-    pub(super) fn words(&self, fault: Fault) -> String {
+    pub(super) fn words(&self, fault: &Fault) -> String {
         fault.words(self.lease.pool().maker().patience())
     }
 
@@ -230,7 +230,7 @@ impl Borrowed {
         let end = std::future::poll_fn(|cx| {
             exchange.poll(cx, &mut server.stream, |event| match event {
                 Event::Parameter(parameter) => reported.take(parameter),
-                Event::Failed(Failure { fatal: Severity::Error | Severity::Fatal, .. }) => failed = true,
+                Event::Failed(..) => failed = true,
                 _ => {}
             })
         })

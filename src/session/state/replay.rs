@@ -8,8 +8,8 @@ use bytes::BytesMut;
 
 use super::settings::{Setting, Settings};
 use crate::server::reported::Reported;
-use crate::wire::pg::own::{self, Event};
-use crate::wire::{Failure, Severity, Transaction};
+use crate::wire::Transaction;
+use crate::wire::pg::own::{self, Event, Raised};
 
 /// Whether a server may have settings that nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,9 +51,6 @@ pub enum Replay {
     Sent,
 }
 
-/// Where the server raised none.
-const NO_ERROR: Failure = Failure { sqlstate: *b"00000", fatal: Severity::Error };
-
 const ENCODING: &[u8] = b"client_encoding";
 
 fn set(settings: &[&Setting], out: &mut BytesMut) {
@@ -78,7 +75,7 @@ pub fn discard(out: &mut BytesMut) {
 /// An exchange of ours while its replies come.
 #[derive(Debug, Default)]
 pub struct Replaying {
-    failure: Option<Failure>,
+    raised: Option<Raised>,
 }
 
 /// How an exchange of ours stands.
@@ -89,7 +86,7 @@ pub enum Progress {
     /// The server has what it was to have.
     Done,
     /// It has not, and must be closed.
-    Failed(Failure),
+    Failed(Raised),
 }
 
 impl Replaying {
@@ -98,13 +95,13 @@ impl Replaying {
     pub fn take(&mut self, event: Event<'_>, server: &mut Reported) -> Progress {
         match event {
             Event::Parameter(parameter) => server.take(parameter),
-            Event::Failed(failure) => self.failure = Some(failure),
+            Event::Failed(failure, message) => self.raised = Some(Raised::of(failure, message)),
             Event::Done(Transaction::None) => {
-                return self.failure.take().map_or(Progress::Done, Progress::Failed);
+                return self.raised.take().map_or(Progress::Done, Progress::Failed);
             }
             Event::Done(_) => {
                 // Our exchange began outside of a transaction and holds none: the server is not where it should be.
-                return Progress::Failed(self.failure.take().unwrap_or(NO_ERROR));
+                return Progress::Failed(self.raised.take().unwrap_or_else(Raised::silent));
             }
             Event::Row(_) | Event::Other | Event::Notice | Event::Notification => {}
         }
@@ -115,6 +112,7 @@ impl Replaying {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Failure, Severity};
 
     fn settings(values: &[(&str, &str)]) -> Settings {
         Settings::new(values.iter().copied()).unwrap()
@@ -164,8 +162,8 @@ mod tests {
             events.into_iter().map(|event| replaying.take(event, &mut server)).last()
         };
         assert_eq!(run(vec![Event::Other, Event::Done(Transaction::None)]), Some(Progress::Done));
-        let failed = vec![Event::Failed(failure), Event::Done(Transaction::None)];
-        assert_eq!(run(failed), Some(Progress::Failed(failure)));
+        let failed = vec![Event::Failed(failure, b"wrong"), Event::Done(Transaction::None)];
+        assert_eq!(run(failed), Some(Progress::Failed(Raised::of(failure, b"wrong"))));
         assert!(matches!(run(vec![Event::Done(Transaction::Open)]), Some(Progress::Failed(_))));
         assert_eq!(run(vec![Event::Other]), Some(Progress::Going));
     }

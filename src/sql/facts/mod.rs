@@ -13,6 +13,7 @@ mod complement;
 mod conditions;
 mod constant;
 mod cut;
+mod database;
 mod functions;
 mod inside;
 mod join;

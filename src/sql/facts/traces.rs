@@ -10,6 +10,7 @@
 //! server that somebody else had meanwhile would tell that one's number.
 
 use super::builtin;
+use super::database::vacated;
 use super::relations::Relations;
 use super::tokens::{Words, name};
 use crate::sql::dialect::Dialect;
@@ -91,6 +92,8 @@ pub struct Left {
     pub tables: Box<[TableName]>,
     /// Settings with a dot in their names that it sets: the server does not list those that no library declares.
     pub settings: Box<[Box<str>]>,
+    /// A database that it needs to itself, once all its sessions have left it.
+    pub vacated: Option<Box<str>>,
 }
 
 /// Tables of one text that are told; with more of them nobody knows.
@@ -111,7 +114,7 @@ impl Left {
 
     /// About how much memory this takes.
     pub(super) fn weight_bytes(&self) -> usize {
-        self.tables.len() * 96 + self.settings.len() * 48
+        self.tables.len() * 96 + self.settings.len() * 48 + self.vacated.as_ref().map_or(0, |name| name.len())
     }
 }
 
@@ -132,6 +135,7 @@ struct Gathered {
     traces: Traces,
     tables: Vec<TableName>,
     settings: Vec<Box<str>>,
+    vacated: Option<Box<str>>,
 }
 
 impl Gathered {
@@ -153,7 +157,8 @@ impl Gathered {
             self.settings.truncate(SETTINGS_MAX);
             self.add(Traces::UNKNOWN);
         }
-        Left { traces: self.traces, tables: self.tables.into(), settings: self.settings.into() }
+        let Self { traces, tables, settings, vacated } = self;
+        Left { traces, tables: tables.into(), settings: settings.into(), vacated }
     }
 
     fn add(&mut self, traces: Traces) {
@@ -184,7 +189,10 @@ impl Gathered {
             "listen" => self.add(Traces::LISTEN),
             "load" => self.add(Traces::LIBRARY),
             // Definitions run functions in defaults, indexes and event triggers, and they are rare.
-            "create" => self.add(created(words, at)),
+            "create" | "drop" | "alter" => {
+                self.vacated = self.vacated.take().or_else(|| vacated(words, at));
+                self.add(defined(words, at));
+            }
             _ => self.add(Traces::UNKNOWN),
         }
     }
@@ -307,7 +315,10 @@ fn discarded(what: &str) -> Traces {
     }
 }
 
-fn created(words: &Words<'_>, at: usize) -> Traces {
+fn defined(words: &Words<'_>, at: usize) -> Traces {
+    if words.word(at) != "create" {
+        return Traces::UNKNOWN;
+    }
     let is_temporary = |word: &str| matches!(word, "temp" | "temporary" | "pg_temp" | "\"pg_temp\"");
     let temporary = (at..words.len()).any(|at| is_temporary(words.word(at)));
     if temporary { Traces::TEMP.and(Traces::UNKNOWN) } else { Traces::UNKNOWN }

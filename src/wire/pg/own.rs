@@ -80,8 +80,8 @@ pub enum Event<'a> {
     Row(Columns<'a>),
     /// A parameter has changed.
     Parameter(Parameter),
-    /// A statement failed.
-    Failed(Failure),
+    /// A statement failed, and this is what the server says to it.
+    Failed(Failure, &'a [u8]),
     /// The exchange is over.
     Done(Transaction),
     /// Nothing that matters: a statement is prepared, bound or complete.
@@ -92,6 +92,31 @@ pub enum Event<'a> {
     Notification,
 }
 
+/// How much of an error's message is kept.
+const MESSAGE_MAX: usize = 1024;
+
+/// An error that a statement of ours was answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// SQLSTATE; zeros where the server gave none.
+    pub sqlstate: [u8; 5],
+    /// The primary message. It may hold values.
+    pub message: Box<[u8]>,
+}
+
+impl Raised {
+    /// Of a server that does not say what is wrong.
+    pub fn silent() -> Self {
+        Self { sqlstate: *b"00000", message: Box::default() }
+    }
+
+    /// What [`Event::Failed`] tells; a long message is cut.
+    pub fn of(failure: Failure, message: &[u8]) -> Self {
+        let message = message.get(..MESSAGE_MAX).unwrap_or(message);
+        Self { sqlstate: failure.sqlstate, message: message.into() }
+    }
+}
+
 /// How much of a message [`event`] wants: all of it. Longer ones belong to no exchange of ours.
 pub const EVENT_MAX: u64 = 1 << 20;
 
@@ -100,7 +125,7 @@ pub fn event(head: Head, frame: &[u8]) -> Event<'_> {
     match head.code {
         server::DATA_ROW => Event::Row(Columns::of(frame)),
         server::PARAMETER_STATUS => reply::parameter(frame).map_or(Event::Other, Event::Parameter),
-        server::ERROR => Event::Failed(reply::failure(frame)),
+        server::ERROR => Event::Failed(reply::failure(frame), reply::message(frame)),
         server::READY => reply::status(frame).map_or(Event::Other, Event::Done),
         server::NOTIFICATION => Event::Notification,
         server::NOTICE => Event::Notice,

@@ -1,5 +1,4 @@
-# pgx, from the project's repository, of which $PGX_SOURCE may name a clone. Go is PyPI's package of its toolchain; the modules come as
-# `go env GOPROXY` says.
+# pgx, from the project's repository, of which $PGX_SOURCE may name a clone.
 # shellcheck shell=bash
 
 pgx_sources() {
@@ -7,18 +6,14 @@ pgx_sources() {
     go_tests -run '^$'
 }
 
-# go_tests ARGUMENT...: those that want a server. What is built is kept with the suite.
-go_tests() {
-    (cd "$kept/src" && GOTOOLCHAIN=local GOCACHE=$kept/cache GOMODCACHE=$kept/modules GOFLAGS=-modcacherw \
-        "$kept/venv/bin/go" test -count=1 -p 1 -timeout 10m "$@" . ./pgconn/... ./pgxpool/... ./pgtype/... ./stdlib/... ./tracelog/... ./pgproto3/...)
-}
+# go_tests ARGUMENT...: those that want a server.
+go_tests() { in_go test -count=1 -p 1 -timeout 10m "$@" . ./pgconn/... ./pgxpool/... ./pgtype/... ./stdlib/... ./tracelog/... ./pgproto3/...; }
 
 pgx_start() {
     local only=()
-    # A test inside another is run with it.
-    [ -z "${OUTCOMES_ONLY:-}" ] || only=(-run "^($(sed -E 's/^[^:]*::([^/]*).*/\1/' "$OUTCOMES_ONLY" | sort -u | paste -sd '|'))\$")
+    go_only
     PGX_TEST_DATABASE="host=$PGHOST port=$PGPORT user=$PGUSER password=$PGPASSWORD dbname=$PGDATABASE" \
-        go_tests -json "${only[@]}" | python3 "$suites/pgx/outcomes.py" >"$OUTCOMES"
+        go_tests -json "${only[@]}" | python3 "$suites/go_outcomes.py" >"$OUTCOMES"
 }
 
 pgx_server() { server_does "$1" -f "$kept/src/testsetup/postgresql_setup.sql"; }

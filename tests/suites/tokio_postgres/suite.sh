@@ -20,8 +20,7 @@ in_tree() { (cd "$kept/tree" && cargo test --target-dir "$kept/target" --all-fea
 tokio_postgres_start() {
     local only=()
     [ -z "${OUTCOMES_ONLY:-}" ] || mapfile -t only <"$OUTCOMES_ONLY"
-    in_tree -- ${only[@]:+--exact "${only[@]}"} | tee "$OUTCOMES.why" | sed -nE -e 's/^test (.*) \.\.\. ok$/passed \1/p' \
-        -e 's/^test (.*) \.\.\. ignored.*$/skipped \1/p' -e 's/^test (.*) \.\.\. FAILED$/failed \1/p' >"$OUTCOMES"
+    in_tree -- ${only[@]:+--exact "${only[@]}"} | tee "$OUTCOMES.why" | rust_outcomes >"$OUTCOMES"
 }
 
 # Users by the way in which the server asks for their passwords.

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Reads what `go test -json` writes: prints `OUTCOME PACKAGE::TEST` of each test, and writes why tests fail to $OUTCOMES.why."""
+"""Reads what `go test -json` writes: prints `OUTCOME PACKAGE::TEST` of each test, without the package's host and owner, and writes why
+tests fail to $OUTCOMES.why."""
 
 import json
 import os
@@ -12,7 +13,7 @@ def main():
     said = {}
     with open(os.environ["OUTCOMES"] + ".why", "w") as why:
         for event in events(sys.stdin):
-            test = f"{event['Package'].removeprefix('github.com/jackc/')}::{event.get('Test', '')}"
+            test = f"{package(event['Package'])}::{event.get('Test', '')}"
             if event["Action"] == "output":
                 said.setdefault(test, []).append(event["Output"])
             outcome = OUTCOMES.get(event["Action"])
@@ -20,6 +21,10 @@ def main():
                 why.write(f"=== failed {test}\n{''.join(said.get(test, []))}\n")
             if outcome and "Test" in event:
                 print(outcome, test)
+
+
+def package(path):
+    return path.split("/", 2)[-1]
 
 
 def events(lines):

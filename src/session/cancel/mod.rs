@@ -13,7 +13,7 @@
 //! itself does not wait, and to end the session would cost that statement in any case.
 //!
 //! A session without a server is asked in the word that says so, since whoever takes a server or begins to wait answers in the same step
-//! ([`Target`]); one with a server is asked beside it ([`question`]), since there the word is the server's number and is wanted for the
+//! ([`Target`]); one with a server is asked beside it (`question`), since there the word is the server's number and is wanted for the
 //! cancel itself.
 
 mod keys;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use floodwall::session::end::End;
 use floodwall::session::overseer::Owes;
-use floodwall::session::relay::{Left, Relay, Remains, Source, lent};
+use floodwall::session::relay::{Course, Left, Relay, Remains, Source, lent};
 use floodwall::wire::pg::Pg;
-use floodwall::wire::{Refusal, Transaction};
+use floodwall::wire::{Head, Outgoing, Refusal, Transaction};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
@@ -31,6 +31,10 @@ struct Stock {
     /// Something of the client's stands at the server alone.
     pinned: bool,
     lost: usize,
+    /// It has all texts prepared already: a Parse is answered in its place.
+    knows: bool,
+    /// The client's last message was a Sync.
+    synced: bool,
 }
 
 impl Stock {
@@ -78,6 +82,20 @@ impl Source for Shelf {
         stock.waiting = true;
         stock.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    fn asks(&mut self, head: Head, _frame: &[u8], out: &mut Outgoing) -> Result<Course, Refusal> {
+        let mut stock = self.stock.borrow_mut();
+        stock.synced = head.code == b'S';
+        if !stock.knows || head.code != b'P' {
+            return Ok(Course::AsIs);
+        }
+        out.client.extend_from_slice(&message(b'1', b""));
+        Ok(Course::Withheld)
+    }
+
+    fn ends_a_group(&self) -> bool {
+        self.stock.borrow().synced
     }
 
     fn is_expendable(&self) -> bool {
@@ -197,6 +215,27 @@ fn a_pipeline_keeps_its_server_to_the_last_boundary() {
         scene.answer(&[ran(), done("SELECT 1"), ready(b'I')].concat()).await;
         assert_eq!(scene.given_back(), 1);
         scene.expect_usable().await;
+    });
+}
+
+#[test]
+fn what_stands_in_for_a_servers_reply_goes_with_those_behind_it() {
+    with_shelf(|mut scene| async move {
+        scene.stock.borrow_mut().knows = true;
+        let run = [message(b'B', b"\0\0\0\0\0\0\0\0"), message(b'E', b"\0\0\0\0\0"), sync()].concat();
+        put(&mut scene.client, &[parse("", "SELECT 1"), run.clone()].concat()).await;
+        expect(&mut scene.server, &run).await;
+        expect_nothing(&mut scene.client).await;
+        put(&mut scene.server, &[message(b'2', b""), done("SELECT 1"), ready(b'I')].concat()).await;
+        let replies = [message(b'1', b""), message(b'2', b""), done("SELECT 1"), ready(b'I')].concat();
+        expect(&mut scene.client, &replies).await;
+        // Who has asked for what there is gets it: the server may have nothing to say.
+        put(&mut scene.client, &[parse("", "SELECT 1"), flush()].concat()).await;
+        expect(&mut scene.server, &flush()).await;
+        expect(&mut scene.client, &message(b'1', b"")).await;
+        put(&mut scene.client, &run).await;
+        expect(&mut scene.server, &run).await;
+        scene.answer(&[message(b'2', b""), done("SELECT 1"), ready(b'I')].concat()).await;
     });
 }
 

@@ -19,6 +19,15 @@ use crate::support::{
     refusal, sync,
 };
 
+/// What the servers have prepared.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Prepared {
+    #[default]
+    Nothing,
+    /// Every text: a Parse is answered in the server's place.
+    All,
+}
+
 /// Servers that may be lent.
 #[derive(Debug, Default)]
 struct Stock {
@@ -31,10 +40,9 @@ struct Stock {
     /// Something of the client's stands at the server alone.
     pinned: bool,
     lost: usize,
-    /// It has all texts prepared already: a Parse is answered in its place.
-    knows: bool,
-    /// The client's last message was a Sync.
-    synced: bool,
+    prepared: Prepared,
+    /// The code of the client's last message.
+    last: u8,
 }
 
 impl Stock {
@@ -86,8 +94,8 @@ impl Source for Shelf {
 
     fn asks(&mut self, head: Head, _frame: &[u8], out: &mut Outgoing) -> Result<Course, Refusal> {
         let mut stock = self.stock.borrow_mut();
-        stock.synced = head.code == b'S';
-        if !stock.knows || head.code != b'P' {
+        stock.last = head.code;
+        if stock.prepared == Prepared::Nothing || head.code != b'P' {
             return Ok(Course::AsIs);
         }
         out.client.extend_from_slice(&message(b'1', b""));
@@ -95,7 +103,7 @@ impl Source for Shelf {
     }
 
     fn ends_a_group(&self) -> bool {
-        self.stock.borrow().synced
+        self.stock.borrow().last == b'S'
     }
 
     fn is_expendable(&self) -> bool {
@@ -221,7 +229,7 @@ fn a_pipeline_keeps_its_server_to_the_last_boundary() {
 #[test]
 fn what_stands_in_for_a_servers_reply_goes_with_those_behind_it() {
     with_shelf(|mut scene| async move {
-        scene.stock.borrow_mut().knows = true;
+        scene.stock.borrow_mut().prepared = Prepared::All;
         let run = [message(b'B', b"\0\0\0\0\0\0\0\0"), message(b'E', b"\0\0\0\0\0"), sync()].concat();
         put(&mut scene.client, &[parse("", "SELECT 1"), run.clone()].concat()).await;
         expect(&mut scene.server, &run).await;

@@ -16,7 +16,7 @@ pub(super) const LEAST: u32 = 25;
 /// The same where it has waited for all of its patience, and of few logins.
 pub(super) const MOST: u32 = 500;
 /// The longest patience: by then a crowd has had the time that several thousands need.
-pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(12);
+pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(18);
 /// What logins may take at once before their share counts: those who come alone never wait.
 const BURST: Duration = Duration::from_millis(2);
 /// The longest pause: who has just come is looked at in between.

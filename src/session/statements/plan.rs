@@ -236,22 +236,31 @@ impl Plan {
         if !parts.names.insert(name, Rc::clone(&statement)) {
             return Err(Refused::NoRoom);
         }
+        let undo = |learnt| Undo::Named(name.into(), Rc::clone(&statement), learnt);
+        Ok(self.learns(&statement, undo, parts, caused))
+    }
+
+    /// A client prepares a shared statement: the server has it, or learns it by the client's own Parse, under its name there.
+    pub(super) fn learns(
+        &mut self,
+        statement: &Statement,
+        undo: impl FnOnce(Option<Learnt>) -> Undo,
+        parts: &mut Parts<'_>,
+        caused: &mut Outgoing,
+    ) -> Passing {
         if parts.known.uses(statement.number) {
-            let undo = Undo::Named(name.into(), statement, None);
-            self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo));
-            return Ok(Passing::Withheld);
+            self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo(None)));
+            return Passing::Withheld;
         }
         self.make_room(parts, caused);
         parts.known.prepares(statement.number);
-        let passing = Passing::As(Rc::clone(&statement.name));
-        let undo = Undo::Named(name.into(), statement, Some(Learnt));
-        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
-        Ok(passing)
+        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo(Some(Learnt))));
+        Passing::As(Rc::clone(&statement.name))
     }
 
     /// Bind or Describe: the server must have the statement.
     fn on(&mut self, wants: Wants, name: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
-        let Some(statement) = parts.names.find(name).map(Rc::clone) else {
+        let Some(mut statement) = parts.names.find(name).map(Rc::clone) else {
             if name.is_empty() {
                 return self.on_unnamed(wants, parts, caused);
             }
@@ -259,8 +268,10 @@ impl Plan {
             // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
-        let statement = if parts.known.uses(statement.number) { statement } else { anew(name, statement, parts) };
-        self.ensure(&statement, parts, caused);
+        if !parts.known.uses(statement.number) {
+            statement = anew(name, statement, parts);
+            self.ensure(&statement, parts, caused);
+        }
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
         Passing::As(Rc::clone(&statement.name))
     }
@@ -276,7 +287,7 @@ impl Plan {
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
     }
 
-    pub(super) fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {
+    fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         while let Some(number) = parts.known.closing() {
             own::close(&shared::name(number), &mut caused.server);
             self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(Undo::Evicted(number)));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::entry::{Entry, Undo, Wants, Whose};
+use super::entry::{Entry, Learnt, Undo, Wants, Whose};
 use super::plan::{Parts, Passing, Plan, nowhere};
 use super::repeated::Repeats;
 use super::shared::Statement;
@@ -63,16 +63,8 @@ impl Plan {
     fn parse_repeated(&mut self, statement: Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
         self.repeated = true;
         let before = std::mem::replace(&mut parts.names.unnamed, Unnamed::Repeated(Rc::clone(&statement)));
-        if parts.known.uses(statement.number) {
-            let undo = Undo::Repeated(before, None);
-            self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo));
-            return Passing::Withheld;
-        }
-        self.make_room(parts, caused);
-        parts.known.prepares(statement.number);
-        let undo = Undo::Repeated(before, Some(statement.number));
-        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
-        Passing::As(Rc::clone(&statement.name))
+        let undo = |learnt: Option<Learnt>| Undo::Repeated(before, learnt.map(|_| statement.number));
+        self.learns(&statement, undo, parts, caused)
     }
 
     /// It goes to the server as it is, since it is there to be used once.

@@ -9,6 +9,7 @@ use crate::client::admission::{ClientPermit, LoginPermit};
 use crate::client::refuse;
 use crate::server::route::Route;
 use crate::wire::pg::greeting;
+use crate::wire::pg::reply::{self, Parameter};
 use crate::wire::{Refusal, Setting};
 
 /// What the login decides on the way: see [`Host`].
@@ -24,6 +25,18 @@ pub(super) struct Desk<'a> {
 impl<'a> Desk<'a> {
     pub(super) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
         Self { visitor, login: Some(login), client: None, server: None, key: None, settings: Vec::new() }
+    }
+
+    /// What greets a client whose login is ours to answer, up to its key: AuthenticationOk and these parameters.
+    pub(super) fn greeting<'p>(&mut self, parameters: impl IntoIterator<Item = &'p Parameter>) -> BytesMut {
+        let mut out = BytesMut::new();
+        greeting::ok(&mut out);
+        for parameter in parameters {
+            let at = out.len();
+            greeting::parameter(&parameter.name, &parameter.value, &mut out);
+            self.settings.extend(out.get(at..).and_then(reply::setting));
+        }
+        out
     }
 
     /// The message that tells the client its key: that of the server's process, with a secret of ours of so many bytes.

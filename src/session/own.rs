@@ -21,7 +21,7 @@ use crate::net::stream::Stream;
 use crate::server::connect::Reached;
 use crate::server::login::{self, Account, Fresh, LoginFailed};
 use crate::wire::pg::startup::{Purpose, Startup, Version};
-use crate::wire::pg::{greeting, refusal, reply};
+use crate::wire::pg::{greeting, refusal};
 use crate::wire::{Setting, Transaction};
 
 /// SQLSTATE of a server that has no connection left.
@@ -148,13 +148,7 @@ impl Visitor<'_> {
         desk: &mut Desk<'_>,
         version: Version,
     ) -> Result<Stream, Failed> {
-        let mut out = BytesMut::new();
-        greeting::ok(&mut out);
-        for parameter in &fresh.parameters {
-            let at = out.len();
-            greeting::parameter(&parameter.name, &parameter.value, &mut out);
-            desk.settings.extend(out.get(at..).and_then(reply::setting));
-        }
+        let mut out = desk.greeting(&fresh.parameters);
         if let Some(pid) = fresh.pid {
             out.extend_from_slice(&desk.key_of(pid, &fresh.secret, version.secret_bytes()).map_err(Failed::Refused)?);
         }

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use tokio::time::timeout_at;
 
 use super::fitting::{Unfit, fitted};
@@ -182,13 +181,7 @@ impl Visitor<'_> {
         desk: &mut Desk<'_>,
         version: Version,
     ) -> Result<(), Failed> {
-        let mut out = BytesMut::new();
-        greeting::ok(&mut out);
-        for parameter in told.iter() {
-            let at = out.len();
-            greeting::parameter(&parameter.name, &parameter.value, &mut out);
-            desk.settings.extend(out.get(at..).and_then(reply::setting));
-        }
+        let mut out = desk.greeting(told.iter());
         let key = self.house.common.keys.invent(version).map_err(|_| Failed::refused(refuse::server_gone()))?;
         greeting::key(key.pid(), key.secret(), &mut out);
         desk.key = Some(key);

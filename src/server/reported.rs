@@ -44,13 +44,8 @@ impl Reported {
     }
 
     fn read_literals(&mut self) {
-        self.literals.clear();
-        for Parameter { name, value } in self.parameters.iter().filter(|known| LITERALS.contains(&&*known.name)) {
-            for part in [name, value] {
-                self.literals.extend_from_slice(part);
-                self.literals.push(0);
-            }
-        }
+        let known = self.parameters.iter().filter(|known| LITERALS.contains(&&*known.name));
+        self.literals = pairs(known.map(|known| [&*known.name, &*known.value]));
     }
 
     /// Those that decide what a literal means: name and value, each ended by a NUL.
@@ -78,6 +73,11 @@ impl Reported {
     pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
         self.parameters.iter()
     }
+}
+
+/// Names and values, each ended by a NUL, which neither holds.
+pub fn pairs<'a>(pairs: impl Iterator<Item = [&'a [u8]; 2]>) -> Vec<u8> {
+    pairs.flatten().flat_map(|part| part.iter().chain(&[0])).copied().collect()
 }
 
 #[cfg(test)]

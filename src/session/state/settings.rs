@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use crate::server::reported::pairs;
+
 /// Values by name, sorted; names in lower case, since the server tells no other difference.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Settings {
@@ -94,14 +96,8 @@ const CONTEXT: [&[u8]; 6] =
     [b"array_nulls", b"backslash_quote", b"lc_monetary", b"search_path", b"transform_null_equals", b"xmloption"];
 
 fn context(sorted: &[Setting]) -> Box<[u8]> {
-    let mut context = Vec::new();
-    for Setting { name, value } in sorted.iter().filter(|setting| CONTEXT.contains(&&*setting.name)) {
-        for part in [name, value] {
-            context.extend_from_slice(part);
-            context.push(0);
-        }
-    }
-    context.into()
+    let read = sorted.iter().filter(|setting| CONTEXT.contains(&&*setting.name));
+    pairs(read.map(|setting| [&*setting.name, &*setting.value])).into()
 }
 
 /// The settings of one worker's sessions, each kept once: equal ones are the same.

@@ -160,7 +160,7 @@ impl Borrowed {
             Unserved::TooLong(..) => "query_wait_timeout",
             Unserved::NotMade(_) => "server",
         };
-        self.tell(rule, &refusal);
+        self.tell(rule, &refusal, UNSERVED);
         refusal
     }
 
@@ -170,13 +170,13 @@ impl Borrowed {
         self.house.lending.register.renew(&key);
     }
 
-    /// Counts and logs that a statement was refused.
-    pub(super) fn tell(&self, rule: &'static str, refusal: &Refusal) {
+    /// Counts and logs that a statement was refused, and what that was to it.
+    pub(super) fn tell(&self, rule: &'static str, refusal: &Refusal, what: &str) {
         let common = &self.house.common;
         common.metrics.refused(rule, &self.entry.client);
         if let Pass::Write { suppressed } = common.gate.pass(&refusal.rule) {
             let why = &refusal.message;
-            tracing::warn!(client = &*self.entry.client, why, suppressed, "a statement got no server");
+            tracing::warn!(client = &*self.entry.client, why, suppressed, "{what}");
         }
     }
 
@@ -380,12 +380,7 @@ impl Source for Borrowed {
             return None;
         }
         let refusal = refuse::foreign_sequence();
-        let common = &self.house.common;
-        common.metrics.refused("sequence", &self.entry.client);
-        if let Pass::Write { suppressed } = common.gate.pass("sequence") {
-            let why = &refusal.message;
-            tracing::warn!(client = &*self.entry.client, why, suppressed, "a statement was refused");
-        }
+        self.tell("sequence", &refusal, "a statement was refused");
         Some(refusal)
     }
 
@@ -435,6 +430,9 @@ impl Source for Borrowed {
         self.translator.is_settled()
     }
 }
+
+/// What is told of a statement that has waited for a server in vain.
+pub(super) const UNSERVED: &str = "a statement got no server";
 
 /// A text that may set what it does not tell.
 const UNTOLD: &[u8] = b"set_config";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::borrowed::Borrowed;
+use super::borrowed::{Borrowed, UNSERVED};
 use super::dress::Dressing;
 use super::exchange::{Broken, Exchange};
 use super::kept::Kept;
@@ -201,7 +201,7 @@ impl Borrowed {
     }
 
     pub(super) fn fail(&mut self, refusal: Refusal) {
-        self.tell("settings", &refusal);
+        self.tell("settings", &refusal, UNSERVED);
         self.trouble = Some(Box::new(refusal));
     }
 

@@ -53,7 +53,7 @@ impl Traces {
     /// Nothing, but it reads the last value that an earlier text left: `currval`, `lastval`.
     pub const RECALLS: Self = Self(8192);
     /// What is of no matter to others.
-    pub const LAST_VALUE: Self = Self(4096 + 8192);
+    pub const LAST_VALUE: Self = Self::ADVANCES.and(Self::RECALLS);
 
     /// True where nothing is left behind.
     pub const fn is_none(self) -> bool {

@@ -30,23 +30,33 @@ pub struct Checked {
 
 /// Reads the files that a configuration names. Blocks on them.
 pub fn check_certificates(config: &Config) -> Checked {
-    let mut checked = Checked::default();
+    let (usable, unusable) = open(config);
+    let mut ending = Vec::new();
+    for (index, live) in usable {
+        ending.extend(live.expiries().iter().filter_map(|expiry| ends(index, *expiry)));
+    }
+    Checked { unusable, ending }
+}
+
+/// Reads the files of all listeners: those that can be used, by the number of their listener, and what is wrong with the others.
+pub(super) fn open(config: &Config) -> (Vec<(usize, Live)>, Vec<SettingError>) {
+    let (mut usable, mut wrong) = (Vec::new(), Vec::new());
     for (index, listener) in config.listeners.iter().enumerate() {
         match Live::open(&listener.tls) {
-            Err(errors) => checked.unusable.extend(errors.iter().map(|error| unusable(index, error))),
-            Ok(live) => checked.ending.extend(live.expiries().iter().filter_map(|expiry| ending(index, *expiry))),
+            Ok(live) => usable.push((index, live)),
+            Err(errors) => wrong.extend(errors.iter().map(|error| unusable(index, error))),
         }
     }
-    checked
+    (usable, wrong)
 }
 
 /// A file of a listener that can't be used, by its key.
-pub(super) fn unusable(listener: usize, error: &Unusable) -> SettingError {
+fn unusable(listener: usize, error: &Unusable) -> SettingError {
     let path = ["listener", &listener.to_string(), error.side, error.key].map(str::to_owned);
     SettingError { path: path.into(), message: error.to_string() }
 }
 
-fn ending(listener: usize, expiry: Expiry) -> Option<SettingError> {
+fn ends(listener: usize, expiry: Expiry) -> Option<SettingError> {
     let message = match left(expiry) {
         ..=0 => "the certificate has expired; peers that check it stay away".to_owned(),
         left if left < NEAR => format!("the certificate expires in {} days", left / DAY),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::Failed;
-use super::certificates::unusable;
+use super::certificates;
 use super::given::Given;
 use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
@@ -114,14 +114,8 @@ pub(super) fn follow(catalog: &Catalog, choice: &Choice, listener: &Listener) {
 
 /// The files of all listeners, or all that is wrong with them.
 fn read_tls(config: &Config) -> Result<Vec<Live>, Failed> {
-    let (mut read, mut wrong) = (Vec::new(), Vec::new());
-    for (index, listener) in config.listeners.iter().enumerate() {
-        match Live::open(&listener.tls) {
-            Ok(live) => read.push(live),
-            Err(errors) => wrong.extend(errors.iter().map(|error| unusable(index, error))),
-        }
-    }
-    if wrong.is_empty() { Ok(read) } else { Err(Failed::Tls(wrong)) }
+    let (read, wrong) = certificates::open(config);
+    if wrong.is_empty() { Ok(read.into_iter().map(|(_, live)| live).collect()) } else { Err(Failed::Tls(wrong)) }
 }
 
 /// What a listener's sessions see of a configuration.

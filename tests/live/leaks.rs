@@ -56,6 +56,51 @@ async fn settings_follow_their_client_and_reach_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_comes_again_finds_a_server_that_has_its_settings() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_suits", 5, "");
+    let target = pooled.site.proxy.conn_str("app", &pooled.site.database);
+    let mut clients = Vec::new();
+    for name in ["web", "worker", "cron"] {
+        let target = format!("{target} application_name={name}");
+        let (client, connection) = tokio_postgres::connect(&target, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        clients.push(client);
+    }
+    // A server for each, since all of them work at once.
+    for client in &clients {
+        client.batch_execute("BEGIN").await.unwrap();
+    }
+    let mut homes = Vec::new();
+    for client in &clients {
+        homes.push(one(client, "SELECT pg_backend_pid()::text").await.unwrap());
+    }
+    for client in &clients {
+        client.batch_execute("COMMIT").await.unwrap();
+    }
+    // The one used last is another one's each time.
+    for round in 0..5 {
+        for (client, home) in clients.iter().zip(&homes) {
+            assert_eq!(&one(client, "SELECT pg_backend_pid()::text").await.unwrap(), home, "round {round}");
+        }
+    }
+    // Whoever changes a setting takes it along, and is found there from then on.
+    let [web, worker, cron] = &clients[..] else { unreachable!() };
+    web.batch_execute("SET work_mem = '5MB'").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(&one(worker, "SELECT pg_backend_pid()::text").await.unwrap(), &homes[1]);
+        assert_eq!(one(web, "SHOW work_mem").await.unwrap(), "5MB");
+        assert_eq!(&one(web, "SELECT pg_backend_pid()::text").await.unwrap(), &homes[0]);
+        assert_ne!(one(cron, "SHOW work_mem").await.unwrap(), "5MB");
+    }
+    assert_eq!(pooled.servers(), 3);
+    drop(clients);
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn start_up_settings_share_one_pool() {
     if direct() {
         return;

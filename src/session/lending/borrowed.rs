@@ -256,7 +256,7 @@ impl Source for Borrowed {
 
     fn try_lease(&mut self) -> bool {
         let has_first = self.trouble.is_some() || !self.own.is_nothing() || self.target.is_asked();
-        if has_first || !self.lease.try_take() {
+        if has_first || !self.lease.try_take(|server| self.kept.suits(server, self.entry.number)) {
             return false;
         }
         self.dress();
@@ -289,7 +289,7 @@ impl Source for Borrowed {
             if moved {
                 continue;
             }
-            match self.lease.poll_take(cx) {
+            match self.lease.poll_take(cx, |server| self.kept.suits(server, self.entry.number)) {
                 Poll::Pending => {
                     let now = clock::now();
                     self.waits_since.get_or_insert(now);

@@ -51,6 +51,11 @@ impl Kept {
         At { known: &mut server.hold.known, context }
     }
 
+    /// Has an idle server the settings of the session of that number already?
+    pub fn suits(&self, server: &Lent, number: u64) -> bool {
+        server.hold.stained_by.is_none_or(|who| who == number) && server.hold.settings == self.wants
+    }
+
     /// What makes a server's settings those of this session; `None`: they are already. Who stained a server knows what it left there,
     /// so the session says its number.
     pub fn dress(&self, server: &mut Lent, number: u64) -> Option<Exchange> {

@@ -11,6 +11,7 @@ use crate::pooling::{Pooled, one};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
 use crate::support::process::{SOON, wait_until};
+use crate::support::raw::{Raw, VERSION_3_0, bind, codes, execute, parse, query, startup, sync};
 
 async fn shared(pooled: &Pooled) -> (tokio_postgres::Client, tokio_postgres::Client) {
     (pooled.site.session("app").await, pooled.site.session("app").await)
@@ -96,6 +97,68 @@ async fn who_comes_again_finds_a_server_that_has_its_settings() {
         assert_ne!(one(cron, "SHOW work_mem").await.unwrap(), "5MB");
     }
     assert_eq!(pooled.servers(), 3);
+    drop(clients);
+    pooled.finish();
+}
+
+/// Where clients differ in nothing else, nobody waits for the name of an application, and nobody sees the answer.
+#[test]
+fn a_name_alone_goes_ahead_of_its_clients_statement_and_nobody_sees_it() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_name", 1, "[[access]]\nmethod = 'trust'\n");
+    let login = |name: &str| {
+        let mut client = Raw::open(pooled.site.proxy.port);
+        let parameters = [("user", "app"), ("database", pooled.site.database.as_str()), ("application_name", name)];
+        client.send(&startup(VERSION_3_0, &parameters));
+        client.finish_login().unwrap_or_else(|error| panic!("{}", error.summary()));
+        client
+    };
+    const OWN: &str = "SELECT current_setting('application_name')";
+    // The last one is nothing that stands in a text as it is: it waits, like other settings.
+    let names = ["web", "-c \"x\"; $1 /* */", "it's"];
+    let mut clients = names.map(|name| (login(name), name));
+    for round in 0..3 {
+        for (client, name) in &mut clients {
+            let reply = client.query(OWN);
+            assert_eq!((codes(&reply).as_str(), reply[1].columns()), ("T D C Z", vec![(*name).to_owned()]), "{round}");
+        }
+        for (client, name) in &mut clients {
+            client.send_all(&[parse("", OWN), bind("", &[]), execute(), sync(), query("SELECT 1")]);
+            let reply = client.until(b"Z");
+            assert_eq!((codes(&reply).as_str(), reply[2].columns()), ("1 2 D C Z", vec![(*name).to_owned()]));
+            assert_eq!(codes(&client.until(b"Z")), "T D C Z");
+        }
+        for (client, _) in &mut clients {
+            // Refused by the server, by the lexer of the server, and by nobody.
+            assert_eq!(codes(&client.query("SELECT 1/0")), "E Z");
+            assert_eq!(codes(&client.query("SELECT '")), "E Z");
+            assert_eq!(codes(&client.query("")), "I Z");
+        }
+        for (client, name) in &mut clients {
+            assert_eq!(codes(&client.query("BEGIN")), "C Z");
+            assert_eq!(client.rows(OWN), [[*name]]);
+            assert_eq!(codes(&client.query("ROLLBACK")), "C Z", "what is rolled back is the client's own");
+            assert_eq!(client.rows("SELECT 1"), [["1"]]);
+        }
+    }
+    // Whoever sets it is told, once, and has it from then on.
+    let (web, _) = &mut clients[0];
+    assert_eq!(codes(&web.query("SET application_name TO other")), "C S Z");
+    for _ in 0..2 {
+        assert_eq!(clients[1].0.rows(OWN), [[names[1]]]);
+        let reply = clients[0].0.query(OWN);
+        assert_eq!((codes(&reply).as_str(), reply[1].columns()), ("T D C Z", vec!["other".to_owned()]));
+    }
+    assert_eq!(pooled.servers(), 1);
+    // Clients that are gone before they have read anything.
+    for _ in 0..20 {
+        for name in ["one", "two"] {
+            login(name).send(&query("SELECT 1"));
+        }
+    }
+    assert_eq!(clients[1].0.rows(OWN), [[names[1]]]);
     drop(clients);
     pooled.finish();
 }

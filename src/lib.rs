@@ -16,7 +16,7 @@
 //! 1. [`client`] accepts a socket at a [`client::door`], learns who is behind a load balancer ([`client::proxied`]) and reads the first
 //!    packet in the *lobby*. A cancel request leaves by its own lane; anybody else needs a place under every cap that applies
 //!    ([`client::admission`]).
-//! 2. [`session::welcome`] dials the server that [`server::nodes`] has chosen and lets the two agree on a login ([`session::login`]):
+//! 2. [`session::welcome`] dials the server that [`server::nodes`] has chosen and lets the two agree on a login ([`session::welcome::login`]):
 //!    Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk. With
 //!    `login = "users"` or `"query"` Floodwall checks it itself ([`client::login`], [`auth`]) and logs in to the server with what the
 //!    client has proven ([`server::login`]).

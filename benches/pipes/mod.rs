@@ -19,7 +19,6 @@ use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingE
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster};
 use floodwall::server::nodes::Nodes;
-use floodwall::session::analyst::Means;
 use floodwall::session::beat::Beat;
 use floodwall::session::cancel::Keys;
 use floodwall::session::house::{Common, Current, House, Settings};
@@ -28,6 +27,7 @@ use floodwall::session::lending::Lending;
 use floodwall::session::local::Local;
 use floodwall::session::memory::{Budget, Prepared};
 use floodwall::session::policy::Policies;
+use floodwall::session::reader::analyst::Means;
 use floodwall::session::relay::{Owned, Relay};
 use floodwall::session::welcome::{Permits, Stay};
 use floodwall::telemetry::shapes::Shapes;

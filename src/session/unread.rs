@@ -4,10 +4,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
 use super::judge::{Case, Judge, Lending};
-use super::manner::{Doubt, Manner};
 use super::overseer::{Extent, Opinion};
+use super::reader::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
+use super::reader::manner::{Doubt, Manner};
 use super::reader::{Found, READ_HERE_MAX, READ_HERE_SEMICOLONS, READ_OFTEN_MAX};
 use crate::client::refuse;
 use crate::guard::{Fetch, Whole};

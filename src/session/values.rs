@@ -1,16 +1,16 @@
 //! The values of a Bind as rules see them, and those that take too long to be read on a worker.
 //!
 //! What a value says of a statement takes a look at its first bytes, but for an array that is written as text: its elements are
-//! counted one by one, in up to as many bytes as a rule wants to see. Such a count is left to an [`analyst`](super::analyst).
+//! counted one by one, in up to as many bytes as a rule wants to see. Such a count is left to an [`analyst`](super::reader::analyst).
 
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::analyst::{Counted, LongValues, Pending};
 use super::judge::{Case, Judge};
 use super::overseer::{Extent, Opinion};
+use super::reader::analyst::{Counted, LongValues, Pending};
 use super::reader::{READ_HERE_MAX, Text};
 use crate::guard::Fetch;
 use crate::roster::Entry;

@@ -2,16 +2,20 @@
 //!
 //! A text that was seen before costs one hash and one compare, and so does one that differs from it in nothing but numbers, once more; a
 //! new text of a known shape costs one pass of the lexer. Only a new shape
-//! is parsed, by one of the worker's [`analyst`](super::analyst)s, and so is whatever is too long for a quick pass.
+//! is parsed, by one of the worker's [`analyst`](self::analyst)s, and so is whatever is too long for a quick pass.
+
+pub mod analyst;
+pub mod manner;
+pub mod sketch;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::analyst::{Analysis, Analysts, Counted, LongText, LongValues, Means, Pending};
+use self::analyst::{Analysis, Analysts, Counted, LongText, LongValues, Means, Pending};
+use self::sketch::Sketch;
 use super::memo::Memo;
-use super::sketch::Sketch;
 use super::tidy::Traced;
 use crate::clock;
 use crate::sql::cache::{ShapeCache, TextCache};

@@ -19,16 +19,16 @@ use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingE
 use floodwall::control::Control;
 use floodwall::roster::{Identity, Newcomer, Roster};
 use floodwall::server::nodes::Nodes;
-use floodwall::session::beat::Beat;
 use floodwall::session::cancel::Keys;
 use floodwall::session::house::{Common, Current, House, Settings};
+use floodwall::session::judge::policy::Policies;
 use floodwall::session::ledger::Ledger;
 use floodwall::session::lending::Lending;
 use floodwall::session::local::Local;
 use floodwall::session::memory::{Budget, Prepared};
-use floodwall::session::policy::Policies;
 use floodwall::session::reader::analyst::Means;
 use floodwall::session::relay::{Owned, Relay};
+use floodwall::session::timing::beat::Beat;
 use floodwall::session::welcome::{Permits, Stay};
 use floodwall::telemetry::shapes::Shapes;
 use floodwall::telemetry::{Gate, Metrics};

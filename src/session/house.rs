@@ -7,9 +7,9 @@ use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
 use super::cancel::siblings::Siblings;
+use super::judge::policy::Policies;
 use super::lending::Lending;
 use super::memory::{Budget, Prepared};
-use super::policy::Policies;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::login::Logins;

@@ -6,7 +6,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::beat::Beat;
 use super::house::House;
 use super::lending::Lenders;
 use super::pace::Pace;
@@ -16,6 +15,7 @@ use super::relay::{Lent, lent};
 use super::state::Interner;
 use super::statements::Shared;
 use super::timing::Timings;
+use super::timing::beat::Beat;
 use crate::server::pool::Pools;
 use crate::sql::Schema;
 use crate::telemetry::WorkerMetrics;

@@ -16,8 +16,8 @@
 //! 1. [`client`] accepts a socket at a [`client::door`], learns who is behind a load balancer ([`client::proxied`]) and reads the first
 //!    packet in the *lobby*. A cancel request leaves by its own lane; anybody else needs a place under every cap that applies
 //!    ([`client::admission`]).
-//! 2. [`session::welcome`] dials the server that [`server::nodes`] has chosen and lets the two agree on a login ([`session::login`]):
-//!    Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk. With
+//! 2. [`session::welcome`] dials the server that [`server::nodes`] has chosen and lets the two agree on a login
+//!    ([`session::welcome::login`]): Floodwall keeps no secrets. An identity counts as proven when the server says AuthenticationOk. With
 //!    `login = "users"` or `"query"` Floodwall checks it itself ([`client::login`], [`auth`]) and logs in to the server with what the
 //!    client has proven ([`server::login`]).
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
@@ -28,8 +28,8 @@
 //!    Its server comes from a [`session::relay::Source`]: one of its own, or with `pool = "transaction"` one that [`server::pool`] lends for
 //!    each transaction ([`session::lending`]).
 //! 4. [`session::judge`] gets the facts of a text from the worker's caches ([`session::reader`]), or waits for its analyst, and asks the
-//!    [`guard`]. What comes beside a text (values, fetches, pipelines, COPY data) is judged in [`session::bound`]. Verdicts are values; the
-//!    words are in [`client::refuse`] alone.
+//!    [`guard`]. What comes beside a text (values, fetches, pipelines, COPY data) is judged in [`session::judge::bound`]. Verdicts are values;
+//!    the words are in [`client::refuse`] alone.
 //!
 //! [`app`] builds all of this, [`console`] and [`admin`] show it and steer it through [`roster`], [`control`] and closures. They run on a thread
 //! of their own and know nothing of sessions.

@@ -22,8 +22,8 @@ use crate::server::connect::connect;
 use crate::server::nodes::{Choice, Nodes};
 use crate::server::pool::Register;
 use crate::session::house::{Common, Current, House, Settings};
+use crate::session::judge::policy::Policies;
 use crate::session::lending::Lending;
-use crate::session::policy::Policies;
 
 /// How long a dial for verifiers may take.
 const DIAL: Duration = Duration::from_secs(5);

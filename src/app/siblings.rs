@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::session::cancel::siblings::{Counter, Siblings};
 use crate::session::house::Common;
-use crate::session::siblings::{Counter, Siblings};
 
 /// The way to the others, where a listener may be handed over.
 pub(super) fn open(config: &Config) -> Option<(Siblings, Counter)> {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::{Job, memory};
 use crate::config::Config;
-use crate::session::analyst::Means;
-use crate::session::beat::Beat;
 use crate::session::house::Common;
 use crate::session::local::Local;
+use crate::session::reader::analyst::Means;
 use crate::session::serve::serve;
+use crate::session::timing::beat::Beat;
 use crate::worker::Workers;
 
 /// Starts them.

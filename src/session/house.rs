@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
+use super::cancel::siblings::Siblings;
+use super::judge::policy::Policies;
 use super::lending::Lending;
 use super::memory::{Budget, Prepared};
-use super::policy::Policies;
-use super::siblings::Siblings;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::login::Logins;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 
 use super::cancel::Target;
-use super::durations::{Durations, micros};
+use super::cancel::stopper::Stopper;
 use super::end::End;
 use super::house::House;
 use super::judge::Judge;
@@ -15,7 +15,7 @@ use super::local::Local;
 use super::memory::Share;
 use super::overseer::{Extent, Leaves, Opinion, Overseer, Owes, Rest, Way};
 use super::pace::Pace;
-use super::stopper::Stopper;
+use super::timing::durations::{Durations, micros};
 use super::timing::{Held, Timed, Timing};
 use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
 use super::welcome::Stay;

@@ -6,16 +6,16 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::analyst::Means;
-use super::beat::Beat;
 use super::house::House;
 use super::lending::Lenders;
 use super::pace::Pace;
 use super::reader::Reader;
+use super::reader::analyst::Means;
 use super::relay::{Lent, lent};
 use super::state::Interner;
 use super::statements::Shared;
 use super::timing::Timings;
+use super::timing::beat::Beat;
 use crate::server::pool::Pools;
 use crate::sql::Schema;
 use crate::telemetry::WorkerMetrics;

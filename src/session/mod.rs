@@ -1,52 +1,28 @@
 //! The data path: a client and its server, from the login to the end.
+//!
+//! [`serve`] takes a session from its socket to its end. [`welcome`] lets its client in; [`relay`] moves the bytes, with a server of the
+//! client's own or one of [`lending`], and asks an [`overseer`] what it thinks of them. That is the [`ledger`], the books of one session:
+//! it asks the [`judge`], who goes by what [`reader`] has read, keeps the [`timing`], and knows whom to [`cancel`]. What a client leaves in
+//! a lent server is told in [`state`] and [`statements`].
+//!
+//! Sessions share the [`house`] of their listener, with one [`memory`] for all, and what is [`local`] to their worker, with its [`pace`].
 
-pub mod analyst;
-pub mod beat;
-pub mod bound;
-pub mod break_glass;
-pub mod budget;
 pub mod cancel;
-pub mod canceling;
-mod desk;
-pub mod durations;
 pub mod end;
-pub mod findings;
-pub mod flow;
 pub mod house;
 pub mod judge;
-mod keyring;
 pub mod ledger;
 pub mod lending;
 pub mod local;
-pub mod login;
-pub mod manner;
-pub mod measured;
-pub mod memo;
 pub mod memory;
-pub mod named;
 pub mod overseer;
-mod own;
 pub mod pace;
-pub mod pipeline;
-pub mod policy;
-pub mod portals;
-pub mod prepared;
 pub mod reader;
 pub mod relay;
 pub mod serve;
-pub mod siblings;
-pub mod sight;
-pub mod sketch;
 pub mod state;
 pub mod statements;
-pub mod stopper;
-pub mod stream;
-pub mod tidy;
 pub mod timing;
-mod turned;
-mod unread;
-mod values;
-mod visitor;
 pub mod watch;
 pub mod welcome;
 

@@ -2,7 +2,7 @@
 
 use floodwall::guard::plan::{Effect, Extent};
 use floodwall::guard::{Breach, Fetch, Guard, Intake, Plan, Verdict};
-use floodwall::session::budget::watch;
+use floodwall::session::judge::budget::watch;
 use floodwall::session::watch::Hold;
 use floodwall::sql::schema::{Columns, Key, Nulls, Rank, SearchPath, Table};
 use floodwall::sql::values::{Part, Value, Values};

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
 
 use super::Target;
+use super::canceling::Canceling;
+use super::keyring::{Same, Secret};
 use crate::server::backend::{Backends, Registered};
 use crate::server::route::Route;
-use crate::session::canceling::Canceling;
-use crate::session::keyring::{Same, Secret};
 use crate::wire::pg::startup::{Cancel, Version};
 
 /// The keys of all live sessions.

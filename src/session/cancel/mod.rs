@@ -16,8 +16,12 @@
 //! ([`Target`]); one with a server is asked beside it (`question`), since there the word is the server's number and is wanted for the
 //! cancel itself.
 
+mod canceling;
+mod keyring;
 mod keys;
 mod question;
+pub mod siblings;
+pub mod stopper;
 mod target;
 
 pub use self::keys::{Key, Keys};

@@ -10,9 +10,9 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::Cancelled;
+use super::keyring::Secret;
 use super::question::{Found, Question};
 use crate::server::backend::{Backend, Backends};
-use crate::session::keyring::Secret;
 
 /// The session has no server.
 const NONE: u64 = 0;

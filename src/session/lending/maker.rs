@@ -17,10 +17,10 @@ use crate::server::connect::{Reached, connect};
 use crate::server::login::{Account, LoginFailed, login};
 use crate::server::pool::{Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
-use crate::session::beat::Beat;
 use crate::session::house::House;
 use crate::session::state::{Reported, Settings};
 use crate::session::statements::Known;
+use crate::session::timing::beat::Beat;
 use crate::telemetry::Pass;
 
 /// How often other pools are asked for room.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::flow::{flush, poll_read, send};
 use super::group::Group;
 use super::outcome::Fate;
 use super::source::{Source, Whose};
@@ -13,7 +14,6 @@ use super::stage::Event;
 use super::walk::{Walk, Walked};
 use super::{OWN_MAX, Relay};
 use crate::session::end::End;
-use crate::session::flow::{flush, poll_read, send};
 use crate::session::overseer::{Overseer, Owes, Way};
 use crate::session::watch::Tally;
 use crate::wire::{Announcement, Completion, Failure, Head, Needs, Protocol, Reply, Severity, Tail, Transaction};

@@ -7,6 +7,7 @@
 mod cut;
 mod decide;
 mod down;
+mod flow;
 mod group;
 mod hold;
 mod late;

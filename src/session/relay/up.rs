@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::flow::{flush, poll_read, send};
 use super::hold::{Pause, Why};
 use super::source::Source;
 use super::{HELD_FREE, OWN_MAX, Relay};
 use crate::session::end::End;
-use crate::session::flow::{flush, poll_read, send};
 use crate::session::overseer::{Opinion, Overseer, Rest, Way};
 use crate::wire::{Protocol, Request};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rapidhash::fast::GlobalState;
 
-use super::memory::{Budget, Share};
+use crate::session::memory::{Budget, Share};
 
 /// Names that are longer belong to no driver.
 const NAME_MAX: usize = 256;

@@ -4,14 +4,15 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
-use super::judge::{Case, Judge, Lending};
-use super::manner::{Doubt, Manner};
-use super::overseer::{Extent, Opinion};
-use super::reader::{Found, READ_HERE_MAX, READ_HERE_SEMICOLONS, READ_OFTEN_MAX};
+use super::text::Case;
+use super::{Judge, Lending};
 use crate::client::refuse;
 use crate::guard::{Fetch, Whole};
 use crate::roster::Entry;
+use crate::session::overseer::{Extent, Opinion};
+use crate::session::reader::analyst::{Failed, LongText, Pending, Report, Settings as ReadBy};
+use crate::session::reader::manner::{Doubt, Manner};
+use crate::session::reader::{Found, READ_HERE_MAX, READ_HERE_SEMICOLONS, READ_OFTEN_MAX};
 use crate::sql::encoding::depends_on_settings;
 use crate::telemetry::TextLent;
 

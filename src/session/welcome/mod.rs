@@ -2,19 +2,25 @@
 //!
 //! Everything here runs once for each client and is dropped before the session begins, so that an idle session carries none of it.
 
+pub(super) mod desk;
+pub mod login;
+mod own;
+pub(super) mod turned;
+pub(super) mod visitor;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::time::timeout_at;
 
+use self::login::Failed;
+use self::turned::Turned;
+use self::visitor::Visitor;
 use super::cancel::Key;
 use super::house::{Common, House};
 use super::lending::enter::Place;
 use super::local::Local;
-use super::login::Failed;
-use super::turned::Turned;
-use super::visitor::Visitor;
 use crate::client::admission::{ClientPermit, HousePermit, ServerPermit};
 use crate::client::listener::Arrival;
 use crate::client::proxied::{self, Way};

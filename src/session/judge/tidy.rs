@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-use super::judge::{Case, Judge};
-use super::overseer::Leaves;
-use super::reader::Text;
-use super::state::given;
+use super::Judge;
+use super::text::Case;
 use crate::config::UnknownTables;
 use crate::guard::Whole;
+use crate::session::overseer::Leaves;
+use crate::session::reader::Text;
+use crate::session::state::given;
 use crate::sql::Schema;
 use crate::sql::facts::Traces;
 use crate::wire::Request;

@@ -3,15 +3,16 @@
 
 use std::rc::Rc;
 
-use super::judge::{Case, Judge, Lending};
 use super::memo::Observed;
-use super::overseer::{Extent, Opinion};
 use super::portals::{Due, Portal};
-use super::reader::Text;
+use super::text::Case;
 use super::values::{self, Bound, Unbound, is_long};
+use super::{Judge, Lending};
 use crate::client::refuse;
 use crate::guard::{Breach, Fetch, Judgement, Measure, Mode, Plan, Verdict};
 use crate::roster::Entry;
+use crate::session::overseer::{Extent, Opinion};
+use crate::session::reader::Text;
 use crate::sql::Values;
 use crate::sql::lexer::Marks;
 use crate::sql::values::Found;

@@ -9,12 +9,10 @@ use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
 
 use super::desk::Desk;
-use super::house::{Current, House};
-use super::local::Local;
 use super::login::{Failed, Relayed, Trust};
 use super::own::Access;
 use super::turned::Turned;
-use super::welcome::{Back, Guest, Permits, Stay};
+use super::{Back, Guest, Permits, Stay};
 use crate::address::Endpoint;
 use crate::client::admission::{Denied, HousePermit, LoginPermit, ServerPermit, Waited};
 use crate::client::login::Channel;
@@ -26,6 +24,8 @@ use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::{Identity, Newcomer};
 use crate::server::connect::{Reached, connect};
+use crate::session::house::{Current, House};
+use crate::session::local::Local;
 use crate::telemetry::Pass;
 use crate::units::display_bytes;
 use crate::wire::pg::startup::{Purpose, Startup};
@@ -35,11 +35,11 @@ use crate::wire::{Malformed, Refusal, Setting};
 const NAME_MAX: usize = 63;
 
 /// A client on its way in.
-pub(super) struct Visitor<'a> {
-    pub(super) house: &'a Arc<House>,
-    pub(super) worker: &'a Rc<Local>,
-    pub(super) settings: &'a Current,
-    pub(super) deadline: Instant,
+pub(in crate::session) struct Visitor<'a> {
+    pub(in crate::session) house: &'a Arc<House>,
+    pub(in crate::session) worker: &'a Rc<Local>,
+    pub(in crate::session) settings: &'a Current,
+    pub(in crate::session) deadline: Instant,
     pub(super) peer: Endpoint,
     pub(super) way: Way,
 }
@@ -87,7 +87,7 @@ impl Visitor<'_> {
     }
 
     /// Dials the server that is used.
-    pub(super) async fn reach(&self, client: &mut Framed<Stream>) -> Result<Reached, Failed> {
+    pub(in crate::session) async fn reach(&self, client: &mut Framed<Stream>) -> Result<Reached, Failed> {
         let security = self.house.security();
         let reached = tokio::select! {
             reached = connect(&self.house.nodes, &security, self.wait_until(), self.deadline) => reached,
@@ -99,7 +99,7 @@ impl Visitor<'_> {
         })
     }
 
-    pub(super) fn identity(&self, startup: &Startup) -> Identity {
+    pub(in crate::session) fn identity(&self, startup: &Startup) -> Identity {
         let name = |bytes: &[u8]| display_bytes(bytes.get(..NAME_MAX).unwrap_or(bytes));
         Identity {
             listener: Arc::clone(&self.house.name),
@@ -120,7 +120,7 @@ impl Visitor<'_> {
     }
 
     /// A place at the listener and for a login.
-    pub(super) async fn places(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit), Failed> {
+    pub(in crate::session) async fn places(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit), Failed> {
         let admission = &self.house.admission;
         let until = self.wait_until();
         self.let_in(&identity.database, until).await?;
@@ -150,7 +150,7 @@ impl Visitor<'_> {
     }
 
     /// A place at the server.
-    pub(super) async fn server_permit(&self) -> Result<ServerPermit, Failed> {
+    pub(in crate::session) async fn server_permit(&self) -> Result<ServerPermit, Failed> {
         let place = self.queued("max_server_connections", self.house.admission.server(self.wait_until())).await;
         let server = place.map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(server.waited());
@@ -158,7 +158,7 @@ impl Visitor<'_> {
     }
 
     /// Counts who does not get a place at once.
-    pub(super) async fn queued<T>(&self, cap: &'static str, place: impl Future<Output = T>) -> T {
+    pub(in crate::session) async fn queued<T>(&self, cap: &'static str, place: impl Future<Output = T>) -> T {
         let mut place = pin!(place);
         if let Poll::Ready(place) = futures::poll!(place.as_mut()) {
             return place;
@@ -169,17 +169,17 @@ impl Visitor<'_> {
         place
     }
 
-    pub(super) fn wait_until(&self) -> Instant {
+    pub(in crate::session) fn wait_until(&self) -> Instant {
         self.deadline.min(clock::now() + self.settings.caps.queue_wait)
     }
 
-    pub(super) fn waited(&self, waited: Option<Waited>) {
+    pub(in crate::session) fn waited(&self, waited: Option<Waited>) {
         if let Some(waited) = waited {
             self.house.common.metrics.waited(waited.rule, waited.time);
         }
     }
 
-    pub(super) fn denied(&self, denied: &Denied) -> Box<Refusal> {
+    pub(in crate::session) fn denied(&self, denied: &Denied) -> Box<Refusal> {
         let common = &self.house.common;
         common.metrics.refused(denied.rule, &denied.scope);
         if let Pass::Write { suppressed } = common.gate.pass(denied.rule) {
@@ -189,11 +189,11 @@ impl Visitor<'_> {
         Box::new(refuse::denied(denied))
     }
 
-    pub(super) fn late(&self) -> Refusal {
+    pub(in crate::session) fn late(&self) -> Refusal {
         refuse::login_timeout(self.settings.caps.login_timeout.as_secs_f64())
     }
 
-    pub(super) fn seat(
+    pub(in crate::session) fn seat(
         &self,
         identity: Identity,
         back: Back<Framed<Stream>>,
@@ -230,14 +230,14 @@ fn unproven() -> Failed {
 }
 
 /// A login that went well.
-pub(super) struct Entered {
+pub(in crate::session) struct Entered {
     back: Back<Framed<Stream>>,
     settings: Vec<Setting>,
     stay: Stay,
 }
 
 impl Entered {
-    pub(super) fn guest(self, client: Framed<Stream>) -> Guest {
+    pub(in crate::session) fn guest(self, client: Framed<Stream>) -> Guest {
         let (client, from_client) = client.into_parts();
         self.stay.seat.set_tls(client.tls_version().unwrap_or_default());
         let (back, from_server) = match self.back {

@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::break_glass::Shown;
-use super::memory::Budget;
 use super::named::{Named, Weighs};
-use super::reader::Text;
 use crate::guard::{Judgement, Plan};
+use crate::session::memory::Budget;
+use crate::session::reader::Text;
 use crate::sql::Values;
 use crate::sql::lexer::Wrap;
 

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use rapidhash::fast::GlobalState;
 
-use super::house::Common;
 use crate::clock;
 use crate::guard::Breach;
 use crate::guard::pass::{self, Bearer, Flaw, Key, Pass};
 use crate::roster::Entry;
+use crate::session::house::Common;
 use crate::telemetry::Pass as Line;
 use crate::units::display_bytes;
 

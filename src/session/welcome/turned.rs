@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{timeout, timeout_at};
 
+use super::Guest;
 use super::login::Failed;
 use super::visitor::Visitor;
-use super::welcome::Guest;
 use crate::client::admission::ServerPermit;
 use crate::client::proxied::{self, Origin, Unknown};
 use crate::guard::caps;
@@ -124,11 +124,11 @@ async fn say_goodbye(mut client: Framed<Stream>, words: &[u8]) {
 }
 
 /// A login that came to nothing.
-pub(super) struct Turned {
-    pub(super) failed: Failed,
+pub(in crate::session) struct Turned {
+    pub(in crate::session) failed: Failed,
     /// The server's connection, where there is one, with its place: free only when the server has closed, since it counts the
     /// connection until then.
-    pub(super) server: Option<(Framed<Stream>, ServerPermit)>,
+    pub(in crate::session) server: Option<(Framed<Stream>, ServerPermit)>,
 }
 
 impl From<Failed> for Turned {

@@ -14,10 +14,10 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::manner::{Manner, manners};
-use super::memory::{Budget, Prepared, Share};
 use super::sketch::Sketch;
-use super::values;
 use crate::clock;
+use crate::session::judge::values;
+use crate::session::memory::{Budget, Prepared, Share};
 use crate::sql::Encoding;
 use crate::sql::cache::ShapeCache;
 use crate::sql::facts::{self, Facts, PARSED_BYTES_MAX, STACK_BYTES};

@@ -1,9 +1,9 @@
 //! The budgets of a client: what is watched of a statement with a given plan, and what to say where it is too much.
 
-use super::watch::{Allowance, Excess, Hold, Reach, Streams, Watch};
 use crate::guard::limits::{CopyOut, Fate, Limits, ResultLimit, Undo};
 use crate::guard::plan::Extent;
 use crate::guard::{Breach, Mode, Plan};
+use crate::session::watch::{Allowance, Excess, Hold, Reach, Streams, Watch};
 
 /// What is watched. A statement whose rows are known to be few enough is counted, but nothing waits for it.
 pub fn watch(limits: &Limits, plan: Plan) -> Watch {

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::memory::Budget;
 use super::named::{Named, Weighs};
 use super::portals::Due;
-use super::reader::Text;
+use crate::session::memory::Budget;
+use crate::session::reader::Text;
 
 /// The statements that a client has prepared, within the common memory budget. What finds no room there is judged when it is
 /// prepared and not again.

@@ -1,19 +1,20 @@
 //! The values of a Bind as rules see them, and those that take too long to be read on a worker.
 //!
 //! What a value says of a statement takes a look at its first bytes, but for an array that is written as text: its elements are
-//! counted one by one, in up to as many bytes as a rule wants to see. Such a count is left to an [`analyst`](super::analyst).
+//! counted one by one, in up to as many bytes as a rule wants to see. Such a count is left to an [`analyst`](crate::session::reader::analyst).
 
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::analyst::{Counted, LongValues, Pending};
-use super::judge::{Case, Judge};
-use super::overseer::{Extent, Opinion};
-use super::reader::{READ_HERE_MAX, Text};
+use super::Judge;
+use super::text::Case;
 use crate::guard::Fetch;
 use crate::roster::Entry;
+use crate::session::overseer::{Extent, Opinion};
+use crate::session::reader::analyst::{Counted, LongValues, Pending};
+use crate::session::reader::{READ_HERE_MAX, Text};
 use crate::sql::values::{self, Part, Wanted};
 use crate::telemetry::TextLent;
 use crate::wire::{self, Format};
@@ -83,7 +84,7 @@ pub(super) fn is_long(wanted: &[Wanted], (sent, frame): (wire::Values<'_>, Exten
 }
 
 /// Values as they were sent.
-pub(super) fn sent(values: wire::Values<'_>) -> impl Iterator<Item = (values::Value<'_>, Part)> {
+pub(in crate::session) fn sent(values: wire::Values<'_>) -> impl Iterator<Item = (values::Value<'_>, Part)> {
     values.iter().map(value)
 }
 

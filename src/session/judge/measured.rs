@@ -1,14 +1,14 @@
 //! What a session thinks of what is only known while a statement runs.
 
+use super::Judge;
 use super::budget;
 use super::findings::Fate;
-use super::judge::Judge;
-use super::timing::Timed;
-use super::watch::{Excess, Reach, Ruling, Watch};
 use crate::client::refuse;
 use crate::guard::limits::TimeLimit;
 use crate::guard::{Mode, Notice};
 use crate::roster::Entry;
+use crate::session::timing::Timed;
+use crate::session::watch::{Excess, Reach, Ruling, Watch};
 use crate::wire::Request;
 
 impl Judge {

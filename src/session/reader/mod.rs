@@ -2,20 +2,23 @@
 //!
 //! A text that was seen before costs one hash and one compare, and so does one that differs from it in nothing but numbers, once more; a
 //! new text of a known shape costs one pass of the lexer. Only a new shape
-//! is parsed, by one of the worker's [`analyst`](super::analyst)s, and so is whatever is too long for a quick pass.
+//! is parsed, by one of the worker's [`analyst`](self::analyst)s, and so is whatever is too long for a quick pass.
 
-use std::cell::{Cell, RefCell};
+pub mod analyst;
+pub mod manner;
+pub mod sketch;
+mod text;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::analyst::{Analysis, Analysts, Counted, LongText, LongValues, Means, Pending};
-use super::memo::Memo;
-use super::sketch::Sketch;
-use super::tidy::Traced;
+use self::analyst::{Analysis, Analysts, Counted, LongText, LongValues, Means, Pending};
+use self::text::Known;
+pub use self::text::{Shape, Text};
 use crate::clock;
 use crate::sql::cache::{ShapeCache, TextCache};
-use crate::sql::facts::{Facts, PARSED_BYTES_MAX};
+use crate::sql::facts::PARSED_BYTES_MAX;
 use crate::sql::lexer::{Lexed, lex_into};
 use crate::sql::mask::mask;
 use crate::sql::{Dialect, Flags, Reading};
@@ -35,36 +38,6 @@ const TEXTS_SHARE: usize = 2;
 /// The part for what each of the two analysts remembers; the rest is for shapes.
 const ANALYSTS_SHARE: usize = 16;
 
-/// A statement text with everything that is known of it.
-#[derive(Debug)]
-pub struct Text {
-    /// What rules see.
-    pub reading: Reading,
-    /// What it shares with all texts of its shape.
-    pub shape: Rc<Shape>,
-    /// Under what it passed last.
-    pub memo: RefCell<Memo>,
-    /// What it leaves behind in its session.
-    pub(super) traced: RefCell<Traced>,
-}
-
-/// What is known of a shape.
-#[derive(Debug)]
-pub struct Shape {
-    facts: Arc<Facts>,
-    sketch: Sketch,
-    /// Whether the log has said that reading it takes too long.
-    pub told_slow: Cell<bool>,
-}
-
-impl std::ops::Deref for Shape {
-    type Target = Sketch;
-
-    fn deref(&self) -> &Sketch {
-        &self.sketch
-    }
-}
-
 /// What a look-up gives.
 #[expect(missing_debug_implementations, reason = "a future has none")]
 pub enum Found {
@@ -72,13 +45,6 @@ pub enum Found {
     Known(Rc<Text>),
     /// It is being read; give the result to [`Reader::learn`].
     Reading(Pending),
-}
-
-/// A shape, and the text of it that was read last: texts that differ in nothing but their literals share one.
-#[derive(Debug)]
-struct Known {
-    shape: Rc<Shape>,
-    last: RefCell<Rc<Text>>,
 }
 
 /// The caches and the analyst of one worker.
@@ -178,7 +144,7 @@ impl Reader {
         // Another session may have had the same shape read meanwhile.
         let read = match short.then(|| self.shapes.find(flags, &lexed.shape)).flatten() {
             Some(known) => known.text(&lexed),
-            None => self.learn_shape(flags, &lexed, reading, Shape { facts, sketch, told_slow: Cell::new(false) }),
+            None => self.learn_shape(flags, &lexed, reading, Shape::new(facts, sketch)),
         };
         if let Some(text) = text {
             self.remember(flags, text, &read);
@@ -187,41 +153,20 @@ impl Reader {
     }
 
     fn learn_shape(&mut self, flags: Flags, lexed: &Lexed, reading: Reading, shape: Shape) -> Rc<Text> {
-        let weight = shape.facts.weight_bytes().saturating_add(lexed.shape.len()).saturating_add(size_of::<Shape>());
         let shape = Rc::new(shape);
-        let memo = RefCell::default();
-        let text = Rc::new(Text { reading, shape: Rc::clone(&shape), memo, traced: RefCell::default() });
-        let weight = weight.saturating_add(text.reading.weight_bytes()).saturating_add(size_of::<Text>());
+        let text = Rc::new(Text::new(reading, &shape));
         if lexed.shape.len() > PARSED_BYTES_MAX || !lexed.is_whole() {
             return text;
         }
-        self.shapes.insert(flags, &lexed.shape, Known { shape, last: RefCell::new(Rc::clone(&text)) }, weight);
+        let weight = shape.weight_bytes().saturating_add(lexed.shape.len()).saturating_add(text.weight_bytes());
+        self.shapes.insert(flags, &lexed.shape, Known::new(shape, &text), weight);
         self.metrics.cache(CacheKind::Shape, self.shapes.bytes() as u64, self.shapes.len() as u64);
         text
     }
 
     fn remember(&mut self, flags: Flags, text: &[u8], read: &Rc<Text>) {
-        let weight = read.reading.weight_bytes().saturating_add(size_of::<Text>());
-        if self.texts.insert_second(flags, text, read, weight) {
+        if self.texts.insert_second(flags, text, read, read.weight_bytes()) {
             self.metrics.cache(CacheKind::Text, self.texts.bytes() as u64, self.texts.len() as u64);
         }
-    }
-}
-
-impl Text {
-    fn new(lexed: &Lexed, shape: &Rc<Shape>) -> Self {
-        let reading = Reading::new(lexed, Arc::clone(&shape.facts));
-        Self { reading, shape: Rc::clone(shape), memo: RefCell::default(), traced: RefCell::default() }
-    }
-}
-
-impl Known {
-    /// The text that was read like this: the last one again, where no rule could tell the two apart.
-    fn text(&self, lexed: &Lexed) -> Rc<Text> {
-        let mut last = self.last.borrow_mut();
-        if !last.reading.is_of(lexed) {
-            *last = Rc::new(Text::new(lexed, &self.shape));
-        }
-        Rc::clone(&last)
     }
 }

@@ -2,33 +2,33 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::cancel::Key;
 use super::login::Host;
 use super::visitor::Visitor;
 use crate::client::admission::{ClientPermit, LoginPermit};
 use crate::client::refuse;
 use crate::server::route::Route;
+use crate::session::cancel::Key;
 use crate::wire::pg::greeting;
 use crate::wire::pg::reply::{self, Parameter};
 use crate::wire::{Refusal, Setting};
 
 /// What the login decides on the way: see [`Host`].
-pub(super) struct Desk<'a> {
+pub(in crate::session) struct Desk<'a> {
     visitor: &'a Visitor<'a>,
     login: Option<LoginPermit>,
-    pub(super) client: Option<ClientPermit>,
-    pub(super) server: Option<(Route, u64)>,
-    pub(super) key: Option<Key>,
-    pub(super) settings: Vec<Setting>,
+    pub(in crate::session) client: Option<ClientPermit>,
+    pub(in crate::session) server: Option<(Route, u64)>,
+    pub(in crate::session) key: Option<Key>,
+    pub(in crate::session) settings: Vec<Setting>,
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
+    pub(in crate::session) fn new(visitor: &'a Visitor<'a>, login: LoginPermit) -> Self {
         Self { visitor, login: Some(login), client: None, server: None, key: None, settings: Vec::new() }
     }
 
     /// What greets a client whose login is ours to answer, up to its key: AuthenticationOk and these parameters.
-    pub(super) fn greeting<'p>(&mut self, parameters: impl IntoIterator<Item = &'p Parameter>) -> BytesMut {
+    pub(in crate::session) fn greeting<'p>(&mut self, parameters: impl IntoIterator<Item = &'p Parameter>) -> BytesMut {
         let mut out = BytesMut::new();
         greeting::ok(&mut out);
         for parameter in parameters {
@@ -40,7 +40,12 @@ impl<'a> Desk<'a> {
     }
 
     /// The message that tells the client its key: that of the server's process, with a secret of ours of so many bytes.
-    pub(super) fn key_of(&mut self, pid: i32, secret: &[u8], secret_bytes: usize) -> Result<Bytes, Box<Refusal>> {
+    pub(in crate::session) fn key_of(
+        &mut self,
+        pid: i32,
+        secret: &[u8],
+        secret_bytes: usize,
+    ) -> Result<Bytes, Box<Refusal>> {
         let keys = &self.visitor.house.common.keys;
         let (route, _) = self.server.clone().ok_or_else(|| Box::new(refuse::server_gone()))?;
         let key = keys.issue(route, pid, secret, secret_bytes).map_err(|_| Box::new(refuse::server_gone()))?;

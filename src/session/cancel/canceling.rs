@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::cancel::Target;
+use super::Target;
 use crate::telemetry::rows::CancelRow;
 
 /// All of them. Each has a connection of its own, so there are at most as many as wait in the lobby and in the lanes for cancels.

@@ -15,7 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::cancel::Keys;
+use super::Keys;
 use crate::telemetry::Metrics;
 use crate::wire::pg::startup::{Cancel, First, cancel_request, read};
 

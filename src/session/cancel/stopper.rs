@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-use super::cancel::{Cancelled, Target};
-use super::watch::Work;
+use super::{Cancelled, Target};
+use crate::session::watch::Work;
 
 /// A cancel that overtakes its statement is lost at the server, so it is sent again after this time.
 const AGAIN: Duration = Duration::from_millis(500);

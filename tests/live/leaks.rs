@@ -1,13 +1,13 @@
 //! What a session leaves in its server where servers are shared: found, kept from others, and given to its client again.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::AsyncMessage;
-use tokio_postgres::error::SqlState;
 
-use crate::pooling::{Pooled, one};
+use crate::pooling::{Pooled, one, waits};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
 use crate::support::process::{SOON, wait_until};
@@ -205,8 +205,9 @@ async fn what_cannot_move_pins_its_server_until_it_is_gone() {
     if direct() {
         return;
     }
-    let pooled = Pooled::new("leak_pins", 1, "query_wait_timeout = '300ms'");
+    let pooled = Pooled::new("leak_pins", 1, "query_wait_timeout = '5m'");
     let (pinner, other) = shared(&pooled).await;
+    let other = Arc::new(other);
     let table = [
         ("CREATE TEMP TABLE t (id int)", "DROP TABLE t", "temp"),
         ("SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)", "advisory_lock"),
@@ -218,14 +219,14 @@ async fn what_cannot_move_pins_its_server_until_it_is_gone() {
     for (leave, remove, why) in table {
         pinner.batch_execute(leave).await.unwrap();
         assert!(wait_until(SOON, || pins(&pooled) == [why]), "{why}: {:?}", pins(&pooled));
-        let waited = one(&other, "SELECT 1").await.unwrap_err();
-        assert_eq!(waited.code(), Some(&SqlState::TOO_MANY_CONNECTIONS), "{why}: {waited}");
+        let client = Arc::clone(&other);
+        let waiting = tokio::spawn(async move { one(&client, "SELECT 2").await });
+        assert!(wait_until(SOON, || waits(&pooled) == 1), "{why}");
         assert_eq!(one(&pinner, "SELECT 1").await.unwrap(), "1", "{why}");
+        assert!(!waiting.is_finished(), "{why}: it is lent to somebody else");
         pinner.batch_execute(remove).await.unwrap();
         assert!(wait_until(SOON, || pins(&pooled).is_empty()), "{why}");
-        // The server may not be there yet, on a busy machine, when its wait is over.
-        let served = timeout(SOON, async { while one(&other, "SELECT 2").await.is_err() {} }).await;
-        assert!(served.is_ok(), "{why}");
+        assert_eq!(timeout(SOON, waiting).await.unwrap().unwrap().unwrap(), "2", "{why}");
     }
     drop((pinner, other));
     pooled.finish();

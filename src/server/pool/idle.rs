@@ -29,19 +29,20 @@ pub(super) fn choose<S>(idle: &mut Vec<Idle<S>>, now: Instant, suits: impl Fn(&S
     if suits(&idle.last()?.server) {
         return idle.pop().map(|one| one.server);
     }
-    let at = search(idle, now, suits)?;
+    let at = search(idle, now, suits);
     Some(idle.remove(at).server)
 }
 
 #[cold]
-fn search<S>(idle: &[Idle<S>], now: Instant, suits: impl Fn(&S) -> bool) -> Option<usize> {
+fn search<S>(idle: &[Idle<S>], now: Instant, suits: impl Fn(&S) -> bool) -> usize {
     let in_sight = || idle.iter().enumerate().rev().take(SIGHT);
     if let Some((at, _)) = in_sight().find(|(_, one)| suits(&one.server)) {
-        return Some(at);
+        return at;
     }
     let was_idle = |one: &Idle<S>| one.since + LATELY < now;
     // Those at work lately, which come first, and one more.
-    in_sight().find(|(_, one)| was_idle(one)).or_else(|| in_sight().last()).map(|(at, _)| at)
+    let last = idle.len().saturating_sub(SIGHT);
+    in_sight().find(|(_, one)| was_idle(one)).map_or(last, |(at, _)| at)
 }
 
 #[cfg(test)]

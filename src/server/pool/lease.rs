@@ -27,6 +27,11 @@ impl<M: Make> Lease<M> {
         self.server.as_deref_mut()
     }
 
+    /// The same, to be looked at.
+    pub fn at_hand(&self) -> Option<&M::Server> {
+        self.server.as_deref()
+    }
+
     /// Is there one at hand?
     pub fn is_here(&self) -> bool {
         self.server.is_some()

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use super::Lent;
-use super::borrowed::Borrowed;
 use crate::server::reported::Reported;
 use crate::session::relay::Whose;
 use crate::session::state::Settings;
@@ -16,49 +15,43 @@ use crate::wire::pg::code::server;
 use crate::wire::pg::reply::{failure, parameter};
 use crate::wire::{Head, Malformed, Severity};
 
-/// What the server has before it has taken the name.
+/// What a server had before the name was sent there.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(in crate::session) struct Ahead {
     settings: Arc<Settings>,
     reported: Arc<Reported>,
     failed: bool,
 }
 
-impl Ahead {
-    /// The name is on its way to this server, for a session that wants these settings and was told this.
-    pub(super) fn sent(server: &mut Lent, wants: &Arc<Settings>, told: &Arc<Reported>) -> Self {
-        let settings = std::mem::replace(&mut server.hold.settings, Arc::clone(wants));
-        let reported = std::mem::replace(&mut server.parameters, Arc::clone(told));
-        Self { settings, reported, failed: false }
-    }
-
-    /// The answer has come to its end. A server that would not take the name has what it had before.
-    fn ends(self, server: &mut Lent) {
-        if self.failed {
-            server.hold.settings = self.settings;
-            server.parameters = self.reported;
-        }
-    }
+/// The name is on its way to the server, for a session that wants these settings and was told this.
+pub(super) fn sent(server: &mut Lent, wants: &Arc<Settings>, told: &Arc<Reported>) {
+    let settings = std::mem::replace(&mut server.hold.settings, Arc::clone(wants));
+    let reported = std::mem::replace(&mut server.parameters, Arc::clone(told));
+    server.hold.ahead = Some(Box::new(Ahead { settings, reported, failed: false }));
 }
 
-impl Borrowed {
-    /// The server has sent a message. Whose it is, where it answers the name; `None`: it does not.
-    pub(super) fn hears_ahead(&mut self, head: Head, frame: &[u8]) -> Result<Option<Whose>, Malformed> {
-        let (Some(ahead), Some(server)) = (&mut self.ahead, self.lease.server()) else { return Ok(None) };
-        match head.code {
-            server::COMMAND_COMPLETE => {}
-            // It goes away, and takes the statement along.
-            server::ERROR if failure(frame).fatal == Severity::Fatal => return Ok(None),
-            server::ERROR => ahead.failed = true,
-            server::PARAMETER_STATUS if parameter(frame).is_some_and(|news| *news.name == *NAME) => {}
-            server::PARAMETER_STATUS | server::NOTICE | server::NOTIFICATION => return Ok(None),
-            server::READY => {
-                if let Some(ahead) = self.ahead.take() {
-                    ahead.ends(server);
-                }
-            }
-            _ => return Err(Malformed::OutOfStep),
-        }
-        Ok(Some(Whose::Ours))
+/// The server has sent a message. Whose it is, where it answers the name; `None`: it does not.
+pub(super) fn hears(server: &mut Lent, head: Head, frame: &[u8]) -> Result<Option<Whose>, Malformed> {
+    let Some(ahead) = &mut server.hold.ahead else { return Ok(None) };
+    match head.code {
+        server::COMMAND_COMPLETE => {}
+        // It goes away, and takes the statement along.
+        server::ERROR if failure(frame).fatal == Severity::Fatal => return Ok(None),
+        server::ERROR => ahead.failed = true,
+        server::PARAMETER_STATUS if parameter(frame).is_some_and(|news| *news.name == *NAME) => {}
+        server::PARAMETER_STATUS | server::NOTICE | server::NOTIFICATION => return Ok(None),
+        server::READY => ends(server),
+        _ => return Err(Malformed::OutOfStep),
+    }
+    Ok(Some(Whose::Ours))
+}
+
+/// The answer has come to its end. A server that would not take the name has what it had before.
+fn ends(server: &mut Lent) {
+    if let Some(ahead) = server.hold.ahead.take()
+        && ahead.failed
+    {
+        server.hold.settings = ahead.settings;
+        server.parameters = ahead.reported;
     }
 }

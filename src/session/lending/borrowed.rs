@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::task::spawn_local;
 
-use super::ahead::Ahead;
+use super::ahead;
 use super::kept::Kept;
 use super::own::Own;
 use super::translate::Translator;
@@ -39,8 +39,6 @@ pub struct Borrowed {
     pub(super) kept: Box<Kept>,
     /// What is ours to do at the server at hand, before anybody else may use it.
     pub(super) own: Own,
-    /// What went to the server at hand ahead of the client's statement and is not answered yet.
-    pub(super) ahead: Option<Box<Ahead>>,
     /// What the client is to be told beside its replies.
     pub(super) words: BytesMut,
     /// What its next statement is told, since the last transaction is over.
@@ -75,7 +73,6 @@ impl Borrowed {
             translator,
             kept,
             own: Own::Nothing,
-            ahead: None,
             words: BytesMut::new(),
             trouble: None,
             told: false,
@@ -104,7 +101,6 @@ impl Borrowed {
     pub fn close(&mut self) {
         self.lets_go();
         self.own = Own::Nothing;
-        self.ahead = None;
         if let Some(server) = self.lease.release() {
             server.close();
         }
@@ -345,11 +341,13 @@ impl Source for Borrowed {
     }
 
     fn is_occupied(&self) -> bool {
-        self.ahead.is_some()
+        self.lease.at_hand().is_some_and(|server| server.hold.ahead.is_some())
     }
 
     fn falls_silent(&mut self) {
-        self.ahead = None;
+        if let Some(server) = self.lease.server() {
+            server.hold.ahead = None;
+        }
     }
 
     fn lost(&mut self, refusal: &Refusal) {
@@ -370,12 +368,12 @@ impl Source for Borrowed {
     }
 
     fn answers(&mut self, head: Head, frame: &[u8], client: &mut BytesMut) -> Result<Whose, Malformed> {
-        if self.ahead.is_some()
-            && let Some(whose) = self.hears_ahead(head, frame)?
+        let Some(server) = self.lease.server() else { return Ok(Whose::Client) };
+        if server.hold.ahead.is_some()
+            && let Some(whose) = ahead::hears(server, head, frame)?
         {
             return Ok(whose);
         }
-        let Some(server) = self.lease.server() else { return Ok(Whose::Client) };
         if head.code == server::PARAMETER_STATUS {
             server.note(frame);
             self.kept.heard(server);
@@ -445,7 +443,7 @@ impl Source for Borrowed {
     }
 
     fn is_settled(&self) -> bool {
-        self.ahead.is_none() && self.translator.is_settled()
+        !self.is_occupied() && self.translator.is_settled()
     }
 }
 

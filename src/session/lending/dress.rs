@@ -84,7 +84,7 @@ impl Borrowed {
         self.own = Own::Nothing;
         match (sent, self.lease.server()) {
             (Ok(()), Some(server)) => {
-                self.ahead = Some(Box::new(self.kept.named(server)));
+                self.kept.named(server);
                 self.lost = 0;
                 self.took();
             }

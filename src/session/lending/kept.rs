@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::Lent;
-use super::ahead::Ahead;
+use super::ahead;
 use super::exchange::Exchange;
 use super::translate::At;
 use crate::server::reported::Reported;
@@ -98,8 +98,8 @@ impl Kept {
     }
 
     /// The name of the application has gone ahead.
-    pub(super) fn named(&self, server: &mut Lent) -> Ahead {
-        Ahead::sent(server, &self.wants, &self.told)
+    pub(super) fn named(&self, server: &mut Lent) {
+        ahead::sent(server, &self.wants, &self.told);
     }
 
     /// The server has taken the settings.

@@ -143,7 +143,8 @@ impl Maker {
         let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
         let gauge = common.metrics.server_connected(&self.house.name);
         let known = Known::new(&self.house.lending.statements_most);
-        let hold = Hold { permit, gauge, known, settings: Arc::default(), stained_by: None, advanced_by: None };
+        let hold =
+            Hold { permit, gauge, known, settings: Arc::default(), stained_by: None, advanced_by: None, ahead: None };
         let (stream, parameters) = (fresh.stream, self.shared(Arc::new(Reported::of(fresh.parameters))));
         let choice = Chosen { generation, current: Arc::clone(nodes.generation()) };
         Ok(Box::new(Lent { stream, process, parameters, expires: clock::now() + life, choice, slot, hold }))

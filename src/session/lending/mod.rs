@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::accounts::Accounts;
+use self::ahead::Ahead;
 use self::greetings::Greetings;
 use self::maker::Maker;
 use self::turns::Turns;
@@ -52,6 +53,8 @@ pub struct Hold {
     pub stained_by: Option<u64>,
     /// The session that may have set the last value of a sequence last.
     pub advanced_by: Option<u64>,
+    /// What went there ahead of the client's statement and is not answered yet.
+    pub(in crate::session) ahead: Option<Box<Ahead>>,
 }
 
 /// A server of a pool.

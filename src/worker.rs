@@ -149,7 +149,7 @@ mod tests {
         for job in 0..10 {
             workers.give(job).await;
         }
-        for _ in 0..200 {
+        for _ in 0..3_000 {
             if workers.load() == 0 {
                 return;
             }

@@ -4,10 +4,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Config, Listener, PoolMode};
 
-/// Kept for newcomers, cancels, listeners, the console, HTTP and the monitor.
+/// Kept for newcomers, cancels, listeners, the console, HTTP and the monitor: so many, or a quarter where there are few.
 const RESERVE: u64 = 1024;
-/// Servers of pools whose number nobody has bounded yet: more than most PostgreSQL servers let in.
-const SERVERS: usize = 1000;
+/// Servers of pools whose number nobody has bounded yet: more than most PostgreSQL servers let in, or half of what is left.
+const SERVERS: u64 = 1000;
 
 /// Raises the limit to what the system allows.
 pub(super) fn raise() {
@@ -21,10 +21,7 @@ pub(super) fn raise() {
 /// Clamps `max_clients` to what fits the limit, with a warning.
 pub(super) fn clamp(config: &mut Config) {
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
-    let each = config.listeners.iter().map(each).sum::<u64>().max(1);
-    let shared = config.listeners.iter().map(shared).sum::<u64>();
-    let left = descriptors.saturating_sub(RESERVE).saturating_sub(shared);
-    let fit = usize::try_from(left / each).unwrap_or(usize::MAX).max(1);
+    let fit = fit(descriptors, &config.listeners);
     if config.caps.max_clients > fit {
         tracing::warn!(
             configured = config.caps.max_clients,
@@ -36,6 +33,14 @@ pub(super) fn clamp(config: &mut Config) {
     }
 }
 
+/// So many clients can be served with these descriptors: one at the least.
+fn fit(descriptors: u64, listeners: &[Listener]) -> usize {
+    let left = descriptors.saturating_sub(RESERVE.min(descriptors / 4));
+    let each = listeners.iter().map(each).sum::<u64>().max(1);
+    let shared = listeners.iter().map(|listener| shared(listener, SERVERS.min(left / 2))).sum::<u64>();
+    usize::try_from(left.saturating_sub(shared) / each).unwrap_or(usize::MAX).max(1)
+}
+
 /// Those of one session: its client's, and its server's where it has one of its own.
 const fn each(listener: &Listener) -> u64 {
     match listener.pool.mode {
@@ -44,10 +49,39 @@ const fn each(listener: &Listener) -> u64 {
     }
 }
 
-/// Those of the servers that sessions share.
-fn shared(listener: &Listener) -> u64 {
+/// Those of the servers that sessions share; `unbounded` where nobody has said how many.
+fn shared(listener: &Listener, unbounded: u64) -> u64 {
     match listener.pool.mode {
         PoolMode::Session => 0,
-        PoolMode::Transaction => listener.max_server_connections.unwrap_or(SERVERS) as u64,
+        PoolMode::Transaction => listener.max_server_connections.map_or(unbounded, |most| most as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener(mode: PoolMode, max_server_connections: Option<usize>) -> Listener {
+        let mut listener = Listener { max_server_connections, ..Listener::default() };
+        listener.pool.mode = mode;
+        listener
+    }
+
+    #[test]
+    fn a_small_limit_serves_hundreds_and_a_large_one_all() {
+        let (session, transaction) = (listener(PoolMode::Session, None), listener(PoolMode::Transaction, None));
+        let bounded = listener(PoolMode::Transaction, Some(100));
+        for (descriptors, listener, clients) in [
+            (1_024, &session, 384),
+            (1_024, &transaction, 384),
+            (1_024, &bounded, 668),
+            (20_000, &session, 9_488),
+            (20_000, &transaction, 17_976),
+            (20_000, &bounded, 18_876),
+            (64, &listener(PoolMode::Transaction, Some(500)), 1),
+        ] {
+            assert_eq!(fit(descriptors, std::slice::from_ref(listener)), clients, "{descriptors}: {listener:?}");
+        }
+        assert_eq!(fit(20_000, &[session, transaction]), 5_992);
     }
 }

@@ -303,6 +303,10 @@ async fn kill_ends_the_clients_of_a_database_and_new_ones_wait_for_resume() {
         assert_eq!(sqlstate(&told.unwrap_err()), "57P01");
     }
     pooled.expect_servers(0);
+    // Whoever comes when everybody has been gone for a while gets in as well, and waits with its first statement.
+    let kept = || pooled.site.proxy.console("SHOW POOLS").unwrap().iter().any(|row| row["user"] == "app");
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert!(kept(), "the pool is forgotten");
     let waiting = Waiting::begin(pooled.site.session("app").await, "SELECT 'again'");
     pooled.expect("cl_waiting", 1);
     pooled.console(&format!("RESUME {}", pooled.site.database));

@@ -154,11 +154,12 @@ impl<M: Make> Pool<M> {
         self.grow();
     }
 
-    /// Nothing is here, and nobody but the map knows this part.
+    /// Nothing is here, and nobody but the map knows this part. In a pause it stays: what was learnt of the pool is told to whoever logs in
+    /// meanwhile, since nobody could learn it anew.
     pub(super) fn is_unused(&self) -> bool {
         let inner = self.inner.borrow();
         let empty = inner.idle.is_empty() && inner.queue.waiting() == 0 && inner.opening == 0 && inner.asked == 0;
-        empty && self.me.strong_count() == 1 && self.shared.open() == 0
+        empty && self.me.strong_count() == 1 && self.shared.open() == 0 && !self.shared.is_paused()
     }
 
     /// Nobody uses this part any more. The last part takes the pool with it.

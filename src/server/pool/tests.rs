@@ -86,6 +86,8 @@ struct Works {
     /// Places of the listener, where these are counted.
     places: Option<Arc<Semaphore>>,
     broken: Rc<Cell<bool>>,
+    /// How often what was learnt was to be forgotten.
+    forgot: Cell<u32>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -111,6 +113,10 @@ impl Make for Maker {
         works.made.set(works.made.get() + 1);
         let expires = clock::now() + Duration::from_secs(3600);
         Ok(Box::new(Fake { number: works.made.get(), slot, broken: Rc::clone(&works.broken), expires, place }))
+    }
+
+    fn forget(&self) {
+        self.0.forgot.set(self.0.forgot.get() + 1);
     }
 }
 
@@ -694,6 +700,24 @@ fn a_pause_serves_nobody_and_leaves_no_server_and_its_end_serves_all() {
         sleep(MAKING * 2).await;
         let [waits, active, idle, login] = house.counts();
         assert_eq!(([waits, active, login], idle >= 1), ([0, 0, 0], true));
+    });
+}
+
+#[test]
+fn a_pool_that_everybody_leaves_in_a_pause_is_forgotten_when_that_is_over() {
+    run(async {
+        let house = House::new(LIMITS, 2);
+        let mut lease = house.lease(0);
+        take(&mut lease).await.unwrap();
+        lease.give();
+        house.register.hold(|| paused("shop"));
+        drop(lease);
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!((house.register.rows().len(), house.register.open(), house.maker.0.forgot.get()), (1, 0, 0));
+        house.register.hold(Held::default);
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(house.register.rows(), []);
+        assert!(house.maker.0.forgot.get() > 0, "what was learnt before the pause may no longer hold");
     });
 }
 

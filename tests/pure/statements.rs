@@ -87,6 +87,8 @@ impl Server {
                 self.skipping = false;
                 self.say(b'Z', b"I");
             }
+            // Data of a COPY, which tests answer themselves.
+            Asked::CopyEnd => {}
             other => panic!("{other:?}"),
         }
     }
@@ -530,6 +532,25 @@ fn syncs_that_a_copy_swallows_are_not_waited_for() {
     server.said = [frame(b'C', b"COPY 0\0"), frame(b'Z', b"I")].into();
     house.hear(0, 0, 2);
     assert!(house.clients[0].plan.is_settled());
+}
+
+#[test]
+fn data_of_a_copy_may_be_sent_before_the_server_asks_for_them() {
+    let (end, sync) = (frame(b'c', b""), frame(b'S', b""));
+    // Each COPY swallows the Syncs before the end of its own data, and no other.
+    for between in [vec![], vec![sync.clone()], vec![sync.clone(), sync.clone()]] {
+        let mut house = House::new(1, 10, 1);
+        let copies = [vec![parse("", "COPY"), bind(""), execute()], between, vec![end.clone(), sync.clone()]].concat();
+        for asked in [copies.clone(), copies].concat() {
+            house.ask(0, 0, &asked);
+        }
+        let answers = [(b'1', &b""[..]), (b'2', b""), (b'G', b"\0\0\0"), (b'C', b"COPY 1\0"), (b'Z', b"I")];
+        let answers: Vec<Vec<u8>> = answers.iter().map(|(code, body)| frame(*code, body)).collect();
+        house.servers[0].0.said = [answers.clone(), answers].concat().into();
+        house.hear(0, 0, usize::MAX);
+        assert_eq!(codes(&house.clients[0].got), "12GCZ12GCZ");
+        assert!(house.clients[0].plan.is_settled());
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(super) enum Wants {
     Ready,
     /// ReadyForQuery after a simple query or a call, with all that comes before it.
     All,
+    /// None: the end of COPY data that was sent before the server asked for them.
+    CopyEnd,
 }
 
 /// Whose a reply is.

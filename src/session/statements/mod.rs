@@ -7,6 +7,7 @@
 
 pub mod again;
 pub mod context;
+mod copying;
 mod deallocate;
 mod entry;
 pub mod known;

@@ -152,7 +152,7 @@ impl Plan {
     /// A message of our own, or one that takes the place of a refused one, goes to the server.
     pub fn replaced(&mut self, asked: Asked<'_>) {
         // What the server skips has no reply.
-        if self.mode == Mode::Skipping && !matches!(asked, Asked::Sync | Asked::CopyEnd) {
+        if self.mode == Mode::Skipping && asked != Asked::Sync {
             return;
         }
         let wants = match asked {
@@ -162,7 +162,7 @@ impl Plan {
             Asked::Close { .. } | Asked::ClosePortal => Wants::Close,
             Asked::Describe { .. } | Asked::DescribePortal => Wants::Described,
             Asked::Query | Asked::Call => Wants::All,
-            Asked::CopyEnd => return self.mode = Mode::Asking,
+            Asked::CopyEnd => return self.copy_ends(),
             Asked::Silent => return,
             Asked::Sync => {
                 self.sync();
@@ -201,7 +201,7 @@ impl Plan {
             Asked::Query => self.query(parts),
             Asked::Call => self.pass(Wants::All),
             Asked::CopyEnd => {
-                self.mode = Mode::Asking;
+                self.copy_ends();
                 Passing::AsIs
             }
             Asked::Silent => Passing::AsIs,
@@ -426,15 +426,6 @@ impl Plan {
         }
     }
 
-    /// COPY FROM begins: the server ignores the Syncs that stand behind it.
-    fn copies(&mut self) -> Reply {
-        while self.queue.get(1).is_some_and(|entry| entry.wants == Wants::Ready) {
-            self.queue.remove(1);
-        }
-        self.mode = Mode::Copying;
-        Reply::Pass
-    }
-
     /// The server failed on the oldest step and skips all up to Sync.
     fn failed(&mut self, frame: &[u8], parts: &mut Parts<'_>) -> Reply {
         let boundary = self.queue.iter().position(|entry| entry.wants == Wants::Ready);
@@ -456,6 +447,7 @@ impl Plan {
         while self.queue.front().is_some_and(|entry| entry.whose == Whose::Given) {
             match self.queue.pop_front().map(|entry| entry.wants) {
                 Some(Wants::Close) => own::close_complete(out),
+                Some(Wants::CopyEnd) => {}
                 _ => own::parse_complete(out),
             }
         }

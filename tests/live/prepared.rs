@@ -191,6 +191,39 @@ fn who_changed_its_settings_teaches_a_server_nothing_that_others_use() {
     pooled.finish();
 }
 
+/// The server tells what a SET has changed once it is ready: what is prepared behind it in the same pipeline is read under settings that
+/// nobody was told of yet.
+#[test]
+fn what_is_prepared_behind_a_set_in_its_pipeline_is_for_nobody_else() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_unsettled", 1, NO_PASSWORD);
+    let epoch = "SELECT extract(epoch FROM '1970-01-01 00:00'::timestamptz)::int";
+    let value = |raw: &mut Raw, bytes: &[u8]| {
+        raw.send(&[bytes, &raw::bind("epoch", &[]), &raw::execute(), &raw::sync()].concat());
+        let reply = raw.until(b"Z");
+        reply.iter().find(|reply| reply.code == b'D').map(|row| row.columns().remove(0)).unwrap()
+    };
+    for set in ["SET TimeZone = '-02'", "BEGIN; SET LOCAL TimeZone = '-02'"] {
+        // More than workers, so that some share one and its statements.
+        let [mut one, mut other, mut third] = [(); 3].map(|()| raw_client(&pooled));
+        for raw in [&mut one, &mut other, &mut third] {
+            raw.query("SET TimeZone = 'UTC'");
+        }
+        let sets: Vec<u8> = set.split("; ").flat_map(raw::run).collect();
+        let ours = [sets, raw::parse("epoch", epoch)].concat();
+        assert_eq!(value(&mut one, &ours), "7200", "{set}");
+        assert_eq!(value(&mut one, b""), "7200", "{set}");
+        one.query("COMMIT");
+        let parse = raw::parse("epoch", epoch);
+        assert_eq!([&mut other, &mut third].map(|raw| value(raw, &parse)), ["0", "0"], "{set}");
+        // Its own literal is what it was when it was prepared.
+        assert_eq!(value(&mut one, b""), "7200", "{set}");
+    }
+    pooled.finish();
+}
+
 /// Unnamed statements that are repeated, prepared by us: each client sees what a server of its own would say.
 #[test]
 fn what_is_repeated_without_a_name_is_prepared_once_and_no_client_sees_it() {

@@ -13,12 +13,34 @@ pub struct Context<'a> {
     pub settings: &'a [u8],
     /// The number of its client, while that has temporary tables.
     pub owner: Option<u64>,
+    /// Whether the server has these settings when it reads the text.
+    pub standing: Standing,
+}
+
+/// Whether what a server reported last is what it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// It is.
+    #[default]
+    Settled,
+    /// Something that sets is on its way in front of the text: nobody can tell what that will mean, so it is for its client alone.
+    Unsettled,
 }
 
 impl Context<'_> {
     /// True where its client has tables of its own: what it drops is most likely one of them, which nobody else has seen.
     pub const fn is_private(self) -> bool {
         self.owner.is_some()
+    }
+
+    /// True where texts are not read under settings that anybody knows.
+    pub fn is_unsettled(self) -> bool {
+        self.standing == Standing::Unsettled
+    }
+
+    /// That of one text, which no other has.
+    pub(super) fn of_its_own(self, number: u64) -> Self {
+        Self { owner: Some(number | OF_ITS_OWN), standing: Standing::Settled, ..self }
     }
 
     /// True where this is what [`Context::write`] writes.
@@ -43,6 +65,9 @@ impl Context<'_> {
         self.owner.unwrap_or_default().to_be_bytes()
     }
 }
+
+/// No client has such a number.
+const OF_ITS_OWN: u64 = 1 << 63;
 
 fn size(part: &[u8]) -> [u8; 4] {
     u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()

@@ -18,7 +18,7 @@ pub mod shared;
 pub mod unnamed;
 
 pub use again::Again;
-pub use context::Context;
+pub use context::{Context, Standing};
 pub use known::Known;
 pub use names::{Bounds, Names, Refused};
 pub use plan::{Parts, Passing, Plan};

@@ -475,7 +475,7 @@ fn note(frame: &[u8], step: Wants, used: Option<u64>, parts: &mut Parts<'_>) {
 /// The statement of a name that a server is to learn: it will read the text under its settings of now. Where these are not those that
 /// the client prepared it under, it is another one, which the name stands for from now on; nobody else must get it for theirs.
 fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Statement> {
-    if statement.is_under(parts.context) {
+    if statement.is_under(parts.context) && !parts.context.is_unsettled() {
         return statement;
     }
     let Some(other) = parts.shared.statement(parts.context, statement.body()) else { return statement };

@@ -102,6 +102,7 @@ impl Shared {
 
     /// The statement of this body under these settings; `None` where the memory has no room for it.
     pub fn statement(&mut self, context: Context<'_>, body: &[u8]) -> Option<Rc<Statement>> {
+        let context = if context.is_unsettled() { context.of_its_own(self.number()) } else { context };
         self.set_key(context, body);
         let begin = self.scratch.len().saturating_sub(body.len());
         let known = self.known.get(&*self.scratch).and_then(Weak::upgrade);

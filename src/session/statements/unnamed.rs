@@ -48,7 +48,7 @@ impl Plan {
         caused: &mut Outgoing,
     ) -> Passing {
         let repeated = match (parts.bounds.repeats, body) {
-            (Repeats::Prepared, Some(body)) if !parts.context.is_private() => {
+            (Repeats::Prepared, Some(body)) if !parts.context.is_private() && !parts.context.is_unsettled() => {
                 parts.shared.repeated(parts.context, body)
             }
             _ => None,

@@ -174,6 +174,16 @@ fn cut(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
+fn cut_client(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let Some(head) = client_head(bytes).unwrap() {
+        let (frame, rest) = bytes.split_at(usize::try_from(head.size).unwrap());
+        frames.push(frame.to_vec());
+        bytes = rest;
+    }
+    frames
+}
+
 impl House {
     fn new(servers: usize, most: usize, clients: usize) -> Self {
         let most = Arc::new(AtomicUsize::new(most));
@@ -504,6 +514,29 @@ fn nobody_deallocates_what_others_use() {
     house.end(0, 0);
     assert_eq!(codes(&house.clients[0].got), "1Z2Z");
     house.compare();
+}
+
+/// A client that does not wait for its groups: what the server was to learn in one that fails is there for the next.
+#[test]
+fn what_a_failed_group_was_to_teach_a_server_is_taught_by_the_next() {
+    for repeats in [Repeats::Unnamed, Repeats::Prepared] {
+        let mut house = House::new(2, 10, 1);
+        house.bounds.repeats = repeats;
+        house.ask(0, 0, &parse("a", "SELECT 2 + $1"));
+        house.end(0, 0);
+        let sync = frame(b'S', b"");
+        let named = [bind("a"), execute(), sync.clone()].concat();
+        let unnamed = [parse("", "SELECT 3 + $1"), bind(""), execute(), sync.clone()].concat();
+        for _ in 0..4 {
+            cut_client(&unnamed).iter().for_each(|asked| house.ask(0, 0, asked));
+            house.hear(0, 0, usize::MAX);
+        }
+        let groups = [bind("nosuch"), named.clone(), named.clone(), bind("nosuch"), unnamed.clone(), unnamed, named];
+        cut_client(&groups.concat()).iter().for_each(|asked| house.ask(0, 1, asked));
+        house.hear(0, 1, usize::MAX);
+        assert!(codes(&house.clients[0].got).ends_with("EZ2DCZEZ12DCZ2DCZ"), "{}", codes(&house.clients[0].got));
+        house.compare();
+    }
 }
 
 #[test]

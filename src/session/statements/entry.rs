@@ -86,6 +86,15 @@ impl Entry {
         Self { uses: Some(number), ..self }
     }
 
+    /// The statement that the server learns by it.
+    pub(super) fn learns(&self) -> Option<u64> {
+        match &self.undo {
+            Undo::Named(_, statement, Some(Learnt)) => Some(statement.number),
+            Undo::Learnt(number) | Undo::Repeated(_, Some(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// Takes back what it changed in the books.
     pub(super) fn undo(self, miss: Miss, parts: &mut Parts<'_>) {
         match self.undo {

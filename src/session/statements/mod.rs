@@ -11,6 +11,7 @@ mod copying;
 mod deallocate;
 mod entry;
 pub mod known;
+mod learning;
 pub mod names;
 pub mod plan;
 pub mod repeated;

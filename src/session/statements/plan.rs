@@ -18,6 +18,7 @@ use super::again::Knows;
 use super::context::Context;
 use super::entry::{Entry, Learnt, Miss, Undo, Wants, Whose};
 use super::known::Known;
+use super::learning::By;
 use super::names::{Bounds, Names, Refused};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
 use super::unnamed::Unnamed;
@@ -197,8 +198,14 @@ impl Plan {
             Asked::DescribePortal => self.pass(Wants::Described),
             Asked::ClosePortal => self.pass(Wants::Close),
             Asked::Execute => self.pass(Wants::Executed),
-            Asked::Sync => self.sync(),
-            Asked::Query => self.query(parts),
+            Asked::Sync => {
+                parts.known.learning.ends_group();
+                self.sync()
+            }
+            Asked::Query => {
+                parts.known.learning.ends_group();
+                self.query(parts)
+            }
             Asked::Call => self.pass(Wants::All),
             Asked::CopyEnd => {
                 self.copy_ends();
@@ -237,23 +244,26 @@ impl Plan {
             return Err(Refused::NoRoom);
         }
         let undo = |learnt| Undo::Named(name.into(), Rc::clone(&statement), learnt);
-        Ok(self.learns(&statement, undo, parts, caused))
+        Ok(self.learns(&statement, By::Name, undo, parts, caused))
     }
 
     /// A client prepares a shared statement: the server has it, or learns it by the client's own Parse, under its name there.
     pub(super) fn learns(
         &mut self,
         statement: &Statement,
+        by: By,
         undo: impl FnOnce(Option<Learnt>) -> Undo,
         parts: &mut Parts<'_>,
         caused: &mut Outgoing,
     ) -> Passing {
-        if parts.known.uses(statement.number) {
+        let in_doubt = parts.known.learning.is_in_doubt_at_all(statement.number);
+        if parts.known.uses(statement.number) && !in_doubt {
             self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo(None)));
             return Passing::Withheld;
         }
+        self.gives_up(statement, in_doubt, caused);
         self.make_room(parts, caused);
-        parts.known.prepares(statement.number);
+        parts.known.prepares(statement.number, by);
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo(Some(Learnt))));
         Passing::As(Rc::clone(&statement.name))
     }
@@ -268,8 +278,11 @@ impl Plan {
             // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
-        if !parts.known.uses(statement.number) {
+        let is_there = parts.known.uses(statement.number);
+        if !is_there {
             statement = anew(name, statement, parts);
+        }
+        if !is_there || parts.known.learning.is_in_doubt(statement.number) {
             self.ensure(&statement, parts, caused);
         }
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
@@ -277,14 +290,25 @@ impl Plan {
     }
 
     fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
-        if parts.known.uses(statement.number) {
+        let in_doubt = parts.known.learning.is_in_doubt(statement.number);
+        if parts.known.uses(statement.number) && !in_doubt {
             return;
         }
+        self.gives_up(statement, in_doubt, caused);
         self.make_room(parts, caused);
-        parts.known.prepares(statement.number);
+        parts.known.prepares(statement.number, By::Us);
         own::parse(&statement.name, statement.body(), &mut caused.server);
         let undo = Undo::Learnt(statement.number);
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
+    }
+
+    /// A statement that may be there or not is closed before it is prepared again.
+    fn gives_up(&mut self, statement: &Statement, in_doubt: bool, caused: &mut Outgoing) {
+        if in_doubt {
+            own::close(&statement.name, &mut caused.server);
+            let undo = Undo::Evicted(statement.number);
+            self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(undo));
+        }
     }
 
     fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {
@@ -349,8 +373,8 @@ impl Plan {
             // Within a simple query, anything; and an error at Sync, which commits.
             (Some(Wants::All), _) | (Some(Wants::Ready) | None, Answered::Failed) => Reply::Pass,
             (Some(_), Answered::Failed) => self.failed(frame, parts),
-            (Some(Wants::Parse), Answered::Parse)
-            | (Some(Wants::Bind), Answered::Bind)
+            (Some(Wants::Parse), Answered::Parse) => self.learnt(parts),
+            (Some(Wants::Bind), Answered::Bind)
             | (Some(Wants::Close), Answered::Close)
             | (Some(Wants::Described), Answered::Described) => self.answered(),
             _ => Reply::OutOfStep,
@@ -392,6 +416,12 @@ impl Plan {
             }
             _ => false,
         }
+    }
+
+    fn learnt(&mut self, parts: &mut Parts<'_>) -> Reply {
+        let number = self.queue.front().and_then(Entry::learns);
+        number.iter().for_each(|&number| parts.known.learning.ends(number));
+        self.answered()
     }
 
     fn answered(&mut self) -> Reply {

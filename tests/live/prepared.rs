@@ -161,9 +161,10 @@ fn a_text_is_shared_only_where_its_literals_mean_the_same() {
     pooled.finish();
 }
 
-/// A new server learns a text from whoever comes first, who may have other settings than when it was prepared.
+/// A new server learns a text from whoever comes first, who may have other settings than when it was prepared: a literal is what it was then,
+/// as at a server of its own.
 #[test]
-fn who_changed_its_settings_teaches_a_server_nothing_that_others_use() {
+fn who_changed_its_settings_keeps_the_literals_of_what_it_has_prepared() {
     if direct() {
         return;
     }
@@ -182,11 +183,18 @@ fn who_changed_its_settings_teaches_a_server_nothing_that_others_use() {
         assert_eq!(value(raw), "0");
     }
     clients[0].query("SET TimeZone = '-02'");
+    clients[0].query("SET DateStyle = 'SQL, DMY'");
     let ours = "datname = current_database() AND usename = 'app'";
     pooled.site.direct_sql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"));
     assert!(wait_until(SOON, || pooled.servers() == 0));
     let values = [0, 1, 2, 3, 0].map(|at| value(&mut clients[at]));
-    assert_eq!(values, ["7200", "0", "0", "0", "7200"]);
+    assert_eq!(values, ["0"; 5]);
+    let mut shown = |at: usize| clients[at].rows("SHOW TimeZone")[0][0].clone();
+    assert_eq!([shown(0), shown(1)], ["<-02>+02", "UTC"], "as they were set");
+    clients[0].send(&[raw::parse("new", epoch), raw::bind("new", &[]), raw::execute(), raw::sync()].concat());
+    let reply = clients[0].until(b"Z");
+    assert_eq!(reply_codes(&reply), "1 2 D C Z");
+    assert_eq!(reply[2].columns(), ["7200"], "what it prepares now");
     drop(clients);
     pooled.finish();
 }

@@ -38,6 +38,14 @@ impl Context<'_> {
         self.standing == Standing::Unsettled
     }
 
+    /// What the server had reported when a text was prepared under the context that this is of; `None` where nobody knew.
+    pub(super) fn reported_in(written: &[u8]) -> Option<&[u8]> {
+        let (size, rest) = written.split_first_chunk::<4>()?;
+        let (owner, reported) =
+            (written.last_chunk::<8>()?, rest.get(..usize::try_from(u32::from_be_bytes(*size)).ok()?)?);
+        (u64::from_be_bytes(*owner) & OF_ITS_OWN == 0).then_some(reported)
+    }
+
     /// That of one text, which no other has.
     pub(super) fn of_its_own(self, number: u64) -> Self {
         Self { owner: Some(number | OF_ITS_OWN), standing: Standing::Settled, ..self }
@@ -85,11 +93,15 @@ mod tests {
         let all = [none, both, swapped, Context { owner: Some(1), ..both }, Context { owner: Some(2), ..both }];
         for written in all {
             let mut bytes = Vec::new();
+            written.of_its_own(7).write(&mut bytes);
+            assert_eq!(Context::reported_in(&bytes), None);
+            bytes.clear();
             written.write(&mut bytes);
             for context in all {
                 let same = (context.reported, context.owner) == (written.reported, written.owner);
                 assert_eq!(context.is_written(&bytes), same, "{context:?} {written:?}");
                 assert!(!context.is_written(&[&bytes[..], b"x"].concat()) && !context.is_written(b""));
+                assert_eq!(Context::reported_in(&bytes), Some(written.reported));
             }
         }
     }

@@ -12,6 +12,7 @@ mod deallocate;
 mod entry;
 pub mod known;
 mod learning;
+mod literals;
 pub mod names;
 pub mod plan;
 pub mod repeated;

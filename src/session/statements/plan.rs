@@ -19,6 +19,7 @@ use super::context::Context;
 use super::entry::{Entry, Learnt, Miss, Undo, Wants, Whose};
 use super::known::Known;
 use super::learning::By;
+use super::literals::Differing;
 use super::names::{Bounds, Names, Refused};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
 use super::unnamed::Unnamed;
@@ -297,9 +298,13 @@ impl Plan {
         self.gives_up(statement, in_doubt, caused);
         self.make_room(parts, caused);
         parts.known.prepares(statement.number, By::Us);
+        let then = statement.reported().filter(|_| !parts.context.is_unsettled());
+        let differing = then.and_then(|then| Differing::of(then, parts.context.reported));
+        differing.iter().for_each(|differing| self.sets(differing, &mut caused.server));
         own::parse(&statement.name, statement.body(), &mut caused.server);
         let undo = Undo::Learnt(statement.number);
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
+        differing.iter().for_each(|differing| self.sets_back(differing, &mut caused.server));
     }
 
     /// A statement that may be there or not is closed before it is prepared again.
@@ -502,13 +507,18 @@ fn note(frame: &[u8], step: Wants, used: Option<u64>, parts: &mut Parts<'_>) {
     }
 }
 
-/// The statement of a name that a server is to learn: it will read the text under its settings of now. Where these are not those that
-/// the client prepared it under, it is another one, which the name stands for from now on; nobody else must get it for theirs.
+/// The statement of a name that a server is to learn: it will read the text under its settings of now, but for those that make values of
+/// literals. Where these are not those that the client prepared it under, it is another one, which the name stands for from now on; nobody
+/// else must get it for theirs.
 fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Statement> {
-    if statement.is_under(parts.context) && !parts.context.is_unsettled() {
+    let context = match statement.reported() {
+        Some(reported) if !parts.context.is_unsettled() => Context { reported, ..parts.context },
+        _ => parts.context,
+    };
+    if statement.is_under(context) && !context.is_unsettled() {
         return statement;
     }
-    let Some(other) = parts.shared.statement(parts.context, statement.body()) else { return statement };
+    let Some(other) = parts.shared.statement(context, statement.body()) else { return statement };
     if name.is_empty() {
         parts.names.unnamed = Unnamed::Repeated(Rc::clone(&other));
         return other;

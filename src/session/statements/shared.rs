@@ -39,6 +39,11 @@ impl Statement {
         self.key.get(self.body..).unwrap_or_default()
     }
 
+    /// What the server had reported when its text was prepared; `None` where nobody knew.
+    pub(super) fn reported(&self) -> Option<&[u8]> {
+        Context::reported_in(self.key.get(..self.body)?)
+    }
+
     /// True where it was prepared under these settings.
     pub(super) fn is_under(&self, context: Context<'_>) -> bool {
         self.key.get(..self.body).is_some_and(|key| context.is_written(key))

@@ -161,9 +161,10 @@ fn a_text_is_shared_only_where_its_literals_mean_the_same() {
     pooled.finish();
 }
 
-/// A new server learns a text from whoever comes first, who may have other settings than when it was prepared.
+/// A new server learns a text from whoever comes first, who may have other settings than when it was prepared: a literal is what it was then,
+/// as at a server of its own.
 #[test]
-fn who_changed_its_settings_teaches_a_server_nothing_that_others_use() {
+fn who_changed_its_settings_keeps_the_literals_of_what_it_has_prepared() {
     if direct() {
         return;
     }
@@ -182,12 +183,52 @@ fn who_changed_its_settings_teaches_a_server_nothing_that_others_use() {
         assert_eq!(value(raw), "0");
     }
     clients[0].query("SET TimeZone = '-02'");
+    clients[0].query("SET DateStyle = 'SQL, DMY'");
     let ours = "datname = current_database() AND usename = 'app'";
     pooled.site.direct_sql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"));
     assert!(wait_until(SOON, || pooled.servers() == 0));
     let values = [0, 1, 2, 3, 0].map(|at| value(&mut clients[at]));
-    assert_eq!(values, ["7200", "0", "0", "0", "7200"]);
+    assert_eq!(values, ["0"; 5]);
+    let mut shown = |at: usize| clients[at].rows("SHOW TimeZone")[0][0].clone();
+    assert_eq!([shown(0), shown(1)], ["<-02>+02", "UTC"], "as they were set");
+    clients[0].send(&[raw::parse("new", epoch), raw::bind("new", &[]), raw::execute(), raw::sync()].concat());
+    let reply = clients[0].until(b"Z");
+    assert_eq!(reply_codes(&reply), "1 2 D C Z");
+    assert_eq!(reply[2].columns(), ["7200"], "what it prepares now");
     drop(clients);
+    pooled.finish();
+}
+
+/// The server tells what a SET has changed once it is ready: what is prepared behind it in the same pipeline is read under settings that
+/// nobody was told of yet.
+#[test]
+fn what_is_prepared_behind_a_set_in_its_pipeline_is_for_nobody_else() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_unsettled", 1, NO_PASSWORD);
+    let epoch = "SELECT extract(epoch FROM '1970-01-01 00:00'::timestamptz)::int";
+    let value = |raw: &mut Raw, bytes: &[u8]| {
+        raw.send(&[bytes, &raw::bind("epoch", &[]), &raw::execute(), &raw::sync()].concat());
+        let reply = raw.until(b"Z");
+        reply.iter().find(|reply| reply.code == b'D').map(|row| row.columns().remove(0)).unwrap()
+    };
+    for set in ["SET TimeZone = '-02'", "BEGIN; SET LOCAL TimeZone = '-02'"] {
+        // More than workers, so that some share one and its statements.
+        let [mut one, mut other, mut third] = [(); 3].map(|()| raw_client(&pooled));
+        for raw in [&mut one, &mut other, &mut third] {
+            raw.query("SET TimeZone = 'UTC'");
+        }
+        let sets: Vec<u8> = set.split("; ").flat_map(raw::run).collect();
+        let ours = [sets, raw::parse("epoch", epoch)].concat();
+        assert_eq!(value(&mut one, &ours), "7200", "{set}");
+        assert_eq!(value(&mut one, b""), "7200", "{set}");
+        one.query("COMMIT");
+        let parse = raw::parse("epoch", epoch);
+        assert_eq!([&mut other, &mut third].map(|raw| value(raw, &parse)), ["0", "0"], "{set}");
+        // Its own literal is what it was when it was prepared.
+        assert_eq!(value(&mut one, b""), "7200", "{set}");
+    }
     pooled.finish();
 }
 

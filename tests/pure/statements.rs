@@ -87,6 +87,8 @@ impl Server {
                 self.skipping = false;
                 self.say(b'Z', b"I");
             }
+            // Data of a COPY, which tests answer themselves.
+            Asked::CopyEnd => {}
             other => panic!("{other:?}"),
         }
     }
@@ -165,6 +167,16 @@ fn frame(code: u8, body: &[u8]) -> Vec<u8> {
 fn cut(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     while let Some(head) = server_head(bytes).unwrap() {
+        let (frame, rest) = bytes.split_at(usize::try_from(head.size).unwrap());
+        frames.push(frame.to_vec());
+        bytes = rest;
+    }
+    frames
+}
+
+fn cut_client(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let Some(head) = client_head(bytes).unwrap() {
         let (frame, rest) = bytes.split_at(usize::try_from(head.size).unwrap());
         frames.push(frame.to_vec());
         bytes = rest;
@@ -504,6 +516,29 @@ fn nobody_deallocates_what_others_use() {
     house.compare();
 }
 
+/// A client that does not wait for its groups: what the server was to learn in one that fails is there for the next.
+#[test]
+fn what_a_failed_group_was_to_teach_a_server_is_taught_by_the_next() {
+    for repeats in [Repeats::Unnamed, Repeats::Prepared] {
+        let mut house = House::new(2, 10, 1);
+        house.bounds.repeats = repeats;
+        house.ask(0, 0, &parse("a", "SELECT 2 + $1"));
+        house.end(0, 0);
+        let sync = frame(b'S', b"");
+        let named = [bind("a"), execute(), sync.clone()].concat();
+        let unnamed = [parse("", "SELECT 3 + $1"), bind(""), execute(), sync.clone()].concat();
+        for _ in 0..4 {
+            cut_client(&unnamed).iter().for_each(|asked| house.ask(0, 0, asked));
+            house.hear(0, 0, usize::MAX);
+        }
+        let groups = [bind("nosuch"), named.clone(), named.clone(), bind("nosuch"), unnamed.clone(), unnamed, named];
+        cut_client(&groups.concat()).iter().for_each(|asked| house.ask(0, 1, asked));
+        house.hear(0, 1, usize::MAX);
+        assert!(codes(&house.clients[0].got).ends_with("EZ2DCZEZ12DCZ2DCZ"), "{}", codes(&house.clients[0].got));
+        house.compare();
+    }
+}
+
 #[test]
 fn syncs_that_a_copy_swallows_are_not_waited_for() {
     let mut house = House::new(1, 10, 1);
@@ -530,6 +565,25 @@ fn syncs_that_a_copy_swallows_are_not_waited_for() {
     server.said = [frame(b'C', b"COPY 0\0"), frame(b'Z', b"I")].into();
     house.hear(0, 0, 2);
     assert!(house.clients[0].plan.is_settled());
+}
+
+#[test]
+fn data_of_a_copy_may_be_sent_before_the_server_asks_for_them() {
+    let (end, sync) = (frame(b'c', b""), frame(b'S', b""));
+    // Each COPY swallows the Syncs before the end of its own data, and no other.
+    for between in [vec![], vec![sync.clone()], vec![sync.clone(), sync.clone()]] {
+        let mut house = House::new(1, 10, 1);
+        let copies = [vec![parse("", "COPY"), bind(""), execute()], between, vec![end.clone(), sync.clone()]].concat();
+        for asked in [copies.clone(), copies].concat() {
+            house.ask(0, 0, &asked);
+        }
+        let answers = [(b'1', &b""[..]), (b'2', b""), (b'G', b"\0\0\0"), (b'C', b"COPY 1\0"), (b'Z', b"I")];
+        let answers: Vec<Vec<u8>> = answers.iter().map(|(code, body)| frame(*code, body)).collect();
+        house.servers[0].0.said = [answers.clone(), answers].concat().into();
+        house.hear(0, 0, usize::MAX);
+        assert_eq!(codes(&house.clients[0].got), "12GCZ12GCZ");
+        assert!(house.clients[0].plan.is_settled());
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn left(sql: &str) -> Left {
 /// With tables that the catalogue knows as plain.
 fn traces(sql: &str) -> Traces {
     let plain = ["t", "u", "a", "b", "c", "orders", "order_items", "s.t", "public.t"].map(TableName::parse);
-    left(sql).given(|table| plain.contains(table)).without(Traces::LAST_VALUE)
+    left(sql).given(|table| plain.contains(table)).without(Traces::OWN)
 }
 
 #[track_caller]

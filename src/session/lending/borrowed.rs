@@ -10,6 +10,7 @@ use tokio::task::spawn_local;
 use super::ahead;
 use super::kept::Kept;
 use super::own::Own;
+use super::settling::Settling;
 use super::translate::Translator;
 use super::{Lender, Lent};
 use crate::client::refuse;
@@ -313,6 +314,7 @@ impl Source for Borrowed {
         if !self.lease.is_here() || !self.own.is_nothing() {
             return;
         }
+        self.kept.settling = Settling::default();
         match (self.kept.gathered.is_none(), self.kept.pins.is_none()) {
             (true, true) => {
                 self.kept.gathered.clear();
@@ -332,6 +334,9 @@ impl Source for Borrowed {
         let Some(server) = self.lease.server() else { return Ok(Course::AsIs) };
         if head.code == client::FUNCTION_CALL {
             self.kept.gathered.add_unread();
+        }
+        if self.kept.settling.waits() && self.translator.is_settled() {
+            self.kept.settling.settles();
         }
         self.translator.asks(head, frame, self.kept.at(server, self.entry.number), out)
     }
@@ -402,13 +407,18 @@ impl Source for Borrowed {
 
     fn leaves(&mut self, request: Request<'_>, leaves: Leaves) {
         match leaves {
-            Leaves::Nothing => {}
+            Leaves::Nothing => match request {
+                Request::Run { .. } | Request::Bind { .. } => self.kept.settling.asks(Traces::NONE),
+                _ => {}
+            },
             Leaves::Unread => {
                 self.advanced = true;
+                self.kept.settling.asks_unread();
                 self.kept.gathered.add_unread();
             }
             Leaves::Traces(text, traces) => {
                 self.advanced |= traces.may_have(Traces::ADVANCES);
+                self.kept.settling.asks(traces);
                 let sent = match request {
                     Request::Run { text } => Some(text),
                     Request::Bind { statement, .. } => self.translator.text(statement),

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use super::Lent;
 use super::ahead;
 use super::exchange::Exchange;
+use super::settling::Settling;
 use super::translate::At;
 use crate::server::reported::Reported;
 use crate::session::state::pins::Reason;
@@ -43,6 +44,8 @@ pub struct Kept {
     told: Arc<Reported>,
     /// What its transaction may leave behind.
     pub(super) gathered: Gathered,
+    /// Whether the settings that the server told last are those that it has.
+    pub(super) settling: Settling,
     /// Why the server at hand is its own.
     pub(super) pins: Reasons,
 }
@@ -51,14 +54,23 @@ impl Kept {
     /// A session that has just begun.
     pub fn new(wardrobe: Wardrobe, startup: Arc<Settings>, told: Arc<Reported>) -> Self {
         let wants = Arc::clone(&startup);
-        Self { wardrobe, startup, wants, told, gathered: Gathered::default(), pins: Reasons::NONE }
+        Self {
+            wardrobe,
+            startup,
+            wants,
+            told,
+            gathered: Gathered::default(),
+            settling: Settling::default(),
+            pins: Reasons::NONE,
+        }
     }
 
     /// What the statements of the session of that number depend on at this server.
     pub fn at<'a>(&'a self, server: &'a mut Lent, number: u64) -> At<'a> {
         let is_private = self.pins.has(Reason::Temporary) || self.gathered.traces().has(Traces::TEMP);
         let (reported, settings) = (server.parameters.literals(), self.wants.context());
-        let context = Context { reported, settings, owner: is_private.then_some(number) };
+        let context =
+            Context { reported, settings, owner: is_private.then_some(number), standing: self.settling.standing() };
         At { known: &mut server.hold.known, context }
     }
 

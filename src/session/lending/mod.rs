@@ -15,6 +15,7 @@ pub mod kept;
 pub mod maker;
 mod own;
 pub mod recover;
+mod settling;
 pub mod translate;
 pub mod turns;
 

@@ -16,7 +16,7 @@ pub struct Gathered {
 impl Gathered {
     /// A statement goes to the server. `given` is what [`Left::given`] says of it; `text` is as the client sent it.
     pub fn add(&mut self, left: &Left, given: Traces, text: &[u8]) {
-        let given = given.without(Traces::LAST_VALUE);
+        let given = given.without(Traces::OWN);
         if given.is_none() {
             return;
         }

@@ -13,12 +13,42 @@ pub struct Context<'a> {
     pub settings: &'a [u8],
     /// The number of its client, while that has temporary tables.
     pub owner: Option<u64>,
+    /// Whether the server has these settings when it reads the text.
+    pub standing: Standing,
+}
+
+/// Whether what a server reported last is what it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// It is.
+    #[default]
+    Settled,
+    /// Something that sets is on its way in front of the text: nobody can tell what that will mean, so it is for its client alone.
+    Unsettled,
 }
 
 impl Context<'_> {
     /// True where its client has tables of its own: what it drops is most likely one of them, which nobody else has seen.
     pub const fn is_private(self) -> bool {
         self.owner.is_some()
+    }
+
+    /// True where texts are not read under settings that anybody knows.
+    pub fn is_unsettled(self) -> bool {
+        self.standing == Standing::Unsettled
+    }
+
+    /// What the server had reported when a text was prepared under the context that this is of; `None` where nobody knew.
+    pub(super) fn reported_in(written: &[u8]) -> Option<&[u8]> {
+        let (size, rest) = written.split_first_chunk::<4>()?;
+        let (owner, reported) =
+            (written.last_chunk::<8>()?, rest.get(..usize::try_from(u32::from_be_bytes(*size)).ok()?)?);
+        (u64::from_be_bytes(*owner) & OF_ITS_OWN == 0).then_some(reported)
+    }
+
+    /// That of one text, which no other has.
+    pub(super) fn of_its_own(self, number: u64) -> Self {
+        Self { owner: Some(number | OF_ITS_OWN), standing: Standing::Settled, ..self }
     }
 
     /// True where this is what [`Context::write`] writes.
@@ -44,6 +74,9 @@ impl Context<'_> {
     }
 }
 
+/// No client has such a number.
+const OF_ITS_OWN: u64 = 1 << 63;
+
 fn size(part: &[u8]) -> [u8; 4] {
     u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
@@ -60,11 +93,15 @@ mod tests {
         let all = [none, both, swapped, Context { owner: Some(1), ..both }, Context { owner: Some(2), ..both }];
         for written in all {
             let mut bytes = Vec::new();
+            written.of_its_own(7).write(&mut bytes);
+            assert_eq!(Context::reported_in(&bytes), None);
+            bytes.clear();
             written.write(&mut bytes);
             for context in all {
                 let same = (context.reported, context.owner) == (written.reported, written.owner);
                 assert_eq!(context.is_written(&bytes), same, "{context:?} {written:?}");
                 assert!(!context.is_written(&[&bytes[..], b"x"].concat()) && !context.is_written(b""));
+                assert_eq!(Context::reported_in(&bytes), Some(written.reported));
             }
         }
     }

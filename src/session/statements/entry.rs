@@ -18,6 +18,8 @@ pub(super) enum Wants {
     Ready,
     /// ReadyForQuery after a simple query or a call, with all that comes before it.
     All,
+    /// None: the end of COPY data that was sent before the server asked for them.
+    CopyEnd,
 }
 
 /// Whose a reply is.
@@ -82,6 +84,15 @@ impl Entry {
 
     pub(super) fn using(self, number: u64) -> Self {
         Self { uses: Some(number), ..self }
+    }
+
+    /// The statement that the server learns by it.
+    pub(super) fn learns(&self) -> Option<u64> {
+        match &self.undo {
+            Undo::Named(_, statement, Some(Learnt)) => Some(statement.number),
+            Undo::Learnt(number) | Undo::Repeated(_, Some(number)) => Some(*number),
+            _ => None,
+        }
     }
 
     /// Takes back what it changed in the books.

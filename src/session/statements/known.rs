@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rapidhash::fast::GlobalState;
 
+use super::learning::{By, Learning};
+
 /// The shared statements of a server by number, with when each was used last; bounded.
 #[derive(Debug)]
 pub struct Known {
@@ -19,12 +21,15 @@ pub struct Known {
     stale: Vec<u64>,
     /// Statements that were prepared since somebody counted.
     made: u64,
+    /// Those of them that it has not confirmed.
+    pub(super) learning: Learning,
 }
 
 impl Known {
     /// A server that has none and may get so many, at least one: as many as `most` says whenever another is prepared.
     pub fn new(most: &Arc<AtomicUsize>) -> Self {
-        Self { used: HashMap::default(), now: 0, most: Arc::clone(most), unnamed: None, stale: Vec::new(), made: 0 }
+        let (used, learning) = (HashMap::default(), Learning::default());
+        Self { used, now: 0, most: Arc::clone(most), unnamed: None, stale: Vec::new(), made: 0, learning }
     }
 
     /// True where it has a statement, which is used now.
@@ -40,8 +45,9 @@ impl Known {
     }
 
     /// The same of one that is sent there now: it counts.
-    pub(super) fn prepares(&mut self, number: u64) {
+    pub(super) fn prepares(&mut self, number: u64, by: By) {
         self.made = self.made.saturating_add(1);
+        self.learning.add(number, by);
         self.add(number);
     }
 
@@ -52,12 +58,13 @@ impl Known {
 
     /// It has a statement no more, or never got it.
     pub(super) fn remove(&mut self, number: u64) {
+        self.learning.ends(number);
         self.used.remove(&number);
     }
 
     /// A statement of no use: closed before the next one is prepared.
     pub(super) fn spoil(&mut self, number: u64) {
-        self.used.remove(&number);
+        self.remove(number);
         if self.stale.len() < STALE_MAX && !self.stale.contains(&number) {
             self.stale.push(number);
         }
@@ -78,6 +85,7 @@ impl Known {
 
     /// It has forgotten them all: DEALLOCATE ALL, DISCARD ALL.
     pub fn clear(&mut self) {
+        self.learning.clear();
         self.used.clear();
         self.stale.clear();
     }

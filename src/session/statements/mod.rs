@@ -7,9 +7,12 @@
 
 pub mod again;
 pub mod context;
+mod copying;
 mod deallocate;
 mod entry;
 pub mod known;
+mod learning;
+mod literals;
 pub mod names;
 pub mod plan;
 pub mod repeated;
@@ -17,7 +20,7 @@ pub mod shared;
 pub mod unnamed;
 
 pub use again::Again;
-pub use context::Context;
+pub use context::{Context, Standing};
 pub use known::Known;
 pub use names::{Bounds, Names, Refused};
 pub use plan::{Parts, Passing, Plan};

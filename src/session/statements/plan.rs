@@ -18,6 +18,8 @@ use super::again::Knows;
 use super::context::Context;
 use super::entry::{Entry, Learnt, Miss, Undo, Wants, Whose};
 use super::known::Known;
+use super::learning::By;
+use super::literals::Differing;
 use super::names::{Bounds, Names, Refused};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
 use super::unnamed::Unnamed;
@@ -152,7 +154,7 @@ impl Plan {
     /// A message of our own, or one that takes the place of a refused one, goes to the server.
     pub fn replaced(&mut self, asked: Asked<'_>) {
         // What the server skips has no reply.
-        if self.mode == Mode::Skipping && !matches!(asked, Asked::Sync | Asked::CopyEnd) {
+        if self.mode == Mode::Skipping && asked != Asked::Sync {
             return;
         }
         let wants = match asked {
@@ -162,7 +164,7 @@ impl Plan {
             Asked::Close { .. } | Asked::ClosePortal => Wants::Close,
             Asked::Describe { .. } | Asked::DescribePortal => Wants::Described,
             Asked::Query | Asked::Call => Wants::All,
-            Asked::CopyEnd => return self.mode = Mode::Asking,
+            Asked::CopyEnd => return self.copy_ends(),
             Asked::Silent => return,
             Asked::Sync => {
                 self.sync();
@@ -197,11 +199,17 @@ impl Plan {
             Asked::DescribePortal => self.pass(Wants::Described),
             Asked::ClosePortal => self.pass(Wants::Close),
             Asked::Execute => self.pass(Wants::Executed),
-            Asked::Sync => self.sync(),
-            Asked::Query => self.query(parts),
+            Asked::Sync => {
+                parts.known.learning.ends_group();
+                self.sync()
+            }
+            Asked::Query => {
+                parts.known.learning.ends_group();
+                self.query(parts)
+            }
             Asked::Call => self.pass(Wants::All),
             Asked::CopyEnd => {
-                self.mode = Mode::Asking;
+                self.copy_ends();
                 Passing::AsIs
             }
             Asked::Silent => Passing::AsIs,
@@ -237,23 +245,26 @@ impl Plan {
             return Err(Refused::NoRoom);
         }
         let undo = |learnt| Undo::Named(name.into(), Rc::clone(&statement), learnt);
-        Ok(self.learns(&statement, undo, parts, caused))
+        Ok(self.learns(&statement, By::Name, undo, parts, caused))
     }
 
     /// A client prepares a shared statement: the server has it, or learns it by the client's own Parse, under its name there.
     pub(super) fn learns(
         &mut self,
         statement: &Statement,
+        by: By,
         undo: impl FnOnce(Option<Learnt>) -> Undo,
         parts: &mut Parts<'_>,
         caused: &mut Outgoing,
     ) -> Passing {
-        if parts.known.uses(statement.number) {
+        let in_doubt = parts.known.learning.is_in_doubt_at_all(statement.number);
+        if parts.known.uses(statement.number) && !in_doubt {
             self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo(None)));
             return Passing::Withheld;
         }
+        self.gives_up(statement, in_doubt, caused);
         self.make_room(parts, caused);
-        parts.known.prepares(statement.number);
+        parts.known.prepares(statement.number, by);
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo(Some(Learnt))));
         Passing::As(Rc::clone(&statement.name))
     }
@@ -268,8 +279,11 @@ impl Plan {
             // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
-        if !parts.known.uses(statement.number) {
+        let is_there = parts.known.uses(statement.number);
+        if !is_there {
             statement = anew(name, statement, parts);
+        }
+        if !is_there || parts.known.learning.is_in_doubt(statement.number) {
             self.ensure(&statement, parts, caused);
         }
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
@@ -277,14 +291,29 @@ impl Plan {
     }
 
     fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
-        if parts.known.uses(statement.number) {
+        let in_doubt = parts.known.learning.is_in_doubt(statement.number);
+        if parts.known.uses(statement.number) && !in_doubt {
             return;
         }
+        self.gives_up(statement, in_doubt, caused);
         self.make_room(parts, caused);
-        parts.known.prepares(statement.number);
+        parts.known.prepares(statement.number, By::Us);
+        let then = statement.reported().filter(|_| !parts.context.is_unsettled());
+        let differing = then.and_then(|then| Differing::of(then, parts.context.reported));
+        differing.iter().for_each(|differing| self.sets(differing, &mut caused.server));
         own::parse(&statement.name, statement.body(), &mut caused.server);
         let undo = Undo::Learnt(statement.number);
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
+        differing.iter().for_each(|differing| self.sets_back(differing, &mut caused.server));
+    }
+
+    /// A statement that may be there or not is closed before it is prepared again.
+    fn gives_up(&mut self, statement: &Statement, in_doubt: bool, caused: &mut Outgoing) {
+        if in_doubt {
+            own::close(&statement.name, &mut caused.server);
+            let undo = Undo::Evicted(statement.number);
+            self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(undo));
+        }
     }
 
     fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {
@@ -349,8 +378,8 @@ impl Plan {
             // Within a simple query, anything; and an error at Sync, which commits.
             (Some(Wants::All), _) | (Some(Wants::Ready) | None, Answered::Failed) => Reply::Pass,
             (Some(_), Answered::Failed) => self.failed(frame, parts),
-            (Some(Wants::Parse), Answered::Parse)
-            | (Some(Wants::Bind), Answered::Bind)
+            (Some(Wants::Parse), Answered::Parse) => self.learnt(parts),
+            (Some(Wants::Bind), Answered::Bind)
             | (Some(Wants::Close), Answered::Close)
             | (Some(Wants::Described), Answered::Described) => self.answered(),
             _ => Reply::OutOfStep,
@@ -394,6 +423,12 @@ impl Plan {
         }
     }
 
+    fn learnt(&mut self, parts: &mut Parts<'_>) -> Reply {
+        let number = self.queue.front().and_then(Entry::learns);
+        number.iter().for_each(|&number| parts.known.learning.ends(number));
+        self.answered()
+    }
+
     fn answered(&mut self) -> Reply {
         let Some(entry) = self.queue.pop_front() else { return Reply::OutOfStep };
         if entry.wants == Wants::Bind {
@@ -426,15 +461,6 @@ impl Plan {
         }
     }
 
-    /// COPY FROM begins: the server ignores the Syncs that stand behind it.
-    fn copies(&mut self) -> Reply {
-        while self.queue.get(1).is_some_and(|entry| entry.wants == Wants::Ready) {
-            self.queue.remove(1);
-        }
-        self.mode = Mode::Copying;
-        Reply::Pass
-    }
-
     /// The server failed on the oldest step and skips all up to Sync.
     fn failed(&mut self, frame: &[u8], parts: &mut Parts<'_>) -> Reply {
         let boundary = self.queue.iter().position(|entry| entry.wants == Wants::Ready);
@@ -456,6 +482,7 @@ impl Plan {
         while self.queue.front().is_some_and(|entry| entry.whose == Whose::Given) {
             match self.queue.pop_front().map(|entry| entry.wants) {
                 Some(Wants::Close) => own::close_complete(out),
+                Some(Wants::CopyEnd) => {}
                 _ => own::parse_complete(out),
             }
         }
@@ -480,13 +507,18 @@ fn note(frame: &[u8], step: Wants, used: Option<u64>, parts: &mut Parts<'_>) {
     }
 }
 
-/// The statement of a name that a server is to learn: it will read the text under its settings of now. Where these are not those that
-/// the client prepared it under, it is another one, which the name stands for from now on; nobody else must get it for theirs.
+/// The statement of a name that a server is to learn: it will read the text under its settings of now, but for those that make values of
+/// literals. Where these are not those that the client prepared it under, it is another one, which the name stands for from now on; nobody
+/// else must get it for theirs.
 fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Statement> {
-    if statement.is_under(parts.context) {
+    let context = match statement.reported() {
+        Some(reported) if !parts.context.is_unsettled() => Context { reported, ..parts.context },
+        _ => parts.context,
+    };
+    if statement.is_under(context) && !context.is_unsettled() {
         return statement;
     }
-    let Some(other) = parts.shared.statement(parts.context, statement.body()) else { return statement };
+    let Some(other) = parts.shared.statement(context, statement.body()) else { return statement };
     if name.is_empty() {
         parts.names.unnamed = Unnamed::Repeated(Rc::clone(&other));
         return other;

@@ -39,6 +39,11 @@ impl Statement {
         self.key.get(self.body..).unwrap_or_default()
     }
 
+    /// What the server had reported when its text was prepared; `None` where nobody knew.
+    pub(super) fn reported(&self) -> Option<&[u8]> {
+        Context::reported_in(self.key.get(..self.body)?)
+    }
+
     /// True where it was prepared under these settings.
     pub(super) fn is_under(&self, context: Context<'_>) -> bool {
         self.key.get(..self.body).is_some_and(|key| context.is_written(key))
@@ -102,6 +107,7 @@ impl Shared {
 
     /// The statement of this body under these settings; `None` where the memory has no room for it.
     pub fn statement(&mut self, context: Context<'_>, body: &[u8]) -> Option<Rc<Statement>> {
+        let context = if context.is_unsettled() { context.of_its_own(self.number()) } else { context };
         self.set_key(context, body);
         let begin = self.scratch.len().saturating_sub(body.len());
         let known = self.known.get(&*self.scratch).and_then(Weak::upgrade);

@@ -52,8 +52,12 @@ impl Traces {
     pub const ADVANCES: Self = Self(4096);
     /// Nothing, but it reads the last value that an earlier text left: `currval`, `lastval`.
     pub const RECALLS: Self = Self(8192);
+    /// Nothing, but settings are others until its transaction ends: `SET LOCAL`, `set_config(…, true)`.
+    pub const LOCAL: Self = Self(16384);
     /// What is of no matter to others.
-    pub const LAST_VALUE: Self = Self::ADVANCES.and(Self::RECALLS);
+    pub const OWN: Self = Self::ADVANCES.and(Self::RECALLS).and(Self::LOCAL);
+    /// What says by its words that settings are others behind it.
+    pub const RESETS: Self = Self::SETTING.and(Self::DISCARD).and(Self::LOCAL);
 
     /// True where nothing is left behind.
     pub const fn is_none(self) -> bool {
@@ -63,6 +67,11 @@ impl Traces {
     /// True where all of `other` may be left.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// True where any of `other` are left by the words of the text.
+    pub const fn names(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// True where any of `other` may be left, or nobody knows.
@@ -265,14 +274,14 @@ impl Gathered {
     fn set_config(&self, words: &Words<'_>, open: usize) -> Traces {
         let close = words.close(open);
         let local = close > open + 2 && words.before(close, 1) == "true" && words.before(close, 2) == ",";
-        if local { Traces::NONE } else { Traces::SETTING.and(Traces::UNNAMED) }
+        if local { Traces::LOCAL } else { Traces::SETTING.and(Traces::UNNAMED) }
     }
 
     fn setting(&mut self, words: &Words<'_>, at: usize) {
         let mut next = at + 1;
         let is_name = |next: usize| matches!(words.word(next + 1), "." | "=" | "to");
         match words.word(next) {
-            "local" if !is_name(next) => return,
+            "local" if !is_name(next) => return self.add(Traces::LOCAL),
             "constraints" | "transaction" if !is_name(next) => return,
             "session" if !is_name(next) => next += 1,
             _ => {}

@@ -30,6 +30,20 @@ pub fn ask(sql: &str, values: &[&[u8]], out: &mut BytesMut) {
     message(client::EXECUTE, &[0, 0, 0, 0, 0], out);
 }
 
+/// Writes Bind, Execute and Close of a portal that has the name of its prepared statement, with values as text.
+pub fn run(name: &[u8], values: &[&[u8]], out: &mut BytesMut) {
+    let mut bind = [name, &[0], name, &[0, 0, 0]].concat();
+    bind.extend_from_slice(&u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
+    for value in values {
+        bind.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bind.extend_from_slice(value);
+    }
+    bind.extend_from_slice(&[0, 0]);
+    message(client::BIND, &bind, out);
+    message(client::EXECUTE, &[name, &[0, 0, 0, 0, 0]].concat(), out);
+    message(client::CLOSE, &[b"P", name, &[0]].concat(), out);
+}
+
 /// Writes a Sync.
 pub fn sync(out: &mut BytesMut) {
     message(client::SYNC, &[], out);

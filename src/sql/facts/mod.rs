@@ -7,6 +7,7 @@
 mod adapt;
 mod builtin;
 mod calls;
+mod cap;
 pub mod claims;
 mod compare;
 mod complement;

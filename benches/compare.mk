@@ -20,13 +20,14 @@ bench-bars: bench-tools bench-release
 	$(COMPARE)/storm.py
 
 # Pools of 20 servers in transaction mode: PgBouncer (of Debian sid), Odyssey and Floodwall; then 500 clients on them, then idle ones,
-# what 10,000 idle ones cost one that works, and 5,000 that log in, and that leave, at once.
+# what 10,000 idle ones cost one that works, 5,000 that log in, and that leave, at once, and what names cost.
 bench-pool: bench-tools bench-sid bench-release
 	$(COMPARE)/compare.py --check --what pool --peers pgbouncer-pool,odyssey-pool,floodwall-pool,floodwall-prepare --clients 8,64 --idle 0
 	$(COMPARE)/compare.py --check --what pool-crowd --peers pgbouncer-pool,floodwall-pool --clients 500 --protocols simple,prepared --idle 10000
 	$(COMPARE)/beside.py
 	$(COMPARE)/logins.py
 	$(COMPARE)/leaving.py
+	$(COMPARE)/names.py
 
 bench-idle: bench-tools bench-release
 	$(COMPARE)/idle.py

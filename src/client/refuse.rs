@@ -427,11 +427,20 @@ pub fn trusted() -> Refusal {
 
 /// A client that did not prove who it is: PostgreSQL's own words, since programs know them, whether the name exists or not.
 pub fn wrong_password(user: &str) -> Refusal {
+    not_believed(format!("password authentication failed for user \"{}\"", display_bytes(user.as_bytes())))
+}
+
+/// A client that gave an empty password; in PostgreSQL's own words as well.
+pub fn empty_password() -> Refusal {
+    not_believed("empty password returned by client".to_owned())
+}
+
+fn not_believed(message: String) -> Refusal {
     Refusal {
         severity: Severity::Fatal,
         sqlstate: WRONG_PASSWORD,
         rule: Cow::Borrowed("login"),
-        message: format!("password authentication failed for user \"{}\"", display_bytes(user.as_bytes())),
+        message,
         detail: String::new(),
         hint: String::new(),
     }

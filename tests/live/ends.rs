@@ -112,7 +112,8 @@ fn a_server_that_vanishes_without_a_word_still_means_a_fatal_error() {
     std::thread::sleep(Duration::from_millis(100));
     for client in [&idle, &busy] {
         let pid = i32::try_from(client.key.clone().unwrap().0).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        // Where one is killed the server ends all others, perhaps before we come to the second.
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).ok();
     }
     for client in [&mut idle, &mut busy] {
         let last = client.rest().unwrap();
@@ -152,11 +153,24 @@ fn a_server_that_is_full_answers_in_its_own_words() {
     let cluster =
         Cluster::start(&[("max_connections", "8"), ("superuser_reserved_connections", "3"), ("max_wal_senders", "0")]);
     let proxy = Proxy::start(&cluster, "[[listener]]\nmax_server_connections = 50");
-    let held: Vec<Raw> = (0..12).filter_map(|_| Raw::login(proxy.port, "trusted", "app").ok()).collect();
-    let error = Raw::login(proxy.port, "trusted", "app").unwrap_err();
-    assert_eq!(error.sqlstate(), "53300");
-    assert!(!error.field(b'M').unwrap().starts_with("FLOODWALL"), "{}", error.summary());
-    assert!(held.len() >= 3);
+    let mut held = Vec::new();
+    // Of five slots the monitor keeps two, and comes and goes in others; whoever is refused has one for a moment too. So the server is
+    // full again and again before it stays full.
+    let stays_full = wait_until(SOON, || match Raw::login(proxy.port, "trusted", "app") {
+        Ok(session) => {
+            held.push(session);
+            false
+        }
+        Err(error) => {
+            assert_eq!(error.sqlstate(), "53300", "{}", error.summary());
+            assert!(!error.field(b'M').unwrap().starts_with("FLOODWALL"), "{}", error.summary());
+            held.len() >= 3
+        }
+    });
+    assert!(stays_full, "{} sessions, and the server is not full", held.len());
+    for session in &mut held {
+        assert_eq!(session.rows("SELECT 1"), [["1"]]);
+    }
     drop(held);
     proxy.assert_all_zero();
 }
@@ -259,7 +273,7 @@ fn of_a_crowd_that_leaves_at_once_nothing_is_left() {
     drop(holds);
     assert_eq!(reply_codes(&stays.until(b"Z")), "C Z");
     let clients = || pooled.site.proxy.metric("floodwall_clients", &[]);
-    assert!(wait_until(Duration::from_secs(20), || clients() <= 1.0), "{} clients are left", clients());
+    assert!(wait_until(SOON, || clients() <= 1.0), "{} clients are left", clients());
     assert_eq!(stays.rows("SELECT count(*) FROM held"), [["1"]]);
     drop(stays);
     pooled.finish();

@@ -1,16 +1,17 @@
 //! What a session leaves in its server where servers are shared: found, kept from others, and given to its client again.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::AsyncMessage;
-use tokio_postgres::error::SqlState;
 
-use crate::pooling::{Pooled, one};
+use crate::pooling::{Pooled, one, waits};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
 use crate::support::process::{SOON, wait_until};
+use crate::support::raw::{Raw, VERSION_3_0, bind, codes, execute, parse, query, startup, sync};
 
 async fn shared(pooled: &Pooled) -> (tokio_postgres::Client, tokio_postgres::Client) {
     (pooled.site.session("app").await, pooled.site.session("app").await)
@@ -56,6 +57,113 @@ async fn settings_follow_their_client_and_reach_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_comes_again_finds_a_server_that_has_its_settings() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_suits", 5, "");
+    let target = pooled.site.proxy.conn_str("app", &pooled.site.database);
+    let mut clients = Vec::new();
+    for name in ["web", "worker", "cron"] {
+        let target = format!("{target} application_name={name}");
+        let (client, connection) = tokio_postgres::connect(&target, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        clients.push(client);
+    }
+    // A server for each, since all of them work at once.
+    for client in &clients {
+        client.batch_execute("BEGIN").await.unwrap();
+    }
+    let mut homes = Vec::new();
+    for client in &clients {
+        homes.push(one(client, "SELECT pg_backend_pid()::text").await.unwrap());
+    }
+    for client in &clients {
+        client.batch_execute("COMMIT").await.unwrap();
+    }
+    // The one used last is another one's each time.
+    for round in 0..5 {
+        for (client, home) in clients.iter().zip(&homes) {
+            assert_eq!(&one(client, "SELECT pg_backend_pid()::text").await.unwrap(), home, "round {round}");
+        }
+    }
+    // Whoever changes a setting takes it along, and is found there from then on.
+    let [web, worker, cron] = &clients[..] else { unreachable!() };
+    web.batch_execute("SET work_mem = '5MB'").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(&one(worker, "SELECT pg_backend_pid()::text").await.unwrap(), &homes[1]);
+        assert_eq!(one(web, "SHOW work_mem").await.unwrap(), "5MB");
+        assert_eq!(&one(web, "SELECT pg_backend_pid()::text").await.unwrap(), &homes[0]);
+        assert_ne!(one(cron, "SHOW work_mem").await.unwrap(), "5MB");
+    }
+    assert_eq!(pooled.servers(), 3);
+    drop(clients);
+    pooled.finish();
+}
+
+/// Where clients differ in nothing else, nobody waits for the name of an application, and nobody sees the answer.
+#[test]
+fn a_name_alone_goes_ahead_of_its_clients_statement_and_nobody_sees_it() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_name", 1, "[[access]]\nmethod = 'trust'\n");
+    let login = |name: &str| {
+        let mut client = Raw::open(pooled.site.proxy.port);
+        let parameters = [("user", "app"), ("database", pooled.site.database.as_str()), ("application_name", name)];
+        client.send(&startup(VERSION_3_0, &parameters));
+        client.finish_login().unwrap_or_else(|error| panic!("{}", error.summary()));
+        client
+    };
+    const OWN: &str = "SELECT current_setting('application_name')";
+    // The last one is nothing that stands in a text as it is: it waits, like other settings.
+    let names = ["web", "-c \"x\"; $1 /* */", "it's"];
+    let mut clients = names.map(|name| (login(name), name));
+    for round in 0..3 {
+        for (client, name) in &mut clients {
+            let reply = client.query(OWN);
+            assert_eq!((codes(&reply).as_str(), reply[1].columns()), ("T D C Z", vec![(*name).to_owned()]), "{round}");
+        }
+        for (client, name) in &mut clients {
+            client.send_all(&[parse("", OWN), bind("", &[]), execute(), sync(), query("SELECT 1")]);
+            let reply = client.until(b"Z");
+            assert_eq!((codes(&reply).as_str(), reply[2].columns()), ("1 2 D C Z", vec![(*name).to_owned()]));
+            assert_eq!(codes(&client.until(b"Z")), "T D C Z");
+        }
+        for (client, _) in &mut clients {
+            // Refused by the server, by the lexer of the server, and by nobody.
+            assert_eq!(codes(&client.query("SELECT 1/0")), "E Z");
+            assert_eq!(codes(&client.query("SELECT '")), "E Z");
+            assert_eq!(codes(&client.query("")), "I Z");
+        }
+        for (client, name) in &mut clients {
+            assert_eq!(codes(&client.query("BEGIN")), "C Z");
+            assert_eq!(client.rows(OWN), [[*name]]);
+            assert_eq!(codes(&client.query("ROLLBACK")), "C Z", "what is rolled back is the client's own");
+            assert_eq!(client.rows("SELECT 1"), [["1"]]);
+        }
+    }
+    // Whoever sets it is told, once, and has it from then on.
+    let (web, _) = &mut clients[0];
+    assert_eq!(codes(&web.query("SET application_name TO other")), "C S Z");
+    for _ in 0..2 {
+        assert_eq!(clients[1].0.rows(OWN), [[names[1]]]);
+        let reply = clients[0].0.query(OWN);
+        assert_eq!((codes(&reply).as_str(), reply[1].columns()), ("T D C Z", vec!["other".to_owned()]));
+    }
+    assert_eq!(pooled.servers(), 1);
+    // Clients that are gone before they have read anything.
+    for _ in 0..20 {
+        for name in ["one", "two"] {
+            login(name).send(&query("SELECT 1"));
+        }
+    }
+    assert_eq!(clients[1].0.rows(OWN), [[names[1]]]);
+    drop(clients);
+    pooled.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn start_up_settings_share_one_pool() {
     if direct() {
         return;
@@ -97,8 +205,9 @@ async fn what_cannot_move_pins_its_server_until_it_is_gone() {
     if direct() {
         return;
     }
-    let pooled = Pooled::new("leak_pins", 1, "query_wait_timeout = '300ms'");
+    let pooled = Pooled::new("leak_pins", 1, "query_wait_timeout = '5m'");
     let (pinner, other) = shared(&pooled).await;
+    let other = Arc::new(other);
     let table = [
         ("CREATE TEMP TABLE t (id int)", "DROP TABLE t", "temp"),
         ("SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)", "advisory_lock"),
@@ -110,14 +219,14 @@ async fn what_cannot_move_pins_its_server_until_it_is_gone() {
     for (leave, remove, why) in table {
         pinner.batch_execute(leave).await.unwrap();
         assert!(wait_until(SOON, || pins(&pooled) == [why]), "{why}: {:?}", pins(&pooled));
-        let waited = one(&other, "SELECT 1").await.unwrap_err();
-        assert_eq!(waited.code(), Some(&SqlState::TOO_MANY_CONNECTIONS), "{why}: {waited}");
+        let client = Arc::clone(&other);
+        let waiting = tokio::spawn(async move { one(&client, "SELECT 2").await });
+        assert!(wait_until(SOON, || waits(&pooled) == 1), "{why}");
         assert_eq!(one(&pinner, "SELECT 1").await.unwrap(), "1", "{why}");
+        assert!(!waiting.is_finished(), "{why}: it is lent to somebody else");
         pinner.batch_execute(remove).await.unwrap();
         assert!(wait_until(SOON, || pins(&pooled).is_empty()), "{why}");
-        // The server may not be there yet, on a busy machine, when its wait is over.
-        let served = timeout(SOON, async { while one(&other, "SELECT 2").await.is_err() {} }).await;
-        assert!(served.is_ok(), "{why}");
+        assert_eq!(timeout(SOON, waiting).await.unwrap().unwrap().unwrap(), "2", "{why}");
     }
     drop((pinner, other));
     pooled.finish();

@@ -236,6 +236,26 @@ fn an_entry_of_access_says_how_a_client_proves_who_it_is() {
 }
 
 #[test]
+fn an_empty_password_is_told_in_the_servers_words() {
+    if direct() {
+        return;
+    }
+    let user = "[[user]]\nname = 'app'\npassword = 'app-secret'\n";
+    let access = "[[access]]\nuser = 'app'\nmethod = 'plain'\n";
+    let own = Own::with("empty", user, access);
+    let mut raw = Raw::open(own.site.proxy.port);
+    raw.send(&startup(VERSION_3_0, &[("user", "app"), ("database", "app")]));
+    assert_eq!(raw.message().body[..4], [0, 0, 0, 3]);
+    raw.send(b"p\0\0\0\x05\0");
+    let told = raw.message();
+    assert_eq!(told.sqlstate(), "28P01");
+    assert!(told.summary().contains("empty password returned by client"), "{}", told.summary());
+    assert_eq!(own.site.proxy.metric("floodwall_logins_total", &["outcome=\"unproven\""]), 1.0);
+    assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
+    own.site.finish();
+}
+
+#[test]
 fn wrong_logins_of_an_address_wait_ever_longer_and_hold_up_nobody_else() {
     if direct() {
         return;

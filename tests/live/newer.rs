@@ -10,7 +10,7 @@ use crate::pooling::Pooled;
 use crate::support::cluster::{bin, major, run};
 use crate::support::command::{stderr, stdout};
 use crate::support::floodwall::direct;
-use crate::support::process::{Scratch, wait_until};
+use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw::{self, Raw, VERSION_3_0, codes, sqlstates, startup};
 use crate::support::site::Site;
 
@@ -44,7 +44,7 @@ fn login_with(port: u16, database: &str, minor: u32) -> Raw {
 fn cancels_by_its_key(site: &Site, client: &mut Raw) {
     let (pid, secret) = client.key.clone().unwrap();
     client.send(&raw::query("SELECT pg_sleep(30)"));
-    assert!(wait_until(Duration::from_secs(10), || site.direct_sql(SLEEPS) == "1"));
+    assert!(wait_until(SOON, || site.direct_sql(SLEEPS) == "1"));
     let cancel = |secret: &[u8]| {
         let mut canceller = Raw::open(site.proxy.port);
         canceller.send(&raw::cancel_request(pid, secret));
@@ -180,7 +180,7 @@ fn libpq_that_insists_on_3_2_gets_in_and_psql_interrupts_by_its_key() {
         let mut psql = Command::new(bin("psql"));
         psql.envs(site.program("psql").get_envs().filter_map(|(name, value)| Some((name, value?)))).envs(INSISTS);
         let psql = psql.args(["-XAtq", "-c", "SELECT pg_sleep(30)"]).stderr(Stdio::piped()).spawn().unwrap();
-        assert!(wait_until(Duration::from_secs(10), || site.direct_sql(SLEEPS) == "1"));
+        assert!(wait_until(SOON, || site.direct_sql(SLEEPS) == "1"));
         kill_process(Pid::from_child(&psql), Signal::INT).unwrap();
         let out = psql.wait_with_output().unwrap();
         assert!(stderr(&out).contains("canceling statement due to user request"), "{out:?}");

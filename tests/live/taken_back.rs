@@ -334,7 +334,7 @@ fn a_returning_counts_from_portion_to_portion() {
 
 #[test]
 fn function_calls_are_counted_and_stopped_when_they_are_late() {
-    let late = "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '1s'";
+    let late = "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '3s'";
     let Some(site) = site("calls", late) else { return };
     let mut client = site.raw();
     let oid: u32 = client.rows("SELECT 'pg_sleep'::regproc::oid")[0][0].parse().unwrap();

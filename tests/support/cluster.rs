@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use rustix::process::Signal;
 
 use super::ports::free_port;
-use super::process::{Guarded, SOON, Scratch, wait_until};
+use super::process::{Guarded, SOON, STARTED, Scratch, wait_until};
 
 /// Roles that every cluster has, with their passwords. `postgres` is a superuser let in without one.
 pub const ROLES: [(&str, &str); 5] = [
@@ -30,7 +30,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a server with `settings` on top of the test defaults. Panics when it isn't ready [`SOON`].
+    /// Starts a server with `settings` on top of the test defaults. Panics when it hasn't [`STARTED`].
     pub fn start(settings: &[(&str, &str)]) -> Self {
         let folder = Scratch::new("pg");
         copy_template(folder.path());
@@ -70,7 +70,7 @@ impl Cluster {
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let mut server = Guarded::spawn(&mut command, self.folder.path());
-        let ended = wait_until(SOON, || self.is_ready() || !server.is_running());
+        let ended = wait_until(STARTED, || self.is_ready() || !server.is_running());
         assert!(ended && self.is_ready(), "PostgreSQL did not start:\n{}", self.log());
         *self.server.lock().unwrap() = Some(server);
     }
@@ -118,6 +118,13 @@ impl Cluster {
         self.folder.path()
     }
 
+    /// The last that it logged, of one database or of all.
+    pub fn last_words(&self, database: &str) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(database)).collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -136,6 +143,9 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop(Signal::QUIT);
+        if std::thread::panicking() {
+            eprintln!("--- the end of the server's log ---\n{}", self.last_words(""));
+        }
     }
 }
 
@@ -289,6 +299,9 @@ fn append(path: &Path, text: &str) {
 fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+/// Of a log, where a test has failed.
+const LAST_LINES: usize = 30;
 
 /// Nothing here is ever needed after a crash.
 const CONF: &str = "

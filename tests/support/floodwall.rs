@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use super::cluster::{Cluster, conn_str, password};
 use super::http;
 use super::ports::free_port;
-use super::process::{Guarded, SOON, Scratch, wait_until};
+use super::process::{Guarded, SOON, STARTED, Scratch, wait_until};
 
 /// Name and password of the console's only user.
 pub const CONSOLE_USER: (&str, &str) = ("admin", "console-secret");
@@ -50,7 +50,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts the proxy in front of `cluster` and waits until it is ready, for as long as [`SOON`].
+    /// Starts the proxy in front of `cluster` and waits until it is ready, until it must have [`STARTED`].
     ///
     /// `overrides` is TOML laid over the base configuration: tables are merged key by key, the first
     /// `[[listener]]` with the only listener of the base, anything else replaces or is added.
@@ -79,7 +79,7 @@ impl Proxy {
         merge(&mut config, toml::from_str(overrides).expect("the overrides are TOML"));
         proxy.write_config(&toml::to_string(&config).unwrap());
         proxy.process = Some(proxy.spawn(launch));
-        let ready = wait_until(SOON, || proxy.is_ready() || !proxy.is_running());
+        let ready = wait_until(STARTED, || proxy.is_ready() || !proxy.is_running());
         assert!(ready && proxy.is_running(), "the proxy did not start:\n{}", proxy.log());
         proxy
     }
@@ -91,7 +91,7 @@ impl Proxy {
         let mut proxy = Self { port, console_port, http_port, process: None, folder };
         proxy.write_config(&self.config_text());
         proxy.process = Some(proxy.spawn(Launch::default()));
-        let started = wait_until(SOON, || proxy.log().contains("started") || !proxy.is_running());
+        let started = wait_until(STARTED, || proxy.log().contains("started") || !proxy.is_running());
         assert!(started && proxy.is_running(), "the second proxy did not start:\n{}", proxy.log());
         proxy
     }
@@ -213,6 +213,7 @@ impl Proxy {
         Self { port: cluster.port, console_port: 0, http_port: 0, process: None, folder: Scratch::new("proxy") }
     }
 
+    /// How long a text may take to be read is a matter of the machine: by default one that takes a second counts as unreadable.
     fn base_config(&self, server: &str) -> toml::Table {
         let folder = self.folder.path().display();
         let (user, password) = CONSOLE_USER;
@@ -222,6 +223,7 @@ impl Proxy {
         std::fs::write(&monitor, super::cluster::password("floodwall")).unwrap();
         let text = format!(
             "state_dir = '{folder}/state'\n\
+             [limits]\nguard_time = '10m'\n\
              [admin]\nhttp = '127.0.0.1:{http}'\nconsole = '127.0.0.1:{console}'\n\
              [[admin.user]]\nname = '{user}'\nrole = 'admin'\npassword_file = '{secret}'\n\
              [[listener]]\nname = 'main'\nprotocol = 'postgres'\nbind = '127.0.0.1:{port}'\nservers = ['{server}']\n\

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::Signal;
 
 use super::command::{limited, stderr, stdout};
-use super::process::{Guarded, SOON, Scratch, wait_until};
+use super::process::{Guarded, SOON, STARTED, Scratch, wait_until};
 
 /// A running server without accounts: everybody who reaches its socket may do anything.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub enum Said {
 }
 
 impl MariaDb {
-    /// Starts a server; `None` where none is installed. Panics when it isn't ready [`SOON`].
+    /// Starts a server; `None` where none is installed. Panics when it hasn't [`STARTED`].
     pub fn start() -> Option<Self> {
         let installed =
             |name: &str| ["/usr/sbin", "/usr/bin"].iter().map(|at| PathBuf::from(at).join(name)).find(|at| at.exists());
@@ -48,7 +48,7 @@ impl MariaDb {
         std::fs::create_dir(folder.path().join("data")).unwrap();
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut mariadb = Self { server: Guarded::spawn(&mut command, folder.path()), folder };
-        let ended = wait_until(SOON, || mariadb.is_ready() || !mariadb.server.is_running());
+        let ended = wait_until(STARTED, || mariadb.is_ready() || !mariadb.server.is_running());
         let log = std::fs::read_to_string(mariadb.folder.path().join("log")).unwrap_or_default();
         assert!(ended && mariadb.is_ready(), "MariaDB did not start:\n{log}");
         Some(mariadb)
@@ -60,7 +60,7 @@ impl MariaDb {
 
     /// Runs a script in one session, on beyond errors.
     fn client(&self, script: &str) -> Output {
-        let mut command = limited("mariadb", 60);
+        let mut command = limited("mariadb", 300);
         command.args(["--no-defaults", "--batch", "--skip-column-names", "--force", "--unbuffered", "--socket"]);
         command.arg(self.folder.path().join("socket"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

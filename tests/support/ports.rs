@@ -1,7 +1,7 @@
 //! Free TCP ports for servers that tests start.
 
 use std::collections::HashSet;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 /// Ports handed out by this process: two tests never get the same one.
@@ -17,13 +17,21 @@ pub fn free_port() -> u16 {
     let taken = taken.get_or_insert_with(HashSet::new);
     for attempt in 0..2_000_u32 {
         let port = candidate(attempt);
-        if taken.contains(&port) || TcpListener::bind(("0.0.0.0", port)).is_err() {
+        if taken.contains(&port) || !is_free(port) {
             continue;
         }
         taken.insert(port);
         return port;
     }
     panic!("no free port in {RANGE:?}");
+}
+
+/// True where nobody listens there. We do not listen either: a process that another test starts at this moment has our socket as well until
+/// it becomes its program, and would keep the port from the server that is meant to have it.
+fn is_free(port: u16) -> bool {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from(([0, 0, 0, 0], port)).into()).is_ok()
 }
 
 /// A pseudo-random port: other test processes on the machine must not walk the same row.

@@ -10,6 +10,9 @@ use rustix::process::{Pid, Signal};
 /// What is waited for comes long before, and on a machine with other things to do all the same. Whoever fails fails later for it.
 pub const SOON: Duration = Duration::from_secs(30);
 
+/// A server's start reads and writes a whole folder, on a disk that others may keep busy.
+pub const STARTED: Duration = Duration::from_secs(120);
+
 /// Waits until `done` says so; false when `limit` passes first.
 pub fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;

@@ -54,7 +54,7 @@ start_server() {
     for setting in "$@"; do settings+=(-c "$setting"); done
     # In a session of its own: ^C at the terminal is for the script, which stops things in order.
     (cd / && as_server setsid "$bin/postgres" -D "$data" -p "$port" "${settings[@]}" >>"$log" 2>&1) &
-    wait_for 30 PostgreSQL "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"
+    wait_for 120 PostgreSQL "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"
     server_pid=$(head -n 1 "$data/postmaster.pid")
 }
 

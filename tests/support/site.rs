@@ -97,3 +97,11 @@ impl Site {
         self.proxy.assert_all_zero();
     }
 }
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- what the server logged of this database ---\n{}", self.cluster.last_words(&self.database));
+        }
+    }
+}

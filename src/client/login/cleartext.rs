@@ -37,7 +37,7 @@ impl Logins {
         let given = std::str::from_utf8(given).map_err(|_| Unproven::Wrong("a password that is no UTF-8"))?;
         let given = Secret::new(given);
         if given.reveal().is_empty() {
-            return Err(Unproven::Wrong("an empty password"));
+            return Err(Unproven::Empty);
         }
         self.check(applicant, known, &given).await?;
         Ok(Proof::Password(Password::new(given, self.deriver.clone())))

@@ -11,6 +11,8 @@ use crate::wire::Malformed;
 pub enum Unproven {
     /// It did not prove it. The words are for the log alone.
     Wrong(&'static str),
+    /// It gave an empty password, which is nobody's.
+    Empty,
     /// It sent what is no message.
     Malformed(Malformed),
     /// It left.

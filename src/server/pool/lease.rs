@@ -37,21 +37,29 @@ impl<M: Make> Lease<M> {
         self.server.is_none() && self.waiter.as_ref().is_none_or(|waiter| waiter.is_out())
     }
 
-    /// Takes an idle server, where there is one: then nobody waits. True where one is at hand.
-    pub fn try_take(&mut self) -> bool {
+    /// Takes an idle server, where there is one: then nobody waits. One that `suits` comes first. True where one is at hand.
+    pub fn try_take(&mut self, suits: impl Fn(&M::Server) -> bool) -> bool {
         if self.server.is_none() {
-            self.server = self.pool.take();
+            self.server = self.pool.take(suits);
         }
         self.server.is_some()
     }
 
-    /// Waits for a server, behind those who came before. Cancel-safe: [`Lease::leave`] gives the place up.
-    pub fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unserved>> {
+    /// Waits for a server, behind those who came before: whether it `suits` counts only where one is idle after all. Cancel-safe:
+    /// [`Lease::leave`] gives the place up.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        suits: impl Fn(&M::Server) -> bool,
+    ) -> Poll<Result<(), Unserved>> {
         let waiter = self.waiter.get_or_insert_default();
         if waiter.is_out() {
             // In between one may have become idle.
             if self.server.is_none() {
-                self.server = self.pool.take();
+                self.server = self.pool.take(suits);
             }
             if self.server.is_some() {
                 return Poll::Ready(Ok(()));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 use tokio::time::sleep_until;
 
+use super::idle::{Idle, choose};
 use super::mail::{Cause, Note};
 use super::queue::{Queue, Waiter};
 use super::register::TICK;
@@ -53,12 +54,6 @@ pub(super) struct Inner<S> {
     pub(super) era: u64,
 }
 
-#[derive(Debug)]
-pub(super) struct Idle<S> {
-    pub(super) server: Box<S>,
-    pub(super) since: Instant,
-}
-
 impl<M: Make> Pool<M> {
     pub(super) fn new(shared: Arc<Shared<Away<M>>>, worker: usize, make: M) -> Rc<Self> {
         let now = clock::now();
@@ -76,13 +71,14 @@ impl<M: Make> Pool<M> {
         Rc::new_cyclic(|me| Self { shared, worker, make, inner: RefCell::new(inner), me: Weak::clone(me) })
     }
 
-    /// A server that is idle. There is none while anybody waits.
-    pub(super) fn take(&self) -> Option<Box<M::Server>> {
+    /// A server that is idle, if possible one that `suits`. There is none while anybody waits.
+    pub(super) fn take(&self, suits: impl Fn(&M::Server) -> bool) -> Option<Box<M::Server>> {
         let mut inner = self.inner.borrow_mut();
         loop {
-            let mut server = inner.idle.pop()?.server;
+            let now = inner.now;
+            let mut server = choose(&mut inner.idle, now, &suits)?;
             self.publish_idle(&inner);
-            if self.is_past(&server) || !server.is_wanted(inner.now) {
+            if self.is_past(&server) || !server.is_wanted(now) {
                 server.close();
             } else if server.is_sound() {
                 server.slot().lend(inner.now_ms);
@@ -169,7 +165,7 @@ impl<M: Make> Pool<M> {
     /// Another worker has a waiter and asks for an idle server, which is looked at here: there nobody knows yet whether it still lives.
     pub(super) fn asked(&self, worker: usize) {
         // Whoever gets it looks at it no more: what broke while it was idle is not even known over there.
-        let idle = self.take();
+        let idle = self.take(|_| true);
         // The asker has counted one as taken, and where there was none that count was wrong.
         self.publish_idle(&self.inner.borrow());
         if !idle.is_some_and(|server| self.send(worker, server, Cause::Asked)) {

@@ -8,7 +8,7 @@
 //!                        mail between workers <-- Register: all pools of one listener
 //! ```
 //!
-//! A server stays on the worker that uses it: taking and giving back touch no lock there. A server that is given back serves the oldest
+//! A server stays on the worker that uses it: taking and giving back touch no lock there. Whoever takes one may say what suits it ([`idle`]). A server that is given back serves the oldest
 //! waiter of its worker, unless another worker needs it more ([`shared`]), or another pool its place; then it moves. A pool grows when somebody waits and neither an
 //! idle server of another worker nor one that is being made is in sight ([`grow`]); no tick is waited for.
 //!
@@ -17,6 +17,7 @@
 //! What a server is, and how one is made, stands elsewhere: see [`Member`] and [`Make`].
 
 pub mod grow;
+mod idle;
 pub mod lease;
 pub mod local;
 pub mod mail;

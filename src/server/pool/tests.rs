@@ -175,7 +175,7 @@ fn count(row: &super::PoolRow, standing: Standing) -> usize {
 }
 
 async fn take(lease: &mut Lease<Maker>) -> Result<u32, Unserved> {
-    poll_fn(|cx: &mut Context<'_>| lease.poll_take(cx)).await?;
+    poll_fn(|cx: &mut Context<'_>| lease.poll_take(cx, |_| true)).await?;
     Ok(lease.server().unwrap().number)
 }
 
@@ -197,14 +197,14 @@ fn a_server_that_is_given_back_is_taken_again() {
     run(async {
         let house = House::new(LIMITS, 1);
         let mut lease = house.lease(0);
-        assert!(!lease.try_take());
+        assert!(!lease.try_take(|_| true));
         for _ in 0..3 {
             assert_eq!(take(&mut lease).await, Ok(1));
             assert_eq!(house.counts(), [0, 1, 0, 0]);
             lease.give();
             assert_eq!(house.counts(), [0, 0, 1, 0]);
         }
-        assert!(lease.try_take());
+        assert!(lease.try_take(|_| true));
         // Nobody has said that it is clean.
         drop(lease);
         assert_eq!(house.counts(), [0; 4]);
@@ -334,7 +334,7 @@ fn the_oldest_waiter_is_served_first() {
         assert_eq!(house.counts(), [10, 1, 0, 0]);
         // Who comes now does not overtake.
         first.give();
-        assert!(!first.try_take());
+        assert!(!first.try_take(|_| true));
         assert_eq!(take(&mut first).await, Ok(1));
         assert_eq!(*order.borrow(), (0..10).collect::<Vec<_>>());
     });
@@ -343,7 +343,7 @@ fn the_oldest_waiter_is_served_first() {
 /// A session's transaction: first what is free, then its place in the queue. How long that took.
 async fn transaction(lease: &mut Lease<Maker>) -> Duration {
     let begin = clock::now();
-    if !lease.try_take() {
+    if !lease.try_take(|_| true) {
         take(lease).await.unwrap();
     }
     sleep(WORK).await;
@@ -390,8 +390,8 @@ fn who_leaves_the_queue_gives_its_turn_to_the_next() {
         take(&mut first).await.unwrap();
         let (mut gone, mut next) = (house.lease(0), house.lease(0));
         {
-            let gone = poll_fn(|cx| gone.poll_take(cx));
-            let next = poll_fn(|cx| next.poll_take(cx));
+            let gone = poll_fn(|cx| gone.poll_take(cx, |_| true));
+            let next = poll_fn(|cx| next.poll_take(cx, |_| true));
             tokio::pin!(gone, next);
             assert!(futures::poll!(gone.as_mut()).is_pending());
             assert!(futures::poll!(next.as_mut()).is_pending());
@@ -435,7 +435,7 @@ fn the_queue_has_a_length() {
         take(&mut first).await.unwrap();
         let mut second = house.lease(0);
         let mut third = house.lease(0);
-        assert!(futures::poll!(std::pin::pin!(poll_fn(|cx| second.poll_take(cx)))).is_pending());
+        assert!(futures::poll!(std::pin::pin!(poll_fn(|cx| second.poll_take(cx, |_| true)))).is_pending());
         assert_eq!(take(&mut third).await, Err(Unserved::QueueFull(1)));
         drop(second);
         first.give();
@@ -503,7 +503,7 @@ fn a_worker_that_starves_is_served_with_the_next_server_given_back() {
         take(&mut two).await.unwrap();
         let mut waiting: Vec<_> = (0..5).map(|_| house.lease(0)).collect();
         for lease in &mut waiting {
-            assert!(futures::poll!(std::pin::pin!(poll_fn(|cx| lease.poll_take(cx)))).is_pending());
+            assert!(futures::poll!(std::pin::pin!(poll_fn(|cx| lease.poll_take(cx, |_| true)))).is_pending());
         }
         let mut elsewhere = house.lease(1);
         {
@@ -679,7 +679,7 @@ fn a_pause_serves_nobody_and_leaves_no_server_and_its_end_serves_all() {
         assert_eq!((house.counts(), house.register.open()), ([0, 1, 0, 0], 1));
         let mut waiting = [house.lease(0), house.lease(1), house.lease(1)];
         for lease in &mut waiting {
-            assert!(futures::poll!(std::pin::pin!(poll_fn(|cx| lease.poll_take(cx)))).is_pending());
+            assert!(futures::poll!(std::pin::pin!(poll_fn(|cx| lease.poll_take(cx, |_| true)))).is_pending());
         }
         lent.give();
         // Neither what is given back nor the tick serves anybody.

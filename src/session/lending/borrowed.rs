@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::task::spawn_local;
 
+use super::ahead::Ahead;
 use super::kept::Kept;
 use super::own::Own;
 use super::translate::Translator;
@@ -38,6 +39,8 @@ pub struct Borrowed {
     pub(super) kept: Box<Kept>,
     /// What is ours to do at the server at hand, before anybody else may use it.
     pub(super) own: Own,
+    /// What went to the server at hand ahead of the client's statement and is not answered yet.
+    pub(super) ahead: Option<Box<Ahead>>,
     /// What the client is to be told beside its replies.
     pub(super) words: BytesMut,
     /// What its next statement is told, since the last transaction is over.
@@ -72,6 +75,7 @@ impl Borrowed {
             translator,
             kept,
             own: Own::Nothing,
+            ahead: None,
             words: BytesMut::new(),
             trouble: None,
             told: false,
@@ -100,6 +104,7 @@ impl Borrowed {
     pub fn close(&mut self) {
         self.lets_go();
         self.own = Own::Nothing;
+        self.ahead = None;
         if let Some(server) = self.lease.release() {
             server.close();
         }
@@ -215,7 +220,7 @@ impl Borrowed {
     /// The statement that waited for what is ours to do at its server was cancelled. A server that is half dressed is fit for nobody;
     /// what it may hold of its session is not given up for that, and is seen to when it has come to its end.
     fn wait_no_more(&mut self) -> Refusal {
-        if let Own::Dressing(_) = self.own
+        if let Own::Dressing(_) | Own::Naming(_) = self.own
             && self.kept.pins.is_none()
         {
             self.close();
@@ -256,7 +261,7 @@ impl Source for Borrowed {
 
     fn try_lease(&mut self) -> bool {
         let has_first = self.trouble.is_some() || !self.own.is_nothing() || self.target.is_asked();
-        if has_first || !self.lease.try_take() {
+        if has_first || !self.lease.try_take(|server| self.kept.suits(server, self.entry.number)) {
             return false;
         }
         self.dress();
@@ -289,7 +294,7 @@ impl Source for Borrowed {
             if moved {
                 continue;
             }
-            match self.lease.poll_take(cx) {
+            match self.lease.poll_take(cx, |server| self.kept.suits(server, self.entry.number)) {
                 Poll::Pending => {
                     let now = clock::now();
                     self.waits_since.get_or_insert(now);
@@ -339,6 +344,10 @@ impl Source for Borrowed {
         self.is_here() && self.kept.pins.is_none()
     }
 
+    fn falls_silent(&mut self) {
+        self.ahead = None;
+    }
+
     fn lost(&mut self, refusal: &Refusal) {
         let common = &self.house.common;
         common.metrics.refused("server", &self.entry.client);
@@ -357,6 +366,11 @@ impl Source for Borrowed {
     }
 
     fn answers(&mut self, head: Head, frame: &[u8], client: &mut BytesMut) -> Result<Whose, Malformed> {
+        if self.ahead.is_some()
+            && let Some(whose) = self.hears_ahead(head, frame)?
+        {
+            return Ok(whose);
+        }
         let Some(server) = self.lease.server() else { return Ok(Whose::Client) };
         if head.code == server::PARAMETER_STATUS {
             server.note(frame);
@@ -427,7 +441,7 @@ impl Source for Borrowed {
     }
 
     fn is_settled(&self) -> bool {
-        self.translator.is_settled()
+        self.ahead.is_none() && self.translator.is_settled()
     }
 }
 

@@ -1,15 +1,17 @@
-//! The settings of a client, given to the server that it is lent, before anything of the client is sent there.
+//! The settings of a client, given to the server that it is lent, before anything of the client is sent there; a name alone goes
+//! [`ahead`](super::ahead) of it.
 //!
 //! A server that is lost meanwhile has run nothing, so another one takes its place.
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 
 use super::borrowed::Borrowed;
 use super::exchange::{Broken, Exchange};
+use super::kept::Dress;
 use super::own::{Fault, Own, Patience};
 use super::{Lender, Lent};
 use crate::client::refuse;
@@ -61,11 +63,34 @@ impl Borrowed {
     pub(super) fn redress(&mut self) {
         let Some(server) = self.lease.server() else { return };
         match self.kept.dress(server, self.entry.number) {
-            Some(exchange) => {
+            Dress::Nothing => self.took(),
+            Dress::Ahead(exchange) => {
+                self.own = Own::Naming(Box::new(exchange));
+                // Nearly always all of it goes out at once; what waits is polled again.
+                let _ = self.poll_named(&mut Context::from_waker(Waker::noop()));
+            }
+            Dress::Before(exchange) => {
                 self.own = Own::Dressing(Box::new(Dressing::new(exchange, self.lease.pool())));
             }
-            None => self.took(),
         }
+    }
+
+    /// Ready once the name of the application is on its way, or the server is lost.
+    pub(super) fn poll_named(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let sent = match (&mut self.own, self.lease.server()) {
+            (Own::Naming(exchange), Some(server)) => ready!(exchange.poll_sent(cx, &mut server.stream)),
+            _ => Err(Broken),
+        };
+        self.own = Own::Nothing;
+        match (sent, self.lease.server()) {
+            (Ok(()), Some(server)) => {
+                self.ahead = Some(Box::new(self.kept.named(server)));
+                self.lost = 0;
+                self.took();
+            }
+            _ => self.undressed(&Fault::Gone),
+        }
+        Poll::Ready(())
     }
 
     pub(super) fn poll_dressed(&mut self, cx: &mut Context<'_>) -> Poll<()> {

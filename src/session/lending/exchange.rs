@@ -40,6 +40,17 @@ impl Exchange {
         self.aside
     }
 
+    /// Ready once all of it is on its way.
+    pub fn poll_sent(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<Result<(), Broken>> {
+        while !self.unsent.is_empty() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, &self.unsent)) {
+                Ok(sent @ 1..) => self.unsent.advance(sent),
+                Ok(0) | Err(_) => return Poll::Ready(Err(Broken)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Goes on, and hands each message over. Ready at ReadyForQuery.
     pub fn poll(
         &mut self,
@@ -47,12 +58,7 @@ impl Exchange {
         stream: &mut Stream,
         mut take: impl FnMut(Event<'_>),
     ) -> Poll<Result<Transaction, Broken>> {
-        while !self.unsent.is_empty() {
-            match ready!(Pin::new(&mut *stream).poll_write(cx, &self.unsent)) {
-                Ok(sent @ 1..) => self.unsent.advance(sent),
-                Ok(0) | Err(_) => return Poll::Ready(Err(Broken)),
-            }
-        }
+        ready!(self.poll_sent(cx, stream))?;
         loop {
             if let Some(end) = self.walk(&mut take)? {
                 return Poll::Ready(Ok(end));

@@ -31,7 +31,8 @@ pub(super) enum Unfit {
 /// replaced by another. Where none is there, newcomers' servers are made one after the other. Cancel-safe: the server at hand is closed.
 pub(super) async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>, newcomers: &Turns) -> Result<Greeting, Unfit> {
     let mut lease = Lease::new(Rc::clone(pool));
-    if !lease.try_take() {
+    let suits = |server: &Lent| server.hold.stained_by.is_none() && server.hold.settings == *startup;
+    if !lease.try_take(suits) {
         let _turn = newcomers.take().await;
         take(&mut lease, pool).await?;
     }
@@ -61,7 +62,7 @@ pub(super) async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>, newcomers
 }
 
 async fn take(lease: &mut Lease<Maker>, pool: &Lender) -> Result<(), Unfit> {
-    poll_fn(|cx| lease.poll_take(cx)).await.map_err(|unserved| unfit(&unserved, pool))
+    poll_fn(|cx| lease.poll_take(cx, |_| true)).await.map_err(|unserved| unfit(&unserved, pool))
 }
 
 fn unfit(unserved: &Unserved, pool: &Lender) -> Unfit {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::Lent;
+use super::ahead::Ahead;
 use super::exchange::Exchange;
 use super::translate::At;
 use crate::server::reported::Reported;
 use crate::session::state::pins::Reason;
-use crate::session::state::replay::{Replay, discard, replay};
+use crate::session::state::replay::{NAME, Replay, discard, rename, replay};
 use crate::session::state::{Findings, Gathered, Interner, Reasons, Settings, Stain, check};
 use crate::session::statements::Context;
 use crate::sql::facts::Traces;
@@ -20,6 +21,16 @@ use crate::wire::pg::own;
 
 /// The settings of one worker's sessions.
 pub type Wardrobe = Rc<RefCell<Interner>>;
+
+/// What a server needs before it is fit for a session.
+pub(super) enum Dress {
+    /// Nothing.
+    Nothing,
+    /// The name of the application, ahead of the first statement.
+    Ahead(Exchange),
+    /// Settings, before the first statement goes there.
+    Before(Exchange),
+}
 
 /// What one session keeps.
 #[derive(Debug)]
@@ -51,22 +62,43 @@ impl Kept {
         At { known: &mut server.hold.known, context }
     }
 
-    /// What makes a server's settings those of this session; `None`: they are already. Who stained a server knows what it left there,
-    /// so the session says its number.
-    pub fn dress(&self, server: &mut Lent, number: u64) -> Option<Exchange> {
+    /// Has an idle server the settings of the session of that number already?
+    pub fn suits(&self, server: &Lent, number: u64) -> bool {
+        server.hold.stained_by.is_none_or(|who| who == number) && server.hold.settings == self.wants
+    }
+
+    /// What makes a server's settings those of this session. Who stained a server knows what it left there, so the session says its
+    /// number.
+    pub(super) fn dress(&self, server: &mut Lent, number: u64) -> Dress {
         let stained = server.hold.stained_by.is_some_and(|who| who != number);
         if !stained && Arc::ptr_eq(&server.hold.settings, &self.wants) {
-            return None;
+            return Dress::Nothing;
+        }
+        let mut bytes = BytesMut::new();
+        let named = !stained && self.pins.is_none() && self.is_told_all_but_the_name(server);
+        if named && rename(&server.hold.settings, &self.wants, &mut bytes) == Replay::Sent {
+            server.hold.known.forget_unnamed();
+            return Dress::Ahead(Exchange::new(bytes));
         }
         let stain = if stained { Stain::Stained } else { Stain::None };
-        let mut bytes = BytesMut::new();
         if replay(&server.hold.settings, &self.wants, stain, &mut bytes) == Replay::NotNeeded {
             server.hold.settings = Arc::clone(&self.wants);
-            return None;
+            return Dress::Nothing;
         }
         // What we ask takes the place of the unnamed statement.
         server.hold.known.forget_unnamed();
-        Some(Exchange::new(bytes))
+        Dress::Before(Exchange::new(bytes))
+    }
+
+    /// Has the client been told the same as this server has told, but for the name of the application?
+    fn is_told_all_but_the_name(&self, server: &Lent) -> bool {
+        let named = self.told.value(NAME).is_some() && self.told.value(NAME) == self.wants.value(NAME);
+        named && self.told.news(&server.parameters).all(|news| *news.name == *NAME)
+    }
+
+    /// The name of the application has gone ahead.
+    pub(super) fn named(&self, server: &mut Lent) -> Ahead {
+        Ahead::sent(server, &self.wants, &self.told)
     }
 
     /// The server has taken the settings.

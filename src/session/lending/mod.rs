@@ -4,6 +4,7 @@
 //! clean when its session has ended in the middle of something. [`translate`] keeps its clients' prepared statements apart.
 
 pub mod accounts;
+mod ahead;
 pub mod borrowed;
 mod dress;
 pub(in crate::session) mod enter;

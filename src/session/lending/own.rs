@@ -33,6 +33,8 @@ pub(super) enum Own {
     Asking(Box<Asking>),
     /// It takes the settings of its client.
     Dressing(Box<Dressing>),
+    /// The name of its client's application goes there.
+    Naming(Box<Exchange>),
 }
 
 /// Done when a server, or whoever else, has had its time.
@@ -82,6 +84,7 @@ impl fmt::Debug for Own {
             Self::Landing(_) => "Landing",
             Self::Asking(_) => "Asking",
             Self::Dressing(_) => "Dressing",
+            Self::Naming(_) => "Naming",
         })
     }
 }
@@ -154,6 +157,10 @@ impl Borrowed {
                 }
                 Own::Dressing(_) => {
                     ready!(self.poll_dressed(cx));
+                    return Poll::Ready(true);
+                }
+                Own::Naming(_) => {
+                    ready!(self.poll_named(cx));
                     return Poll::Ready(true);
                 }
             }

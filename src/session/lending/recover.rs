@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::borrowed::Borrowed;
 use crate::server::pool::Standing;
 use crate::session::end::End;
-use crate::session::relay::{Behind, Left, Source};
+use crate::session::relay::{Behind, Left, Source, Whose};
 use crate::wire::pg::code::server;
 use crate::wire::pg::{errand, frame, reply};
 use crate::wire::{Errand, Needs, Transaction};
@@ -130,10 +130,10 @@ async fn boundary(borrowed: &mut Borrowed, behind: &mut Behind) -> Option<Transa
             };
             if held >= needed {
                 let message = behind.held.get(..size).unwrap_or(&behind.held);
-                borrowed.answers(head, message, &mut unread).ok()?;
+                let whose = borrowed.answers(head, message, &mut unread).ok()?;
                 unread.clear();
                 match head.code {
-                    server::READY => return reply::status(message),
+                    server::READY if whose != Whose::Ours => return reply::status(message),
                     // It waits for data that nobody sends.
                     server::COPY_IN | server::COPY_BOTH => return None,
                     _ => behind.pending = head.size,

@@ -50,6 +50,7 @@ where
         let mut error = BytesMut::new();
         P::announce(Announcement::Error(&refusal), &mut error);
         let open = P::tail(&self.phase) == Tail::Open;
+        self.server.falls_silent();
         if open {
             // As if the pipeline had its Sync here: the client's own finds nothing left of it.
             drop(self.errand_bytes(Errand::Sync));

@@ -85,6 +85,9 @@ pub trait Source {
         false
     }
 
+    /// The server at hand is lost: what comes from here on is said in its place, and answers the client.
+    fn falls_silent(&mut self) {}
+
     /// The server at hand is lost, and its client is told of the statement at work with this. There is none at hand from here on.
     fn lost(&mut self, _refusal: &Refusal) {}
 

@@ -41,6 +41,30 @@ pub fn replay(has: &Settings, wants: &Settings, stain: Stain, out: &mut BytesMut
     Replay::Sent
 }
 
+/// Writes what gives a server that has `has` the name of the application that is in `wants`; nothing where more than that differs, or
+/// the name is not plain enough to stand in a text as it is.
+pub fn rename(has: &Settings, wants: &Settings, out: &mut BytesMut) -> Replay {
+    let is_same = |one: &Settings, other: &Settings| {
+        one.iter().all(|setting| *setting.name == *NAME || other.value(&setting.name) == Some(&*setting.value))
+    };
+    let name = wants.value(NAME).filter(|name| is_plain(name)).and_then(|name| std::str::from_utf8(name).ok());
+    let Some(name) = name.filter(|_| is_same(has, wants) && is_same(wants, has)) else { return Replay::NotNeeded };
+    own::query(&format!("SET application_name TO '{name}'"), out);
+    Replay::Sent
+}
+
+/// The name of a session's application, among settings and reports alike.
+pub const NAME: &[u8] = b"application_name";
+
+/// Is it the same in every encoding and under every setting, and what the server makes of it?
+fn is_plain(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'\\');
+    (1..=NAME_MAX).contains(&name.len()) && name.iter().all(is_plain)
+}
+
+/// The server cuts longer names (PostgreSQL manual, "Error Reporting and Logging").
+const NAME_MAX: usize = 63;
+
 /// Whether there is an exchange to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -144,6 +168,34 @@ mod tests {
             assert!(all.find("RESET ALL").unwrap() < all.find("set_config").unwrap(), "{all}");
         }
         assert!(sent(&[("z", "1")], &[], Stain::None).ends_with("S\\x00\\x00\\x00\\x04"));
+    }
+
+    #[test]
+    fn a_name_goes_alone_where_nothing_else_differs_and_it_is_plain() {
+        let renamed = |has: &[(&str, &str)], wants: &[(&str, &str)]| {
+            let mut out = BytesMut::new();
+            let sent = rename(&settings(has), &settings(wants), &mut out);
+            assert_eq!(sent == Replay::NotNeeded, out.is_empty());
+            out.escape_ascii().to_string()
+        };
+        let plain = "Q\\x00\\x00\\x00$SET application_name TO \\'web 1\\'\\x00";
+        assert_eq!(
+            renamed(&[("a", "1"), ("application_name", "x")], &[("a", "1"), ("application_name", "web 1")]),
+            plain
+        );
+        assert_eq!(renamed(&[], &[("application_name", "web 1")]), plain);
+        for (has, wants) in [
+            (&[("application_name", "x")][..], &[][..]),
+            (&[("a", "1")], &[("application_name", "x")]),
+            (&[("a", "1")], &[("a", "2"), ("application_name", "x")]),
+            (&[], &[("a", "1"), ("application_name", "x")]),
+        ] {
+            assert_eq!(renamed(has, wants), "", "{has:?} {wants:?}");
+        }
+        for name in ["", "it's", "back\\slash", "t\tb", "\u{e9}", &"x".repeat(64)] {
+            assert_eq!(renamed(&[], &[("application_name", name)]), "", "{name}");
+        }
+        assert!(!renamed(&[], &[("application_name", &"x".repeat(63))]).is_empty());
     }
 
     #[test]

@@ -95,16 +95,24 @@ impl Visitor<'_> {
     async fn unproven(&self, client: &mut Framed<Stream>, unproven: Unproven, applicant: &Applicant<'_>) -> Failed {
         match unproven {
             Unproven::Wrong(why) => {
-                tokio::select! {
-                    () = self.house.logins.punish(applicant.address) => {}
-                    () = client.closed() => {}
-                }
+                self.punish(client, applicant).await;
                 Failed::Unproven { refusal: Box::new(refuse::wrong_password(applicant.user)), why }
+            }
+            Unproven::Empty => {
+                self.punish(client, applicant).await;
+                Failed::Unproven { refusal: Box::new(refuse::empty_password()), why: "an empty password" }
             }
             Unproven::Malformed(why) => Failed::refused(refuse::malformed(why)),
             Unproven::Gone => Failed::ClientGone,
             Unproven::NotDerived(why) => Failed::refused(refuse::not_derived(&why.to_string())),
             Unproven::Unavailable => Failed::refused(refuse::no_verifier()),
+        }
+    }
+
+    async fn punish(&self, client: &mut Framed<Stream>, applicant: &Applicant<'_>) {
+        tokio::select! {
+            () = self.house.logins.punish(applicant.address) => {}
+            () = client.closed() => {}
         }
     }
 

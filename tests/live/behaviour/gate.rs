@@ -27,13 +27,15 @@ struct State {
     manner: Manner,
     through: Vec<TcpStream>,
     passed: usize,
+    /// The start-up packets of those.
+    began: Vec<Vec<u8>>,
 }
 
 impl Gate {
     pub(super) fn new(target: u16, manner: Manner) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        let state = Arc::new(Mutex::new(State { manner, through: Vec::new(), passed: 0 }));
+        let state = Arc::new(Mutex::new(State { manner, through: Vec::new(), passed: 0, began: Vec::new() }));
         let seen = Arc::clone(&state);
         thread::spawn(move || {
             for client in socket.incoming().flatten() {
@@ -59,6 +61,13 @@ impl Gate {
         self.state.lock().unwrap().passed
     }
 
+    /// How many of them came as this user.
+    pub(super) fn logins_of(&self, user: &str) -> usize {
+        let named = [b"\0user\0", user.as_bytes(), b"\0"].concat();
+        let names = |packet: &&Vec<u8>| packet.windows(named.len()).any(|part| part == named);
+        self.state.lock().unwrap().began.iter().filter(names).count()
+    }
+
     /// Closes whatever goes through.
     pub(super) fn cut(&self) {
         for stream in self.state.lock().unwrap().through.drain(..) {
@@ -67,7 +76,7 @@ impl Gate {
     }
 }
 
-fn pass(client: TcpStream, target: u16, state: &Mutex<State>) {
+fn pass(mut client: TcpStream, target: u16, state: &Mutex<State>) {
     let manner = || state.lock().unwrap().manner;
     while manner() == Manner::Silent {
         thread::sleep(Duration::from_millis(10));
@@ -75,14 +84,18 @@ fn pass(client: TcpStream, target: u16, state: &Mutex<State>) {
     if manner() == Manner::Shut {
         return;
     }
-    let server = TcpStream::connect(("127.0.0.1", target)).unwrap();
+    let mut server = TcpStream::connect(("127.0.0.1", target)).unwrap();
     let ends = [client.try_clone().unwrap(), server.try_clone().unwrap()];
+    let mut first = [0; 16_384];
+    let count = client.read(&mut first).unwrap_or_default();
     let mut state = state.lock().unwrap();
     state.through.extend(ends);
     state.passed += 1;
+    state.began.push(first[..count].to_vec());
     drop(state);
     let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
     thread::spawn(move || pump(back.0, &back.1));
+    server.write_all(&first[..count]).ok();
     pump(client, &server);
 }
 

@@ -19,6 +19,8 @@ use crate::support::raw::{
 /// In what gives a server the settings of its client, and in nothing that the monitor asks.
 const SETTINGS: &[u8] = b"set_config($1";
 /// In the question what a transaction has left, likewise.
+/// What gives a server the name of its client's application, where nothing else differs.
+const NAME: &[u8] = b"application_name TO";
 const QUESTION: &[u8] = b"s.source OPERATOR(pg_catalog.=) 'session'";
 /// How long a server may take for either where one is made to hang; far below [`LONG`].
 const HASTY: &str = "8s";
@@ -44,6 +46,8 @@ enum How {
     Cut,
     /// Nothing gets through any more, and nothing comes back.
     Hold,
+    /// It gets through, spoilt: the server does not understand it.
+    Spoil,
 }
 
 impl Trap {
@@ -75,21 +79,25 @@ impl Trap {
 }
 
 impl Snare {
-    fn falls(&mut self, chunk: &[u8]) -> Option<How> {
-        let seen = self.times > 0 && chunk.windows(self.on.len()).any(|part| part == self.on);
-        self.times -= usize::from(seen);
-        seen.then_some(self.how)
+    fn falls(&mut self, chunk: &mut [u8]) -> Option<How> {
+        self.times.checked_sub(1)?;
+        let at = chunk.windows(self.on.len()).position(|part| part == self.on)?;
+        self.times -= 1;
+        if self.how == How::Spoil {
+            chunk[at] = b'_';
+        }
+        Some(self.how)
     }
 }
 
-fn pump(mut from: TcpStream, mut to: &TcpStream, falls: impl Fn(&[u8]) -> Option<How>) {
+fn pump(mut from: TcpStream, mut to: &TcpStream, falls: impl Fn(&mut [u8]) -> Option<How>) {
     let mut chunk = [0; 16_384];
     let mut held = false;
     while let Ok(count @ 1..) = from.read(&mut chunk) {
-        match falls(&chunk[..count]) {
+        match falls(&mut chunk[..count]) {
             Some(How::Cut) => break,
             Some(How::Hold) => held = true,
-            None => {}
+            Some(How::Spoil) | None => {}
         }
         if !held && to.write_all(&chunk[..count]).is_err() {
             break;
@@ -181,6 +189,63 @@ fn servers_that_die_in_a_row_while_they_are_dressed_are_told_as_what_they_are() 
     assert_eq!(zone(&mut own), "Asia/Tokyo", "its settings are still there");
     assert_eq!(one(&mut plain, "SELECT 2"), "2");
     scene.end((own, plain));
+}
+
+/// A client whose application has this name.
+fn named(scene: &Scene, name: &str) -> Raw {
+    let mut client = Raw::open(scene.pool.site.proxy.port);
+    let parameters = [("user", "app"), ("database", &scene.pool.site.database), ("application_name", name)];
+    client.send(&startup(VERSION_3_0, &parameters));
+    client.finish_login().unwrap_or_else(|error| panic!("{}", error.summary()));
+    client
+}
+
+fn name(client: &mut Raw) -> String {
+    one(client, "SHOW application_name")
+}
+
+#[test]
+fn a_statement_whose_server_does_not_take_a_name_runs_under_the_one_before() {
+    let Some(scene) = Scene::new("bhv_name", PATIENT) else { return };
+    let (mut web, mut cron) = (named(&scene, "web"), named(&scene, "cron"));
+    assert_eq!((name(&mut web), name(&mut cron)), ("web".to_owned(), "cron".to_owned()));
+    scene.trap.set(NAME, How::Spoil, 1);
+    let reply = web.query("SELECT current_setting('application_name')");
+    assert_eq!(
+        codes(&reply),
+        "T D C Z",
+        "the error is nobody's: {:?}",
+        reply.iter().map(Message::summary).collect::<Vec<_>>()
+    );
+    assert_eq!(reply[1].columns(), ["cron"]);
+    assert_eq!(scene.trap.left(), 0);
+    // It is known what the server has: the one goes on with it, the other is asked for once more.
+    scene.trap.set(NAME, How::Spoil, 1);
+    assert_eq!(name(&mut cron), "cron");
+    assert_eq!(scene.trap.left(), 1, "nothing had to be changed");
+    scene.trap.set(NAME, How::Cut, 0);
+    assert_eq!((name(&mut web), name(&mut cron)), ("web".to_owned(), "cron".to_owned()));
+    scene.end((web, cron));
+}
+
+#[test]
+fn a_server_that_dies_or_hangs_on_a_name_does_so_on_the_statement_behind_it() {
+    let Some(scene) = Scene::new("bhv_name_lost", PATIENT) else { return };
+    let (mut web, mut cron) = (named(&scene, "web"), named(&scene, "cron"));
+    let key = web.key.clone().unwrap();
+    assert_eq!((name(&mut web), name(&mut cron)), ("web".to_owned(), "cron".to_owned()));
+    scene.trap.set(NAME, How::Cut, 1);
+    let reply = web.query("SELECT 1");
+    assert_eq!((sqlstates(&reply), state(&reply)), (vec!["08006".to_owned()], b'I'));
+    assert_eq!((name(&mut web), name(&mut cron)), ("web".to_owned(), "cron".to_owned()));
+    // What hangs is waited for like any statement, and a client that has enough of it is heard.
+    scene.trap.set(NAME, How::Hold, 1);
+    web.send(&query("SELECT 'never'"));
+    scene.falls();
+    cancel(&scene.pool, &key);
+    drop(web);
+    assert_eq!(name(&mut cron), "cron");
+    scene.end(cron);
 }
 
 #[test]

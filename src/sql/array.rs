@@ -34,7 +34,7 @@ fn header(bytes: &[u8], part: Part) -> (u32, Part) {
 
 /// Elements of an array that is written as text: `{1,2}`, `{{1,2},{3,4}}`, `[0:1]={a,"b,c"}`. Whoever sends bytes that are no
 /// array gets 0 or an error of the server. Of a text that is cut off, what was counted is the least that it holds.
-pub(super) fn text_elements(text: impl Iterator<Item = u8>) -> u32 {
+pub fn text_elements(text: impl Iterator<Item = u8>) -> u32 {
     let mut text = text.skip_while(u8::is_ascii_whitespace).peekable();
     if text.peek() == Some(&b'[') {
         // Bounds of the dimensions, up to the sign before the braces.

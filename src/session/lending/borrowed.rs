@@ -344,6 +344,10 @@ impl Source for Borrowed {
         self.is_here() && self.kept.pins.is_none()
     }
 
+    fn is_occupied(&self) -> bool {
+        self.ahead.is_some()
+    }
+
     fn falls_silent(&mut self) {
         self.ahead = None;
     }

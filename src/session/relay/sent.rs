@@ -53,6 +53,9 @@ where
 
     /// What there is to cancel. `None`: something is on its way to the server, or may be.
     fn found(&self) -> Option<Found> {
+        if self.server.is_occupied() {
+            return None;
+        }
         let sent = self.up.unsent.is_empty() && self.up.passing == 0;
         match P::tail(&self.phase) {
             Tail::Idle => (sent && (self.has_read_all() || self.attention == Attention::Stalled(Why::Pause)))

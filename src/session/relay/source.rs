@@ -85,6 +85,11 @@ pub trait Source {
         false
     }
 
+    /// Has the server at hand something of ours to do before what its client sent, so that a cancel would hit that?
+    fn is_occupied(&self) -> bool {
+        false
+    }
+
     /// The server at hand is lost: what comes from here on is said in its place, and answers the client.
     fn falls_silent(&mut self) {}
 

@@ -1,7 +1,7 @@
 //! What the parser cannot read, written as a twin that it can: the same rows, tables and filters in other words.
 //!
-//! MySQL's SQL is adapted in [`mysql`]. Each form that PostgreSQL knows and the parser does not is one small function in a file of its kind. What is dropped says nothing
-//! about the rows of a statement. A form that is missing here leaves the statement to `scan`.
+//! Each form that PostgreSQL knows and the parser does not is one small function in the file of its kind; MySQL's are in [`mysql`]. What
+//! is dropped says nothing about the rows of a statement. A form that is missing here leaves the statement to `scan`.
 
 mod clauses;
 pub(super) mod mysql;

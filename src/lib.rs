@@ -23,8 +23,9 @@
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
-//!    What is only known while a statement runs is counted there by frame heads; `relay::group` says what has to wait, `relay::stage`
-//!    what becomes of a group that is guarded or cut.
+//!    Its `up` and `down` carry the two ways over a `walk`; `decide` says what becomes of a client's frame, `outcome` of a server's. What is
+//!    only known while a statement runs is counted by frame heads (`meter`); `group` says what has to wait (`hold`), `stage` what becomes of
+//!    a group that is guarded or cut (`undo`, `cut`, `late`); `lease` takes servers and gives them back, `lost` loses one.
 //!    Its server comes from a [`session::relay::Source`]: one of its own, or with `pool = "transaction"` one that [`server::pool`] lends for
 //!    each transaction ([`session::lending`]).
 //! 4. [`session::judge`] gets the facts of a text from the worker's caches ([`session::reader`]), or waits for its analyst, and asks the
@@ -37,7 +38,8 @@
 //! # Threads
 //!
 //! The main thread accepts, reads signals and ticks. Each [`worker`] carries its sessions on a current-thread runtime, so nothing on a
-//! session's path is locked; logins take turns there and a part of its time ([`session::pace`]), and so do those who leave; each has two *analyst* threads with large stacks: for new shapes, and for long texts and values. The operator's thread serves console and HTTP.
+//! session's path is locked; logins take turns there and a part of its time ([`session::pace`]), and so do those who leave; each has two
+//! *analyst* threads with large stacks: for new shapes, and for long texts and values. The operator's thread serves console and HTTP.
 //!
 //! # Invariants
 //!
@@ -64,9 +66,8 @@
 //!
 //! # Seams for what comes next
 //!
-//! MySQL is another [`wire::Protocol`]. What a
-//! session leaves in a lent server is told by texts ([`session::state`]) and found where it is given back (`session::lending::own`); its
-//! prepared statements are kept apart from those of others in [`session::statements`].
+//! MySQL is another [`wire::Protocol`]. What a session leaves in a lent server is told by texts ([`session::state`]) and found where it is
+//! given back (`session::lending::own`); its prepared statements are kept apart from those of others in [`session::statements`].
 
 pub mod guard;
 pub mod sql;

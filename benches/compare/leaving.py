@@ -6,14 +6,11 @@ only: nothing passes or fails.
 """
 
 import argparse
-import multiprocessing
 import statistics
-import sys
 import time
-from types import SimpleNamespace
 
-from logins import AtWork, percentile
-from machine import Failure, Scratch, end_on_signals, raise_descriptor_limit, say
+from at_work import AtWork, beside_crowd, percentile
+from machine import Failure, Scratch, raise_descriptor_limit, run_program, say
 from peers import PEERS
 from postgres import DATABASE, USER, Cluster
 from wire import TERMINATE, Connection
@@ -21,6 +18,8 @@ from wire import TERMINATE, Connection
 SCALE = 1
 # By then whoever has left must be forgotten.
 FORGET_SECONDS = 20
+# How often it is asked for that.
+LOOK_SECONDS = 0.05
 # What they do before they leave.
 LAST_WORDS = {"goodbye": TERMINATE, "killed": b""}
 
@@ -48,28 +47,17 @@ def clients_of(peer) -> float:
 def measure(server, peer, folder, chosen, last_words: bytes) -> dict:
     """A quiet time, then they leave."""
     folder.mkdir()
-    ours, theirs = multiprocessing.Pipe()
-    crowd = multiprocessing.Process(target=_hold, args=(theirs, peer.port, chosen.clients, last_words), daemon=True)
-    crowd.start()
-    ours.recv()
-    at_work = AtWork(server, peer.port, SimpleNamespace(user=USER), folder, SimpleNamespace(
-        quiet=chosen.quiet, limit_seconds=FORGET_SECONDS, at_work=chosen.at_work))
-    try:
-        time.sleep(2)
-        quiet_from = time.time()
-        time.sleep(chosen.quiet)
-        leaving_from = time.time()
-        ours.send("go")
-        left = ours.recv()
-        while clients_of(peer) > chosen.at_work and time.time() < leaving_from + FORGET_SECONDS:
-            time.sleep(0.05)
-        forgotten = time.time()
-        crowd.join(20)
-        time.sleep(1)
-    finally:
-        at_work.stop()
-    return {"quiet": at_work.latencies(quiet_from, leaving_from), "busy": at_work.latencies(leaving_from, forgotten + 0.05),
-            "left": left - leaving_from, "forgotten": forgotten - leaving_from}
+
+    def all_forgotten(_left: float, began: float) -> float:
+        while clients_of(peer) > chosen.at_work and time.time() < began + FORGET_SECONDS:
+            time.sleep(LOOK_SECONDS)
+        return time.time() + LOOK_SECONDS
+
+    def begin_work() -> AtWork:
+        return AtWork(server, peer.port, USER, folder, chosen.at_work, 2 * chosen.quiet + FORGET_SECONDS)
+
+    seen = beside_crowd(_hold, (peer.port, chosen.clients, last_words), begin_work, chosen.quiet, all_forgotten)
+    return {"quiet": seen.quiet, "busy": seen.busy, "left": seen.told - seen.began, "forgotten": seen.ended - LOOK_SECONDS - seen.began}
 
 
 def options():
@@ -84,7 +72,6 @@ def options():
 
 def main() -> int:
     chosen = options()
-    end_on_signals()
     if raise_descriptor_limit() < chosen.clients * 2 + 500:
         raise Failure(f"the descriptor limit is too low for {chosen.clients} clients")
     with Scratch() as folder, Cluster(folder, 120) as server:
@@ -109,7 +96,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        sys.exit(f"leaving: {failure}")
+    run_program(main)

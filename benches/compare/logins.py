@@ -11,16 +11,14 @@ itself does to them; `pgbouncer` is the same on PgBouncer, those at work and tho
 import argparse
 import gc
 import itertools
-import math
-import multiprocessing
 import os
 import select
 import socket
 import statistics
-import subprocess
 import time
 from collections import Counter, defaultdict
 
+from at_work import RATE, AtWork, beside_crowd, percentile
 from crowd import IP_BIND_ADDRESS_NO_PORT
 from machine import Failure, Scratch, raise_descriptor_limit, run_program, say
 from peers import POOL_SIZE, Floodwall, NewPgBouncer
@@ -31,8 +29,6 @@ from wire import error_fields, messages, simple_query, startup
 ADDRESSES = 250
 NONCE = "rOprNGfwEbeRWgbNEkqO"
 SCALE = 1
-# Statements of those at work, a second.
-RATE = 1000
 
 
 class LoginFloodwall(Floodwall):
@@ -165,63 +161,20 @@ def _dial_in_process(pipe, port: int, accounts: list, chosen) -> None:
     pipe.send(dial_all(callers, port, chosen.limit_seconds))
 
 
-class AtWork:
-    """Clients that are at work: pgbench at a fixed rate, each transaction in its log."""
-
-    def __init__(self, server, port: int, account: Account, folder, chosen):
-        self.logs = folder / "at-work"
-        self.logs.mkdir()
-        seconds = math.ceil(chosen.quiet + chosen.limit_seconds + chosen.quiet)
-        argv = [server.binaries / "pgbench", "-n", "-S", "-M", "simple", "-T", seconds, "-c", chosen.at_work, "-j", 1, "-R", RATE,
-                "-h", "127.0.0.1", "-p", port, "-U", account.user, "-l", f"--log-prefix={self.logs}/t", DATABASE]
-        self.process = subprocess.Popen([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                        env={"PGPASSWORD": f"secret of {account.user}", "PATH": "/usr/bin:/bin"})
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
-
-    def latencies(self, begin: float, end: float) -> list:
-        """Microseconds of what ended between two moments of the wall clock, sorted."""
-        found = []
-        for log in self.logs.iterdir():
-            # What follows the last line break is half a line.
-            for line in log.read_text().split("\n")[:-1]:
-                words = line.split(" ")
-                if len(words) >= 6 and begin <= int(words[4]) + int(words[5]) / 1e6 <= end:
-                    # With a rate pgbench counts from when it was due: that is what a user waits.
-                    found.append(int(words[2]))
-        return sorted(found)
-
-
-def percentile(values: list, part: float) -> float:
-    """In milliseconds; 0 of nothing."""
-    return values[min(len(values) - 1, int(len(values) * part))] / 1000 if values else 0.0
-
-
 def measure(server, target, at_work_port: int, folder, chosen) -> dict:
     """A quiet time, then the logins, on one target."""
     folder.mkdir()
-    ours, theirs = multiprocessing.Pipe()
-    dialler = multiprocessing.Process(target=_dial_in_process, args=(theirs, target.port, target.accounts, chosen), daemon=True)
-    dialler.start()
-    ours.recv()
-    at_work = AtWork(server, at_work_port, target.accounts[0], folder, chosen)
-    try:
-        time.sleep(2)
-        quiet_from = time.time()
-        time.sleep(chosen.quiet)
-        storm_from = time.time()
-        ours.send("go")
-        took, wrong = ours.recv()
-        storm_to = storm_from + (took[-1] if took else chosen.limit_seconds) + 0.1
-        dialler.join(20)
-        time.sleep(1)
-    finally:
-        at_work.stop()
-    quiet, busy = at_work.latencies(quiet_from, storm_from), at_work.latencies(storm_from, storm_to)
-    return {"took": took, "wrong": wrong, "quiet": quiet, "busy": busy}
+
+    def all_in(told, began: float) -> float:
+        took, _ = told
+        return began + (took[-1] if took else chosen.limit_seconds) + 0.1
+
+    def begin_work() -> AtWork:
+        return AtWork(server, at_work_port, target.accounts[0].user, folder, chosen.at_work, 2 * chosen.quiet + chosen.limit_seconds)
+
+    seen = beside_crowd(_dial_in_process, (target.port, target.accounts, chosen), begin_work, chosen.quiet, all_in)
+    took, wrong = seen.told
+    return {"took": took, "wrong": wrong, "quiet": seen.quiet, "busy": seen.busy}
 
 
 def tell(name: str, users: int, number: int, found: dict) -> float:

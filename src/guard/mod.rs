@@ -1,6 +1,7 @@
 //! Facts to verdicts: what may go to the server. Pure, and it cannot fail.
 //!
-//! A rule is a file in [`rules`] and looks at one statement at a time; [`Guard`] applies the modes.
+//! A rule is a file in [`rules`] and looks at one statement at a time (`intake`); [`Guard`] applies the modes and gives the `verdict`.
+//! [`plan`] and [`limits`] say what is measured while it runs; [`caps`] are counts and nothing else.
 
 mod active;
 mod bound;

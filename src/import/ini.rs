@@ -31,7 +31,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn file(&mut self, path: &Path, depth: usize) -> Result<(), Failed> {
-        let unreadable = |source| Failed::Unreadable { path: path.display().to_string(), source };
+        let unreadable = |error| Failed::Unreadable { path: path.display().to_string(), error };
         let text = (self.open)(path).map_err(unreadable)?;
         for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let place = Place { file: path.to_owned(), line: index + 1 };

@@ -80,12 +80,12 @@ impl fmt::Display for Note {
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
     /// A file cannot be read.
-    #[error("{path}: cannot be read: {source}")]
+    #[error("{path}: cannot be read: {error}")]
     Unreadable {
         /// The file.
         path: String,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A line that PgBouncer would not take either.
     #[error("{place}: {reason}")]

@@ -31,8 +31,8 @@ impl Source<'_> {
         };
         match text {
             Ok(text) => userlist::parse(&path, &text).map(Found::Users).map(Some),
-            Err(source) if self.userlist.is_some() => {
-                Err(Failed::Unreadable { path: path.display().to_string(), source })
+            Err(error) if self.userlist.is_some() => {
+                Err(Failed::Unreadable { path: path.display().to_string(), error })
             }
             Err(_) => Ok(Some(Found::Missing(path))),
         }

@@ -94,6 +94,6 @@ fn without_mark(mut text: Vec<u8>) -> Vec<u8> {
     text
 }
 
-fn unreadable(path: &Path, source: io::Error) -> Failed {
-    Failed::Unreadable { name: path.display().to_string(), source }
+fn unreadable(path: &Path, error: io::Error) -> Failed {
+    Failed::Unreadable { name: path.display().to_string(), error }
 }

@@ -66,12 +66,12 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
     /// An input could not be read.
-    #[error("{name}: cannot be read: {source}")]
+    #[error("{name}: cannot be read: {error}")]
     Unreadable {
         /// The input.
         name: String,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A folder without migrations: judging nothing must not look like success.
     #[error("{0}: no .sql file is in this folder")]

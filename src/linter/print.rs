@@ -37,7 +37,8 @@ pub(super) fn text(name: &str, finding: &Finding, out: &mut impl Write) -> io::R
 /// The last line.
 pub(super) fn summary(outcome: Outcome, out: &mut impl Write) -> io::Result<()> {
     let Outcome { statements, refused, warned } = outcome;
-    writeln!(out, "{statements} statements: {refused} would be refused, {warned} would pass with a warning")
+    let word = if statements == 1 { "statement" } else { "statements" };
+    writeln!(out, "{statements} {word}: {refused} would be refused, {warned} would pass with a warning")
 }
 
 /// The beginning of a shape: enough to know the statement by.

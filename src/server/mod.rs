@@ -1,4 +1,8 @@
 //! The back: connections to the database.
+//!
+//! [`nodes`] chooses the server, [`connect`] dials it, [`secure`] encrypts. [`login`] logs in with what `prove` has to show; a connection
+//! of a [`pool`] is a [`pooled`] one. [`backend`] knows which process is cancelled by what [`route`], and [`reported`] what a server has
+//! told of a session's parameters.
 
 pub mod backend;
 pub mod connect;

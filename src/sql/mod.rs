@@ -6,6 +6,7 @@
 //! server's tables, [`values`] what a client's values say of how much; [`comment`] finds what stands around a statement. Nothing
 //! here knows that there are rules.
 
+pub mod array;
 pub mod cache;
 pub mod comment;
 pub mod dialect;

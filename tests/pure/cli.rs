@@ -168,11 +168,18 @@ fn judge_exits_as_asked() {
     }
     let output = floodwall(&["judge", &fine, &refused], &[]);
     assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&floodwall(&["judge", &fine], &[]).stdout)
+            .ends_with("1 statement: 0 would be refused, 0 would pass with a warning\n")
+    );
     assert!(text(&output.stdout).ends_with("2 statements: 1 would be refused, 0 would pass with a warning\n"));
     let export = path("export.csv", "query,calls\nSELECT 1,oops\n");
     let output = floodwall(&["judge", &export], &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("export.csv:2: \"calls\" is no number"), "{}", text(&output.stderr));
+    let output = floodwall(&["judge", "gone.sql"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "gone.sql: cannot be read: No such file or directory (os error 2)\n");
     let help = floodwall(&["judge", "--help"], &[]);
     assert!(
         text(&help.stdout).contains("floodwall judge statements.csv") && text(&help.stdout).contains("Exit code: 0")

@@ -1,8 +1,9 @@
 //! Values beside a text: what is read of them, and what rules make of it.
 
 use floodwall::guard::{Fetch, Guard, Intake, Verdict};
+use floodwall::sql::array::text_elements;
 use floodwall::sql::lexer::Limit;
-use floodwall::sql::values::{Found, Part, Role, Value, Values, Wanted, bytes_to_read, text_elements};
+use floodwall::sql::values::{Found, Part, Role, Value, Values, Wanted, bytes_to_read};
 use floodwall::sql::{Estimate, Flags, Reading, Schema};
 use proptest::prelude::*;
 use toml::Table;

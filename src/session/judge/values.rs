@@ -1,7 +1,8 @@
 //! The values of a Bind as rules see them, and those that take too long to be read on a worker.
 //!
 //! What a value says of a statement takes a look at its first bytes, but for an array that is written as text: its elements are
-//! counted one by one, in up to as many bytes as a rule wants to see. Such a count is left to an [`analyst`](crate::session::reader::analyst).
+//! counted one by one, in up to as many bytes as a rule wants to see. Such a count is left to an
+//! [`analyst`](crate::session::reader::analyst).
 
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};

@@ -2,6 +2,10 @@
 //!
 //! [`borrowed`] is what the relay asks for servers, [`maker`] makes them for a pool, and [`recover`] leads a server back to where it is
 //! clean when its session has ended in the middle of something. [`translate`] keeps its clients' prepared statements apart.
+//!
+//! `enter` ends a login without a server, with one of the [`greetings`] that a server `fitting` the client has given. What a session keeps
+//! meanwhile is in [`kept`]. `own` says what is ours to do at a server before and after a transaction, by an [`exchange`] of messages:
+//! `dress` gives it the client's settings, `ahead` nothing but its name.
 
 pub mod accounts;
 mod ahead;

@@ -1,8 +1,8 @@
 //! From statement texts to readings, remembered by each worker.
 //!
 //! A text that was seen before costs one hash and one compare, and so does one that differs from it in nothing but numbers, once more; a
-//! new text of a known shape costs one pass of the lexer. Only a new shape
-//! is parsed, by one of the worker's [`analyst`](self::analyst)s, and so is whatever is too long for a quick pass.
+//! new text of a known shape costs one pass of the lexer. Only a new shape is parsed, by one of the worker's [`analyst`]s, and so is
+//! whatever is too long for a quick pass.
 
 pub mod analyst;
 pub mod manner;

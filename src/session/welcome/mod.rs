@@ -1,6 +1,9 @@
 //! From an accepted socket to a session: what the client wants, whether there is a place, the server, the login.
 //!
 //! Everything here runs once for each client and is dropped before the session begins, so that an idle session carries none of it.
+//!
+//! A `visitor` passes the caps and reaches a server. The login is the server's own, relayed ([`login`]), or Floodwall's (`own`), which
+//! gathers what it decides at its `desk`. Whoever is not taken in is told by `turned`.
 
 pub(super) mod desk;
 pub mod login;

@@ -2,11 +2,15 @@
 //!
 //! The parser runs on the shape only, never on a client's text, and only where a shape is new. It recurses, and so
 //! does dropping what it builds: call [`parse`] on a thread with a stack of [`STACK_BYTES`], never on a worker.
-//! What the parser cannot read is read by `scan`, which knows the clauses of a statement and no more.
+//! What the parser cannot read is `adapt`ed, or else read by `scan`, which knows the clauses of a statement and no more.
+//!
+//! `select` works out the reach of a query: `join` and `keyed` what its tables make of each other, `conditions` and `truth` what its filters
+//! leave out, `calls` and `cap` what is left of the rows. `write` and `inside` tell what is written, `traces` what stays in the session.
 
 mod adapt;
 mod builtin;
 mod calls;
+mod cap;
 pub mod claims;
 mod compare;
 mod complement;

@@ -7,8 +7,8 @@ use sqlparser::dialect::{self, MySqlDialect, PostgreSqlDialect};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Tokenizer;
 
+use super::cap::NO_VALUE;
 use super::functions::AGGREGATES;
-use super::select::NO_VALUE;
 use super::tokens::{Token, name, parenthesised, tokens};
 use super::truth::{self, Truth};
 use super::{Filter, PARSED_BYTES_MAX, Reach, Source, Statement, TOKENS_MAX, TableName, Unreadable, Write, WriteKind};
@@ -38,7 +38,7 @@ fn parser_for(dialect: Dialect, text: &str) -> Result<Parser<'static>, Unreadabl
     }
     let (dialect, text): (&'static dyn dialect::Dialect, String) = match dialect {
         Dialect::Postgres => (&PostgreSqlDialect {}, adapt::adapted(text)),
-        Dialect::MySql => (&MySqlDialect {}, mysql::adapted(text)),
+        Dialect::MySql => (&MySqlDialect {}, adapt::mysql::adapted(text)),
     };
     let tokens = Tokenizer::new(dialect, &text).tokenize_with_location().map_err(|_| Unreadable::Syntax)?;
     let words = tokens.iter().filter(|token| !matches!(token.token, sqlparser::tokenizer::Token::Whitespace(_)));

@@ -1,11 +1,12 @@
 //! The reach of queries.
 
 use sqlparser::ast::{
-    Cte, Distinct, Expr, Fetch, GroupByExpr, LimitClause, ObjectName, ObjectNamePart, Query, Select, SetExpr,
-    SetOperator, TableAlias, TableFactor, TableSampleKind, TableWithJoins, Value, With,
+    Cte, Distinct, Expr, GroupByExpr, ObjectName, ObjectNamePart, Query, Select, SetExpr, SetOperator, TableAlias,
+    TableFactor, TableSampleKind, TableWithJoins, With,
 };
 
 use super::calls::Calls;
+use super::cap::{Cap, NO_VALUE};
 use super::compare;
 use super::conditions::Scope;
 use super::join::{self, Part};
@@ -32,24 +33,6 @@ pub(super) struct Reader {
     outer: Vec<String>,
 }
 
-/// The n-th limit of a text stands as `$(1000 + n)` in what the parser reads, or as `?(1000 + n)` in MySQL's SQL.
-pub(super) const LIMIT_BASE: u16 = 1000;
-
-/// The number of a limit that is an expression: no text has a value for it.
-pub(super) const NO_VALUE: u16 = u16::MAX;
-
-/// What stands as LIMIT.
-pub(super) enum Cap {
-    None,
-    Literal(u16),
-    /// One that lets more pass that are equal to the last.
-    Ties(u16),
-    Rows(u64),
-    /// The first row, and those that are equal to it.
-    FirstAndTies,
-    Unknown,
-}
-
 impl Reader {
     pub(super) fn of(dialect: Dialect) -> Self {
         Self { dialect, ..Self::default() }
@@ -65,7 +48,7 @@ impl Reader {
         if self.into {
             return Reach::Silent;
         }
-        match cap(query) {
+        match Cap::of(query) {
             Cap::None => body,
             Cap::Rows(rows) => Reach::Rows(rows),
             Cap::FirstAndTies => Reach::Rows(1).unsure(),
@@ -332,41 +315,6 @@ impl Grouping {
                 if sets.is_empty() && by.iter().all(plain) { Self::Plain } else { Self::Sets }
             }
         }
-    }
-}
-
-fn cap(query: &Query) -> Cap {
-    if let Some(fetch) = &query.fetch {
-        return fetched(fetch);
-    }
-    match &query.limit_clause {
-        Some(LimitClause::LimitOffset { limit: Some(limit), .. } | LimitClause::OffsetCommaLimit { limit, .. }) => {
-            capped(limit)
-        }
-        Some(LimitClause::LimitOffset { limit: None, .. }) | None => Cap::None,
-    }
-}
-
-fn fetched(fetch: &Fetch) -> Cap {
-    match &fetch.quantity {
-        Some(quantity) => match capped(quantity) {
-            Cap::Literal(index) if fetch.with_ties => Cap::Ties(index),
-            cap => cap,
-        },
-        None if fetch.with_ties => Cap::FirstAndTies,
-        None => Cap::Rows(1),
-    }
-}
-
-pub(super) fn capped(limit: &Expr) -> Cap {
-    let Expr::Value(value) = compare::peel(limit) else { return Cap::Unknown };
-    match &value.value {
-        Value::Null => Cap::None,
-        Value::Placeholder(name) => {
-            let number = name.strip_prefix(['$', '?']).and_then(|digits| digits.parse::<u16>().ok());
-            number.and_then(|number| number.checked_sub(LIMIT_BASE)).map_or(Cap::Unknown, Cap::Literal)
-        }
-        _ => Cap::Unknown,
     }
 }
 

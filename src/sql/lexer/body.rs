@@ -5,9 +5,9 @@
 use super::Numbers;
 use super::keyword::Word;
 use super::nest::{Frame, FrameKind, Place};
+use super::pair::Pair;
 use super::scan;
-use super::token::{Last, Lexer};
-use super::value::Pair;
+use super::state::{Last, Lexer};
 use crate::sql::verb::Verb;
 
 /// How deep bodies may nest: a block, what it executes, and a block in that.

@@ -1,8 +1,9 @@
 //! Literals that leave everything in: `a = 5 OR a <> 5`, a pattern that every text matches, a sample of all rows.
 
 use super::keyword::Word;
-use super::token::{Last, Lexer};
-use super::value::{Kind, Pair, Scalar, Side};
+use super::pair::{Pair, Side};
+use super::scalar::{Kind, Scalar};
+use super::state::{Last, Lexer};
 use super::{NAME_BYTES_MAX, Numbers};
 use crate::sql::dialect::Dialect;
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use super::token::{Close, Lexer};
+use super::state::Lexer;
+use super::statement::Close;
 use super::{Counts, Limit, LimitAt, Marks, PIECES_MAX, PIECES_SINGLE, Piece, SHAPE_BYTES_SINGLE};
 use crate::sql::verb::Verb;
 

@@ -2,8 +2,9 @@
 
 use super::keyword::Word;
 use super::nest::{FrameKind, Tuples};
-use super::token::{Last, Lexer};
-use super::value::{Pair, Scalar, Side};
+use super::pair::{Pair, Side};
+use super::scalar::Scalar;
+use super::state::{Last, Lexer};
 use super::{Marks, Wrap};
 use crate::sql::verb::Verb;
 

@@ -3,7 +3,7 @@
 use super::Marks;
 use super::keyword::Word;
 use super::nest::{Frame, FrameKind};
-use super::token::{Last, Lexer};
+use super::state::{Last, Lexer};
 
 /// Most items of a list that are kept beside the first.
 const KEPT_MAX: u8 = 8;

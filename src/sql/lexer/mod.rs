@@ -21,16 +21,21 @@ mod head;
 mod keyword;
 mod list;
 mod mysql;
+mod name;
 mod nest;
+mod pair;
 mod piece;
+mod scalar;
 mod scan;
+mod state;
+mod statement;
 pub mod timeout;
 mod token;
 mod value;
 
 use super::dialect::{Dialect, Flags};
 pub use piece::{Counts, Marks, Piece, Wrap};
-use token::Lexer;
+use state::Lexer;
 
 /// Bytes kept of a name or an operator: more than the server tells apart.
 pub const NAME_BYTES_MAX: usize = 256;

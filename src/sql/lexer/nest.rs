@@ -2,8 +2,8 @@
 
 use super::NEST_MAX;
 use super::keyword::Word;
-use super::token::{Last, Lexer};
-use super::value::Pair;
+use super::pair::Pair;
+use super::state::{Last, Lexer};
 use crate::sql::dialect::Dialect;
 
 /// What is open.

@@ -1,4 +1,4 @@
-//! Literals and parameters: what stands for them in the shape.
+//! What stands for literals and parameters in the shape.
 
 use std::cmp::Ordering;
 
@@ -6,162 +6,13 @@ use super::everything::is_percent;
 use super::head::Head;
 use super::keyword::Word;
 use super::nest::{FrameKind, Place};
-use super::token::{Last, Lexer};
+use super::pair::{Pair, Side};
+use super::scalar::{Kind, Scalar, compare};
+use super::state::{Last, Lexer};
 use super::{ArrayAt, LIMITS_MAX, Limit, LimitAt, Marks, Numbers};
+use crate::sql::array::text_elements;
 use crate::sql::dialect::Dialect;
 use crate::sql::mask::stands_alone;
-use crate::sql::values::text_elements;
-
-/// What kind of value a token is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    Number,
-    Parameter,
-}
-
-/// A literal or a parameter in the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Scalar {
-    pub(super) kind: Kind,
-    pub(super) start: usize,
-    /// Where its content begins, after prefix and quote.
-    pub(super) content: usize,
-    pub(super) end: usize,
-    /// A minus sign before it belongs to it.
-    pub(super) negative: bool,
-}
-
-impl Scalar {
-    pub(super) fn content(self, text: &[u8]) -> &[u8] {
-        let end = match self.kind {
-            Kind::Text => self.end.saturating_sub(1).max(self.content),
-            Kind::Number | Kind::Parameter => self.end,
-        };
-        text.get(self.content..end).unwrap_or_default()
-    }
-
-    /// Its value as a number, also where it is written as a string.
-    pub(super) fn number(self, text: &[u8]) -> Option<f64> {
-        let content = match self.kind {
-            Kind::Parameter => return None,
-            Kind::Text | Kind::Number => self.content(text).trim_ascii(),
-        };
-        // Nothing longer is a number that people write, and parsing must not cost more than reading.
-        let content = if content.len() > 64 { return None } else { std::str::from_utf8(content).ok()? };
-        let value = plain_number(content).filter(|value| value.is_finite())?;
-        Some(if self.negative { -value } else { value })
-    }
-
-    /// The number of a parameter; 0 where it is larger than any server takes.
-    fn parameter(self, text: &[u8]) -> u16 {
-        let digits = text.get(self.start..self.end).and_then(|text| std::str::from_utf8(text).ok());
-        digits.and_then(|digits| digits.strip_prefix('$')?.parse().ok()).unwrap_or(0)
-    }
-
-    /// The bytes that it stands for, as far as arrays go: `E'…'` has its escapes.
-    fn bytes(self, text: &[u8]) -> impl Iterator<Item = u8> {
-        let escapes = text.get(self.start).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'e'));
-        let mut content = self.content(text).iter().copied();
-        std::iter::from_fn(move || match content.next()? {
-            b'\\' if escapes => content.next(),
-            byte => Some(byte),
-        })
-    }
-
-    /// `parameter`: its number, where it is one.
-    fn limit(self, text: &[u8], parameter: u16) -> Limit {
-        match self.kind {
-            // What is bound is not what counts.
-            Kind::Parameter if self.negative => return Limit::Other,
-            Kind::Parameter => return Limit::Parameter(parameter),
-            Kind::Text | Kind::Number => {}
-        }
-        match self.number(text) {
-            // A float that does not fit becomes the largest value, which is what a limit of that size means.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "saturates, and is not negative"
-            )]
-            Some(rows) if rows >= 0.0 => Limit::Rows(rows.round() as u64),
-            Some(_) => Limit::Other,
-            // More digits than any table has rows.
-            None if self.kind == Kind::Number => Limit::Rows(u64::MAX),
-            None => Limit::Other,
-        }
-    }
-}
-
-/// A number as the server writes them: decimal, or a whole one by another base, with underscores between digits.
-fn plain_number(text: &str) -> Option<f64> {
-    let digits: std::borrow::Cow<'_, str> = if text.contains('_') { text.replace('_', "").into() } else { text.into() };
-    let based = |base: u32| u64::from_str_radix(digits.get(2..)?, base).ok();
-    let whole = match digits.as_bytes() {
-        [b'0', b'x' | b'X', ..] => based(16)?,
-        [b'0', b'o' | b'O', ..] => based(8)?,
-        [b'0', b'b' | b'B', ..] => based(2)?,
-        _ => return digits.parse().ok(),
-    };
-    #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 a row more or less is no matter")]
-    Some(whole as f64)
-}
-
-/// How two literals compare; `None` where that takes more than their texts.
-fn compare(text: &[u8], left: Scalar, right: Scalar) -> Option<Ordering> {
-    match (left.kind, right.kind) {
-        (Kind::Parameter, _) | (_, Kind::Parameter) => None,
-        (Kind::Text, Kind::Text) => Some(left.content(text).cmp(right.content(text))),
-        _ => left.number(text)?.partial_cmp(&right.number(text)?),
-    }
-}
-
-/// One side of a comparison that may turn out to be always true.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    /// A column named `id` or `pk`.
-    Key,
-    /// A literal, with the place of its two bytes in the shape.
-    Literal(Scalar, usize),
-}
-
-/// A comparison as far as it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pair {
-    None,
-    Left(Side),
-    Compared(Side),
-}
-
-impl Pair {
-    pub(super) fn compared(self) -> Self {
-        match self {
-            Self::Left(side) => Self::Compared(side),
-            Self::None | Self::Compared(_) => Self::None,
-        }
-    }
-
-    /// A parenthesis opens: the second side may stand in it.
-    pub(super) fn opened(self) -> Self {
-        self.signed()
-    }
-
-    /// The shape is cut off at `to`.
-    pub(super) fn cut(self, to: usize) -> Self {
-        match self {
-            Self::Left(Side::Literal(_, at)) | Self::Compared(Side::Literal(_, at)) if at >= to => Self::None,
-            other => other,
-        }
-    }
-
-    /// A sign was read: it may belong to the second side.
-    pub(super) fn signed(self) -> Self {
-        match self {
-            Self::Compared(side) => Self::Compared(side),
-            Self::None | Self::Left(_) => Self::None,
-        }
-    }
-}
 
 impl Lexer<'_> {
     /// Puts what stands for a literal or a parameter that begins at the cursor.
@@ -383,30 +234,4 @@ impl Lexer<'_> {
             }
         }
     }
-}
-
-/// Appends the content of `U&"…"` with its escapes resolved.
-pub(super) fn unescape(mut content: &[u8], escape: u8, out: &mut Vec<u8>) {
-    while let Some((&byte, rest)) = content.split_first() {
-        let digits = match rest.first() {
-            Some(b'+') if byte == escape => rest.get(1..7),
-            Some(_) if byte == escape => rest.get(..4),
-            _ => None,
-        };
-        let decoded = digits.and_then(|digits| code_point(digits).map(|c| (c, digits.len() + digits.len() / 6)));
-        content = rest;
-        match decoded {
-            Some((c, skip)) => {
-                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                content = rest.get(skip..).unwrap_or_default();
-            }
-            None => out.push(byte),
-        }
-    }
-}
-
-fn code_point(digits: &[u8]) -> Option<char> {
-    let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    // A quote would end the name early: it stays escaped, and the name stays unknown.
-    u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).filter(|c| *c != '"')
 }

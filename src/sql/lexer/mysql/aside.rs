@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Comments, scan};
 use crate::sql::dialect::{Flags, Strings};
-use crate::sql::lexer::token::Lexer;
+use crate::sql::lexer::state::Lexer;
 use crate::sql::lexer::{Lexed, Marks, Piece, Wrap};
 
 /// Where a reading begins in what was read.

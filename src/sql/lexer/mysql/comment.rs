@@ -4,7 +4,7 @@ use super::scan::{self, Executable};
 use super::{Comments, Inside};
 use crate::sql::lexer::Marks;
 use crate::sql::lexer::scan as common;
-use crate::sql::lexer::token::{Last, Lexer};
+use crate::sql::lexer::state::{Last, Lexer};
 
 impl Lexer<'_> {
     pub(super) fn comment(&mut self) {

@@ -18,7 +18,8 @@ mod word;
 
 use std::ops::Range;
 
-use super::token::{Close, Last, Lexer};
+use super::state::{Last, Lexer};
+use super::statement::Close;
 use super::{Lexed, Marks};
 use crate::sql::dialect::{Dialect, Flags, Quotes, Server};
 use scan::{CLASS, Class};

@@ -2,9 +2,10 @@
 
 use super::{Inside, scan};
 use crate::sql::lexer::Marks;
+use crate::sql::lexer::pair::Pair;
+use crate::sql::lexer::scalar::{Kind, Scalar};
 use crate::sql::lexer::scan as common;
-use crate::sql::lexer::token::{Last, Lexer};
-use crate::sql::lexer::value::{Kind, Pair, Scalar};
+use crate::sql::lexer::state::{Last, Lexer};
 use scan::Digits;
 
 impl Lexer<'_> {

@@ -6,9 +6,9 @@ use super::{keyword, scan};
 use crate::sql::dialect::{Quotes, Strings};
 use crate::sql::lexer::head::Head;
 use crate::sql::lexer::keyword::Word;
+use crate::sql::lexer::scalar::{Kind, Scalar};
 use crate::sql::lexer::scan::{self as common, End};
-use crate::sql::lexer::token::{Last, Lexer};
-use crate::sql::lexer::value::{Kind, Scalar};
+use crate::sql::lexer::state::{Last, Lexer};
 use crate::sql::lexer::{Marks, NAME_BYTES_MAX};
 use crate::sql::verb::Verb;
 

@@ -6,7 +6,7 @@ use crate::sql::lexer::head::Head;
 use crate::sql::lexer::keyword::Word;
 use crate::sql::lexer::nest::Tuples;
 use crate::sql::lexer::scan as common;
-use crate::sql::lexer::token::{Last, Lexer};
+use crate::sql::lexer::state::{Last, Lexer};
 use crate::sql::verb::Verb;
 
 impl Lexer<'_> {

@@ -15,6 +15,9 @@ const LATENCY_MAX: Duration = Duration::from_secs(2);
 /// Where the machine is so slow that the statement takes long, this part of that: whoever is held up waits for all of it.
 const LATENCY_PART: u32 = 4;
 
+/// How long nobody may take or say anything: a build that is not optimized reads a long text for a while, on a machine with other things to do.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// A statement that grows by repeating one part.
 struct Giant {
     before: &'static str,
@@ -106,8 +109,8 @@ fn send(client: &mut Raw, giant: &Giant) {
     let ends = giant.before.len() + giant.after.len();
     let blocks = (size() - ends) / block.len();
     let body = ends + blocks * block.len() + 1;
-    client.stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
-    client.stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    client.stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    client.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     client.send(b"Q");
     client.send(&u32::try_from(body + 4).unwrap().to_be_bytes());
     client.send(giant.before.as_bytes());
@@ -116,6 +119,15 @@ fn send(client: &mut Raw, giant: &Giant) {
     }
     client.send(giant.after.as_bytes());
     client.send(b"\0");
+}
+
+/// Says so when it is dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// By how many KiB the proxy grows at the most while something is done, the longest time that another session waits meanwhile, and how long it
@@ -128,6 +140,7 @@ fn watched(site: &Site, work: impl FnOnce()) -> (u64, Duration, Duration) {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
     let done = AtomicBool::new(false);
+    let done = &done;
     let mut other = site.raw();
     let before = kib("VmRSS:");
     // The kernel forgets the peak so far.
@@ -144,8 +157,10 @@ fn watched(site: &Site, work: impl FnOnce()) -> (u64, Duration, Duration) {
             }
             slowest
         });
+        // Also where the work fails: nobody waits for a watcher that never ends.
+        let over = Over(done);
         work();
-        done.store(true, Ordering::Relaxed);
+        drop(over);
         watcher.join().unwrap()
     });
     (kib("VmHWM:").saturating_sub(before), slowest, LATENCY_MAX.max(begin.elapsed() / LATENCY_PART))

@@ -15,7 +15,7 @@ pub(super) struct Database {
     pub(super) name: Box<str>,
     picture: ArcSwapOption<Picture>,
     columns: ArcSwapOption<Described>,
-    /// When a session last asked for it.
+    /// When a session last asked for it; [`NEVER_SEEN_MS`]: none has.
     seen_ms: AtomicU64,
     touched_ms: AtomicU64,
     /// Reads that are due to the last touch.
@@ -40,12 +40,12 @@ pub(super) enum Why {
 }
 
 impl Database {
-    pub(super) fn new(name: &str, now_ms: u64) -> Self {
+    pub(super) fn new(name: &str, seen_ms: u64) -> Self {
         Self {
             name: name.into(),
             picture: ArcSwapOption::empty(),
             columns: ArcSwapOption::empty(),
-            seen_ms: AtomicU64::new(now_ms),
+            seen_ms: AtomicU64::new(seen_ms),
             touched_ms: AtomicU64::new(0),
             owed: AtomicU8::new(0),
             tried_ms: AtomicU64::new(0),
@@ -56,7 +56,7 @@ impl Database {
     }
 
     pub(super) fn schema(&self, sight: Sight<'_>, now_ms: u64) -> Option<Arc<Schema>> {
-        self.seen_ms.store(now_ms, Ordering::Relaxed);
+        self.seen_ms.store(now_ms.max(NEVER_SEEN_MS + 1), Ordering::Relaxed);
         let schema = self.picture.load().as_ref().map(|picture| picture.schema(sight))?;
         Some(match &*self.doubted.load() {
             Some(names) => Arc::new(schema.doubting(names)),
@@ -123,7 +123,8 @@ impl Database {
             let settled = self.touched_ms.load(Ordering::Relaxed).saturating_add(SETTLE_MS);
             return settled.max(tried.saturating_add(TOUCH_PAUSE_MS));
         }
-        let wanted = self.seen_ms().saturating_add(WANTED_MS) > tried;
+        let seen = self.seen_ms();
+        let wanted = seen != NEVER_SEEN_MS && seen.saturating_add(WANTED_MS) > tried;
         tried.saturating_add(if wanted { REFRESH_MS } else { REFRESH_UNWANTED_MS })
     }
 
@@ -168,6 +169,8 @@ impl Database {
     }
 }
 
+/// Of a database that no session has asked for yet: it is read once, and after that as rarely as one that nobody wants any more.
+pub(super) const NEVER_SEEN_MS: u64 = 0;
 /// Between two reads of a database that nobody touched.
 const REFRESH_MS: u64 = 10_000;
 /// How long a database counts as wanted after a session asked for it.

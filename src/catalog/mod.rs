@@ -95,7 +95,7 @@ impl Catalog {
                 known.schema(sight, now_ms)
             }
             None => {
-                self.add(database);
+                self.add(database, clock::uptime_ms().max(database::NEVER_SEEN_MS + 1));
                 None
             }
         }
@@ -175,12 +175,12 @@ impl Catalog {
     fn expect(&self, database: &str) {
         let databases = self.databases.load();
         if databases.len() < DATABASES_MAX && !databases.contains_key(database) {
-            self.add(database);
+            self.add(database, database::NEVER_SEEN_MS);
         }
     }
 
     /// Makes a database known; the one seen least recently makes room.
-    fn add(&self, database: &str) {
+    fn add(&self, database: &str, seen_ms: u64) {
         if self.reader.load().is_none() {
             return;
         }
@@ -192,7 +192,7 @@ impl Catalog {
         {
             databases.remove(&oldest);
         }
-        databases.entry(database.into()).or_insert_with(|| Arc::new(Database::new(database, clock::uptime_ms())));
+        databases.entry(database.into()).or_insert_with(|| Arc::new(Database::new(database, seen_ms)));
         self.databases.store(Arc::new(databases));
         drop(guard);
         self.wake.notify_one();

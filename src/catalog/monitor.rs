@@ -13,7 +13,7 @@ use crate::config::{Listener, Monitor};
 use crate::net::tls::Driver;
 use crate::telemetry::{Gate, Pass};
 
-use super::database::{Database, Why};
+use super::database::{Database, NEVER_SEEN_MS, Why};
 use super::picture::Reading;
 use super::{Catalog, DATABASES_MAX, limit, read};
 
@@ -83,8 +83,9 @@ impl Reader {
                 slots_due_ms = now_ms.saturating_add(if learnt.is_ok() { SLOTS_MS } else { 0 });
                 self.settle(&home, learnt.map(|()| Reading::default()));
             }
-            let due: Vec<Arc<Database>> = due(catalog, clock::uptime_ms());
-            for database in due {
+            // One after the other: whatever a session asks for meanwhile comes before the rest.
+            for _ in 0..due(catalog, clock::uptime_ms()).len() {
+                let Some(database) = due(catalog, clock::uptime_ms()).into_iter().next() else { break };
                 let why = database.begin(clock::uptime_ms());
                 let reading = self.read(catalog, &database, why, &mut kept).await;
                 if self.settle(&database, reading) {
@@ -205,10 +206,11 @@ async fn bounded<T>(work: impl Future<Output = Result<T, tokio_postgres::Error>>
     }
 }
 
+/// What is to be read by now, in that order: first what sessions have asked for.
 fn due(catalog: &Catalog, now_ms: u64) -> Vec<Arc<Database>> {
     let databases = catalog.databases.load();
     let mut due: Vec<_> = databases.values().filter(|database| database.due_ms() <= now_ms).cloned().collect();
-    due.sort_by_key(|database| database.due_ms());
+    due.sort_by_key(|database| (database.seen_ms() == NEVER_SEEN_MS, database.due_ms()));
     due
 }
 
@@ -250,6 +252,27 @@ const PAUSE_MIN_MS: u64 = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Sight;
+
+    #[test]
+    fn what_sessions_ask_for_is_read_before_what_is_only_there() {
+        let catalog = Catalog::start(&Listener {
+            servers: vec!["127.0.0.1:1".into()],
+            monitor: Some(Monitor { user: "floodwall".into(), password: None, database: "postgres".into() }),
+            ..Listener::default()
+        });
+        (0..40).for_each(|number| catalog.expect(&format!("db{number}")));
+        let names =
+            |count: usize| due(&catalog, 1).iter().take(count).map(|db| db.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(99).len(), 40);
+        // One that is known of already, and one that is not.
+        for asked in ["db7", "late"] {
+            assert!(catalog.schema(asked, Sight::Changed).is_none());
+        }
+        let mut first = names(2);
+        first.sort_unstable();
+        assert_eq!((first, names(99).len()), (vec!["db7".to_owned(), "late".to_owned()], 41));
+    }
 
     #[test]
     fn servers_are_host_and_port() {

@@ -11,6 +11,7 @@ use floodwall::sql::{Flags, Reading, Schema};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::support::cluster::{Cluster, password};
+use crate::support::process::SOON;
 
 /// Small tables with many equal values and many nulls, so that a bound that is too low shows.
 const TABLES: &str = "
@@ -75,7 +76,7 @@ async fn schema_of(cluster: &Cluster, database: &str) -> Arc<Schema> {
             }
         }
     };
-    let schema = tokio::time::timeout(Duration::from_secs(15), read).await.unwrap();
+    let schema = tokio::time::timeout(SOON * 2, read).await.unwrap();
     reading.abort();
     schema
 }

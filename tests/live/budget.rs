@@ -28,29 +28,31 @@ fn a_large_reply_ends_at_the_budget_and_the_server_stops_at_once() {
         "CREATE TABLE big AS SELECT n, 'row ' || n AS text FROM generate_series(1, 400000) AS n; ANALYZE big",
     );
     let mut client = site.raw();
-    // The machine may be busy with other things: the best of several is what Floodwall can do, and a login what the machine lets it do. A
-    // cancel is a process at the server as well.
-    let mut best = (Duration::MAX, u64::MAX);
-    let mut login = Duration::MAX;
-    for _ in 0..8 {
+    // The machine may be busy with other things: the best of several is what Floodwall can do, and a login in the same moment what the machine
+    // lets it do. A cancel is a process at the server as well.
+    let (mut prompt, mut least, mut seen) = (false, u64::MAX, Vec::new());
+    for round in 0..30 {
         let begin = Instant::now();
         drop(Raw::login(site.cluster.port, "postgres", &site.database).unwrap());
-        login = login.min(begin.elapsed());
+        let login = begin.elapsed();
         let before = reset_peak(site.proxy.pid());
         client.send(&raw::query("SELECT * FROM big"));
         let reply = client.until(b"E");
         let told = Instant::now();
         let end = client.until(b"Z");
         let stopped = told.elapsed();
-        let grown = peak(site.proxy.pid()).saturating_sub(before);
         assert_eq!(rows(&reply), 10_000);
         assert_refused(&reply, "result_budget");
         assert_eq!(reply_codes(&end), "Z", "nothing follows the error");
-        best = (best.0.min(stopped), best.1.min(grown));
+        least = least.min(peak(site.proxy.pid()).saturating_sub(before));
+        prompt |= stopped < Duration::from_millis(100).max(login * 10);
+        seen.push((stopped, login));
+        if round >= 7 && prompt && least < 1 << 20 {
+            break;
+        }
     }
-    let limit = Duration::from_millis(100).max(login * 10);
-    assert!(best.0 < limit, "the server worked on for {:?}, a login takes {login:?}", best.0);
-    assert!(best.1 < 1 << 20, "memory grew by {} bytes", best.1);
+    assert!(prompt, "the server worked on, beside a login, for {seen:?}");
+    assert!(least < 1 << 20, "memory grew by {least} bytes");
     finish(site, client);
 }
 

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
-use crate::support::process::{SOON, wait_until};
+use crate::support::process::{SOON, Stop, wait_until};
 use crate::support::raw::{Raw, cancel_request, query, sqlstates, ssl_request};
 
 /// Connections in a row by one client, until told to stop.
@@ -35,13 +35,14 @@ fn newcomers_notice_nothing_when_a_new_process_takes_over() {
     let seen = || visits.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| visit(port, &stop, &visits))).collect();
-        assert!(wait_until(SOON, || seen() > 50));
+        let told = Stop(&stop);
+        assert!(wait_until(SOON * 4, || seen() > 50));
         let new = old.successor();
         old.signal(Signal::TERM);
         let ended = old.wait(SOON);
         let so_far = seen();
-        let goes_on = wait_until(SOON, || seen() > so_far + 50);
-        stop.store(true, Ordering::Relaxed);
+        let goes_on = wait_until(SOON * 4, || seen() > so_far + 50);
+        drop(told);
         for client in clients {
             assert_eq!(client.join().unwrap(), Ok(()), "old process:\n{}", old.log());
         }

@@ -71,6 +71,7 @@ impl MariaDb {
         let writer = std::thread::spawn(move || input.write_all(script.as_bytes()));
         let out = child.wait_with_output().unwrap();
         writer.join().unwrap().ok();
+        assert_ne!(out.status.code(), Some(124), "the client of MariaDB was not done in time");
         out
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{SOON, cancel, join, one, pid, pool, state};
 use crate::pooling::{Pooled, waits};
 use crate::support::floodwall::direct;
-use crate::support::process::{Scratch, wait_until};
+use crate::support::process::{Scratch, Stop, wait_until};
 use crate::support::raw::{self, Raw, frame, query, reply_codes, sqlstates};
 
 /// A pool of one with a table of numbers.
@@ -75,9 +75,9 @@ fn a_large_copy_goes_through_among_others() {
                 }
             }
         });
+        let _stop = Stop(&stop);
         pool.site.psql_ok(&["-c", &format!("\\copy large FROM '{}'", before.display())]);
         pool.site.psql_ok(&["-c", &format!("\\copy (SELECT * FROM large ORDER BY n) TO '{}'", after.display())]);
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(std::fs::read_to_string(&after).unwrap() == lines, "the file came back changed");
     pool.finish();

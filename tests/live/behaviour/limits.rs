@@ -9,7 +9,7 @@ use super::{SOON, join, join_as, leave, one, pid, pool, reload};
 use crate::pooling::{Pooled, waits};
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::direct;
-use crate::support::process::wait_until;
+use crate::support::process::{Stop, wait_until};
 use crate::support::raw::{Raw, VERSION_3_0, query, startup, terminate};
 
 /// Opens a transaction and has it use its server.
@@ -252,15 +252,6 @@ fn a_goodbye_ends_nothing_that_was_asked_for() {
     assert_eq!(pid(&mut other), server);
     drop(other);
     pool.finish();
-}
-
-/// Ends what others do, also where the test fails.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

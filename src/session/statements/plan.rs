@@ -257,7 +257,9 @@ impl Plan {
         parts: &mut Parts<'_>,
         caused: &mut Outgoing,
     ) -> Passing {
-        let in_doubt = parts.known.learning.is_in_doubt_at_all(statement.number);
+        // In a transaction that has failed the server says what it says to any text but the end of that.
+        let fails = self.transaction == Transaction::Failed;
+        let in_doubt = fails || parts.known.learning.is_in_doubt_at_all(statement.number);
         if parts.known.uses(statement.number) && !in_doubt {
             self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo(None)));
             return Passing::Withheld;

@@ -199,6 +199,33 @@ fn who_changed_its_settings_keeps_the_literals_of_what_it_has_prepared() {
     pooled.finish();
 }
 
+#[test]
+fn a_text_that_the_server_knows_is_not_prepared_in_a_transaction_that_has_failed() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_failed", 1, NO_PASSWORD);
+    let mut client = raw_client(&pooled);
+    for (name, sql) in [("a", "SELECT 1"), ("b", "ROLLBACK")] {
+        client.send_all(&[raw::parse(name, sql), raw::sync()]);
+        assert_eq!(reply_codes(&client.until(b"Z")), "1 Z");
+    }
+    client.query("BEGIN; SELECT 1 / 0");
+    client.send_all(&[raw::parse("c", "SELECT 1"), raw::sync()]);
+    assert_eq!(sqlstates(&client.until(b"Z")), ["25P02"]);
+    // What ends it is prepared as ever.
+    client.send_all(&[raw::parse("d", "ROLLBACK"), raw::bind("d", &[]), raw::execute(), raw::sync()]);
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 C Z");
+    for name in ["a", "b", "d"] {
+        client.send_all(&[raw::bind(name, &[]), raw::sync()]);
+        assert_eq!(reply_codes(&client.until(b"Z")), "2 Z", "{name}");
+    }
+    client.send_all(&[raw::bind("c", &[]), raw::sync()]);
+    assert_eq!(sqlstates(&client.until(b"Z")), ["26000"]);
+    drop(client);
+    pooled.finish();
+}
+
 /// The server tells what a SET has changed once it is ready: what is prepared behind it in the same pipeline is read under settings that
 /// nobody was told of yet.
 #[test]

@@ -245,27 +245,32 @@ impl Plan {
             return Err(Refused::NoRoom);
         }
         let undo = |learnt| Undo::Named(name.into(), Rc::clone(&statement), learnt);
-        Ok(self.learns(&statement, By::Name, undo, parts, caused))
+        Ok(self.learns(&statement, undo, parts, caused))
     }
 
     /// A client prepares a shared statement: the server has it, or learns it by the client's own Parse, under its name there.
     pub(super) fn learns(
         &mut self,
         statement: &Statement,
-        by: By,
         undo: impl FnOnce(Option<Learnt>) -> Undo,
         parts: &mut Parts<'_>,
         caused: &mut Outgoing,
     ) -> Passing {
-        let in_doubt = parts.known.learning.is_in_doubt_at_all(statement.number);
+        // In a transaction that has failed the server says what it says to any text but the end of that.
+        let fails = self.transaction == Transaction::Failed;
+        let in_doubt = fails || parts.known.learning.is_in_doubt_at_all(statement.number);
         if parts.known.uses(statement.number) && !in_doubt {
             self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo(None)));
             return Passing::Withheld;
         }
-        self.gives_up(statement, in_doubt, caused);
+        if in_doubt {
+            self.gives_up(statement, caused);
+        }
         self.make_room(parts, caused);
+        let undo = undo(Some(Learnt));
+        let by = if let Undo::Named(..) = undo { By::Name } else { By::Us };
         parts.known.prepares(statement.number, by);
-        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo(Some(Learnt))));
+        self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
         Passing::As(Rc::clone(&statement.name))
     }
 
@@ -295,7 +300,9 @@ impl Plan {
         if parts.known.uses(statement.number) && !in_doubt {
             return;
         }
-        self.gives_up(statement, in_doubt, caused);
+        if in_doubt {
+            self.gives_up(statement, caused);
+        }
         self.make_room(parts, caused);
         parts.known.prepares(statement.number, By::Us);
         let then = statement.reported().filter(|_| !parts.context.is_unsettled());
@@ -308,12 +315,10 @@ impl Plan {
     }
 
     /// A statement that may be there or not is closed before it is prepared again.
-    fn gives_up(&mut self, statement: &Statement, in_doubt: bool, caused: &mut Outgoing) {
-        if in_doubt {
-            own::close(&statement.name, &mut caused.server);
-            let undo = Undo::Evicted(statement.number);
-            self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(undo));
-        }
+    fn gives_up(&mut self, statement: &Statement, caused: &mut Outgoing) {
+        own::close(&statement.name, &mut caused.server);
+        let undo = Undo::Evicted(statement.number);
+        self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(undo));
     }
 
     fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::entry::{Entry, Learnt, Undo, Wants, Whose};
-use super::learning::By;
 use super::plan::{Parts, Passing, Plan, nowhere};
 use super::repeated::Repeats;
 use super::shared::Statement;
@@ -65,7 +64,7 @@ impl Plan {
         self.repeated = true;
         let before = std::mem::replace(&mut parts.names.unnamed, Unnamed::Repeated(Rc::clone(&statement)));
         let undo = |learnt: Option<Learnt>| Undo::Repeated(before, learnt.map(|_| statement.number));
-        self.learns(&statement, By::Us, undo, parts, caused)
+        self.learns(&statement, undo, parts, caused)
     }
 
     /// It goes to the server as it is, since it is there to be used once.

@@ -167,6 +167,36 @@ impl Convert<'_> {
 
     fn common(&mut self) -> Common {
         let mut common = Common::default();
+        self.servers_of_pools(&mut common);
+        if let Some(seconds) = self.seconds("client_idle_timeout", 0.0) {
+            common.add("client_idle_timeout", duration(seconds));
+        }
+        if self.number("disable_pqexec", 0) > 0 {
+            self.note_setting(
+                "disable_pqexec",
+                "the simple protocol cannot be switched off: each statement of a text is judged by the rules",
+            );
+        }
+        if self.number("so_reuseport", 0) > 0 {
+            self.note_setting(
+                "so_reuseport",
+                "one process uses all cores: run one in the place of several; reuse_port lets a new one take over from it",
+            );
+        }
+        match self.text("unix_socket_dir") {
+            Some(folder) if folder.starts_with('/') => common.add("unix_socket", quoted(folder)),
+            Some(_) => {
+                self.note_setting("unix_socket_dir", "a folder by its full path is wanted: there is no socket now")
+            }
+            None => {}
+        }
+        self.tls(&mut common, "client_tls", "disable");
+        self.tls(&mut common, "server_tls", "prefer");
+        common
+    }
+
+    /// How long servers of pools live, who waits for them how long, and what they keep.
+    fn servers_of_pools(&mut self, common: &mut Common) {
         common.min_pool_size = self.number("min_pool_size", 0);
         match self.seconds("server_lifetime", 3600.0) {
             Some(seconds) => common.add_of_pools("server_lifetime", duration(seconds)),
@@ -192,34 +222,9 @@ impl Convert<'_> {
         if let Some(seconds) = self.seconds("server_connect_timeout", 15.0) {
             common.add_of_pools("server_connect_timeout", duration(seconds));
         }
-        if let Some(seconds) = self.seconds("client_idle_timeout", 0.0) {
-            common.add("client_idle_timeout", duration(seconds));
-        }
         let prepared =
             self.at_least_one("max_prepared_statements", 200, "prepared statements always follow their client");
         common.add_of_pools("max_prepared_statements", prepared);
-        if self.number("disable_pqexec", 0) > 0 {
-            self.note_setting(
-                "disable_pqexec",
-                "the simple protocol cannot be switched off: each statement of a text is judged by the rules",
-            );
-        }
-        if self.number("so_reuseport", 0) > 0 {
-            self.note_setting(
-                "so_reuseport",
-                "one process uses all cores: run one in the place of several; reuse_port lets a new one take over from it",
-            );
-        }
-        match self.text("unix_socket_dir") {
-            Some(folder) if folder.starts_with('/') => common.add("unix_socket", quoted(folder)),
-            Some(_) => {
-                self.note_setting("unix_socket_dir", "a folder by its full path is wanted: there is no socket now")
-            }
-            None => {}
-        }
-        self.tls(&mut common, "client_tls", "disable");
-        self.tls(&mut common, "server_tls", "prefer");
-        common
     }
 
     fn tls(&mut self, common: &mut Common, side: &str, default: &str) {

@@ -8,9 +8,10 @@
 //!                        mail between workers <-- Register: all pools of one listener
 //! ```
 //!
-//! A server stays on the worker that uses it: taking and giving back touch no lock there. Whoever takes one may say what suits it ([`idle`]). A server that is given back serves the oldest
-//! waiter of its worker, unless another worker needs it more ([`shared`]), or another pool its place; then it moves. A pool grows when somebody waits and neither an
-//! idle server of another worker nor one that is being made is in sight ([`grow`]); no tick is waited for.
+//! A server stays on the worker that uses it: taking and giving back touch no lock there. Whoever takes one may say what suits it
+//! (`idle`). A server that is given back serves the oldest waiter of its worker, unless another worker needs it more ([`shared`]), or
+//! another pool its place; then it moves. A pool grows when somebody waits and neither an idle server of another worker nor one that is
+//! being made is in sight ([`grow`]); no tick is waited for.
 //!
 //! PAUSE, RESUME and RECONNECT begin another *era* of a pool: servers of an earlier one are closed as soon as no client has them.
 //!

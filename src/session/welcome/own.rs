@@ -11,7 +11,8 @@ use super::login::{Failed, Host as _};
 use super::turned::Turned;
 use super::visitor::{Entered, Visitor};
 use super::{Back, Permits};
-use crate::client::admission::ClientPermit;
+use crate::auth::Proof;
+use crate::client::admission::{ClientPermit, LoginPermit, ServerPermit};
 use crate::client::login::{Applicant, Channel, Unproven};
 use crate::client::refuse;
 use crate::config::{AccessMethod, PoolMode};
@@ -57,16 +58,7 @@ impl Visitor<'_> {
             method: access.method,
             channel: &access.channel,
         };
-        let proving = timeout_at(self.deadline, self.house.logins.prove(client, &applicant)).await;
-        let proof = match proving {
-            Ok(Ok(proof)) => proof,
-            Ok(Err(unproven)) => {
-                // Whoever waits for the answer to a wrong login keeps nobody else from logging in.
-                drop(permit);
-                return Err(self.unproven(client, unproven, &applicant).await.into());
-            }
-            Err(_) => return Err(Failed::refused(self.late()).into()),
-        };
+        let (proof, permit) = self.believe(client, &applicant, permit).await?;
         let mut desk = Desk::new(self, permit);
         if startup.sets_path() {
             desk.settings.push(Setting::OwnPath);
@@ -76,19 +68,39 @@ impl Visitor<'_> {
             let proven = Proven { identity, house, account: Account { proof, ..account }, version };
             return self.enter_pool(client, proven, desk).await;
         }
-        let (client_permit, server_permit) = tokio::select! {
-            permits = async {
-                desk.proven().await.map_err(Failed::Refused)?;
-                let permit: ClientPermit = desk.client.take().ok_or_else(|| Failed::refused(refuse::server_gone()))?;
-                Ok::<_, Failed>((permit, self.server_permit().await?))
-            } => permits?,
+        let (own, server) = tokio::select! {
+            places = self.own_places(&mut desk) => places?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
-        let permits =
-            Permits { client: Box::new(client_permit), house: Box::new(house), server: Some(Box::new(server_permit)) };
+        let permits = Permits { client: Box::new(own), house: Box::new(house), server: Some(Box::new(server)) };
         let account = Account { proof, ..account };
         let server = self.lend(client, &account, &mut desk, version).await?;
         Ok(self.seat(identity, Back::Own(Framed::new(server)), permits, desk))
+    }
+
+    /// What it proves itself with. One that is not believed has lost its place among the logins before it is answered: whoever waits for
+    /// the answer to a wrong login keeps nobody else from logging in.
+    async fn believe(
+        &self,
+        client: &mut Framed<Stream>,
+        applicant: &Applicant<'_>,
+        login: LoginPermit,
+    ) -> Result<(Proof, LoginPermit), Failed> {
+        match timeout_at(self.deadline, self.house.logins.prove(client, applicant)).await {
+            Ok(Ok(proof)) => Ok((proof, login)),
+            Ok(Err(unproven)) => {
+                drop(login);
+                Err(self.unproven(client, unproven, applicant).await)
+            }
+            Err(_) => Err(Failed::refused(self.late())),
+        }
+    }
+
+    /// The client's places under its caps, and one at the server.
+    async fn own_places(&self, desk: &mut Desk<'_>) -> Result<(ClientPermit, ServerPermit), Failed> {
+        desk.proven().await.map_err(Failed::Refused)?;
+        let own = desk.client.take().ok_or_else(|| Failed::refused(refuse::server_gone()))?;
+        Ok((own, self.server_permit().await?))
     }
 
     /// What a client that was not believed is told. A wrong proof costs it time first.
@@ -196,7 +208,7 @@ fn account(startup: &Startup) -> Option<Account> {
         user: text(&startup.user)?,
         database: text(&startup.database)?,
         parameters: parameters.collect::<Option<_>>()?,
-        proof: crate::auth::Proof::Nothing,
+        proof: Proof::Nothing,
     })
 }
 

@@ -13,13 +13,14 @@
 # make dump    pg_dump and pg_restore of 1 GiB; make giants: statements of 1 GiB
 # make fuzz    ten minutes of each fuzz target, with new seeds
 # make chaos   clients and servers that die at any moment, for ten minutes in each mode of pooling
+# make alike   random scripts of several clients through pools, each answer as from a server of its own, for ten minutes
 # make soak    all of it in its long form: a 1 GiB dump, long fuzzing, chaos
 # make clean-cache  forgets what the targets have fetched and installed below target
 #
 # Each installs what it needs and is missing (Debian packages; as root or with sudo).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz chaos chaos-short soak \
+.PHONY: help run test test-tools oracle lint regress suites record-traffic dump giants instructions longest fuzz alike chaos chaos-short soak \
 	clean-cache
 
 # Each fuzz target runs for a second, in CI for ten, with the same seeds each time; `make fuzz` and `make soak` try new ones.
@@ -97,6 +98,11 @@ longest:
 fuzz:
 	@tests/support/install build
 	FLOODWALL_FUZZ_SEED=random FLOODWALL_FUZZ_SECONDS=600 cargo test --locked --release --test fuzz -- --nocapture
+
+# Random scripts directly and through pools of several sizes: the same answers, message by message.
+alike:
+	@tests/support/install build server
+	FLOODWALL_ALIKE_SECONDS=$(or $(FLOODWALL_ALIKE_SECONDS),600) cargo test --locked --test live -- --ignored alike:: --nocapture
 
 # Clients and servers that die at any moment: ten minutes of each mode of pooling, with new choices.
 chaos:

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "live tests run on the machine's clock")]
 
+#[path = "../fuzz/seed.rs"]
+#[allow(dead_code, clippy::print_stdout, reason = "shared with the tests on random input")]
+mod seed;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alike;
 mod behaviour;
 mod bounds;
 mod break_glass;

@@ -1,0 +1,233 @@
+//! Plays steps at one address, and tells what each was answered, without what differs from server to server by itself.
+
+use std::collections::BTreeMap;
+
+use crate::support::process::{SOON, wait_until};
+use crate::support::raw::{self, Message, Raw, VERSION_3_0, cancel_request};
+
+use super::step::{Act, Step, Waits};
+
+/// Where the steps are played.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) port: u16,
+    pub(super) database: String,
+    /// A superuser at the server itself.
+    pub(super) helper: Raw,
+}
+
+/// The clients of one play.
+pub(super) struct Players {
+    place: Place,
+    clients: Vec<Player>,
+}
+
+/// One client.
+struct Player {
+    raw: Raw,
+    parameters: BTreeMap<String, String>,
+    notifications: Vec<String>,
+    /// An error came, and no ReadyForQuery behind it.
+    skips: bool,
+    /// As the last ReadyForQuery says.
+    status: u8,
+}
+
+impl Players {
+    pub(super) fn new(place: Place, count: usize) -> Self {
+        let clients = (0..count).map(|_| Player::login(&place, &[])).collect();
+        Self { place, clients }
+    }
+
+    /// As its last ReadyForQuery told it.
+    pub(super) fn status(&self, client: usize) -> u8 {
+        self.clients[client].status
+    }
+
+    /// The answer to a step; a fault of the connection is one as well.
+    pub(super) fn play(&mut self, step: &Step) -> Vec<String> {
+        let place = &mut self.place;
+        let player = &mut self.clients[step.client];
+        let answer = match &step.act {
+            Act::Send(sent, waits) => {
+                let bytes: Vec<u8> = sent.iter().flat_map(|sent| sent.bytes.clone()).collect();
+                player.send(&bytes).and_then(|()| player.answer(*waits))
+            }
+            Act::Cancel => player.is_cancelled(place),
+            Act::CancelNothing => {
+                player.cancel(place);
+                Ok(Vec::new())
+            }
+            Act::ComesAgain(parameters) => {
+                player.send(&raw::terminate()).ok();
+                let heard = std::mem::take(&mut player.notifications);
+                *player = Player::login(place, parameters);
+                player.notifications = heard;
+                Ok(vec![player.told()])
+            }
+        };
+        answer.unwrap_or_else(|fault| vec![fault])
+    }
+
+    /// What each was notified of.
+    pub(super) fn notifications(&self) -> Vec<String> {
+        self.clients.iter().map(|player| format!("{:?}", player.notifications)).collect()
+    }
+}
+
+impl Player {
+    fn login(place: &Place, parameters: &[(&str, &str)]) -> Self {
+        let mut raw = Raw::open(place.port);
+        let base = [("user", "trusted"), ("database", place.database.as_str())];
+        raw.send(&raw::startup(VERSION_3_0, &[&base, parameters].concat()));
+        let mut player =
+            Self { raw, parameters: BTreeMap::new(), notifications: Vec::new(), skips: false, status: b'I' };
+        for message in player.raw.until(b"ZE") {
+            assert_ne!(message.code, b'E', "{}", message.summary());
+            player.take(&message);
+        }
+        player
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        use std::io::Write as _;
+        self.raw.stream.write_all(bytes).map_err(|error| format!("not written: {:?}", error.kind()))
+    }
+
+    fn answer(&mut self, waits: Waits) -> Result<Vec<String>, String> {
+        let mut told = Vec::new();
+        let mut left = match waits {
+            Waits::Answers(_) if self.skips => 0,
+            Waits::Ready(count) | Waits::Answers(count) => count,
+        };
+        while left > 0 {
+            let message = match self.raw.read() {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(told.into_iter().chain(["closed".to_owned()]).collect()),
+                Err(error) => return Ok(told.into_iter().chain([format!("lost: {:?}", error.kind())]).collect()),
+            };
+            told.extend(self.take(&message));
+            left = match (waits, message.code) {
+                (Waits::Ready(_), b'Z') => left - 1,
+                (Waits::Answers(_), b'E') => 0,
+                (Waits::Answers(_), b'1' | b'2' | b'3' | b'T' | b'n' | b'C' | b's' | b'I') => left - 1,
+                _ => left,
+            };
+        }
+        Ok(told)
+    }
+
+    /// What a message says, where it is part of an answer.
+    fn take(&mut self, message: &Message) -> Option<String> {
+        match message.code {
+            b'S' => {
+                let mut parts =
+                    message.body.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
+                self.parameters.insert(parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+                return None;
+            }
+            b'A' => {
+                self.notifications.push(message.body[4..].escape_ascii().to_string());
+                return None;
+            }
+            b'K' => {
+                self.raw.key = Some((number(&message.body), message.body[4..].to_vec()));
+                return None;
+            }
+            b'Z' => {
+                (self.skips, self.status) = (false, message.body[0]);
+                return Some(format!("Z {} {}", char::from(message.body[0]), self.told()));
+            }
+            b'E' => self.skips = true,
+            _ => {}
+        }
+        Some(words(message))
+    }
+
+    /// The parameters that it was told.
+    fn told(&self) -> String {
+        self.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+    }
+
+    fn is_cancelled(&mut self, place: &mut Place) -> Result<Vec<String>, String> {
+        self.send(&raw::query("SELECT pg_sleep(600)"))?;
+        let sleepers =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        // In a transaction that has failed it does not sleep.
+        let fails = self.status == b'E';
+        if !fails && !wait_until(SOON, || place.helper.rows(sleepers)[0][0] == "1") {
+            return Err("it does not sleep".to_owned());
+        }
+        if !fails {
+            self.cancel(place);
+        }
+        self.answer(Waits::Ready(1))
+    }
+
+    /// Sends a cancel, and waits until it was delivered.
+    fn cancel(&self, place: &Place) {
+        let (pid, secret) = self.raw.key.clone().expect("no key");
+        let mut lane = Raw::open(place.port);
+        lane.send(&cancel_request(pid, &secret));
+        lane.byte();
+    }
+}
+
+/// What a message says to a person, without numbers that a server makes up.
+fn words(message: &Message) -> String {
+    let body = &message.body;
+    // Their words name a statement, which has another name at a server that others use.
+    if ["42P05", "26000", "08P01"].contains(&message.sqlstate().as_str()) {
+        return format!("E {}", message.sqlstate());
+    }
+    let text = match message.code {
+        b'T' => columns(&body[2..]),
+        b't' => body[2..].chunks(4).map(|oid| kind(number(oid))).collect::<Vec<_>>().join(" "),
+        // Not where in its source the server was.
+        b'E' | b'N' => body
+            .split(|byte| *byte == 0)
+            .filter(|field| field.first().is_some_and(|kind| !b"FLR".contains(kind)))
+            .map(|field| format!("{} ", String::from_utf8_lossy(field)))
+            .collect(),
+        b'D' => String::from_utf8_lossy(body).chars().take(400).flat_map(char::escape_debug).collect(),
+        _ => body.escape_ascii().to_string(),
+    };
+    let size = if body.len() > 400 { format!(" [{}]", body.len()) } else { String::new() };
+    format!("{}{size} {}", char::from(message.code), without_numbers(&text))
+}
+
+/// Name, column, type, size, modifier and format of each; the table is another one in each database.
+fn columns(mut rest: &[u8]) -> String {
+    let mut all = String::new();
+    while let Some(end) = rest.iter().position(|byte| *byte == 0) {
+        let (name, after) = rest.split_at(end);
+        let Some((fixed, next)) = after.split_at_checked(19) else { break };
+        all.push_str(&format!("{} {} {:?}; ", String::from_utf8_lossy(name), kind(number(&fixed[7..])), &fixed[5..7]));
+        all.push_str(&format!("{:?} ", &fixed[11..]));
+        rest = next;
+    }
+    all
+}
+
+/// A type: those of the server's own have the same number everywhere.
+fn kind(oid: u32) -> String {
+    if oid < 16_384 { oid.to_string() } else { "own".to_owned() }
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    bytes.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes))
+}
+
+/// Digits behind these words are the server's own.
+fn without_numbers(text: &str) -> String {
+    let mut text = text.to_owned();
+    for word in ["pg_temp_", "process ", "PID ", "relation ", "oid "] {
+        let mut from = 0;
+        while let Some(at) = text[from..].find(word) {
+            from += at + word.len();
+            let digits = text[from..].bytes().take_while(u8::is_ascii_digit).count();
+            text.replace_range(from..from + digits, "#");
+        }
+    }
+    text
+}

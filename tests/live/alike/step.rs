@@ -1,0 +1,120 @@
+//! What a client does in one go, and how it is written to the wire.
+
+use crate::support::raw;
+
+/// One client's turn.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) client: usize,
+    pub(super) act: Act,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// Messages in one write, and what is waited for behind them.
+    Send(Vec<Sent>, Waits),
+    /// A statement that sleeps, and is cancelled once it does.
+    Cancel,
+    /// A cancel while nothing runs.
+    CancelNothing,
+    /// It leaves in order, and comes again with these parameters.
+    ComesAgain(Vec<(&'static str, &'static str)>),
+}
+
+/// A message, and how a person reads it.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) says: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What ends the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// So many ReadyForQuery.
+    Ready(usize),
+    /// So many replies of the extended protocol, or an error; nothing where the pipeline has failed before.
+    Answers(usize),
+}
+
+impl Sent {
+    fn new(says: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { says: says.into(), bytes }
+    }
+
+    pub(super) fn query(sql: &str) -> Self {
+        Self::new(format!("Query {}", short(sql)), raw::query(sql))
+    }
+
+    pub(super) fn parse(name: &str, sql: &str) -> Self {
+        Self::new(format!("Parse {name:?} {}", short(sql)), raw::parse(name, sql))
+    }
+
+    pub(super) fn bind(portal: &str, name: &str, values: &[String]) -> Self {
+        let texts: Vec<&str> = values.iter().map(String::as_str).collect();
+        Self::new(format!("Bind {portal:?} {name:?} {values:?}"), raw::bind_portal(portal, name, &texts))
+    }
+
+    pub(super) fn describe(kind: char, name: &str) -> Self {
+        Self::new(format!("Describe {kind} {name:?}"), named(b'D', kind, name))
+    }
+
+    pub(super) fn close(kind: char, name: &str) -> Self {
+        Self::new(format!("Close {kind} {name:?}"), named(b'C', kind, name))
+    }
+
+    pub(super) fn execute(portal: &str, rows: u32) -> Self {
+        Self::new(format!("Execute {portal:?} {rows}"), raw::execute_portal(portal, rows))
+    }
+
+    pub(super) fn copy_data(text: &str) -> Self {
+        Self::new(format!("CopyData {text:?}"), raw::frame(b'd', text.as_bytes()))
+    }
+
+    pub(super) fn copy_done() -> Self {
+        Self::new("CopyDone", raw::frame(b'c', &[]))
+    }
+
+    pub(super) fn copy_fail() -> Self {
+        Self::new("CopyFail", raw::frame(b'f', b"enough\0"))
+    }
+
+    /// `int4pl`, by its number.
+    pub(super) fn call(values: [&str; 2]) -> Self {
+        let mut body = 177_u32.to_be_bytes().to_vec();
+        body.extend([0, 0, 0, 2]);
+        for value in values {
+            body.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+            body.extend(value.as_bytes());
+        }
+        body.extend([0, 0]);
+        Self::new(format!("FunctionCall int4pl {values:?}"), raw::frame(b'F', &body))
+    }
+
+    pub(super) fn sync() -> Self {
+        Self::new("Sync", raw::sync())
+    }
+
+    pub(super) fn flush() -> Self {
+        Self::new("Flush", raw::flush())
+    }
+}
+
+impl Step {
+    /// As a person reads it.
+    pub(super) fn says(&self) -> String {
+        let act = match &self.act {
+            Act::Send(sent, _) => sent.iter().map(|sent| sent.says.as_str()).collect::<Vec<_>>().join(" | "),
+            other => format!("{other:?}"),
+        };
+        format!("client {}: {act}", self.client)
+    }
+}
+
+fn named(code: u8, kind: char, name: &str) -> Vec<u8> {
+    raw::frame(code, &[vec![u8::try_from(kind).unwrap()], raw::cstring(name)].concat())
+}
+
+fn short(sql: &str) -> String {
+    if sql.len() > 200 { format!("{}… ({} bytes)", &sql[..100], sql.len()) } else { sql.to_owned() }
+}

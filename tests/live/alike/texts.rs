@@ -1,0 +1,270 @@
+//! The texts that clients send, a few values for each, so that many clients send the same.
+
+use crate::seed::Dice;
+
+/// A statement, and the values of its parameters where it is sent with some.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    pub(super) sql: String,
+    pub(super) values: Vec<String>,
+    form: Form,
+}
+
+/// How values stand in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Form {
+    #[default]
+    Literals,
+    Parameters,
+}
+
+/// What a text may do to its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Reads,
+    Writes,
+    Sets,
+    /// Something that keeps the server with its client.
+    Pins,
+    /// The end of that.
+    Unpins,
+    Transaction,
+}
+
+/// What every database begins with. The same table in four places, each of its own columns.
+pub(super) const SCENE: &str = "
+    DROP SCHEMA IF EXISTS public, s0, s1, s2 CASCADE; CREATE SCHEMA public; CREATE SCHEMA s0; CREATE SCHEMA s1; CREATE SCHEMA s2;
+    CREATE TABLE public.t (k int PRIMARY KEY, v text, w int DEFAULT 7);
+    CREATE TABLE s0.t (k int PRIMARY KEY, v text);
+    CREATE TABLE s1.t (k int PRIMARY KEY, v varchar(3));
+    CREATE TABLE s2.t (k int PRIMARY KEY, v text, at timestamptz DEFAULT '2026-01-02 03:04:05+00');
+    CREATE TABLE public.numbered (id serial, v text);
+    CREATE TABLE public.watched (k int, v text);
+    INSERT INTO public.t SELECT n, 'p' || n FROM generate_series(1, 3) n;
+    INSERT INTO s0.t SELECT n, 'z' || n FROM generate_series(1, 3) n;
+    INSERT INTO s1.t SELECT n, 'o' || n FROM generate_series(1, 3) n;
+    INSERT INTO s2.t SELECT n, 't' || n FROM generate_series(1, 3) n;
+    CREATE FUNCTION say(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''said %'', n; RETURN n; END';
+    CREATE FUNCTION zone(z text) RETURNS text LANGUAGE sql AS 'SELECT set_config(''TimeZone'', z, false)';
+    CREATE FUNCTION hides() RETURNS void LANGUAGE plpgsql AS
+        'BEGIN CREATE TEMP TABLE IF NOT EXISTS t (k int, hidden text); END';
+    CREATE FUNCTION locks(n int) RETURNS bool LANGUAGE sql AS 'SELECT pg_try_advisory_lock(n)';
+    CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_try_advisory_lock(new.k); PERFORM set_config(''work_mem'', ''3MB'', false); RETURN new; END';
+    CREATE TRIGGER noted BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION noted();
+    CREATE VIEW seen AS SELECT k, v, say(k) FROM public.t;
+    GRANT ALL ON SCHEMA s0, s1, s2, public TO trusted;
+    GRANT ALL ON ALL TABLES IN SCHEMA s0, s1, s2, public TO trusted;
+    GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO trusted;";
+
+impl Text {
+    pub(super) fn of(kind: Kind, form: Form, dice: &mut Dice) -> Self {
+        let mut text = Self { form, ..Self::default() };
+        text.sql = match kind {
+            Kind::Reads => text.reads(dice),
+            Kind::Writes => text.writes(dice),
+            Kind::Sets => text.sets(dice),
+            Kind::Pins => text.pins(dice),
+            Kind::Unpins => (*dice.one(&UNPINS)).to_owned(),
+            Kind::Transaction => (*dice.one(&TRANSACTION)).to_owned(),
+        };
+        text
+    }
+
+    fn int(&mut self, dice: &mut Dice) -> String {
+        let value = dice.below(5).to_string();
+        if self.form == Form::Literals {
+            return value;
+        }
+        self.values.push(value);
+        format!("${}::int", self.values.len())
+    }
+
+    fn text(&mut self, of: &str) -> String {
+        if self.form == Form::Literals {
+            return format!("'{of}'");
+        }
+        self.values.push(of.to_owned());
+        format!("${}::text", self.values.len())
+    }
+
+    fn reads(&mut self, dice: &mut Dice) -> String {
+        if dice.once_in(3) {
+            return (*dice.one(&READS)).to_owned();
+        }
+        let n = self.int(dice);
+        match dice.below(9) {
+            0 => format!("SELECT {n} + 1"),
+            1 => format!("SELECT k, v FROM t WHERE k = {n}"),
+            2 => format!("SELECT * FROM t WHERE k > {n} ORDER BY 1"),
+            3 => format!("SELECT g, 'x' || g FROM generate_series(1, {n} * 3) g"),
+            4 => format!("SELECT repeat('x', {n} * 30000)"),
+            5 => format!("SELECT 6 / {n}"),
+            6 => format!("SELECT say({n})"),
+            7 => format!("SELECT * FROM seen WHERE k = {n}"),
+            _ => format!("SELECT '2026-03-04 05:06:07+00'::timestamptz, '1 day 2:03'::interval, {n}"),
+        }
+    }
+
+    fn writes(&mut self, dice: &mut Dice) -> String {
+        let n = self.int(dice);
+        let word = self.text(dice.one::<&str>(&["a", "bb", "too long"]));
+        match dice.below(8) {
+            0 => format!("INSERT INTO t VALUES ({n}, {word}) ON CONFLICT (k) DO NOTHING"),
+            1 => format!("INSERT INTO t VALUES ({n}, {word})"),
+            2 => format!("UPDATE t SET v = {word} WHERE k = {n} RETURNING *"),
+            3 => format!("DELETE FROM t WHERE k = {n} AND v <> {word}"),
+            4 => format!("INSERT INTO numbered (v) SELECT {word} WHERE {n} > 0 RETURNING v"),
+            5 => format!("INSERT INTO watched VALUES ({n}, {word})"),
+            6 => format!("WITH new AS (INSERT INTO numbered (v) VALUES ({word}) RETURNING v) SELECT v, {n} FROM new"),
+            _ => format!("CREATE TABLE IF NOT EXISTS made AS SELECT {n} AS n, {word} AS v"),
+        }
+    }
+
+    fn sets(&mut self, dice: &mut Dice) -> String {
+        let (name, values) = dice.one(&SETTINGS);
+        let value = *dice.one(values);
+        match dice.below(10) {
+            0..=2 => format!("SET {name} TO '{value}'"),
+            3 => format!("SET LOCAL {name} TO '{value}'"),
+            4 => format!("SET SESSION {name} = '{value}'"),
+            5 => format!("RESET {name}"),
+            6 => (*dice.one(&["RESET ALL", "SET TimeZone TO DEFAULT", "DISCARD ALL", "SELECT zone('Asia/Tokyo')"]))
+                .to_owned(),
+            7 => format!("SELECT set_config('{name}', {}, true)", self.text(value)),
+            _ => format!("SELECT set_config('{name}', {}, false)", self.text(value)),
+        }
+    }
+
+    fn pins(&mut self, dice: &mut Dice) -> String {
+        if dice.once_in(2) {
+            return (*dice.one(&PINS)).to_owned();
+        }
+        let n = self.int(dice);
+        match dice.below(5) {
+            0 => format!("SELECT pg_try_advisory_lock({n})"),
+            1 => format!("SELECT pg_try_advisory_xact_lock({n})"),
+            2 => format!("SELECT locks({n})"),
+            3 => format!("SELECT pg_notify('b', {n}::text)"),
+            _ => format!("SELECT pg_advisory_unlock({n})"),
+        }
+    }
+}
+
+const SETTINGS: [(&str, &[&str]); 16] = [
+    ("TimeZone", &["UTC", "PST8PDT", "Asia/Tokyo"]),
+    ("DateStyle", &["ISO, DMY", "SQL, MDY", "German"]),
+    ("IntervalStyle", &["postgres", "iso_8601"]),
+    ("bytea_output", &["escape", "hex"]),
+    ("extra_float_digits", &["0", "-5"]),
+    ("search_path", &["s0", "s1", "s2", "public", "nowhere"]),
+    ("search_path", &["s1", "s2"]),
+    ("app.x", &["one", "two", "it''s"]),
+    ("work_mem", &["1MB", "7MB", "wrong"]),
+    ("application_name", &["a", "b"]),
+    ("client_encoding", &["UTF8", "LATIN1"]),
+    ("standard_conforming_strings", &["on", "off"]),
+    ("default_transaction_isolation", &["repeatable read", "read committed"]),
+    ("default_transaction_read_only", &["on", "off"]),
+    ("client_min_messages", &["error", "notice"]),
+    ("xmloption", &["document", "content"]),
+];
+
+const READS: [&str; 30] = [
+    "SELECT '2026-01-02 03:04:05'::timestamptz, '01/02/2026'::date",
+    "SELECT '1 day 2 hours'::interval, '\\x4142'::bytea, 1.0::float8 / 3",
+    "SELECT chr(233), 'é'",
+    "SELECT current_schema(), current_schemas(false)::text",
+    "SELECT nullif(current_setting('app.x', true), ''), current_setting('work_mem')",
+    "SELECT * FROM t ORDER BY 1",
+    "TABLE t",
+    "SELECT nosuch",
+    "SELEC 1",
+    "",
+    "SELECT count(*) FROM pg_cursors WHERE is_holdable",
+    "SELECT * FROM pg_listening_channels() ORDER BY 1",
+    "SELECT name FROM pg_prepared_statements WHERE from_sql ORDER BY 1",
+    "SELECT relname FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' ORDER BY 1",
+    "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted ORDER BY 1",
+    "SELECT name, setting FROM pg_settings WHERE source = 'session' AND name NOT LIKE 'transaction_%' ORDER BY 1",
+    "SHOW TimeZone",
+    "SHOW search_path",
+    "SHOW work_mem",
+    "SHOW application_name",
+    "SHOW transaction_isolation",
+    "EXPLAIN (COSTS OFF) SELECT * FROM t WHERE k = 1",
+    "DO $$BEGIN RAISE NOTICE 'done'; END$$",
+    "EXECUTE q0",
+    "EXECUTE q1(3)",
+    "FETCH 2 FROM held",
+    "FETCH 1 FROM c",
+    "SELECT v FROM numbered ORDER BY id LIMIT 3",
+    "VALUES (1, 'a'), (2, NULL)",
+    "SELECT nextval('numbered_id_seq') > 0, lastval() > 0, currval('numbered_id_seq') > 0",
+];
+
+const PINS: [&str; 18] = [
+    "CREATE TEMP TABLE t (k int, mine text)",
+    "CREATE TEMP TABLE other (k int)",
+    "CREATE TEMP TABLE gone (k int) ON COMMIT DROP",
+    "INSERT INTO other VALUES (1) RETURNING k",
+    "SELECT hides()",
+    "LISTEN a",
+    "LISTEN b",
+    "NOTIFY a",
+    "NOTIFY a, 'word'",
+    "DECLARE held CURSOR WITH HOLD FOR SELECT * FROM t ORDER BY 1",
+    "DECLARE c CURSOR FOR SELECT * FROM generate_series(1, 5)",
+    "PREPARE q0 AS SELECT * FROM t ORDER BY 1",
+    "PREPARE q1 (int) AS SELECT $1 + 1",
+    "SELECT 1 AS k INTO TEMP other",
+    "CREATE TEMP VIEW viewed AS SELECT 1 AS one",
+    "SET ROLE NONE",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "ALTER TABLE t ADD COLUMN IF NOT EXISTS never int, DROP COLUMN never",
+];
+
+const UNPINS: [&str; 12] = [
+    "DROP TABLE other",
+    "UNLISTEN *",
+    "UNLISTEN a",
+    "CLOSE held",
+    "CLOSE ALL",
+    "DEALLOCATE q0",
+    "DEALLOCATE ALL",
+    "DISCARD TEMP",
+    "DISCARD PLANS",
+    "DISCARD SEQUENCES",
+    "DISCARD ALL",
+    "SELECT pg_advisory_unlock_all()",
+];
+
+const TRANSACTION: [&str; 16] = [
+    "BEGIN",
+    "BEGIN",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION READ ONLY",
+    "COMMIT",
+    "COMMIT",
+    "COMMIT AND CHAIN",
+    "ROLLBACK",
+    "ROLLBACK AND CHAIN",
+    "SAVEPOINT s",
+    "SAVEPOINT s",
+    "ROLLBACK TO s",
+    "RELEASE s",
+    "SET TRANSACTION READ ONLY",
+    "PREPARE TRANSACTION 'x'",
+    "SET CONSTRAINTS ALL IMMEDIATE",
+];
+
+/// What takes away all that pins a server, in words that say so one by one.
+pub(super) const LETS_GO: [&str; 6] = [
+    "ROLLBACK",
+    "CLOSE ALL",
+    "UNLISTEN *",
+    "SELECT pg_advisory_unlock_all()",
+    "DISCARD TEMP",
+    "DO $$DECLARE p text; BEGIN FOR p IN SELECT name FROM pg_prepared_statements WHERE from_sql LOOP \
+     EXECUTE 'DEALLOCATE ' || quote_ident(p); END LOOP; END$$",
+];

@@ -539,6 +539,31 @@ fn what_a_failed_group_was_to_teach_a_server_is_taught_by_the_next() {
     }
 }
 
+/// A group that fails takes back what it did, and not what the next one has done since.
+#[test]
+fn what_a_failed_group_takes_back_is_not_what_the_next_one_did() {
+    for repeats in [Repeats::Unnamed, Repeats::Prepared] {
+        let mut house = House::new(2, 10, 1);
+        house.bounds.repeats = repeats;
+        let sync = frame(b'S', b"");
+        let old = [parse("", "SELECT 3 + $1"), bind(""), execute(), sync.clone()].concat();
+        for _ in 0..5 {
+            cut_client(&old).iter().for_each(|asked| house.ask(0, 0, asked));
+            house.hear(0, 0, usize::MAX);
+        }
+        let fails = [bind("nosuch"), parse("", "SELECT 4"), parse("a", "SELECT 4"), sync.clone()].concat();
+        let next = [parse("", "SELECT 5 + $1"), bind(""), execute(), sync.clone()].concat();
+        cut_client(&[fails, next].concat()).iter().for_each(|asked| house.ask(0, 0, asked));
+        house.hear(0, 0, usize::MAX);
+        assert!(codes(&house.clients[0].got).ends_with("EZ12DCZ"), "{}", codes(&house.clients[0].got));
+        // At a server that has never seen it: what was prepared last, and no other.
+        cut_client(&[bind(""), execute(), sync].concat()).iter().for_each(|asked| house.ask(0, 1, asked));
+        house.hear(0, 1, usize::MAX);
+        assert!(codes(&house.clients[0].got).ends_with("EZ12DCZ2DCZ"), "{}", codes(&house.clients[0].got));
+        house.compare();
+    }
+}
+
 #[test]
 fn syncs_that_a_copy_swallows_are_not_waited_for() {
     let mut house = House::new(1, 10, 1);

@@ -1,5 +1,6 @@
 //! One step of a pipeline: which reply it waits for, whose reply that is, and what to take back if the server skips it.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Parts;
@@ -95,43 +96,76 @@ impl Entry {
         }
     }
 
-    /// Takes back what it changed in the books.
-    pub(super) fn undo(self, miss: Miss, parts: &mut Parts<'_>) {
+    /// Takes back what it changed in the books. What a `later` step has changed since, one of a group that goes on, is left to that.
+    pub(super) fn undo(self, miss: Miss, later: &mut VecDeque<Self>, parts: &mut Parts<'_>) {
+        let learnt = self.learns();
         match self.undo {
-            Undo::Nothing => {}
-            Undo::Named(name, statement, learnt) => {
+            Undo::Nothing | Undo::Learnt(_) => {}
+            Undo::Named(name, ..) if later.iter().any(|step| step.names(&name)) => {}
+            Undo::Named(name, ..) => {
                 parts.names.remove(&name);
-                if learnt.is_some() {
-                    unlearn(statement.number, miss, parts);
-                }
             }
-            Undo::Learnt(number) => unlearn(number, miss, parts),
-            Undo::Repeated(before, learnt) => {
-                // A Parse that fails has taken the old one away already.
-                parts.names.unnamed = if miss == Miss::Failed { Unnamed::None } else { before };
-                if let Some(number) = learnt {
-                    unlearn(number, miss, parts);
-                }
-            }
+            // A Parse that fails has taken the old one away already.
+            Undo::Repeated(_, _) if miss == Miss::Failed => client_had(Unnamed::None, later, parts),
+            Undo::Repeated(before, _) => client_had(before, later, parts),
+            Undo::Closed(name, _) if later.iter().any(|step| step.names(&name)) => {}
             // What was there a moment ago finds room.
             Undo::Closed(name, statement) => {
                 parts.names.insert(&name, statement);
             }
+            Undo::Evicted(number) if later.iter().any(|step| step.learns() == Some(number)) => {}
             // It is of no use there, but its name is taken.
             Undo::Evicted(number) => parts.known.spoil(number),
             // A Parse that fails has taken the old one away already.
             Undo::Unnamed(..) if miss == Miss::Failed && self.wants == Wants::Parse => {
-                parts.known.unnamed = None;
+                server_had(None, later, parts);
                 if self.whose == Whose::Client {
-                    parts.names.unnamed = Unnamed::None;
+                    client_had(Unnamed::None, later, parts);
                 }
             }
             Undo::Unnamed(client, server) => {
-                parts.names.unnamed = client;
-                parts.known.unnamed = server;
+                server_had(server, later, parts);
+                if self.whose == Whose::Client {
+                    client_had(client, later, parts);
+                }
             }
         }
+        if let Some(number) = learnt.filter(|&number| later.iter().all(|step| step.learns() != Some(number))) {
+            unlearn(number, miss, parts);
+        }
     }
+
+    /// Does it give a name to a statement, or take it away?
+    fn names(&self, name: &[u8]) -> bool {
+        matches!(&self.undo, Undo::Named(other, ..) | Undo::Closed(other, _) if **other == *name)
+    }
+
+    /// The client's unnamed statement before it, where it sets another one.
+    fn client_before(&mut self) -> Option<&mut Unnamed> {
+        match &mut self.undo {
+            Undo::Repeated(before, _) => Some(before),
+            Undo::Unnamed(before, _) if self.whose == Whose::Client => Some(before),
+            _ => None,
+        }
+    }
+
+    /// The server's, likewise.
+    fn server_before(&mut self) -> Option<&mut Option<u64>> {
+        match &mut self.undo {
+            Undo::Unnamed(_, before) => Some(before),
+            _ => None,
+        }
+    }
+}
+
+/// The client has this unnamed statement, or had it before a later step set another one.
+fn client_had(unnamed: Unnamed, later: &mut VecDeque<Entry>, parts: &mut Parts<'_>) {
+    *later.iter_mut().find_map(Entry::client_before).unwrap_or(&mut parts.names.unnamed) = unnamed;
+}
+
+/// The same of the server.
+fn server_had(unnamed: Option<u64>, later: &mut VecDeque<Entry>, parts: &mut Parts<'_>) {
+    *later.iter_mut().find_map(Entry::server_before).unwrap_or(&mut parts.known.unnamed) = unnamed;
 }
 
 /// A Parse that failed may have done so since the name is taken: then it is closed before the next try, which does no harm otherwise.

@@ -476,7 +476,7 @@ impl Plan {
         }
         let lost: Vec<Entry> = self.queue.drain(..skipped).collect();
         for (at, entry) in lost.into_iter().enumerate().rev() {
-            entry.undo(if at == 0 { Miss::Failed } else { Miss::Skipped }, parts);
+            entry.undo(if at == 0 { Miss::Failed } else { Miss::Skipped }, &mut self.queue, parts);
         }
         self.mode = if boundary.is_some() { Mode::Asking } else { Mode::Skipping };
         Reply::Pass
@@ -497,7 +497,7 @@ impl Plan {
 /// What an error says of a shared statement at the server: `cached plan must not change result type` (0A000) is gone once it is
 /// prepared anew; one whose text means something else by now, or nothing (class 42 before it is executed), goes on to fail for those who have
 /// it, as at a server of their own, and may work for who prepares it again; one that does not exist (26000) was deallocated by somebody's
-/// function.
+/// function, unless it is an EXECUTE of another one that does not: so it is closed before it is prepared again.
 fn note(frame: &[u8], step: Wants, used: Option<u64>, parts: &mut Parts<'_>) {
     let Some(number) = used else { return };
     match &reply::failure(frame).sqlstate {
@@ -507,7 +507,7 @@ fn note(frame: &[u8], step: Wants, used: Option<u64>, parts: &mut Parts<'_>) {
             parts.known.spoil(number);
         }
         [b'4', b'2', ..] if step != Wants::Executed => parts.shared.retire(number),
-        b"26000" => parts.known.remove(number),
+        b"26000" => parts.known.spoil(number),
         _ => {}
     }
 }

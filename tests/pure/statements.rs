@@ -539,6 +539,22 @@ fn what_a_failed_group_was_to_teach_a_server_is_taught_by_the_next() {
     }
 }
 
+/// Where a group fails before it comes to its Parse, the server has what somebody else has left there.
+#[test]
+fn an_unnamed_statement_that_a_failed_group_was_to_set_is_never_another_clients() {
+    let mut house = House::new(2, 10, 2);
+    let sync = frame(b'S', b"");
+    let others = [parse("", "SELECT 'of another'"), bind(""), execute(), sync.clone()].concat();
+    cut_client(&others).iter().for_each(|asked| house.ask(1, 0, asked));
+    house.hear(1, 0, usize::MAX);
+    let fails = [bind("nosuch"), parse("", "SELECT 'mine'"), sync.clone()].concat();
+    let next = [bind(""), execute(), sync].concat();
+    cut_client(&[fails, next].concat()).iter().for_each(|asked| house.ask(0, 0, asked));
+    house.hear(0, 0, usize::MAX);
+    let got = house.clients[0].got.concat();
+    assert!(!got.windows(10).any(|part| part == b"of another"), "{}", got.escape_ascii());
+}
+
 /// A group that fails takes back what it did, and not what the next one has done since.
 #[test]
 fn what_a_failed_group_takes_back_is_not_what_the_next_one_did() {

@@ -149,6 +149,16 @@ impl Entry {
         }
     }
 
+    /// Does it set the server's unnamed statement, or end it?
+    pub(super) const fn sets_unnamed(&self) -> bool {
+        matches!(self.undo, Undo::Unnamed(..))
+    }
+
+    /// Does the server go on behind it, whatever failed before?
+    pub(super) const fn ends_group(&self) -> bool {
+        matches!(self.wants, Wants::Ready | Wants::All)
+    }
+
     /// The server's, likewise.
     fn server_before(&mut self) -> Option<&mut Option<u64>> {
         match &mut self.undo {

@@ -80,7 +80,9 @@ impl Plan {
 
     pub(super) fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
         let passing = match &parts.names.unnamed {
-            Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) => Passing::AsIs,
+            Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) && !self.is_unnamed_in_doubt() => {
+                Passing::AsIs
+            }
             Unnamed::Some { number, body: Some(body) } => {
                 own::parse(b"", body, &mut caused.server);
                 let server = parts.known.unnamed.replace(*number);
@@ -94,4 +96,23 @@ impl Plan {
         self.pass(wants);
         passing
     }
+
+    /// May it turn out that the server has another unnamed statement than it was sent last, maybe another client's? So it is where that
+    /// was sent in an earlier group, which may fail before it comes to that.
+    fn is_unnamed_in_doubt(&self) -> bool {
+        let mut has_ended = false;
+        for (looked_at, step) in self.queue.iter().rev().enumerate() {
+            if step.sets_unnamed() {
+                return has_ended;
+            }
+            has_ended |= step.ends_group();
+            if looked_at >= LOOKED_AT_MAX {
+                return has_ended;
+            }
+        }
+        false
+    }
 }
+
+/// Steps that are looked at for the one that sent the unnamed statement: where it is further off, it is sent once more.
+const LOOKED_AT_MAX: usize = 64;

@@ -4,6 +4,9 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+
 /// Ports handed out by this process: two tests never get the same one.
 static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 
@@ -29,9 +32,9 @@ pub fn free_port() -> u16 {
 /// True where nobody listens there. We do not listen either: a process that another test starts at this moment has our socket as well until
 /// it becomes its program, and would keep the port from the server that is meant to have it.
 fn is_free(port: u16) -> bool {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_reuse_address(true).unwrap();
-    socket.bind(&SocketAddr::from(([0, 0, 0, 0], port)).into()).is_ok()
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    set_socket_reuseaddr(&socket, true).unwrap();
+    bind(&socket, &SocketAddr::from(([0, 0, 0, 0], port))).is_ok()
 }
 
 /// A pseudo-random port: other test processes on the machine must not walk the same row.

@@ -148,6 +148,10 @@ impl Scene {
     fn difference(&self, pool: usize, script: &[Step], clients: usize, expected: &[Vec<String>]) -> Option<Difference> {
         let mut players = Players::new(self.place(self.ports[pool]), clients);
         for (at, step) in script.iter().enumerate() {
+            // From there on a client that is spared this goes its own way.
+            if expected[at].iter().any(|word| word.contains(CHANGED)) {
+                return None;
+            }
             let answer = players.play(step);
             if !same(&answer, &expected[at]) {
                 return Some(Difference::of(at, &expected[at], &answer));
@@ -188,6 +192,9 @@ impl Scene {
         self.proxy.assert_all_zero();
     }
 }
+
+/// What a pool nearly always spares its clients: README, "Prepared statements".
+const CHANGED: &str = "Mcached plan must not change result type ";
 
 /// The same answer? Of a name that is taken we tell before the text is read, the server behind that; and a transaction that has failed
 /// denies a server to learn a statement before it looks at the values.

@@ -192,6 +192,12 @@ impl House {
         Self { shared: Shared::default(), servers, clients, bounds: Bounds::default() }
     }
 
+    /// The client asks all of it at once, and hears every reply.
+    fn play(&mut self, client: usize, server: usize, messages: &[u8]) {
+        cut_client(messages).iter().for_each(|asked| self.ask(client, server, asked));
+        self.hear(client, server, usize::MAX);
+    }
+
     fn ask(&mut self, client: usize, server: usize, frame: &[u8]) {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
@@ -528,12 +534,10 @@ fn what_a_failed_group_was_to_teach_a_server_is_taught_by_the_next() {
         let named = [bind("a"), execute(), sync.clone()].concat();
         let unnamed = [parse("", "SELECT 3 + $1"), bind(""), execute(), sync.clone()].concat();
         for _ in 0..4 {
-            cut_client(&unnamed).iter().for_each(|asked| house.ask(0, 0, asked));
-            house.hear(0, 0, usize::MAX);
+            house.play(0, 0, &unnamed);
         }
         let groups = [bind("nosuch"), named.clone(), named.clone(), bind("nosuch"), unnamed.clone(), unnamed, named];
-        cut_client(&groups.concat()).iter().for_each(|asked| house.ask(0, 1, asked));
-        house.hear(0, 1, usize::MAX);
+        house.play(0, 1, &groups.concat());
         assert!(codes(&house.clients[0].got).ends_with("EZ2DCZEZ12DCZ2DCZ"), "{}", codes(&house.clients[0].got));
         house.compare();
     }
@@ -545,12 +549,10 @@ fn an_unnamed_statement_that_a_failed_group_was_to_set_is_never_another_clients(
     let mut house = House::new(2, 10, 2);
     let sync = frame(b'S', b"");
     let others = [parse("", "SELECT 'of another'"), bind(""), execute(), sync.clone()].concat();
-    cut_client(&others).iter().for_each(|asked| house.ask(1, 0, asked));
-    house.hear(1, 0, usize::MAX);
+    house.play(1, 0, &others);
     let fails = [bind("nosuch"), parse("", "SELECT 'mine'"), sync.clone()].concat();
     let next = [bind(""), execute(), sync].concat();
-    cut_client(&[fails, next].concat()).iter().for_each(|asked| house.ask(0, 0, asked));
-    house.hear(0, 0, usize::MAX);
+    house.play(0, 0, &[fails, next].concat());
     let got = house.clients[0].got.concat();
     assert!(!got.windows(10).any(|part| part == b"of another"), "{}", got.escape_ascii());
 }
@@ -564,17 +566,14 @@ fn what_a_failed_group_takes_back_is_not_what_the_next_one_did() {
         let sync = frame(b'S', b"");
         let old = [parse("", "SELECT 3 + $1"), bind(""), execute(), sync.clone()].concat();
         for _ in 0..5 {
-            cut_client(&old).iter().for_each(|asked| house.ask(0, 0, asked));
-            house.hear(0, 0, usize::MAX);
+            house.play(0, 0, &old);
         }
         let fails = [bind("nosuch"), parse("", "SELECT 4"), parse("a", "SELECT 4"), sync.clone()].concat();
         let next = [parse("", "SELECT 5 + $1"), bind(""), execute(), sync.clone()].concat();
-        cut_client(&[fails, next].concat()).iter().for_each(|asked| house.ask(0, 0, asked));
-        house.hear(0, 0, usize::MAX);
+        house.play(0, 0, &[fails, next].concat());
         assert!(codes(&house.clients[0].got).ends_with("EZ12DCZ"), "{}", codes(&house.clients[0].got));
         // At a server that has never seen it: what was prepared last, and no other.
-        cut_client(&[bind(""), execute(), sync].concat()).iter().for_each(|asked| house.ask(0, 1, asked));
-        house.hear(0, 1, usize::MAX);
+        house.play(0, 1, &[bind(""), execute(), sync].concat());
         assert!(codes(&house.clients[0].got).ends_with("EZ12DCZ2DCZ"), "{}", codes(&house.clients[0].got));
         house.compare();
     }

@@ -31,8 +31,7 @@ pub(super) enum Unfit {
 /// replaced by another. Where none is there, newcomers' servers are made one after the other. Cancel-safe: the server at hand is closed.
 pub(super) async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>, newcomers: &Turns) -> Result<Greeting, Unfit> {
     let mut lease = Lease::new(Rc::clone(pool));
-    let suits = |server: &Lent| server.hold.stained_by.is_none() && server.hold.settings == *startup;
-    if !lease.try_take(suits) {
+    if !lease.try_take(|server| server.hold.wears(startup, None)) {
         let _turn = newcomers.take().await;
         take(&mut lease, pool).await?;
     }

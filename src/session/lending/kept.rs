@@ -76,8 +76,7 @@ impl Kept {
 
     /// Has an idle server the settings of the session of that number already?
     pub fn suits(&self, server: &Lent, number: u64) -> bool {
-        let wears = Arc::ptr_eq(&server.hold.settings, &self.wants) || server.hold.settings == self.wants;
-        wears && server.hold.stained_by.is_none_or(|who| who == number)
+        server.hold.wears(&self.wants, Some(number))
     }
 
     /// What makes a server's settings those of this session. Who stained a server knows what it left there, so the session says its

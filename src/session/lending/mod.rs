@@ -62,6 +62,13 @@ pub struct Hold {
     pub(in crate::session) ahead: Option<Box<Ahead>>,
 }
 
+impl Hold {
+    /// Has its session these settings, and nothing that another session than this one may have set besides?
+    fn wears(&self, settings: &Arc<Settings>, session: Option<u64>) -> bool {
+        self.settings == *settings && (self.stained_by.is_none() || self.stained_by == session)
+    }
+}
+
 /// A server of a pool.
 pub type Lent = Server<Hold>;
 /// A worker's part of a pool.

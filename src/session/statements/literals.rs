@@ -5,7 +5,7 @@
 
 use bytes::BytesMut;
 
-use super::entry::{Entry, Undo, Wants, Whose};
+use super::entry::{Entry, Wants, Whose};
 use super::plan::Plan;
 use crate::wire::pg::own;
 
@@ -63,7 +63,7 @@ impl Plan {
     }
 
     fn set_step(&mut self, wants: Wants) {
-        self.queue.push_back(Entry::new(wants, Whose::Ours).undoing(Undo::Nothing));
+        self.queue.push_back(Entry::new(wants, Whose::Ours));
     }
 }
 

@@ -18,30 +18,28 @@ pub fn ask(sql: &str, values: &[&[u8]], out: &mut BytesMut) {
     text.put_slice(sql.as_bytes());
     text.put_slice(&[0, 0, 0]);
     parse(b"", &text, out);
-    let mut bind = BytesMut::new();
-    bind.put_slice(&[0, 0, 0, 0]);
-    bind.put_u16(u16::try_from(values.len()).unwrap_or(u16::MAX));
-    for value in values {
-        bind.put_u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
-        bind.put_slice(value);
-    }
-    bind.put_u16(0);
-    message(client::BIND, &bind, out);
+    bind(b"", values, out);
     message(client::EXECUTE, &[0, 0, 0, 0, 0], out);
 }
 
 /// Writes Bind, Execute and Close of a portal that has the name of its prepared statement, with values as text.
 pub fn run(name: &[u8], values: &[&[u8]], out: &mut BytesMut) {
-    let mut bind = [name, &[0], name, &[0, 0, 0]].concat();
-    bind.extend_from_slice(&u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
-    for value in values {
-        bind.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-        bind.extend_from_slice(value);
-    }
-    bind.extend_from_slice(&[0, 0]);
-    message(client::BIND, &bind, out);
+    bind(name, values, out);
     message(client::EXECUTE, &[name, &[0, 0, 0, 0, 0]].concat(), out);
     message(client::CLOSE, &[b"P", name, &[0]].concat(), out);
+}
+
+/// Writes a Bind of a statement to a portal of its name, with values as text.
+fn bind(name: &[u8], values: &[&[u8]], out: &mut BytesMut) {
+    let mut body = BytesMut::new();
+    [name, &[0], name, &[0, 0, 0]].into_iter().for_each(|part| body.put_slice(part));
+    body.put_u16(u16::try_from(values.len()).unwrap_or(u16::MAX));
+    for value in values {
+        body.put_u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
+        body.put_slice(value);
+    }
+    body.put_u16(0);
+    message(client::BIND, &body, out);
 }
 
 /// Writes a Sync.

@@ -47,8 +47,9 @@ def run(binaries: Path, load: Load, port: int, proxy_pid, scratch: Path) -> Samp
     logs.mkdir()
     before = processor_seconds(proxy_pid) if proxy_pid else 0.0
     try:
-        argv, limit = _argv(binaries, load, port, logs), load.seconds + HANG_SECONDS
-        sample = _read(subprocess.run(argv, capture_output=True, text=True, timeout=limit))
+        further = ("-l", f"--sampling-rate={SAMPLING_RATE}", f"--log-prefix={logs}/t")
+        argv, limit = command(binaries, load, port, *further), load.seconds + HANG_SECONDS
+        sample = read(subprocess.run(argv, capture_output=True, text=True, timeout=limit))
     except subprocess.TimeoutExpired:
         sample = Sample(errors=[f"pgbench did not end within {limit} s"])
     after = processor_seconds(proxy_pid) if proxy_pid else 0.0
@@ -61,15 +62,16 @@ def run(binaries: Path, load: Load, port: int, proxy_pid, scratch: Path) -> Samp
     return sample
 
 
-def _argv(binaries: Path, load: Load, port: int, logs: Path) -> list:
+def command(binaries: Path, load: Load, port: int, *further: str) -> list:
+    """How pgbench is called for this."""
     return [
         str(binaries / "pgbench"), "-n", "-S", "-M", load.protocol, "-T", str(load.seconds),
         "-c", str(load.clients), "-j", str(min(2, load.clients)), "-h", "127.0.0.1", "-p", str(port), "-U", USER,
-        "-l", f"--sampling-rate={SAMPLING_RATE}", f"--log-prefix={logs}/t", DATABASE,
+        *further, DATABASE,
     ]
 
 
-def _read(done: subprocess.CompletedProcess) -> Sample:
+def read(done: subprocess.CompletedProcess) -> Sample:
     """Everything that is not a clean run ends up in `errors`."""
     sample = Sample()
     if done.returncode != 0:

@@ -7,14 +7,13 @@ clients. The ways with names and without take turns; each client is a pgbench of
 
 import argparse
 import os
-import re
 import statistics
 import subprocess
 
-from load import HANG_SECONDS
+from load import HANG_SECONDS, Load, command, read
 from machine import Failure, Scratch, processor_seconds, run_program, say, tell
 from peers import PEERS
-from postgres import DATABASE, USER, Cluster
+from postgres import Cluster
 
 SCALE = 10
 # What the clients of a turn are called, by the number of the client.
@@ -23,8 +22,7 @@ NAMES = {"one name": "app".format, "own names": "app{}".format}
 
 def turn(server, peer, chosen, clients: int, name) -> tuple:
     """Transactions per second of all clients, and processor time of the proxy for each transaction in microseconds."""
-    argv = [str(server.binaries / "pgbench"), "-n", "-S", "-M", chosen.protocol, "-T", str(chosen.seconds), "-c", "1",
-            "-h", "127.0.0.1", "-p", str(peer.port), "-U", USER, DATABASE]
+    argv = command(server.binaries, Load(chosen.protocol, 1, chosen.seconds), peer.port)
     before = processor_seconds(peer.pid)
     running = [
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PGAPPNAME": name(number)})
@@ -32,11 +30,11 @@ def turn(server, peer, chosen, clients: int, name) -> tuple:
     ]
     done = 0
     for program in running:
-        said, trouble = program.communicate(timeout=chosen.seconds + HANG_SECONDS)
-        counted = re.search(r"actually processed: (\d+)", said)
-        if program.returncode != 0 or not counted:
-            raise Failure(f"{peer.name}: {trouble.strip().splitlines()[-1:]}")
-        done += int(counted.group(1))
+        said = program.communicate(timeout=chosen.seconds + HANG_SECONDS)
+        sample = read(subprocess.CompletedProcess(argv, program.returncode, *said))
+        if sample.errors:
+            raise Failure(f"{peer.name}: {'; '.join(sample.errors)}")
+        done += sample.transactions
     return done / chosen.seconds, (processor_seconds(peer.pid) - before) * 1e6 / max(done, 1)
 
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::BytesMut;
-use floodwall::session::statements::{Bounds, Context, Known, Names, Parts, Passing, Plan, Repeats, Shared, plan};
+use floodwall::session::statements::{Bounds, Context, Known, Names, Parts, Passing, Plan, Repeats, Reply, Shared};
 use floodwall::wire::Outgoing;
 use floodwall::wire::pg::deallocate::{deallocated, text};
 use floodwall::wire::pg::frame::{client_head, server_head};
@@ -233,10 +233,10 @@ impl House {
                 Parts { shared, names: &mut client.names, known, bounds: *bounds, context: Context::default() };
             let (passes, mut behind) = (client.plan.passes(frame[0]), BytesMut::new());
             match client.plan.server(frame[0], &frame, &mut parts, &mut behind) {
-                plan::Reply::Pass => client.got.push(frame),
+                Reply::Pass => client.got.push(frame),
                 _ if passes => panic!("{} would have passed", frame.escape_ascii()),
-                plan::Reply::Drop => {}
-                plan::Reply::OutOfStep => panic!("out of step at {}", frame.escape_ascii()),
+                Reply::Drop => {}
+                Reply::OutOfStep => panic!("out of step at {}", frame.escape_ascii()),
             }
             assert!(!passes || behind.is_empty());
             client.got.extend(cut(&behind));

@@ -5,7 +5,7 @@
 
 use bytes::BytesMut;
 
-use super::entry::{Entry, Wants, Whose};
+use super::entry::{Undo, Wants};
 use super::plan::Plan;
 use crate::wire::pg::own;
 
@@ -45,8 +45,8 @@ impl Plan {
         // An earlier one may have failed halfway.
         own::close(SETTER, out);
         own::parse(SETTER, &setter(differing.then.len()), out);
-        self.set_step(Wants::Close);
-        self.set_step(Wants::Parse);
+        self.ours(Wants::Close, Undo::Nothing);
+        self.ours(Wants::Parse, Undo::Nothing);
         self.runs_setter(&differing.then, out);
     }
 
@@ -54,16 +54,12 @@ impl Plan {
     pub(super) fn sets_back(&mut self, differing: &Differing<'_>, out: &mut BytesMut) {
         self.runs_setter(&differing.now, out);
         own::close(SETTER, out);
-        self.set_step(Wants::Close);
+        self.ours(Wants::Close, Undo::Nothing);
     }
 
     fn runs_setter(&mut self, values: &[&[u8]], out: &mut BytesMut) {
         own::run(SETTER, values, out);
-        [Wants::Bind, Wants::Executed, Wants::Close].into_iter().for_each(|wants| self.set_step(wants));
-    }
-
-    fn set_step(&mut self, wants: Wants) {
-        self.queue.push_back(Entry::new(wants, Whose::Ours));
+        [Wants::Bind, Wants::Executed, Wants::Close].into_iter().for_each(|wants| self.ours(wants, Undo::Nothing));
     }
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::borrowed::{Borrowed, UNSERVED};
+use super::borrowed::Borrowed;
 use super::dress::Dressing;
 use super::exchange::{Broken, Exchange};
 use super::kept::Kept;
+use super::waiting::UNSERVED;
 use crate::client::refuse;
 use crate::clock;
 use crate::net::stream::Stream;

@@ -38,16 +38,12 @@ use crate::client::listener::{Arrival, accept};
 use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::console::Accounts;
-use crate::control::{Control, Shutdown};
-use crate::roster::Roster;
-use crate::session::cancel::Keys;
+use crate::control::Shutdown;
 use crate::session::house::{Common, House};
-use crate::session::memory::Prepared;
 use crate::session::timing::beat::Beat;
 use crate::shutdown::Signals;
+use crate::telemetry::VERSION;
 use crate::telemetry::log::{self, Format, Log, LogError};
-use crate::telemetry::shapes::Shapes;
-use crate::telemetry::{Gate, Metrics, VERSION};
 use crate::worker::Workers;
 
 pub use self::failed::Failed;
@@ -114,19 +110,8 @@ fn start_log(config: &Config) -> Result<Log, LogError> {
 impl App {
     fn build(start: Start, log: Arc<Log>) -> Result<Self, Failed> {
         let Start { config_path, config } = start;
-        let memory = memory::budget(&config);
         let (siblings, counter) = siblings::open(&config).unzip();
-        let common = Arc::new(Common {
-            roster: Arc::new(Roster::default()),
-            keys: Arc::new(Keys::default()),
-            control: Arc::new(Control::default()),
-            metrics: Metrics::new(config.workers),
-            shapes: Arc::new(Shapes::default()),
-            prepared: Prepared::of(&memory),
-            memory,
-            siblings,
-            gate: Gate::default(),
-        });
+        let common = Arc::new(Common::new(config.workers, memory::budget(&config), siblings));
         if let Some(counter) = counter {
             siblings::serve(counter, &common);
         }

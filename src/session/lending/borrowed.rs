@@ -95,11 +95,11 @@ impl Borrowed {
         &self.target
     }
 
-    /// Counts and logs that a statement was refused, and what that was to it.
-    pub(super) fn tell(&self, rule: &'static str, refusal: &Refusal, what: &str) {
+    /// Counts and logs that a statement was refused, and what that was to it. Each has a rate of its own.
+    pub(super) fn tell(&self, refusal: &Refusal, what: &str) {
         let common = &self.house.common;
-        common.metrics.refused(rule, &self.entry.client);
-        if let Pass::Write { suppressed } = common.gate.pass(&refusal.rule) {
+        common.metrics.refused(refusal.rule, &self.entry.client);
+        if let Pass::Write { suppressed } = common.gate.pass(&format!("{what}: {}", refusal.rule)) {
             let why = &refusal.message;
             tracing::warn!(client = &*self.entry.client, why, suppressed, "{what}");
         }
@@ -198,12 +198,7 @@ impl Source for Borrowed {
     }
 
     fn lost(&mut self, refusal: &Refusal) {
-        let common = &self.house.common;
-        common.metrics.refused("server", &self.entry.client);
-        if let Pass::Write { suppressed } = common.gate.pass("server lost") {
-            let why = &refusal.message;
-            tracing::warn!(client = &*self.entry.client, why, suppressed, "a server was lost under a statement");
-        }
+        self.tell(refusal, "a server was lost under a statement");
         self.kept.lose();
         self.close();
     }

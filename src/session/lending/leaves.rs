@@ -21,7 +21,7 @@ impl Borrowed {
             return None;
         }
         let refusal = refuse::foreign_sequence();
-        self.tell("sequence", &refusal, "a statement was refused");
+        self.tell(&refusal, "a statement was refused");
         Some(refusal)
     }
 

@@ -209,7 +209,7 @@ impl Borrowed {
     }
 
     pub(super) fn fail(&mut self, refusal: Refusal) {
-        self.tell("settings", &refusal, UNSERVED);
+        self.tell(&refusal, UNSERVED);
         self.trouble = Some(Box::new(refusal));
     }
 

@@ -70,12 +70,7 @@ impl Borrowed {
     /// There is no server for the statement.
     fn refused(&self, unserved: &Unserved) -> Refusal {
         let refusal = super::unserved(unserved, self.lease.pool());
-        let rule = match unserved {
-            Unserved::QueueFull(_) => "pool_queue_length",
-            Unserved::TooLong(..) => "query_wait_timeout",
-            Unserved::NotMade(_) => "server",
-        };
-        self.tell(rule, &refusal, UNSERVED);
+        self.tell(&refusal, UNSERVED);
         refusal
     }
 

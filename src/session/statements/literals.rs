@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use super::entry::{Undo, Wants};
 use super::plan::Plan;
+use crate::session::state::set_config::{Lasts, calls};
 use crate::wire::pg::own;
 
 /// What sets them, as a statement and as a portal. No client can have either.
@@ -66,11 +67,8 @@ impl Plan {
 /// Sets names to values, as many of both together as there are parameters, and returns no row: nobody would take one. OFFSET keeps the
 /// condition behind the calls.
 fn setter(parameters: usize) -> Vec<u8> {
-    let calls: Vec<String> = (1..=parameters / 2)
-        .map(|at| at.saturating_mul(2))
-        .map(|at| format!("pg_catalog.set_config(${}, ${at}, true) AS v{at}", at.saturating_sub(1)))
-        .collect();
-    format!("SELECT FROM (SELECT {} OFFSET 0) s WHERE v2 IS NULL\0\0\0", calls.join(", ")).into_bytes()
+    let calls = calls(parameters / 2, Lasts::Transaction);
+    format!("SELECT FROM (SELECT {calls} OFFSET 0) s(v) WHERE v IS NULL\0\0\0").into_bytes()
 }
 
 #[cfg(test)]
@@ -84,6 +82,6 @@ mod tests {
         let differing = Differing::of(then, b"DateStyle\0ISO, MDY\0TimeZone\0GB\0").unwrap();
         assert_eq!((differing.then, differing.now), (vec![&b"TimeZone"[..], b"UTC"], vec![&b"TimeZone"[..], b"GB"]));
         let text = String::from_utf8(setter(4)).unwrap();
-        assert!(text.contains("($3, $4, true) AS v4 OFFSET 0"), "{text}");
+        assert!(text.contains("($3, $4, true) OFFSET 0"), "{text}");
     }
 }

@@ -1,7 +1,7 @@
 //! The only words that clients read.
 //!
 //! Every text starts with `FLOODWALL[rule=NAME]` and says what to do instead. SQLSTATEs: 54000 for what will never pass,
-//! 53300 for what may pass later (`guards.md` 1.4: libraries retry the classes 08, 40, 53 and 57).
+//! 53300 for what may pass later (libraries retry the classes 08, 40, 53 and 57).
 
 use std::time::Duration;
 

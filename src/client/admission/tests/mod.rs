@@ -1,3 +1,6 @@
+mod logins;
+mod storm;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -204,24 +207,6 @@ async fn strangers_elsewhere_do_not_even_delay_a_known_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn claims_burn_no_rate() {
-    let admission = admission(|config| {
-        config.caps.over = Over::Refuse;
-        config.caps.client.new_connections_per_second = 3;
-    });
-    for _ in 0..50 {
-        drop(admission.claim(&who("web"), within(0)).await.unwrap());
-    }
-    for _ in 0..3 {
-        drop(login(&admission, &who("web")).await.unwrap());
-    }
-    let denied = login(&admission, &who("web")).await.unwrap_err();
-    assert_eq!((denied.rule, denied.limit, denied.reason), ("new_connections_per_second", 3, Reason::Rate));
-    advance(Duration::from_millis(340)).await;
-    drop(login(&admission, &who("web")).await.unwrap());
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_rate_spreads_a_burst_over_time() {
     let admission = admission(|config| config.caps.client.new_connections_per_second = 10);
     let began = clock::now();
@@ -259,65 +244,6 @@ async fn all_caps_of_a_client_are_taken_together_or_none() {
     assert_eq!(open, 4);
     drop(held);
     assert!(admission.is_zero(), "{:?}", admission.counters());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_waiting_claim_holds_no_login() {
-    let admission = admission(|config| {
-        config.caps.max_logins = 2;
-        config.caps.client.max_connections = 1;
-    });
-    let held = login(&admission, &who("web")).await.unwrap();
-    for _ in 0..10 {
-        let admission = Arc::clone(&admission);
-        tokio::spawn(async move { admission.claim(&who("web"), within(5_000)).await.map(drop) });
-    }
-    settle().await;
-    assert_eq!((admission.counters().waiting, admission.counters().logins), (10, 0));
-    let began = clock::now();
-    drop(login(&admission, &who("cron")).await.unwrap());
-    assert_eq!(clock::now(), began);
-    drop(held);
-    sleep(Duration::from_secs(6)).await;
-    assert!(admission.is_zero(), "{:?}", admission.counters());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_login_budget_bounds_by_address_and_in_all() {
-    let admission = admission(|config| {
-        config.caps.over = Over::Refuse;
-        config.caps.max_logins = 3;
-        config.caps.max_logins_per_address = 2;
-    });
-    let _two =
-        [admission.claim(&who("a"), within(0)).await.unwrap(), admission.claim(&who("b"), within(0)).await.unwrap()];
-    let denied = admission.claim(&who("c"), within(0)).await.unwrap_err();
-    assert_eq!((denied.rule, denied.scope.as_str(), denied.limit), ("max_logins", "address", 2));
-    let _third = admission.claim(&who_at("c", "10.0.0.9"), within(0)).await.unwrap();
-    let denied = admission.claim(&who_at("d", "10.0.0.8"), within(0)).await.unwrap_err();
-    assert_eq!((denied.rule, denied.scope.as_str(), denied.limit), ("max_logins", "listener", 3));
-}
-
-#[tokio::test(start_paused = true)]
-async fn logins_take_turns_even_where_newcomers_over_a_cap_are_refused() {
-    let admission = admission(|config| {
-        config.caps.over = Over::Refuse;
-        config.caps.max_logins = 1;
-        config.caps.client.max_connections = 1;
-    });
-    let first = admission.claim(&who("web"), within(0)).await.unwrap();
-    let second = tokio::spawn({
-        let admission = Arc::clone(&admission);
-        async move { admission.claim(&who("web"), within(5_000)).await }
-    });
-    settle().await;
-    assert_eq!(admission.counters().waiting, 1);
-    // Its turn comes, but by then the client is full: it is told at once.
-    let began = clock::now();
-    let _client = admission.prove(first, within(0)).await.unwrap();
-    let denied = second.await.unwrap().unwrap_err();
-    assert_eq!((denied.rule, denied.reason), ("client_max_connections", Reason::Full));
-    assert_eq!(clock::now(), began);
 }
 
 #[tokio::test(start_paused = true)]
@@ -404,68 +330,6 @@ async fn a_reload_moves_waiters_and_leaves_the_established() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_as_may_be_in_may_dial_at_once() {
-    let room_for = |clients: usize| {
-        let mut config = config();
-        config.caps.max_clients = clients;
-        config
-    };
-    let admission = Admission::new(&room_for(6000), "main");
-    let dial = |count: usize| -> Vec<_> {
-        (0..count).filter_map(|number| admission.lobby(address(&format!("10.0.0.{}", number % 2)))).collect()
-    };
-    assert_eq!(dial(7000).len(), 6000);
-    admission.reload(&room_for(5000));
-    assert_eq!(dial(7000).len(), 5000);
-    admission.reload(&room_for(10));
-    assert_eq!(dial(7000).len(), LOBBY_LEAST);
-    assert_eq!(admission.counters().lobby, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_lobby_is_bounded_in_all_and_by_address_and_cancels_have_their_lane() {
-    let admission = admission(|config| config.caps.max_clients = 0);
-    admission.set_lobby_limits(LobbyLimits { all: 3, per_address: 2 });
-    let lobby = |from: &str| admission.lobby(address(from));
-    let held = [lobby("10.0.0.1"), lobby("10.0.0.1"), lobby("10.0.0.2")];
-    assert!(held.iter().all(Option::is_some));
-    assert!(lobby("10.0.0.3").is_none());
-    let [first, ..] = held;
-    drop(first);
-    assert!(lobby("10.0.0.1").is_some());
-
-    let mut cancels = Vec::new();
-    for _ in 0..CANCELS_AT_ONCE {
-        cancels.push(admission.cancel().await.unwrap());
-    }
-    assert!(timeout(Duration::from_millis(10), admission.cancel()).await.is_err());
-    cancels.pop();
-    drop(admission.cancel().await.unwrap());
-}
-
-#[tokio::test(start_paused = true)]
-async fn claims_that_are_never_proven_leave_no_record() {
-    let admission = admission(|_| ());
-    for n in 0..500 {
-        drop(admission.claim(&who(&format!("stranger{n}")), within(100)).await.unwrap());
-    }
-    assert_eq!(admission.lock().records.len(), 0);
-    assert!(admission.surge_rows().is_empty());
-    drop(login(&admission, &who("web")).await.unwrap());
-    assert_eq!(admission.surge_rows().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_login_that_comes_back_after_its_claim_is_not_left_listed() {
-    let admission = admission(|_| ());
-    let (claim, ..) = admission.note_claim(&who("web"));
-    let held = admission.lock().take(Want::Login(claim.number), clock::now()).unwrap();
-    drop(claim);
-    admission.give_back(held);
-    assert!(admission.is_zero(), "{:?}", admission.counters());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_surge_shows_in_the_rows_within_three_seconds() {
     let admission = admission(|config| {
         config.caps.max_clients = 1000;
@@ -486,125 +350,4 @@ async fn a_surge_shows_in_the_rows_within_three_seconds() {
         }
     }
     assert!(seen.is_some(), "{:?}", admission.surge_rows());
-}
-
-/// Many threads log in, wait, give up and reload at random; caps hold at every moment and nothing is left over.
-#[test]
-fn a_storm_on_many_threads_never_exceeds_a_cap_and_leaves_nothing() {
-    const SERVERS: usize = 6;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(8).enable_all().build().unwrap();
-    let admission = admission(|config| {
-        config.listeners[0].max_server_connections = Some(SERVERS);
-        config.caps.max_clients = 40;
-        config.caps.max_logins = 5;
-        config.caps.queue_length = 60;
-        config.caps.client.new_connections_per_second = 100_000;
-        config.clients = vec![rule("everybody", "*", Some(5))];
-    });
-    let inside = Arc::new(Inside::default());
-    let tasks: Vec<_> = (0..100_u64)
-        .map(|n| {
-            let (admission, inside) = (Arc::clone(&admission), Arc::clone(&inside));
-            runtime.spawn(async move {
-                for round in 0..40_u64 {
-                    let dice = (n * 31 + round).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
-                    let visit = visit(&admission, &inside, dice);
-                    // Some give up in the middle, wherever that is.
-                    let patience = Duration::from_micros(if dice % 3 == 0 { dice % 4_000 } else { 5_000_000 });
-                    let _ = timeout(patience, visit).await;
-                }
-            })
-        })
-        .collect();
-    runtime.block_on(async {
-        for task in tasks {
-            timeout(Duration::from_secs(60), task).await.unwrap().unwrap();
-        }
-    });
-    assert!(inside.proven_ever.load(Ordering::Relaxed) > 500, "{inside:?}");
-    assert!(admission.is_zero(), "{:?}", admission.counters());
-}
-
-#[derive(Debug, Default)]
-struct Inside {
-    clients: AtomicUsize,
-    servers: AtomicUsize,
-    proven_ever: AtomicUsize,
-}
-
-/// Counts in and out; the count goes out before the permit does.
-struct Within<'a>(&'a AtomicUsize);
-
-impl<'a> Within<'a> {
-    fn count(counter: &'a AtomicUsize, limit: usize) -> Self {
-        assert!(counter.fetch_add(1, Ordering::SeqCst) < limit, "over the cap of {limit}");
-        Self(counter)
-    }
-}
-
-impl Drop for Within<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-async fn visit(admission: &Arc<Admission>, inside: &Inside, dice: u64) -> Result<(), Denied> {
-    let from = format!("10.0.0.{}", dice % 5);
-    let _lobby = admission.lobby(address(&from));
-    let _house = admission.enter(address(&from), within(2_000)).await?;
-    let identity = who_at(&format!("user{}", dice % 3), &from);
-    let login = admission.claim(&identity, within(2_000)).await?;
-    let _server = admission.server(within(2_000)).await?;
-    let _servers = Within::count(&inside.servers, 6);
-    sleep(Duration::from_micros(dice % 300)).await;
-    if dice % 4 == 1 {
-        return Ok(());
-    }
-    let _client = admission.prove(login, within(2_000)).await?;
-    let _clients = Within::count(&inside.clients, 5);
-    inside.proven_ever.fetch_add(1, Ordering::Relaxed);
-    sleep(Duration::from_micros(dice % 700)).await;
-    Ok(())
-}
-
-/// Ten thousand dial at once, two thirds of them for one client: what can be served is served, the rest is told why
-/// in time, and the work per newcomer stays small.
-#[test]
-fn ten_thousand_at_once_are_served_or_told_why() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let admission = admission(|config| {
-        config.listeners[0].max_server_connections = Some(100);
-        config.caps.max_clients = 10_000;
-        config.caps.max_logins = 50;
-        config.caps.max_logins_per_address = 50;
-        config.caps.address_max_connections = 10_000;
-        config.caps.queue_length = 1_000;
-        config.caps.client.max_connections = 60;
-        config.caps.client.new_connections_per_second = 100_000;
-    });
-    let tasks: Vec<_> = (0..10_000_u64)
-        .map(|n| {
-            let admission = Arc::clone(&admission);
-            let identity = who(if n % 3 == 0 { "cron" } else { "web" });
-            runtime.spawn(async move {
-                let _house = admission.enter(identity.address, within(30_000)).await?;
-                let login = admission.claim(&identity, within(30_000)).await?;
-                let _server = admission.server(within(30_000)).await?;
-                sleep(Duration::from_millis(2)).await;
-                let _client = admission.prove(login, within(30_000)).await?;
-                sleep(Duration::from_millis(20)).await;
-                Ok::<_, Denied>(())
-            })
-        })
-        .collect();
-    let mut rules = std::collections::BTreeMap::new();
-    runtime.block_on(async {
-        for task in tasks {
-            let outcome = timeout(Duration::from_secs(60), task).await.unwrap().unwrap();
-            *rules.entry(outcome.map_or_else(|denied| denied.rule, |()| "served")).or_insert(0) += 1;
-        }
-    });
-    assert!(rules["served"] >= 1_000, "{rules:?}");
-    assert!(rules.keys().all(|rule| ["served", "queue_length"].contains(rule)), "{rules:?}");
-    assert!(admission.is_zero(), "{:?}", admission.counters());
 }

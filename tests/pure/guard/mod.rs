@@ -1,5 +1,8 @@
 //! Verdicts, by tables of statements in `corpus/`.
 
+mod counted;
+mod settings;
+
 use std::time::Duration;
 
 use floodwall::guard::{Guard, Intake, Judgement, Measure, Mode, OnUnreadable, Verdict, Whole, rules};
@@ -7,13 +10,13 @@ use floodwall::sql::lexer::{Counts, Wrap};
 use floodwall::sql::{Estimate, Flags, Reading, Schema, Strings, Verb};
 use toml::Table;
 
-pub(crate) const REFUSED: &str = include_str!("corpus/refused.txt");
-pub(crate) const PASSES: &str = include_str!("corpus/passes.txt");
-const ORDINARY: &str = include_str!("corpus/ordinary.txt");
+pub(crate) const REFUSED: &str = include_str!("../corpus/refused.txt");
+pub(crate) const PASSES: &str = include_str!("../corpus/passes.txt");
+const ORDINARY: &str = include_str!("../corpus/ordinary.txt");
 
-pub(crate) const MYSQL_REFUSED: &str = include_str!("corpus/mysql_refused.txt");
-pub(crate) const MYSQL_PASSES: &str = include_str!("corpus/mysql_passes.txt");
-const MYSQL_ORDINARY: &str = include_str!("corpus/mysql_ordinary.txt");
+pub(crate) const MYSQL_REFUSED: &str = include_str!("../corpus/mysql_refused.txt");
+pub(crate) const MYSQL_PASSES: &str = include_str!("../corpus/mysql_passes.txt");
+const MYSQL_ORDINARY: &str = include_str!("../corpus/mysql_ordinary.txt");
 
 pub(crate) fn lines(corpus: &'static str) -> impl Iterator<Item = &'static str> {
     corpus.lines().filter(|line| !line.starts_with("# ") && !line.is_empty())
@@ -220,224 +223,10 @@ fn truncate_is_judged_by_choice() {
     assert!(breach.message.contains("\"public.small\""), "{}", breach.message);
 }
 
-#[test]
-fn rows_are_counted_in_every_form_that_carries_them() {
-    let tuple = |n| format!("INSERT INTO t (a, b) VALUES {}", many("(1, 'x')", n));
-    let items = |n| format!("DELETE FROM t WHERE id IN ({})", many("7", n));
-    let arms = |n| format!("UPDATE t SET a = CASE {} END WHERE id = 1", "WHEN id = 1 THEN 2 ".repeat(n));
-    let array = |n| format!("UPDATE t SET a = 1 WHERE id = ANY(ARRAY[{}])", many("7", n));
-    let text = |n| format!("UPDATE t SET a = 1 WHERE id = ANY('{{{}}}'::int[])", many("7", n));
-    let unnest = |n| format!("INSERT INTO t SELECT * FROM unnest('{{{}}}'::int[])", many("7", n));
-    let values = |n| format!("UPDATE t SET a = v.a FROM (VALUES {}) v(id, a) WHERE v.id = t.id", many("(1, 2)", n));
-    let cte = |n| format!("WITH i AS (INSERT INTO t VALUES {} RETURNING id) SELECT * FROM i", many("(1)", n));
-    let merge =
-        |n| format!("MERGE INTO t USING (VALUES {}) v(id) ON t.id = v.id WHEN MATCHED THEN DELETE", many("(1)", n));
-    let forms: [&dyn Fn(usize) -> String; 9] = [&tuple, &items, &arms, &array, &text, &unnest, &values, &cte, &merge];
-    for form in forms {
-        assert_eq!(refuser("", &form(5_000)), None, "{}", &form(2));
-        assert_eq!(refuser("", &form(5_001)), Some("bulk_write"), "{}", &form(2));
-        assert_eq!(refuser("bulk_write.max_rows = 6000", &form(5_001)), None);
-    }
-}
-
-#[test]
-fn the_writes_of_one_text_count_together() {
-    // One of them commits what nobody can bound, which is for another rule to say.
-    let rules = guard("write_budget.mode = \"off\"");
-    let judgement = |sql: &str| judged(&rules, Some(&schema()), sql);
-    let texts = |n: usize| {
-        [
-            vec!["INSERT INTO t VALUES (1)"; n].join(";"),
-            vec!["UPDATE t SET a = 1 WHERE id = 5"; n].join(";"),
-            format!("SELECT 1; {}; SELECT 2", vec!["DELETE FROM t WHERE id = 7"; n].join("; COMMIT; ")),
-            format!("INSERT INTO t VALUES {}; DELETE FROM t WHERE id IN ({})", many("(1)", n - 10), many("7", 10)),
-            format!(
-                "WITH a AS (INSERT INTO t VALUES {}), b AS (INSERT INTO s VALUES {}) SELECT 1",
-                many("(1)", n - 9),
-                many("(1)", 9)
-            ),
-            format!("WITH a AS (INSERT INTO t VALUES {}) INSERT INTO s VALUES {}", many("(1)", n - 9), many("(1)", 9)),
-        ]
-    };
-    for sql in texts(5_000) {
-        assert!(judgement(&sql).is_clean(), "{}", &sql[..60]);
-    }
-    for sql in texts(5_001) {
-        let Verdict::Refuse(breach) = judgement(&sql).verdict else { panic!("{}", &sql[..60]) };
-        assert_eq!((breach.rule, breach.measured.as_str()), ("bulk_write", "5001"), "{}", &sql[..60]);
-    }
-    let warned = |sql: &str| {
-        let warned = judged(&guard("mode = \"warn\""), None, sql).warned;
-        warned.iter().map(|breach| breach.statement).collect::<Vec<_>>()
-    };
-    let ten = "INSERT INTO t VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)";
-    assert_eq!(warned(&vec![ten; 900].join(";")), [500], "told once, where it goes over");
-    assert_eq!(warned(&vec!["INSERT INTO t VALUES (1)"; 9_000].join(";")).len(), 1, "so many are counted as one");
-}
-
-#[test]
-fn what_is_long_but_no_bulk_write_passes() {
-    for sql in [
-        format!("SELECT * FROM big WHERE id IN ({})", many("7", 6_000)),
-        format!("SELECT * FROM (VALUES {}) v", many("(1)", 6_000)),
-        format!("INSERT INTO t (vector) VALUES (ARRAY[{}])", many("0.5", 6_000)),
-        format!("INSERT INTO t (doc) VALUES ('{{{}}}')", many("\"a\": 1", 6_000)),
-        format!("INSERT INTO t (doc) VALUES ('{}')", "x".repeat(1 << 20)),
-        format!("UPDATE t SET a = CASE {0} END, b = CASE {0} END WHERE id = 1", "WHEN id = 1 THEN 2 ".repeat(3_000)),
-        format!("EXPLAIN INSERT INTO t VALUES {}", many("(1)", 6_000)),
-        format!("SELECT 1 WHERE {}", vec!["a = 1"; 2_000].join(" OR ")),
-    ] {
-        assert_eq!(on_large_stack(move || refuser("", &sql)), None);
-    }
-}
-
 /// Shapes of thousands of terms need the stack that `facts::parse` asks for.
 fn on_large_stack<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let thread = std::thread::Builder::new().stack_size(floodwall::sql::facts::STACK_BYTES);
     thread.spawn(run).unwrap().join().unwrap()
-}
-
-#[test]
-fn one_kind_of_row_does_not_add_to_another() {
-    let sql =
-        format!("UPDATE t SET a = CASE {} END WHERE id IN ({})", "WHEN id = 1 THEN 2 ".repeat(3_000), many("7", 3_000));
-    assert_eq!(refuser("", &sql), None);
-}
-
-#[test]
-fn text_is_measured_for_writes_only() {
-    let settings = "bulk_write.max_bytes = \"1KiB\"";
-    let long = "x".repeat(2_000);
-    assert_eq!(refuser(settings, &format!("INSERT INTO t VALUES ('{long}')")), Some("bulk_write"));
-    assert_eq!(refuser(settings, &format!("SELECT '{long}'")), None);
-    assert_eq!(refuser(settings, &format!("SELECT '{long}'; INSERT INTO t VALUES (1)")), None);
-    assert_eq!(refuser(settings, &format!("/* {long} */ INSERT INTO t VALUES (1) -- {long}")), None);
-}
-
-#[test]
-fn of_a_text_that_is_too_long_the_beginning_is_enough() {
-    let head = b"INSERT INTO t VALUES ('xxxxxxxxxxxxxxxxx";
-    let reading = Reading::of(Flags::POSTGRES, head);
-    let intake = Intake { whole: Whole::PrefixOnly, ..Intake::of_text(&reading, None, 17 << 20) };
-    let Verdict::Refuse(breach) = guard("").judge(&intake).verdict else { panic!("it is too long") };
-    assert_eq!((breach.rule, breach.limit), ("bulk_write", 16 << 20));
-    let reading = Reading::of(Flags::POSTGRES, b"DELETE FROM t");
-    let intake = Intake { whole: Whole::PrefixOnly, ..Intake::of_text(&reading, None, 2 << 20) };
-    assert!(guard("").judge(&intake).allows(), "its filter may still come");
-    assert!(!guard("on_unreadable = \"refuse\"").judge(&intake).allows());
-    let cut = Reading::of(Flags::POSTGRES, b"DELETE FROM t; SELECT 'x");
-    let intake = Intake { whole: Whole::PrefixOnly, ..Intake::of_text(&cut, None, 2 << 20) };
-    assert!(!guard("").judge(&intake).allows(), "what came before was read whole");
-}
-
-#[test]
-fn the_guard_asks_to_see_as_much_as_its_rules_need() {
-    assert_eq!(guard("").hold_bytes(), 16 << 20);
-    assert_eq!(guard("bulk_write.mode = \"off\"").hold_bytes(), 1 << 20);
-    assert_eq!(guard("mode = \"off\"").hold_bytes(), 0);
-}
-
-#[test]
-fn modes_decide_what_becomes_of_a_breach() {
-    let sql = "DELETE FROM small; SELECT * FROM big";
-    let verdict = |settings: &str| {
-        let judgement = judged(&guard(settings), Some(&schema()), sql);
-        let warned: Vec<_> = judgement.warned.iter().map(|breach| (breach.statement, breach.rule)).collect();
-        match judgement.verdict {
-            Verdict::Allow => (None, warned),
-            Verdict::Refuse(breach) => (Some((breach.statement, breach.rule)), warned),
-        }
-    };
-    let (write, select) = ((0, "unfiltered_write"), (1, "unbounded_select"));
-    assert_eq!(verdict(""), (Some(write), vec![]));
-    assert_eq!(verdict("mode = \"warn\""), (None, vec![write, select]));
-    assert_eq!(verdict("mode = \"off\""), (None, vec![]));
-    assert_eq!(verdict("unfiltered_write.mode = \"warn\""), (Some(select), vec![write]));
-    assert_eq!(verdict("unfiltered_write.mode = \"off\""), (Some(select), vec![]));
-    assert_eq!(verdict("mode = \"off\"\nunbounded_select.mode = \"enforce\""), (Some(select), vec![]));
-    assert_eq!(verdict("mode = \"warn\"\nunfiltered_write.mode = \"off\""), (None, vec![select]));
-}
-
-#[test]
-fn overrides_change_what_they_name() {
-    let base = guard("unbounded_select = { max_rows = 50, mode = \"enforce\" }");
-    let with = |overrides: &str| base.with_overrides(&overrides.parse::<Table>().unwrap()).unwrap();
-    let refuses = |guard: &Guard, sql: &str| !judged(guard, Some(&schema()), sql).allows();
-    let warn = with("unbounded_select = { mode = \"warn\" }");
-    assert_eq!(judged(&warn, Some(&schema()), "SELECT * FROM small").warned.len(), 1, "max_rows stays 50");
-    assert!(refuses(&warn, "DELETE FROM small"));
-    assert!(!refuses(&with("mode = \"off\""), "SELECT * FROM small; DELETE FROM small"));
-    let one = with("mode = \"off\"\nunfiltered_write.mode = \"enforce\"");
-    assert!(refuses(&one, "DELETE FROM small") && !refuses(&one, "SELECT * FROM big"));
-    assert!(!refuses(&with("unbounded_select.max_rows = 500000"), "SELECT * FROM big"));
-    assert!(refuses(&base, "SELECT * FROM small"), "the base is as it was");
-}
-
-#[test]
-fn overrides_that_mean_nothing_are_errors() {
-    let wrong = "unbounded_select = { max_row = 5 }".parse::<Table>().unwrap();
-    let errors = guard("").with_overrides(&wrong).unwrap_err();
-    assert_eq!(errors[0].path, ["unbounded_select", "max_row"]);
-}
-
-#[test]
-fn every_wrong_setting_is_told_with_its_place_and_advice() {
-    let cases = [
-        ("mood = \"warn\"", &["mood"][..], "did you mean \"mode\""),
-        ("mode = \"loud\"", &["mode"], "\"enforce\", \"warn\", \"off\""),
-        ("mode = 3", &["mode"], "is 3"),
-        ("notice = 1", &["notice"], "true or false"),
-        ("on_unreadable = \"maybe\"", &["on_unreadable"], "\"allow\", \"refuse\""),
-        ("unbounded_selects = {}", &["unbounded_selects"], "did you mean \"unbounded_select\""),
-        ("unbounded_select = 5", &["unbounded_select"], "[rules.unbounded_select]"),
-        ("unbounded_select.mode = \"on\"", &["unbounded_select", "mode"], "\"enforce\""),
-        ("unbounded_select.max_rows = 0", &["unbounded_select", "max_rows"], "above 0"),
-        ("unbounded_select.max_rows = -3", &["unbounded_select", "max_rows"], "above 0"),
-        ("unbounded_select.max_rows = \"5\"", &["unbounded_select", "max_rows"], "whole number"),
-        ("unbounded_select.small_tables = \"x\"", &["unbounded_select", "small_tables"], "list of names"),
-        ("unbounded_select.small_tables = [1]", &["unbounded_select", "small_tables"], "list of names"),
-        ("unbounded_select.unknown_table = \"warm\"", &["unbounded_select", "unknown_table"], "\"warn\""),
-        ("unfiltered_write.truncat = true", &["unfiltered_write", "truncat"], "did you mean \"truncate\""),
-        ("bulk_write.max_bytes = 5", &["bulk_write", "max_bytes"], "unit"),
-        ("bulk_write.max_bytes = \"5 potatoes\"", &["bulk_write", "max_bytes"], "5 potatoes"),
-        ("bulk_write.max_bytes = \"0B\"", &["bulk_write", "max_bytes"], "is 0"),
-        ("bulk_write.zzz = 1", &["bulk_write", "zzz"], "known here are mode, max_rows, max_bytes"),
-    ];
-    for (settings, path, advice) in cases {
-        let errors = Guard::build(&settings.parse::<Table>().unwrap()).unwrap_err();
-        assert_eq!(errors.len(), 1, "{settings}: {errors:?}");
-        assert_eq!(errors[0].path, path, "{settings}");
-        assert!(errors[0].message.contains(advice), "{settings}: {}", errors[0].message);
-    }
-    let all = "mode = 1\nnotice = 1\nbulk_write.max_rows = 0\nzzz = 1".parse::<Table>().unwrap();
-    assert_eq!(Guard::build(&all).unwrap_err().len(), 4);
-}
-
-#[test]
-fn the_registry_names_every_setting_and_its_default() {
-    for def in rules::ALL {
-        let settings: String =
-            def.settings.iter().map(|(key, default)| format!("{}.{key} = {default}\n", def.name)).collect();
-        let guard = guard(&settings);
-        assert!(guard.modes().any(|(known, mode)| known.name == def.name && mode == def.mode));
-        assert!(!def.summary.is_empty());
-    }
-    let names: Vec<_> = rules::ALL.iter().map(|def| def.name).collect();
-    let judged = ["unfiltered_write", "bulk_write", "unbounded_select"];
-    let measured = ["result_budget", "write_budget", "pipeline_write", "stream_write"];
-    let timed = ["statement_timeout", "transaction_timeout", "idle_transaction_timeout"];
-    assert_eq!(names, [&judged[..], &measured, &timed].concat());
-    let enforced = rules::ALL.iter().filter(|def| def.mode == Mode::Enforce).map(|def| def.name);
-    assert!(enforced.eq(judged.into_iter().chain(["result_budget"])));
-}
-
-#[test]
-fn unreadable_statements_pass_or_not_by_choice() {
-    let strange = "SELECT * FROM small WHERE ((SELECT 2) UNION SELECT 2) = 2";
-    assert_eq!(guard("").on_unreadable(), OnUnreadable::Allow);
-    assert_eq!(refuser("", strange), None);
-    assert_eq!(refuser("on_unreadable = \"refuse\"", strange), Some("unreadable"));
-    assert_eq!(refuser("on_unreadable = \"refuse\"", "SELECT 1; VACUUM (FULL) small"), None);
 }
 
 #[test]
@@ -552,24 +341,11 @@ fn every_statement_is_measured_breach_or_not() {
     }
 }
 
-#[test]
-fn limits_are_told_in_the_unit_of_their_measure() {
-    let own = guard("").with_overrides(&"bulk_write = { max_bytes = '2MiB' }".parse().unwrap()).unwrap();
-    for (measure, limit) in [
-        (Measure::SelectRows, 10_000),
-        (Measure::BulkRows, 5_000),
-        (Measure::BulkBytes, 2 << 20),
-        (Measure::TransactionTime, 300_000_000),
-    ] {
-        assert_eq!(own.limit_of(measure), Some(limit), "{measure:?}");
-    }
-}
-
 /// Judges random statements, put together from the parts of real ones, within the time that FLOODWALL_FUZZ_SECONDS gives.
 #[test]
 fn fuzz_judge() {
     let (guard, schema) = (guard("on_unreadable = \"refuse\"\nunfiltered_write.truncate = true"), schema());
-    crate::sql::fuzz(Duration::from_secs(1), 0x5eed, move |text, flags| {
+    crate::sql::random::fuzz(Duration::from_secs(1), 0x5eed, move |text, flags| {
         let reading = Reading::of(flags, text);
         for whole in [Whole::Whole, Whole::PrefixOnly] {
             let intake = Intake { whole, ..Intake::of_text(&reading, Some(&schema), text.len() as u64) };

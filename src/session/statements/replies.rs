@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use super::entry::{Entry, Miss, Undo, Wants, Whose};
 use super::plan::{Mode, Parts, Plan};
+use super::touched::Touched;
 use crate::wire::pg::own::{self, Answered};
 use crate::wire::pg::reply;
 
@@ -69,7 +70,9 @@ impl Plan {
     fn objects(&mut self, answered: Answered, frame: &[u8], parts: &Parts<'_>) {
         let is_news = match answered {
             Answered::Executed => self.touched.completes(own::objects(frame), parts.context),
-            Answered::Ready => self.touched.is_ready(reply::status(frame).unwrap_or_default()),
+            Answered::Ready if self.touched != Touched::Nothing => {
+                self.touched.is_ready(reply::status(frame).unwrap_or_default())
+            }
             _ => false,
         };
         if is_news {

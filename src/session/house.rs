@@ -84,7 +84,7 @@ impl House {
         common: &Arc<Common>,
     ) -> Result<Self, getrandom::Error> {
         let listener = &current.listener;
-        let catalog = Catalog::start(listener);
+        let catalog = Catalog::new(listener);
         catalog.secure(Arc::clone(&tls));
         Ok(Self {
             name: listener.name.as_str().into(),

@@ -1,146 +1,22 @@
-//! What a text may leave behind in its session: what a server connection must be looked at for before another client gets it.
-//!
-//! Read off the words of the shape, never off the parser's tree: what is not recognised counts as unknown, so a word too few here
-//! costs a look at the server and never a leak. The tables that a statement names are told beside it, since triggers, rules and
-//! policies run functions that no text shows.
-//!
-//! What is taken to leave nothing, though a text cannot prove it: operators, casts, domains and collations; and a function of a user
-//! that has the name of one of the server's own but takes other arguments. `nextval` leaves the session's last value, which nobody
-//! else's statement can change; who reads it in a later transaction, by `currval` or `lastval`, is told ([`Traces::RECALLS`]), since a
-//! server that somebody else had meanwhile would tell that one's number.
+//! What the statements of a text leave, added up word by word.
 
-use super::builtin;
-use super::database::vacated;
-use super::relations::Relations;
-use super::tokens::{Words, name};
-use crate::sql::dialect::Dialect;
+use super::called::{calls_nothing, names_columns};
+use super::{Left, Traces};
+use crate::sql::facts::builtin;
+use crate::sql::facts::database::vacated;
+use crate::sql::facts::relations::Relations;
+use crate::sql::facts::tokens::{Words, name};
 use crate::sql::lexer::{Lexed, Marks, Piece};
 use crate::sql::schema::TableName;
-
-/// Kinds of things that stay in a session after its transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Traces(u16);
-
-impl Traces {
-    /// Nothing at all.
-    pub const NONE: Self = Self(0);
-    /// Settings: `SET`, `RESET`, `set_config`.
-    pub const SETTING: Self = Self(1);
-    /// The role: `SET ROLE`, `SET SESSION AUTHORIZATION`.
-    pub const ROLE: Self = Self(2);
-    /// Channels that are listened to: `LISTEN`, `UNLISTEN`.
-    pub const LISTEN: Self = Self(4);
-    /// Temporary tables and other objects in `pg_temp`.
-    pub const TEMP: Self = Self(8);
-    /// Advisory locks of the session.
-    pub const ADVISORY: Self = Self(16);
-    /// Cursors `WITH HOLD`.
-    pub const HOLD: Self = Self(32);
-    /// Statements prepared by SQL.
-    pub const PREPARED: Self = Self(64);
-    /// `DISCARD ALL`: everything, the prepared statements of the protocol included.
-    pub const DISCARD: Self = Self(128);
-    /// A library, which nothing unloads.
-    pub const LIBRARY: Self = Self(256);
-    /// A setting that the server does not list, since no library declares it, under a name that the text does not tell.
-    pub const UNNAMED: Self = Self(512);
-    /// Whatever a function may do.
-    pub const UNKNOWN: Self = Self(1024);
-    /// Nothing, but it may end what was left before: `DEALLOCATE`, `UNLISTEN`, `CLOSE`.
-    pub const ENDS: Self = Self(2048);
-    /// Nothing but the session's last value: `nextval`, `setval`, and rows that may get a key by default.
-    pub const ADVANCES: Self = Self(4096);
-    /// Nothing, but it reads the last value that an earlier text left: `currval`, `lastval`.
-    pub const RECALLS: Self = Self(8192);
-    /// Nothing, but settings are others until its transaction ends: `SET LOCAL`, `set_config(…, true)`.
-    pub const LOCAL: Self = Self(16384);
-    /// What is of no matter to others.
-    pub const OWN: Self = Self::ADVANCES.and(Self::RECALLS).and(Self::LOCAL);
-    /// What says by its words that settings are others behind it.
-    pub const RESETS: Self = Self::SETTING.and(Self::DISCARD).and(Self::LOCAL);
-
-    /// True where nothing is left behind.
-    pub const fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    /// True where all of `other` may be left.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// True where any of `other` are left by the words of the text.
-    pub const fn names(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// True where any of `other` may be left, or nobody knows.
-    pub const fn may_have(self, other: Self) -> bool {
-        self.0 & (other.0 | Self::UNKNOWN.0) != 0
-    }
-
-    /// These without those.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// What both leave.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-/// What a text leaves behind.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Left {
-    /// By its own words.
-    pub traces: Traces,
-    /// Tables that it names. Where one of them is not known to be plain, what it runs may leave anything.
-    pub tables: Box<[TableName]>,
-    /// Settings with a dot in their names that it sets: the server does not list those that no library declares.
-    pub settings: Box<[Box<str>]>,
-    /// A database that it needs to itself, once all its sessions have left it.
-    pub vacated: Option<Box<str>>,
-}
 
 /// Tables of one text that are told; with more of them nobody knows.
 const TABLES_MAX: usize = 64;
 /// Settings of one text that are told.
 const SETTINGS_MAX: usize = 32;
 
-impl Left {
-    /// Nobody has read the text.
-    pub fn unread() -> Self {
-        Self { traces: Traces::UNKNOWN, ..Self::default() }
-    }
-
-    /// What these tables make of it: unknown where `is_plain` denies one of them.
-    pub fn given(&self, is_plain: impl FnMut(&TableName) -> bool) -> Traces {
-        if self.tables.iter().all(is_plain) { self.traces } else { self.traces.and(Traces::UNKNOWN) }
-    }
-
-    /// About how much memory this takes.
-    pub(super) fn weight_bytes(&self) -> usize {
-        self.tables.len() * 96 + self.settings.len() * 48 + self.vacated.as_ref().map_or(0, |name| name.len())
-    }
-}
-
-/// Reads all statements of a text.
-pub(super) fn left(lexed: &Lexed) -> Left {
-    if lexed.dialect != Dialect::Postgres {
-        return Left::unread();
-    }
-    let mut gathered = Gathered::default();
-    for piece in &lexed.pieces {
-        gathered.piece(lexed, piece);
-    }
-    gathered.left()
-}
-
+/// What was found so far.
 #[derive(Default)]
-struct Gathered {
+pub(super) struct Gathered {
     traces: Traces,
     tables: Vec<TableName>,
     settings: Vec<Box<str>>,
@@ -148,7 +24,8 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn piece(&mut self, lexed: &Lexed, piece: &Piece) {
+    /// Reads a statement.
+    pub(super) fn piece(&mut self, lexed: &Lexed, piece: &Piece) {
         match std::str::from_utf8(lexed.shape.get(piece.shape.clone()).unwrap_or_default()) {
             Ok(text) if !piece.marks.has(Marks::CUT) && !piece.marks.has(Marks::UNTERMINATED) => {
                 let words = Words::of(text);
@@ -158,7 +35,8 @@ impl Gathered {
         }
     }
 
-    fn left(mut self) -> Left {
+    /// What all of them leave.
+    pub(super) fn left(mut self) -> Left {
         self.tables.sort_unstable();
         self.tables.dedup();
         if self.tables.len() > TABLES_MAX || self.settings.len() > SETTINGS_MAX {
@@ -331,52 +209,4 @@ fn defined(words: &Words<'_>, at: usize) -> Traces {
     let is_temporary = |word: &str| matches!(word, "temp" | "temporary" | "pg_temp" | "\"pg_temp\"");
     let temporary = (at..words.len()).any(|at| is_temporary(words.word(at)));
     if temporary { Traces::TEMP.and(Traces::UNKNOWN) } else { Traces::UNKNOWN }
-}
-
-/// True where a word begins no call in its place.
-fn calls_nothing(words: &Words<'_>, at: usize) -> bool {
-    let (before, inside) = (words.before(at, 1), words.word(at + 2));
-    match words.word(at) {
-        "over" => before == ")" && !words.has_distinct_on(),
-        "filter" => inside == "where",
-        "by" => matches!(before, "group" | "order" | "partition"),
-        "sets" => before == "grouping",
-        "zone" => before == "time",
-        "insert" => before == "then",
-        "conflict" => before == "on",
-        "copy" => before.is_empty(),
-        "materialized" => matches!(before, "as" | "not"),
-        // Names a function may have, too; but no argument begins like this.
-        "join" => matches!(inside, "select" | "values" | "with"),
-        word => builtin::is_keyword(word),
-    }
-}
-
-/// True where the parenthesis behind a name holds names of columns: of a table that is written, of an alias.
-fn names_columns(words: &Words<'_>, first: usize, before: &str) -> bool {
-    match before {
-        "into" | "as" | "copy" | "with" | "recursive" => true,
-        "," => is_later_cte(words, first),
-        _ => false,
-    }
-}
-
-/// `WITH a AS (…), b (x) AS (…)`: a name, its columns, AS and a parenthesis.
-fn is_later_cte(words: &Words<'_>, first: usize) -> bool {
-    let columns_end = words.close(first + 1);
-    words.before(first, 2) == ")" && words.word(columns_end + 1) == "as" && is_cte_body(words, columns_end + 2)
-}
-
-fn is_cte_body(words: &Words<'_>, mut at: usize) -> bool {
-    if words.word(at) == "not" {
-        at += 1;
-    }
-    if words.word(at) == "materialized" {
-        at += 1;
-    }
-    words.word(at) == "("
-        && matches!(
-            words.word(at + 1),
-            "select" | "values" | "table" | "with" | "(" | "insert" | "update" | "delete" | "merge"
-        )
 }

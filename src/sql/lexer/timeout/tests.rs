@@ -1,4 +1,5 @@
 use super::*;
+use crate::sql::dialect::Strings;
 use crate::sql::lexer::lex;
 use Scope::{Local, Session, Stored};
 use Timeout::{IdleInTransaction, Lock, Statement, Transaction};

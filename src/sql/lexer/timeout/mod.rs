@@ -4,8 +4,10 @@
 //! `CREATE`. What cannot be told is [`Value::Unreadable`], never silence: a name or a value that is computed, a parameter. Not
 //! seen is what code on the server does (`DO`, functions), and what a start-up packet asks for, which is no SQL.
 
-use super::scan::{self, Class, class};
-use crate::sql::dialect::{Flags, Strings};
+mod tokens;
+
+use self::tokens::{Token, Tokens};
+use crate::sql::dialect::Flags;
 use crate::sql::lexer::Piece;
 use crate::sql::verb::Verb;
 
@@ -78,7 +80,7 @@ impl Timeout {
 /// The limits that one statement of a text sets, in its order. One pass over the statement; allocates where it finds something.
 pub fn changes(flags: Flags, text: &[u8], piece: &Piece) -> Vec<Change> {
     let text = text.get(piece.text.clone()).unwrap_or_default();
-    let mut tokens = Tokens { text, at: 0, strings: flags.strings };
+    let mut tokens = Tokens::of(text, flags.strings);
     let mut found = Vec::new();
     match piece.verb {
         Verb::Set => setting(&mut tokens, Scope::Session, &mut found),
@@ -251,125 +253,5 @@ fn is(word: &[u8], wanted: &str) -> bool {
     word.eq_ignore_ascii_case(wanted.as_bytes())
 }
 
-/// One token, as far as a setting needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token<'a> {
-    /// An unquoted word.
-    Word(&'a [u8]),
-    /// A quoted name, without its quotes.
-    Name(&'a [u8]),
-    /// A name of the form `U&"…"`.
-    Unicode,
-    /// The content of a literal.
-    Text(&'a [u8]),
-    /// A number without a sign.
-    Number(&'a [u8]),
-    Symbol(u8),
-    /// A literal that only the server can read.
-    Opaque,
-    End,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Tokens<'a> {
-    text: &'a [u8],
-    at: usize,
-    strings: Strings,
-}
-
-impl<'a> Tokens<'a> {
-    fn peek(&self) -> Token<'a> {
-        let mut ahead = *self;
-        ahead.next()
-    }
-
-    fn next(&mut self) -> Token<'a> {
-        self.skip();
-        let start = self.at;
-        match class(self.text, start) {
-            _ if start >= self.text.len() => Token::End,
-            Class::Letter => self.word(start),
-            Class::Digit => self.cut(scan::number(self.text, start), Token::Number),
-            Class::Dot if class(self.text, start + 1) == Class::Digit => {
-                self.cut(scan::number(self.text, start), Token::Number)
-            }
-            Class::Quote => self.literal(start + 1, self.strings),
-            Class::DoubleQuote => self.name(start + 1),
-            Class::Dollar => self.dollar(start),
-            _ => {
-                self.at = start + 1;
-                Token::Symbol(self.text.get(start).copied().unwrap_or_default())
-            }
-        }
-    }
-
-    /// White space and comments.
-    fn skip(&mut self) {
-        loop {
-            let rest = self.text.get(self.at..).unwrap_or_default();
-            self.at = match rest {
-                [byte, ..] if class(&[*byte], 0) == Class::Space => self.at + 1,
-                [b'-', b'-', ..] => scan::line_comment(self.text, self.at),
-                [b'/', b'*', ..] => scan::block_comment(self.text, self.at + 2).at,
-                _ => return,
-            };
-        }
-    }
-
-    fn cut(&mut self, end: usize, token: impl FnOnce(&'a [u8]) -> Token<'a>) -> Token<'a> {
-        let start = std::mem::replace(&mut self.at, end);
-        token(self.text.get(start..end).unwrap_or_default())
-    }
-
-    fn word(&mut self, start: usize) -> Token<'a> {
-        let end = scan::word(self.text, start);
-        let word = self.text.get(start..end).unwrap_or_default();
-        match (word, self.text.get(end).copied(), self.text.get(end + 1).copied()) {
-            ([b'e' | b'E'], Some(b'\''), _) => self.literal(end + 1, Strings::Escapes),
-            ([b'n' | b'N'], Some(b'\''), _) => self.literal(end + 1, self.strings),
-            ([b'u' | b'U'], Some(b'&'), Some(b'"')) => {
-                self.at = scan::quoted_name(self.text, end + 2).at;
-                Token::Unicode
-            }
-            ([b'u' | b'U'], Some(b'&'), Some(b'\'')) => self.opaque(end + 2),
-            ([b'b' | b'B' | b'x' | b'X'], Some(b'\''), _) => self.opaque(end + 1),
-            _ => self.cut(end, Token::Word),
-        }
-    }
-
-    fn literal(&mut self, from: usize, strings: Strings) -> Token<'a> {
-        let end = scan::string(self.text, from, strings);
-        self.at = end.at;
-        let content = self.text.get(from..end.at.saturating_sub(1)).unwrap_or_default();
-        // Nobody escapes the name of a setting or a number, except to hide it.
-        if strings == Strings::Escapes && content.contains(&b'\\') { Token::Opaque } else { Token::Text(content) }
-    }
-
-    fn opaque(&mut self, from: usize) -> Token<'a> {
-        self.at = scan::string(self.text, from, Strings::Standard).at;
-        Token::Opaque
-    }
-
-    fn name(&mut self, from: usize) -> Token<'a> {
-        let end = scan::quoted_name(self.text, from).at;
-        self.at = end;
-        Token::Name(self.text.get(from..end.saturating_sub(1)).unwrap_or_default())
-    }
-
-    /// A literal in dollar quotes, or a parameter.
-    fn dollar(&mut self, start: usize) -> Token<'a> {
-        let Some(end) = scan::dollar_quoted(self.text, start) else {
-            self.at = scan::word(self.text, start + 1).max(start + 1);
-            return Token::Opaque;
-        };
-        self.at = end.at;
-        let quoted = self.text.get(start..end.at).unwrap_or_default();
-        let tag = quoted.iter().skip(1).position(|&byte| byte == b'$').map_or(0, |at| at + 2);
-        let content = quoted.get(tag..quoted.len().saturating_sub(tag)).unwrap_or_default();
-        Token::Text(content)
-    }
-}
-
 #[cfg(test)]
-#[path = "timeout_tests.rs"]
 mod tests;

@@ -101,7 +101,7 @@ async fn as_many_as_may_be_in_may_dial_at_once() {
 #[tokio::test(start_paused = true)]
 async fn the_lobby_is_bounded_in_all_and_by_address_and_cancels_have_their_lane() {
     let admission = admission(|config| config.caps.max_clients = 0);
-    admission.set_lobby_limits(LobbyLimits { all: 3, per_address: 2 });
+    admission.lock().lobby_limits = LobbyLimits { all: 3, per_address: 2 };
     let lobby = |from: &str| admission.lobby(address(from));
     let held = [lobby("10.0.0.1"), lobby("10.0.0.1"), lobby("10.0.0.2")];
     assert!(held.iter().all(Option::is_some));

@@ -162,7 +162,9 @@ impl Convert<'_> {
     fn users(&mut self, found: Option<Found>) -> Option<Vec<User>> {
         match found? {
             Found::Users(users) => {
-                if users.iter().any(|user| user.secret == Secret::None) {
+                // On trust nobody is asked for one, here as there.
+                let trusted = self.text("auth_type") == Some("trust");
+                if !trusted && users.iter().any(|user| user.secret == Secret::None) {
                     let advice =
                         "users without a password are left out: give each one in users.toml, for Floodwall's own login";
                     self.note_setting("auth_file", advice);

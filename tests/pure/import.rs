@@ -251,6 +251,17 @@ fn the_user_that_asks_for_all_databases_asks_for_the_listener() {
 }
 
 #[test]
+fn who_comes_on_trust_needs_no_password() {
+    let told = |method: &str| {
+        let ini = format!("[databases]\n* = host=db\n[pgbouncer]\nauth_file = userlist.txt\nauth_type = {method}\n");
+        let files = [("/etc/pgb/pgbouncer.ini", ini.as_str()), ("/etc/pgb/userlist.txt", "\"app\" \"\"\n")];
+        notes(&imported(&files, None).unwrap())
+    };
+    assert_eq!(told("trust"), Vec::<String>::new());
+    assert_eq!(told("md5"), ["4: auth_file"]);
+}
+
+#[test]
 fn what_pgbouncer_has_by_itself_is_told_beside_the_listener() {
     let (config, told) = of("[databases]\n* = host=db,db\n[pgbouncer]\nlisten_addr = *\n");
     assert_eq!((text(listener(&config, 0), "bind"), told), ("0.0.0.0:6432", vec!["4: listen_addr".to_owned()]));

@@ -141,13 +141,15 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
     }
 }
 
-/// An earlier listener with one of the same servers, where one of the two takes all connections that it can get.
+/// The one earlier listener with one of the same servers, where one of the two takes all connections that it can get. Where there are
+/// more, that has been said.
 fn beside<'a>(listener: &'a Listener, earlier: impl Iterator<Item = &'a Listener>) -> Option<(&'a Listener, &'a str)> {
     let is_bounded = |listener: &Listener| listener.max_server_connections.is_some();
     let shared =
         |other: &'a Listener| Some((other, other.servers.iter().find(|server| listener.servers.contains(server))?));
     let mut shared = earlier.filter(|other| !is_bounded(other) || !is_bounded(listener)).filter_map(shared);
-    shared.next().map(|(other, server)| (other, server.as_str()))
+    let (other, server) = shared.next()?;
+    shared.next().is_none().then_some((other, server.as_str()))
 }
 
 /// Two sockets cannot share a port on one address, nor one of them on all addresses. Port 0 is always another one.

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::admission::{Admission, LobbyPermit};
-use super::door::{Door, Entrant, Sharing};
+use super::door::{Entrance, Entrant, Sharing};
 use super::refuse;
 use crate::address::Endpoint;
 use crate::clock;
@@ -41,7 +41,7 @@ pub struct Arrival {
 /// Accepts clients until `stop` is done, and where the door is handed over, those who had begun to connect by then. `hand_over`
 /// may wait for a worker; the kernel's queue takes what comes meanwhile. Nobody who was accepted is lost by the end.
 pub async fn accept<F: Future<Output = ()>>(
-    door: &Door,
+    door: &Entrance,
     admission: &Arc<Admission>,
     gate: &Gate,
     hand_over: impl Fn(Arrival) -> F,

@@ -1,9 +1,8 @@
 //! The only words that clients read.
 //!
 //! Every text starts with `FLOODWALL[rule=NAME]` and says what to do instead. SQLSTATEs: 54000 for what will never pass,
-//! 53300 for what may pass later (`guards.md` 1.4: libraries retry the classes 08, 40, 53 and 57).
+//! 53300 for what may pass later (libraries retry the classes 08, 40, 53 and 57).
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::admission::{Denied, Disclose, Reason};
@@ -159,7 +158,7 @@ pub fn pool_denied(user: &str, sqlstate: &'static str, why: &str) -> Refusal {
     Refusal {
         severity: Severity::Error,
         sqlstate,
-        rule: Cow::Borrowed("server"),
+        rule: "server",
         message: why.to_owned(),
         detail: String::new(),
         hint: hint.to_owned(),
@@ -195,7 +194,7 @@ pub fn breach(breach: &Breach) -> Refusal {
     Refusal {
         severity: Severity::Error,
         sqlstate: PERMANENT,
-        rule: Cow::Borrowed(breach.rule),
+        rule: breach.rule,
         message: prefixed(breach.rule, &format!("{}{statement}", breach.message)),
         detail: format!("Measured: {}; {limit}.", breach.measured),
         hint: breach.hint.clone(),
@@ -292,19 +291,9 @@ fn setting_refused(sqlstate: &[u8]) -> &'static str {
 
 /// `currval()` or `lastval()` at a server that somebody else had since the client's last transaction.
 pub fn foreign_sequence() -> Refusal {
-    let rule = "sequence";
+    let what = "currval() and lastval() would tell another client's number: this one's server has gone to others since its last transaction";
     let hint = "Read it in the transaction of the INSERT, or write INSERT ... RETURNING. A listener with pool = \"session\" tells it at any time.";
-    Refusal {
-        severity: Severity::Error,
-        sqlstate: PREREQUISITE,
-        rule: rule.into(),
-        message: prefixed(
-            rule,
-            "currval() and lastval() would tell another client's number: this one's server has gone to others since its last transaction",
-        ),
-        detail: String::new(),
-        hint: hint.to_owned(),
-    }
+    statement(PREREQUISITE, "sequence", what, hint)
 }
 
 fn preparing(sqlstate: &'static str, message: &str, hint: &str) -> Refusal {
@@ -444,7 +433,7 @@ fn not_believed(message: String) -> Refusal {
     Refusal {
         severity: Severity::Fatal,
         sqlstate: WRONG_PASSWORD,
-        rule: Cow::Borrowed("login"),
+        rule: "login",
         message,
         detail: String::new(),
         hint: String::new(),
@@ -519,7 +508,7 @@ fn fatal(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) 
     Refusal {
         severity: Severity::Fatal,
         sqlstate,
-        rule: Cow::Borrowed(rule),
+        rule,
         message: prefixed(rule, message),
         detail: String::new(),
         hint: hint.to_owned(),

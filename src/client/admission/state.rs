@@ -198,12 +198,10 @@ impl State {
             self.place_is_likely(part, claim.known, now)?;
         }
         self.login_finds_server()?;
-        let logins = |scope| (Block::at(scope), caps::MAX_LOGINS);
-        let (block, rule) = logins(Scope::Listener);
-        Cap::new(rule, Some(self.limits.max_logins)).admit(self.logins).map_err(block)?;
-        let (block, rule) = logins(Scope::Address);
-        let holding = self.addresses.holding(claim.address).logins;
-        Cap::new(rule, Some(self.limits.logins_per_address)).admit(holding).map_err(block)
+        let cap = |limit| Cap::new(caps::MAX_LOGINS, Some(limit));
+        cap(self.limits.max_logins).admit(self.logins).map_err(Block::at(Scope::Listener))?;
+        let of_address = self.addresses.holding(claim.address).logins;
+        cap(self.limits.logins_per_address).admit(of_address).map_err(Block::at(Scope::Address))
     }
 
     /// Whether a login would find a place once it is proven. Nothing is reserved for it.

@@ -9,14 +9,14 @@ use bytes::BytesMut;
 use crate::client::refuse;
 use crate::session::relay::{Course, Whose};
 use crate::session::statements::again::{AGAIN_MAX, Knows};
-use crate::session::statements::plan::{Passing, Reply};
-use crate::session::statements::{Again, Bounds, Context, Known, Names, Parts, Plan, Refused, Shared};
+use crate::session::statements::{Again, Bounds, Context, Known, Names, Parts, Passing, Plan, Refused, Reply, Shared};
 use crate::wire::pg::code::client;
 use crate::wire::pg::deallocate::{deallocated, text};
 use crate::wire::pg::frame::{HEAD, client_head};
 use crate::wire::pg::own::{Answered, answered};
-use crate::wire::pg::rename::{Asked, PREFIX, asked, renamed};
+use crate::wire::pg::rename::{Asked, asked, renamed};
 use crate::wire::pg::reply::failure;
+use crate::wire::pg::request::NAME_PREFIX;
 use crate::wire::{Head, Malformed, Outgoing, Refusal};
 
 /// The statements of all sessions of a worker.
@@ -61,10 +61,10 @@ impl Translator {
     /// Bytes from the start of a client's message that are wanted: of a Parse all that is to be kept.
     pub fn needs(&self, head: Head, frame: &[u8]) -> u64 {
         match (head.code, frame.get(HEAD)) {
-            (client::PARSE, Some(0)) => PREFIX,
+            (client::PARSE, Some(0)) => NAME_PREFIX,
             // What is longer is refused by its beginning.
             (client::PARSE, _) if usize::try_from(head.size).is_ok_and(|size| size <= self.bounds.bytes) => head.size,
-            (client::PARSE | client::BIND | client::DESCRIBE | client::CLOSE, _) => PREFIX,
+            (client::PARSE | client::BIND | client::DESCRIBE | client::CLOSE, _) => NAME_PREFIX,
             (client::QUERY, _) if head.size <= DEALLOCATE_MAX => head.size,
             _ => 0,
         }

@@ -6,6 +6,7 @@
 
 use bytes::BytesMut;
 
+use super::set_config::{Lasts, calls};
 use super::settings::{Setting, Settings};
 use crate::server::reported::Reported;
 use crate::wire::Transaction;
@@ -81,12 +82,8 @@ fn set(settings: &[&Setting], out: &mut BytesMut) {
     if settings.is_empty() {
         return;
     }
-    let calls: Vec<String> = (1..=settings.len())
-        .map(|at| at.saturating_mul(2))
-        .map(|at| format!("pg_catalog.set_config(${}, ${at}, false)", at.saturating_sub(1)))
-        .collect();
     let values: Vec<&[u8]> = settings.iter().flat_map(|setting| [&*setting.name, &*setting.value]).collect();
-    own::ask(&format!("SELECT {}", calls.join(", ")), &values, out);
+    own::ask(&format!("SELECT {}", calls(settings.len(), Lasts::Session)), &values, out);
 }
 
 /// Writes what makes a server fit for anybody again whose pinned client has left, Sync included. Its prepared statements are gone with

@@ -103,10 +103,6 @@ impl Plan {
         Passing::Withheld
     }
 
-    fn ours(&mut self, wants: Wants, undo: Undo) {
-        self.queue.push_back(Entry::new(wants, Whose::Ours).undoing(undo));
-    }
-
     /// Does the server owe nothing but whole groups?
     fn is_between_groups(&self) -> bool {
         self.queue.back().is_none_or(|last| matches!(last.wants, Wants::Ready | Wants::All))

@@ -87,7 +87,7 @@ impl Plan {
                 own::parse(b"", body, &mut caused.server);
                 let server = parts.known.unnamed.replace(*number);
                 let undo = Undo::Unnamed(parts.names.unnamed.clone(), server);
-                self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
+                self.ours(Wants::Parse, undo);
                 Passing::AsIs
             }
             // The server may have another client's.

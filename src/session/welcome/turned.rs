@@ -39,7 +39,7 @@ impl Visitor<'_> {
                 }
             }
             // Caps have said so themselves, with counts.
-            Failed::Refused(refusal) if caps::ALL.contains(&&*refusal.rule) => {}
+            Failed::Refused(refusal) if caps::ALL.contains(&refusal.rule) => {}
             Failed::Refused(refusal) => {
                 if let Pass::Write { suppressed } = gate.pass(&format!("login {}", refusal.rule)) {
                     let why = &refusal.message;

@@ -10,6 +10,7 @@ pub mod deallocate;
 pub mod errand;
 pub mod frame;
 pub mod greeting;
+mod owed;
 pub mod own;
 pub mod password;
 pub mod phase;

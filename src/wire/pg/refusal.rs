@@ -41,7 +41,7 @@ fn report(code: u8, severity: &str, refusal: &Refusal, out: &mut BytesMut) {
         (b'M', refusal.message.as_str()),
         (b'D', refusal.detail.as_str()),
         (b'H', refusal.hint.as_str()),
-        (b'n', refusal.rule.as_ref()),
+        (b'n', refusal.rule),
     ] {
         if !value.is_empty() {
             body.put_u8(kind);

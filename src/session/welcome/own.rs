@@ -25,8 +25,6 @@ use crate::wire::pg::startup::{Purpose, Startup, Version};
 use crate::wire::pg::{greeting, refusal};
 use crate::wire::{Setting, Transaction};
 
-/// SQLSTATE of a server that has no connection left.
-const TOO_MANY: [u8; 5] = *b"53300";
 /// What a server says to a wrong login begins like that.
 const AUTHORIZATION: [u8; 2] = *b"28";
 
@@ -185,11 +183,10 @@ impl Visitor<'_> {
             LoginFailed::Malformed(why) => return Failed::refused(refuse::server_malformed(why)),
             other => return Failed::refused(refuse::server_login(&account.user, &other.to_string())),
         };
-        let sqlstate = rejection.failure.sqlstate;
-        if sqlstate == TOO_MANY {
+        if rejection.is_for_want_of_room() {
             return Failed::refused(refuse::server_full(&rejection.message));
         }
-        if sqlstate.starts_with(&AUTHORIZATION) {
+        if rejection.failure.sqlstate.starts_with(&AUTHORIZATION) {
             return Failed::refused(refuse::server_login(&account.user, &rejection.message));
         }
         // A database that does not exist, or may not be used: the server's own words say it best.

@@ -229,7 +229,12 @@ impl Borrowed {
     /// The statement that waited was cancelled. A server that is the session's own stays where it is.
     fn stop_waiting(&mut self) -> Refusal {
         if self.kept.pins.is_none() {
-            self.release();
+            // What has gone ahead is not answered yet, and the next one must not read the answer.
+            if self.is_occupied() {
+                self.close()
+            } else {
+                self.release()
+            }
             self.lease.leave();
             self.rest();
         } else {
@@ -262,7 +267,8 @@ impl Source for Borrowed {
             return false;
         }
         self.dress();
-        self.own.is_nothing()
+        // One that was lost while it was dressed is none.
+        self.is_here()
     }
 
     fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {

@@ -458,6 +458,10 @@ impl Source for Borrowed {
         self.translator.ends_with_sync()
     }
 
+    fn owes_groups(&self) -> bool {
+        self.translator.owes_groups()
+    }
+
     fn is_settled(&self) -> bool {
         !self.is_occupied() && self.translator.is_settled()
     }

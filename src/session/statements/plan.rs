@@ -56,6 +56,8 @@ pub enum Passing {
     As(Rc<[u8]>),
     /// It does not go to the server.
     Withheld,
+    /// What it means depends on the groups before it: it is asked again once they are answered, [`Plan::owes_groups`].
+    Later,
 }
 
 /// What becomes of a server's message.
@@ -113,6 +115,11 @@ impl Plan {
     /// True where a Sync was the last that was asked and is not answered yet: the server says that it is ready, whatever happens.
     pub fn ends_with_sync(&self) -> bool {
         self.queue.back().is_some_and(|last| last.wants == Wants::Ready) && self.mode == Mode::Asking
+    }
+
+    /// True where the server owes the answer to a group that has ended.
+    pub fn owes_groups(&self) -> bool {
+        self.mode == Mode::Asking && self.queue.iter().any(Entry::ends_group)
     }
 
     /// True where a Bind that has just come is the first of its group, outside of a transaction, and its statement is not new to the server.
@@ -193,6 +200,11 @@ impl Plan {
         let passing = match asked {
             Asked::Parse { name: b"", body } => self.parse_unnamed(body, parts, caused),
             Asked::Parse { name, body } => self.parse(name, body.ok_or(Refused::TooLong)?, parts, caused)?,
+            Asked::Bind { statement } | Asked::Describe { statement } | Asked::Close { statement }
+                if self.may_be_taken_back(statement, parts) =>
+            {
+                Passing::Later
+            }
             Asked::Bind { statement } => self.on(Wants::Bind, statement, parts, caused),
             Asked::Describe { statement } => self.on(Wants::Described, statement, parts, caused),
             Asked::Close { statement } => self.close(statement, parts),
@@ -214,7 +226,7 @@ impl Plan {
             }
             Asked::Silent => Passing::AsIs,
         };
-        self.give(&mut caused.client);
+        self.give(parts, &mut caused.client);
         Ok(passing)
     }
 
@@ -239,13 +251,31 @@ impl Plan {
         parts: &mut Parts<'_>,
         caused: &mut Outgoing,
     ) -> Result<Passing, Refused> {
+        if self.may_be_taken_back(name, parts) || self.is_given_in_doubt(name, parts) {
+            return Ok(Passing::Later);
+        }
         parts.names.admits(name, body, parts.bounds)?;
+        parts.context = parts.context.of_text(body);
         let statement = parts.shared.statement(parts.context, body).ok_or(Refused::NoRoom)?;
         if !parts.names.insert(name, Rc::clone(&statement)) {
             return Err(Refused::NoRoom);
         }
         let undo = |learnt| Undo::Named(name.into(), Rc::clone(&statement), learnt);
         Ok(self.learns(&statement, undo, parts, caused))
+    }
+
+    /// May it turn out that the client still has what it gave up under this name, since that stands in a group that may fail?
+    pub(super) fn may_be_taken_back(&self, name: &[u8], parts: &Parts<'_>) -> bool {
+        parts.known.learning.may_have(name) && self.owes_groups()
+    }
+
+    /// The same of a name that it has given.
+    fn is_given_in_doubt(&self, name: &[u8], parts: &Parts<'_>) -> bool {
+        if parts.names.find(name).is_none() || !self.owes_groups() {
+            return false;
+        }
+        let given = self.queue.iter().rposition(|step| step.names(name));
+        given.is_some_and(|at| self.queue.range(at..).any(Entry::ends_group))
     }
 
     /// A client prepares a shared statement: the server has it, or learns it by the client's own Parse, under its name there.
@@ -258,13 +288,13 @@ impl Plan {
     ) -> Passing {
         // In a transaction that has failed the server says what it says to any text but the end of that.
         let fails = self.transaction == Transaction::Failed;
-        let in_doubt = fails || parts.known.learning.is_in_doubt_at_all(statement.number);
+        let in_doubt = fails || parts.known.learning.doubt(statement.number).is_some();
         if parts.known.uses(statement.number) && !in_doubt {
             self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo(None)));
             return Passing::Withheld;
         }
-        if in_doubt {
-            self.gives_up(statement, caused);
+        if in_doubt || parts.known.learning.may_stay(statement.number) {
+            self.gives_up(statement, parts, caused);
         }
         self.make_room(parts, caused);
         let undo = undo(Some(Learnt));
@@ -285,23 +315,32 @@ impl Plan {
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
         let is_there = parts.known.uses(statement.number);
-        if !is_there {
-            statement = anew(name, statement, parts);
-        }
-        if !is_there || parts.known.learning.is_in_doubt(statement.number) {
-            self.ensure(&statement, parts, caused);
+        if !is_there || self.doubts(name, &statement, parts) {
+            parts.context = parts.context.of_text(statement.body());
+            statement = if is_there { statement } else { anew(name, statement, parts) };
+            self.ensure(name, &statement, parts, caused);
         }
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
         Passing::As(Rc::clone(&statement.name))
     }
 
-    fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
-        let in_doubt = parts.known.learning.is_in_doubt(statement.number);
+    /// May it turn out that the server did not learn a statement, by an error that is none to who uses it by this name?
+    fn doubts(&self, name: &[u8], statement: &Statement, parts: &Parts<'_>) -> bool {
+        let taught = || self.queue.iter().rev().find_map(|step| step.teaches(statement.number));
+        match parts.known.learning.doubt(statement.number) {
+            None => false,
+            Some(By::Us) => true,
+            Some(By::Name) => taught() != Some(name),
+        }
+    }
+
+    fn ensure(&mut self, name: &[u8], statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
+        let in_doubt = self.doubts(name, statement, parts);
         if parts.known.uses(statement.number) && !in_doubt {
             return;
         }
-        if in_doubt {
-            self.gives_up(statement, caused);
+        if in_doubt || parts.known.learning.may_stay(statement.number) {
+            self.gives_up(statement, parts, caused);
         }
         self.make_room(parts, caused);
         parts.known.prepares(statement.number, By::Us);
@@ -315,8 +354,9 @@ impl Plan {
     }
 
     /// A statement that may be there or not is closed before it is prepared again.
-    fn gives_up(&mut self, statement: &Statement, caused: &mut Outgoing) {
+    fn gives_up(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         own::close(&statement.name, &mut caused.server);
+        parts.known.learning.goes(statement.number);
         let undo = Undo::Evicted(statement.number);
         self.queue.push_back(Entry::new(Wants::Close, Whose::Ours).undoing(undo));
     }
@@ -337,7 +377,10 @@ impl Plan {
             return Passing::AsIs;
         }
         let undo = match parts.names.remove(name) {
-            Some(statement) => Undo::Closed(name.into(), statement),
+            Some(statement) => {
+                parts.known.learning.closes(name);
+                Undo::Closed(name.into(), statement)
+            }
             // Prepared by SQL, maybe: closing what is not there is no error.
             None if !name.starts_with(PREFIX.as_bytes()) => return self.pass(Wants::Close),
             None => Undo::Nothing,
@@ -379,17 +422,16 @@ impl Plan {
                 self.forget_all(parts);
                 self.executed()
             }
-            (Some(Wants::Executed), Answered::Executed) => self.answered(),
+            (Some(Wants::Executed), Answered::Executed)
+            | (Some(Wants::Parse), Answered::Parse)
+            | (Some(Wants::Close), Answered::Close) => self.done(parts),
             // Within a simple query, anything; and an error at Sync, which commits.
             (Some(Wants::All), _) | (Some(Wants::Ready) | None, Answered::Failed) => Reply::Pass,
             (Some(_), Answered::Failed) => self.failed(frame, parts),
-            (Some(Wants::Parse), Answered::Parse) => self.learnt(parts),
-            (Some(Wants::Bind), Answered::Bind)
-            | (Some(Wants::Close), Answered::Close)
-            | (Some(Wants::Described), Answered::Described) => self.answered(),
+            (Some(Wants::Bind), Answered::Bind) | (Some(Wants::Described), Answered::Described) => self.answered(),
             _ => Reply::OutOfStep,
         };
-        self.give(client);
+        self.give(parts, client);
         // An idle client keeps no room for its next pipeline.
         if self.queue.is_empty() {
             parts.shared.keep(std::mem::take(&mut self.queue));
@@ -428,9 +470,9 @@ impl Plan {
         }
     }
 
-    fn learnt(&mut self, parts: &mut Parts<'_>) -> Reply {
-        let number = self.queue.front().and_then(Entry::learns);
-        number.iter().for_each(|&number| parts.known.learning.ends(number));
+    /// The server has done a step that may change what it has.
+    fn done(&mut self, parts: &mut Parts<'_>) -> Reply {
+        self.queue.front().iter().for_each(|step| step.ends(&mut parts.known.learning));
         self.answered()
     }
 
@@ -461,7 +503,11 @@ impl Plan {
                     learnt.iter().for_each(|_| parts.known.add(statement.number));
                 }
                 Undo::Learnt(number) | Undo::Repeated(_, Some(number)) => parts.known.add(*number),
-                Undo::Repeated(_, None) | Undo::Nothing | Undo::Closed(..) | Undo::Evicted(_) | Undo::Unnamed(..) => {}
+                // Behind that it has given up what it had prepared behind that.
+                Undo::Closed(name, _) => {
+                    parts.names.remove(name);
+                }
+                Undo::Repeated(_, None) | Undo::Nothing | Undo::Evicted(_) | Undo::Unnamed(..) => {}
             }
         }
     }
@@ -483,8 +529,9 @@ impl Plan {
     }
 
     /// Writes the replies that are due from us.
-    fn give(&mut self, out: &mut BytesMut) {
+    fn give(&mut self, parts: &mut Parts<'_>, out: &mut BytesMut) {
         while self.queue.front().is_some_and(|entry| entry.whose == Whose::Given) {
+            self.queue.front().iter().for_each(|step| step.ends(&mut parts.known.learning));
             match self.queue.pop_front().map(|entry| entry.wants) {
                 Some(Wants::Close) => own::close_complete(out),
                 Some(Wants::CopyEnd) => {}

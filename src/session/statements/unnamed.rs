@@ -48,8 +48,9 @@ impl Plan {
         caused: &mut Outgoing,
     ) -> Passing {
         let repeated = match (parts.bounds.repeats, body) {
-            (Repeats::Prepared, Some(body)) if !parts.context.is_private() && !parts.context.is_unsettled() => {
-                parts.shared.repeated(parts.context, body)
+            (Repeats::Prepared, Some(body)) if !parts.context.is_private() => {
+                parts.context = parts.context.of_text(body);
+                (!parts.context.is_unsettled()).then(|| parts.shared.repeated(parts.context, body)).flatten()
             }
             _ => None,
         };

@@ -340,6 +340,7 @@ impl Source for Borrowed {
         let Some(server) = self.lease.server() else { return Ok(Course::AsIs) };
         if head.code == client::FUNCTION_CALL {
             self.kept.gathered.add_unread();
+            self.kept.settling.asks(Traces::UNKNOWN);
         }
         if self.kept.settling.waits() && self.translator.is_settled() {
             self.kept.settling.settles();
@@ -430,6 +431,9 @@ impl Source for Borrowed {
                     Request::Bind { statement, .. } => self.translator.text(statement),
                     _ => None,
                 };
+                if traces.names(Traces::RESETS) && self.kept.may_hide(sent, traces) {
+                    self.kept.settling.hides();
+                }
                 let left = &text.reading.facts().left;
                 if let Some(database) = &left.vacated {
                     self.vacate(database);

@@ -575,6 +575,7 @@ fn an_unnamed_statement_that_a_failed_group_was_to_set_is_never_another_clients(
     house.play(0, 0, &[fails, next].concat());
     let got = house.clients[0].got.concat();
     assert!(!got.windows(10).any(|part| part == b"of another"), "{}", got.escape_ascii());
+    house.compare();
 }
 
 /// A group that fails takes back what it did, and not what the next one has done since.

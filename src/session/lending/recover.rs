@@ -133,6 +133,8 @@ async fn boundary(borrowed: &mut Borrowed, behind: &mut Behind) -> Option<Transa
                 let whose = borrowed.answers(head, message, &mut unread).ok()?;
                 unread.clear();
                 match head.code {
+                    // What came behind it is nobody's, and maybe half a message.
+                    server::READY if whose != Whose::Ours && held > head.size => return None,
                     server::READY if whose != Whose::Ours => return reply::status(message),
                     // It waits for data that nobody sends.
                     server::COPY_IN | server::COPY_BOTH => return None,

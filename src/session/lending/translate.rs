@@ -170,6 +170,9 @@ impl Translator {
                 if asked == Asked::Query {
                     known.forget_unnamed();
                 }
+                if matches!(asked, Asked::Query | Asked::Sync) {
+                    known.ends_group();
+                }
                 self.plan.replaced(asked);
             }
             rest = after;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Parts;
 use super::learning::Learning;
 use super::shared::Statement;
-use super::unnamed::Unnamed;
+use super::unnamed::{Doubt, Unnamed};
 
 /// The reply that ends a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,9 +168,13 @@ impl Entry {
         }
     }
 
-    /// Does it set the server's unnamed statement, or end it?
-    pub(super) const fn sets_unnamed(&self) -> bool {
-        matches!(self.undo, Undo::Unnamed(..))
+    /// Whose unnamed statement it sets, or ends.
+    pub(super) const fn sets_unnamed(&self) -> Option<Doubt> {
+        match (&self.undo, self.whose) {
+            (Undo::Repeated(..), _) | (Undo::Unnamed(..), Whose::Client) => Some(Doubt::Client),
+            (Undo::Unnamed(..), _) => Some(Doubt::Server),
+            _ => None,
+        }
     }
 
     /// Does the server go on behind it, whatever failed before?

@@ -104,6 +104,11 @@ impl Known {
         self.unnamed = None;
     }
 
+    /// What is sent from here on comes about whatever fails before.
+    pub fn ends_group(&mut self) {
+        self.learning.ends_group();
+    }
+
     /// How many it has.
     pub fn len(&self) -> usize {
         self.used.len()

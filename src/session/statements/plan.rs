@@ -22,7 +22,7 @@ use super::learning::By;
 use super::literals::Differing;
 use super::names::{Bounds, Names, Refused};
 use super::shared::{self, NOWHERE, PREFIX, Shared, Statement};
-use super::unnamed::Unnamed;
+use super::unnamed::{Doubt, Unnamed};
 use crate::wire::Outgoing;
 use crate::wire::Transaction;
 use crate::wire::pg::own::{self, Answered, Objects};
@@ -212,11 +212,11 @@ impl Plan {
             Asked::ClosePortal => self.pass(Wants::Close),
             Asked::Execute => self.pass(Wants::Executed),
             Asked::Sync => {
-                parts.known.learning.ends_group();
+                parts.known.ends_group();
                 self.sync()
             }
             Asked::Query => {
-                parts.known.learning.ends_group();
+                parts.known.ends_group();
                 self.query(parts)
             }
             Asked::Call => self.pass(Wants::All),
@@ -314,6 +314,9 @@ impl Plan {
             // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
+        if name.is_empty() && self.unnamed_doubt() == Some(Doubt::Client) {
+            return Passing::Later;
+        }
         let is_there = parts.known.uses(statement.number);
         if !is_there || self.doubts(name, &statement, parts) {
             parts.context = parts.context.of_text(statement.body());

@@ -22,6 +22,7 @@ use crate::session::cancel::Target;
 use crate::session::house::House;
 use crate::session::overseer::Leaves;
 use crate::session::relay::{Course, Seen, Source, Whose};
+use crate::sql::facts::Traces;
 use crate::telemetry::Pass;
 use crate::wire::pg::code::{client, server};
 use crate::wire::{Head, Malformed, Outgoing, Refusal, Request};
@@ -145,7 +146,8 @@ impl Source for Borrowed {
             return false;
         }
         self.dress();
-        self.own.is_nothing()
+        // One that was lost while it was dressed is none.
+        self.is_here()
     }
 
     fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
@@ -176,6 +178,7 @@ impl Source for Borrowed {
         let Some(server) = self.lease.server() else { return Ok(Course::AsIs) };
         if head.code == client::FUNCTION_CALL {
             self.kept.gathered.add_unread();
+            self.kept.settling.asks(Traces::UNKNOWN);
         }
         if self.kept.settling.waits() && self.translator.is_settled() {
             self.kept.settling.settles();
@@ -259,6 +262,10 @@ impl Source for Borrowed {
 
     fn ends_a_group(&self) -> bool {
         self.translator.ends_with_sync()
+    }
+
+    fn owes_groups(&self) -> bool {
+        self.translator.owes_groups()
     }
 
     fn is_settled(&self) -> bool {

@@ -141,8 +141,9 @@ fn next(borrowed: &mut Borrowed, behind: &mut Behind) -> Option<Next> {
         return Some(Next::Incomplete);
     }
     let Some(head) = frame::server_head(&behind.held).ok()? else { return Some(Next::Incomplete) };
+    let held = behind.held.len() as u64;
     if let Needs::Prefix(bytes) = reply::needs(head)
-        && (behind.held.len() as u64) < bytes
+        && held < bytes
     {
         return Some(Next::Incomplete);
     }
@@ -151,6 +152,8 @@ fn next(borrowed: &mut Borrowed, behind: &mut Behind) -> Option<Next> {
     let mut unread = BytesMut::new();
     let whose = borrowed.answers(head, message, &mut unread).ok()?;
     match head.code {
+        // What came behind it is nobody's, and maybe half a message.
+        server::READY if whose != Whose::Ours && held > head.size => None,
         server::READY if whose != Whose::Ours => reply::status(message).map(Next::Boundary),
         // It waits for data that nobody sends.
         server::COPY_IN | server::COPY_BOTH => None,

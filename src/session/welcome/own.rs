@@ -112,6 +112,7 @@ impl Visitor<'_> {
                 self.punish(client, applicant).await;
                 Failed::Unproven { refusal: Box::new(refuse::empty_password()), why: "an empty password" }
             }
+            Unproven::Barred(left) => Failed::refused(refuse::not_heard(applicant.user, left)),
             Unproven::Malformed(why) => Failed::refused(refuse::malformed(why)),
             Unproven::Gone => Failed::ClientGone,
             Unproven::NotDerived(why) => Failed::refused(refuse::not_derived(&why.to_string())),
@@ -121,7 +122,7 @@ impl Visitor<'_> {
 
     async fn punish(&self, client: &mut Framed<Stream>, applicant: &Applicant<'_>) {
         tokio::select! {
-            () = self.house.logins.punish(applicant.address) => {}
+            () = self.house.logins.punish(applicant) => {}
             () = client.closed() => {}
         }
     }

@@ -87,6 +87,7 @@
 mod auth;
 mod cancel;
 mod copy;
+mod deaf;
 mod gate;
 mod limits;
 mod lost;

@@ -107,28 +107,17 @@ fn a_long_group_that_fails_leaves_no_name_taken_that_nobody_knows() {
 #[test]
 fn a_name_is_what_the_group_before_has_left_of_it() {
     let sync = frame(b'S', b"");
-    let group = |asked: &[Vec<u8>]| [asked, std::slice::from_ref(&sync)].concat().concat();
+    let group = |asked: &[&[u8]]| [&asked.concat()[..], &sync].concat();
     let (one, two) = (parse("a", "SELECT 1"), parse("a", "SELECT 2"));
-    let runs = group(&[bind("a"), execute()]);
+    let (gives, gives_two, runs) = (group(&[&one]), group(&[&two]), group(&[&bind("a"), &execute()]));
+    let (fails, closes) = (bind("no"), close("a"));
     for (case, groups, expected) in [
-        ("given twice", vec![group(&[one.clone()]), group(&[two.clone()]), runs.clone()], "1ZEZ2DCZ"),
-        (
-            "where the first fails",
-            vec![group(&[bind("no"), one.clone()]), group(&[two.clone()]), runs.clone()],
-            "EZ1Z2DCZ",
-        ),
-        ("given up", vec![group(&[one.clone()]), group(&[close("a")]), runs.clone()], "1Z3ZEZ"),
-        ("not given up", vec![group(&[one.clone()]), group(&[bind("no"), close("a")]), runs.clone()], "1ZEZ2DCZ"),
-        (
-            "given to another, or not",
-            vec![group(&[one.clone()]), group(&[bind("no"), close("a"), two.clone()]), runs.clone()],
-            "1ZEZ2DCZ",
-        ),
-        (
-            "given up twice",
-            vec![group(&[one.clone()]), group(&[bind("no"), close("a")]), group(&[close("a")]), group(&[two]), runs],
-            "1ZEZ3Z1Z2DCZ",
-        ),
+        ("given twice", vec![gives.clone(), gives_two.clone(), runs.clone()], "1ZEZ2DCZ"),
+        ("where the first fails", vec![group(&[&fails, &one]), gives_two.clone(), runs.clone()], "EZ1Z2DCZ"),
+        ("given up", vec![gives.clone(), group(&[&closes]), runs.clone()], "1Z3ZEZ"),
+        ("not given up", vec![gives.clone(), group(&[&fails, &closes]), runs.clone()], "1ZEZ2DCZ"),
+        ("given to another, or not", vec![gives.clone(), group(&[&fails, &closes, &two]), runs.clone()], "1ZEZ2DCZ"),
+        ("given up twice", vec![gives, group(&[&fails, &closes]), group(&[&closes]), gives_two, runs], "1ZEZ3Z1Z2DCZ"),
     ] {
         let mut house = House::new(1, 10, 1);
         house.play(0, 0, &groups.concat());

@@ -22,7 +22,6 @@ use crate::session::cancel::Target;
 use crate::session::house::House;
 use crate::session::overseer::Leaves;
 use crate::session::relay::{Course, Seen, Source, Whose};
-use crate::sql::facts::Traces;
 use crate::telemetry::Pass;
 use crate::wire::pg::code::{client, server};
 use crate::wire::{Head, Malformed, Outgoing, Refusal, Request};
@@ -178,7 +177,6 @@ impl Source for Borrowed {
         let Some(server) = self.lease.server() else { return Ok(Course::AsIs) };
         if head.code == client::FUNCTION_CALL {
             self.kept.gathered.add_unread();
-            self.kept.settling.asks(Traces::UNKNOWN);
         }
         if self.kept.settling.waits() && self.translator.is_settled() {
             self.kept.settling.settles();

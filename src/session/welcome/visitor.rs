@@ -28,11 +28,9 @@ use crate::session::house::{Current, House};
 use crate::session::local::Local;
 use crate::telemetry::Pass;
 use crate::units::display_bytes;
+use crate::wire::pg::NAME_MAX;
 use crate::wire::pg::startup::{Purpose, Startup};
 use crate::wire::{Malformed, Refusal, Setting};
-
-/// Names of PostgreSQL are cut at 63 bytes (`NAMEDATALEN` less one), so a longer name is the same name.
-const NAME_MAX: usize = 63;
 
 /// A client on its way in.
 pub(in crate::session) struct Visitor<'a> {

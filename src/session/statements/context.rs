@@ -89,7 +89,8 @@ impl Context<'_> {
 
 /// In quotes, or in dollars; a `$1` is none.
 fn has_literal(body: &[u8]) -> bool {
-    let quotes = |two: &[u8]| matches!(two, [b'\'', _] | [b'$', b'$' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | 0x80..]);
+    let begins_tag = |byte: u8| byte.is_ascii_alphabetic() || !byte.is_ascii() || b"$_".contains(&byte);
+    let quotes = |two: &[u8]| matches!(two, [b'\'', _]) || matches!(two, [b'$', next] if begins_tag(*next));
     body.windows(2).any(quotes)
 }
 

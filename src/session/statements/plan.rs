@@ -237,6 +237,10 @@ impl Plan {
         }
         let is_there = parts.known.uses(statement.number);
         if !is_there || self.doubts(name, &statement, parts) {
+            // Somebody else's Parse of the same text must not make up for one of its own that failed.
+            if self.is_given_in_doubt(name, parts) {
+                return Passing::Later;
+            }
             parts.context = parts.context.of_text(statement.body());
             statement = if is_there { statement } else { preparing::anew(name, statement, parts) };
             self.ensure(name, &statement, parts, caused);

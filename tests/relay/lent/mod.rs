@@ -278,7 +278,7 @@ fn what_depends_on_the_groups_before_waits_for_their_end_and_for_nothing_else() 
         let behind = [parse("", "SELECT 2"), run.clone(), sync()].concat();
         // What comes before it in its own group is on its way, and its answer is not waited for.
         put(&mut scene.client, &[group.clone(), group.clone(), run.clone(), behind.clone()].concat()).await;
-        expect(&mut scene.server, &[group.clone(), group, run].concat()).await;
+        expect(&mut scene.server, &[group.clone(), group.clone(), run].concat()).await;
         let answer = [message(b'2', b""), done("SELECT 1"), ready(b'I')].concat();
         scene.answer(&answer).await;
         expect_nothing(&mut scene.server).await;
@@ -287,8 +287,8 @@ fn what_depends_on_the_groups_before_waits_for_their_end_and_for_nothing_else() 
         scene.answer(&[message(b'2', b""), done("SELECT 1"), ran(), done("SELECT 2"), ready(b'I')].concat()).await;
         assert_eq!(scene.given_back(), 1);
         // Whoever leaves meanwhile does not wait for it.
-        put(&mut scene.client, &[sync(), behind].concat()).await;
-        expect(&mut scene.server, &sync()).await;
+        put(&mut scene.client, &[group.clone(), behind].concat()).await;
+        expect(&mut scene.server, &group).await;
         drop(scene.client);
         assert_eq!(scene.relay.await.unwrap().end, End::ClientGone);
     });

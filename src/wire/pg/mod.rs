@@ -10,6 +10,7 @@ pub mod deallocate;
 pub mod errand;
 pub mod frame;
 pub mod greeting;
+pub mod notification;
 pub mod own;
 pub mod password;
 pub mod phase;

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use floodwall::session::statements::{Bounds, Context, Known, Names, Parts, Passing, Plan, Repeats, Shared, plan};
 use floodwall::wire::Outgoing;
 use floodwall::wire::pg::deallocate::{deallocated, text};
+use floodwall::wire::pg::execute::executed;
 use floodwall::wire::pg::frame::{client_head, server_head};
 use floodwall::wire::pg::own;
 use floodwall::wire::pg::rename::{Asked, asked, renamed};
@@ -65,7 +66,7 @@ impl Server {
                 None => self.fail("26000"),
             },
             Asked::DescribePortal => match self.portal.clone() {
-                Some(body) => self.say(b'T', &body),
+                Some(body) => self.columns(&body),
                 None => self.fail("34000"),
             },
             Asked::Execute => self.execute(),
@@ -83,7 +84,11 @@ impl Server {
             }
             Asked::Query => {
                 (self.unnamed, self.portal) = (None, None);
-                self.run(text(head, frame).unwrap());
+                let text = text(head, frame).unwrap();
+                if ran(text).is_some_and(|name| self.named.contains_key(&name)) {
+                    self.columns(text);
+                }
+                self.run(text);
                 self.skipping = false;
                 self.say(b'Z', b"I");
             }
@@ -94,6 +99,8 @@ impl Server {
     }
 
     fn parse(&mut self, name: &[u8], body: &[u8]) {
+        let text = body.iter().position(|&byte| byte == 0).expect("the end of the text");
+        assert!(body.len() >= text + 3, "types: {}", body.escape_ascii());
         if name.is_empty() {
             self.unnamed = None;
         }
@@ -122,7 +129,22 @@ impl Server {
         }
     }
 
+    /// What a portal returns: nobody knows of the EXECUTE of a statement that is not there.
+    fn columns(&mut self, body: &[u8]) {
+        let text = body.split(|&byte| byte == 0).next().unwrap();
+        match ran(text) {
+            Some(name) if !self.named.contains_key(&name) => self.say(b'n', b""),
+            _ => self.say(b'T', body),
+        }
+    }
+
     fn run(&mut self, text: &[u8]) {
+        if let Some(name) = ran(text) {
+            return match self.named.get(&name).cloned() {
+                Some(body) => self.run(body.split(|&byte| byte == 0).next().unwrap()),
+                None => self.fail("26000"),
+            };
+        }
         if let Some(name) = deallocated(text) {
             return match self.named.remove(&*name) {
                 Some(_) => self.say(b'C', b"DEALLOCATE\0"),
@@ -141,6 +163,12 @@ impl Server {
             }
         }
     }
+}
+
+/// The statement that a text runs by SQL.
+fn ran(text: &[u8]) -> Option<Vec<u8>> {
+    let frame = frame(b'Q', &[text, b"\0"].concat());
+    executed(Asked::Query, client_head(&frame).unwrap()?, &frame).map(|executed| executed.name.into_owned())
 }
 
 /// A client: what it got over shared servers, and from a server of its own.
@@ -208,7 +236,10 @@ impl House {
         let asked = asked(head, frame).unwrap();
         let ended = text(head, frame).and_then(deallocated);
         let passing = ended.and_then(|name| client.plan.deallocates(asked, &name, &mut parts, &mut caused));
-        match passing.map_or_else(|| client.plan.client(asked, &mut parts, &mut caused), Ok) {
+        let passing = passing
+            .map(Ok)
+            .or_else(|| client.plan.executes(asked, &executed(asked, head, frame)?, &mut parts, &mut caused));
+        match passing.unwrap_or_else(|| client.plan.client(asked, &mut parts, &mut caused)) {
             Ok(Passing::AsIs) => caused.server.extend_from_slice(frame),
             Ok(Passing::As(name)) => {
                 let skip = renamed(head, frame, &name, &mut caused.server).unwrap();
@@ -250,12 +281,16 @@ impl House {
     }
 
     /// What every client got is what its own server said; errors may have other words. Descriptions, which tell the text here, tell
-    /// another name where that is what a DEALLOCATE ends.
+    /// another name where that is what a DEALLOCATE ends, or an EXECUTE runs.
     fn compare(&mut self) {
         for client in &mut self.clients {
             let plain = |frame: &Vec<u8>| match frame[0] {
                 b'E' => b"E".to_vec(),
-                code @ (b't' | b'T') if frame[5..].starts_with(b"DEALLOCATE") => vec![code],
+                code @ (b't' | b'T')
+                    if [&b"DEALLOCATE"[..], b"EXECUTE", b"EXPLAIN"].iter().any(|word| frame[5..].starts_with(word)) =>
+                {
+                    vec![code]
+                }
                 _ => frame.clone(),
             };
             let got: Vec<_> = client.got.drain(..).map(|frame| plain(&frame)).collect();
@@ -522,6 +557,45 @@ fn nobody_deallocates_what_others_use() {
     house.compare();
 }
 
+#[test]
+fn what_sql_executes_by_a_name_of_the_protocol_is_what_its_client_means() {
+    for outer in ["", "runs"] {
+        let mut house = House::new(2, 10, 2);
+        for (client, text) in [(0, "SELECT 1"), (1, "SELECT 2")] {
+            house.play(client, 0, &[parse("a", text), frame(b'S', b"")].concat());
+        }
+        // At a server that never had it, too.
+        for server in [0, 1] {
+            for client in [0, 1] {
+                house.play(client, server, &query("EXECUTE a"));
+            }
+        }
+        let runs = [bind(outer), frame(b'D', b"P\0"), execute(), frame(b'S', b"")].concat();
+        house.play(0, 0, &[parse(outer, "EXPLAIN (VERBOSE) EXECUTE a(NULL)"), frame(b'S', b"")].concat());
+        house.play(0, 1, &runs);
+        house.play(0, 0, &runs);
+        house.compare();
+        // The name is gone, and stands for another statement: no earlier one is run.
+        house.play(0, 1, &[close("a"), frame(b'S', b"")].concat());
+        house.clients[0].got.clear();
+        house.play(0, 1, &runs);
+        assert_eq!(codes(&house.clients[0].got), "EZ");
+        house.play(0, 1, &[parse("a", "SELECT 3"), frame(b'S', b""), runs].concat());
+        assert_eq!(codes(&house.clients[0].got), "EZ1ZEZ");
+    }
+}
+
+#[test]
+fn nobody_executes_what_others_have_prepared() {
+    let mut house = House::new(1, 10, 2);
+    house.play(0, 0, &[parse("a", "SELECT 1"), frame(b'S', b"")].concat());
+    house.play(1, 0, &query("EXECUTE \"FLOODWALL_1\""));
+    let runs = [parse("", "EXECUTE \"FLOODWALL_1\""), bind(""), execute(), frame(b'S', b"")].concat();
+    house.play(1, 0, &runs);
+    assert_eq!(codes(&house.clients[1].got), "EZ12EZ");
+    house.compare();
+}
+
 /// A client that does not wait for its groups: what the server was to learn in one that fails is there for the next.
 #[test]
 fn what_a_failed_group_was_to_teach_a_server_is_taught_by_the_next() {
@@ -652,7 +726,7 @@ proptest! {
         most in 1_usize..5,
         repeats in prop_oneof![Just(Repeats::Unnamed), Just(Repeats::Prepared)],
         pipelines in proptest::collection::vec(
-            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..12, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
+            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..14, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
             1..12,
         )
     ) {
@@ -676,10 +750,12 @@ proptest! {
                     8 => frame(b'D', b"P\0"),
                     9 => query("SELECT 1"),
                     10 => query(&format!("DEALLOCATE \"{name}\"")),
-                    _ => parse("", &format!("DEALLOCATE \"{name}\"")),
+                    11 => parse("", &format!("DEALLOCATE \"{name}\"")),
+                    12 => query(&format!("EXECUTE \"{name}\"")),
+                    _ => parse("runs", &format!("EXECUTE \"{name}\"")),
                 };
                 // A driver asks it between its pipelines, and what it parses it runs, once.
-                if kind == 10 {
+                if kind == 10 || kind == 12 {
                     house.end(client, server);
                 }
                 house.ask(client, server, &asked);
@@ -688,6 +764,14 @@ proptest! {
                     house.ask(client, server, &execute());
                     house.end(client, server);
                     house.ask(client, server, &close(""));
+                }
+                if kind == 13 {
+                    for asked in [bind("runs"), frame(b'D', b"P\0"), execute()] {
+                        house.ask(client, server, &asked);
+                    }
+                    house.end(client, server);
+                    house.ask(client, server, &close("runs"));
+                    house.end(client, server);
                 }
                 house.hear(client, server, heard);
             }

@@ -108,7 +108,7 @@ impl Plan {
     }
 
     /// Does the server owe nothing but whole groups?
-    fn is_between_groups(&self) -> bool {
+    pub(super) fn is_between_groups(&self) -> bool {
         self.queue.back().is_none_or(|last| matches!(last.wants, Wants::Ready | Wants::All))
     }
 }

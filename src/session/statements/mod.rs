@@ -10,6 +10,7 @@ pub mod context;
 mod copying;
 mod deallocate;
 mod entry;
+mod executing;
 pub mod known;
 mod learning;
 mod literals;

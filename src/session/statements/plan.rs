@@ -47,6 +47,19 @@ pub struct Parts<'a> {
     pub context: Context<'a>,
 }
 
+impl<'a> Parts<'a> {
+    /// What the server at hand would read the text of a statement under: what it reports is set for that to what it was.
+    pub(super) fn context_of<'c>(&self, statement: &'c Statement) -> Context<'c>
+    where
+        'a: 'c,
+    {
+        match statement.reported() {
+            Some(reported) if !self.context.is_unsettled() => Context { reported, ..self.context },
+            _ => self.context,
+        }
+    }
+}
+
 /// What becomes of a client's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Passing {
@@ -105,6 +118,11 @@ pub(super) enum Mode {
 }
 
 impl Plan {
+    /// As the last ReadyForQuery told it.
+    pub(super) const fn transaction(&self) -> Transaction {
+        self.transaction
+    }
+
     /// True where no reply is owed: only then may the server go to another client.
     pub fn is_settled(&self) -> bool {
         self.queue.is_empty() && self.mode == Mode::Asking
@@ -285,25 +303,38 @@ impl Plan {
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
         let is_there = parts.known.uses(statement.number);
-        if !is_there {
+        if !is_there && statement.runs().is_none() {
             statement = anew(name, statement, parts);
         }
         if !is_there || parts.known.learning.is_in_doubt(statement.number) {
             self.ensure(&statement, parts, caused);
         }
+        if !self.has_what_runs(&statement, parts, caused) {
+            self.pass(wants);
+            return nowhere();
+        }
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
         Passing::As(Rc::clone(&statement.name))
     }
 
-    fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
-        let in_doubt = parts.known.learning.is_in_doubt(statement.number);
-        if parts.known.uses(statement.number) && !in_doubt {
-            return;
+    pub(super) fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
+        if self.lacks(statement, parts, caused) {
+            self.make_room(parts, caused);
+            self.teaches(statement, parts, caused);
         }
+    }
+
+    /// True where the server is to learn it.
+    pub(super) fn lacks(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) -> bool {
+        let in_doubt = parts.known.learning.is_in_doubt(statement.number);
         if in_doubt {
             self.gives_up(statement, caused);
         }
-        self.make_room(parts, caused);
+        in_doubt || !parts.known.uses(statement.number)
+    }
+
+    /// The server learns it from us.
+    pub(super) fn teaches(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         parts.known.prepares(statement.number, By::Us);
         let then = statement.reported().filter(|_| !parts.context.is_unsettled());
         let differing = then.and_then(|then| Differing::of(then, parts.context.reported));
@@ -380,6 +411,10 @@ impl Plan {
                 self.executed()
             }
             (Some(Wants::Executed), Answered::Executed) => self.answered(),
+            (Some(Wants::Columns), Answered::Described) => {
+                self.answered();
+                if own::returns_rows(code) { Reply::Pass } else { Reply::Drop }
+            }
             // Within a simple query, anything; and an error at Sync, which commits.
             (Some(Wants::All), _) | (Some(Wants::Ready) | None, Answered::Failed) => Reply::Pass,
             (Some(_), Answered::Failed) => self.failed(frame, parts),
@@ -516,10 +551,7 @@ fn note(frame: &[u8], step: Wants, used: Option<u64>, parts: &mut Parts<'_>) {
 /// literals. Where these are not those that the client prepared it under, it is another one, which the name stands for from now on; nobody
 /// else must get it for theirs.
 fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Statement> {
-    let context = match statement.reported() {
-        Some(reported) if !parts.context.is_unsettled() => Context { reported, ..parts.context },
-        _ => parts.context,
-    };
+    let context = parts.context_of(&statement);
     if statement.is_under(context) && !context.is_unsettled() {
         return statement;
     }

@@ -8,6 +8,7 @@ pub mod code;
 mod copy;
 pub mod deallocate;
 pub mod errand;
+pub mod execute;
 pub mod frame;
 pub mod greeting;
 pub mod notification;

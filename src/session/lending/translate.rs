@@ -13,7 +13,7 @@ use crate::session::statements::plan::{Passing, Reply};
 use crate::session::statements::{Again, Bounds, Context, Known, Names, Parts, Plan, Refused, Shared};
 use crate::wire::pg::code::client;
 use crate::wire::pg::deallocate::{deallocated, text};
-use crate::wire::pg::execute::executed;
+use crate::wire::pg::execute::{executed, may_execute};
 use crate::wire::pg::frame::{HEAD, client_head};
 use crate::wire::pg::own::{Answered, answered};
 use crate::wire::pg::rename::{Asked, PREFIX, asked, renamed};
@@ -67,7 +67,7 @@ impl Translator {
             (client::PARSE, _) if usize::try_from(head.size).is_ok_and(|size| size <= self.bounds.bytes) => head.size,
             (client::PARSE | client::BIND | client::DESCRIBE | client::CLOSE, _) => PREFIX,
             (client::QUERY, _) if head.size <= DEALLOCATE_MAX => head.size,
-            (client::QUERY, Some(b'E' | b'e')) if head.size <= PREFIX => head.size,
+            (client::QUERY, Some(&first)) if head.size <= PREFIX && may_execute(first) => head.size,
             _ => 0,
         }
     }

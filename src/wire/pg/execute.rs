@@ -37,6 +37,11 @@ impl Executed<'_> {
     }
 }
 
+/// May a text that begins with this run a prepared statement?
+pub const fn may_execute(first: u8) -> bool {
+    first.eq_ignore_ascii_case(&b'e')
+}
+
 /// The statement that a whole Query or Parse runs by SQL, as drivers and people write it: a text that begins with something else, as a
 /// comment, is not looked at, nor are names with Unicode escapes.
 pub fn executed<'t>(asked: Asked<'t>, head: Head, frame: &'t [u8]) -> Option<Executed<'t>> {
@@ -47,7 +52,7 @@ pub fn executed<'t>(asked: Asked<'t>, head: Head, frame: &'t [u8]) -> Option<Exe
     };
     // Nearly every text ends here.
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace())?;
-    if !first.eq_ignore_ascii_case(&b'e') || u64::try_from(frame.len()).ok()? != head.size {
+    if !may_execute(*first) || u64::try_from(frame.len()).ok()? != head.size {
         return None;
     }
     let end = body.iter().position(|&byte| byte == 0)?;

@@ -154,15 +154,20 @@ pub fn pool_denied(user: &str, sqlstate: &'static str, why: &str) -> Refusal {
     if sqlstate.starts_with("28") {
         return Refusal { severity: Severity::Error, ..server_login(user, why) };
     }
+    let hint = if why == NO_CONSOLE { CONSOLE } else { "" };
     Refusal {
         severity: Severity::Error,
         sqlstate,
         rule: "server",
         message: why.to_owned(),
         detail: String::new(),
-        hint: String::new(),
+        hint: hint.to_owned(),
     }
 }
+
+/// What the server says to those who look for the console where PgBouncer has it.
+const NO_CONSOLE: &str = "database \"pgbouncer\" does not exist";
+const CONSOLE: &str = "The console has a port and users of its own: [admin] in Floodwall's configuration, 127.0.0.1:9301 unless that says otherwise.";
 
 /// A statement was cancelled before it had a server.
 pub fn cancelled_while_waiting() -> Refusal {

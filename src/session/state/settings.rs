@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use rapidhash::fast::GlobalState;
+
 use crate::server::reported::pairs;
 
 /// Values by name, sorted; names in lower case, since the server tells no other difference.
@@ -115,7 +117,7 @@ fn context(sorted: &[Setting]) -> Box<[u8]> {
 /// The settings of one worker's sessions, each kept once: equal ones are the same.
 #[derive(Debug, Default)]
 pub struct Interner {
-    known: HashMap<Settings, Weak<Settings>>,
+    known: HashMap<Settings, Weak<Settings>, GlobalState>,
     /// When so many are known, those that nobody has any more are forgotten.
     sweep_at: usize,
 }

@@ -18,6 +18,7 @@ use crate::client::refuse;
 use crate::config::{AccessMethod, PoolMode};
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
+use crate::roster::Identity;
 use crate::server::connect::Reached;
 use crate::server::login::{self, Account, Fresh, LoginFailed};
 use crate::session::lending::enter::Proven;
@@ -41,9 +42,9 @@ impl Visitor<'_> {
         &self,
         client: &mut Framed<Stream>,
         startup: &Startup,
+        identity: Identity,
         access: &Access,
     ) -> Result<Entered, Turned> {
-        let identity = self.identity(startup);
         let account = account(startup).ok_or_else(|| Failed::refused(refuse::not_utf8()))?;
         let (house, permit) = tokio::select! {
             places = self.places(&identity) => places?,

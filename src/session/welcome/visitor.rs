@@ -58,7 +58,7 @@ impl Visitor<'_> {
         let no_access = || refuse::no_access(&identity.user, &identity.database, &channel);
         let method = method.ok_or_else(|| Failed::refused(no_access()))?;
         if self.settings.listener.login != Login::Relay {
-            return self.enter_by_ourselves(client, startup, &Access { channel, method }).await;
+            return self.enter_by_ourselves(client, startup, identity, &Access { channel, method }).await;
         }
         // A client that leaves while it waits gives its turn to the next.
         let (house, login, server_permit) = tokio::select! {

@@ -25,6 +25,25 @@ fn a_relay_between_two_encrypted_legs_is_warned_about() {
     assert_eq!(warnings(unused)[0].key, "listener[0].server_tls.ca_file");
 }
 
+/// Each would learn all that the server has, so that nobody else would get in there.
+#[test]
+fn listeners_that_share_a_server_are_told_to_share_its_connections() {
+    let two = |first: &str, second: &str| {
+        let text = format!(
+            "[[listener]]\nservers = [\"db1:5432\", \"db2:5432\"]\n{first}\n\
+             [[listener]]\nname = \"b\"\nbind = \"127.0.0.1:7000\"\nservers = [\"db2:5432\"]\n{second}\n"
+        );
+        read(&text).unwrap().warnings.list
+    };
+    let bound = "max_server_connections = 40";
+    for (first, second) in [("", ""), (bound, ""), ("", bound)] {
+        let told = two(first, second);
+        assert_eq!((told.len(), told[0].key.as_str()), (1, "listener[1].max_server_connections"));
+        assert!(told[0].to_string().contains("listener \"main\" has the server db2:5432 as well"), "{}", told[0]);
+    }
+    assert_eq!(two(bound, bound), []);
+}
+
 #[test]
 fn caps_that_bound_nothing_are_warned_about() {
     for (text, key) in [

@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, Row, direct};
-use crate::support::process::{SOON, wait_until};
+use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw::{Raw, query, sqlstates};
 
 /// In front of both, the standby named first.
@@ -97,6 +97,51 @@ fn a_server_that_accepts_and_does_not_answer_is_found_by_its_silence() {
     proxy.assert_all_zero();
 }
 
+/// Its servers are all at one that hangs: whoever waits for them would do so until the last of them had timed out.
+#[test]
+fn a_pool_leaves_a_primary_that_hangs_and_each_client_loses_no_more_than_a_statement() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let folder = Scratch::new("hangs");
+    let users = folder.path().join("users.toml");
+    std::fs::write(&users, "# Everybody comes on trust.\n").unwrap();
+    let overrides = format!(
+        "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n[[access]]\naddress = \"127.0.0.0/8\"\nmethod = \"trust\"\n\
+         [[listener]]\nserver_check_interval = \"200ms\"\nservers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n\
+         pool = \"transaction\"\npool_size = 2\nlogin = \"users\"\nusers_file = \"{}\"\nquery_wait_timeout = \"2m\"\n\
+         server_idle_timeout = \"10m\"\n",
+        standby.port,
+        primary.port,
+        users.display()
+    );
+    let proxy = Proxy::start(&primary, &overrides);
+    let [mut alone, mut within, mut waiting] = [(); 3].map(|()| login(&proxy));
+    within.query("BEGIN; SELECT 1");
+    assert_eq!(alone.rows("SELECT 1"), [["1"]]);
+    let stopped = Stopped::new(&primary);
+    alone.send(&query("SELECT 2"));
+    within.send(&query("SELECT 2"));
+    let busy = || proxy.metric("floodwall_pool_servers", &["state=\"active\""]) == 2.0;
+    assert!(wait_until(SOON, busy), "{:?}", proxy.console("SHOW POOLS"));
+    waiting.send(&query("SELECT pg_is_in_recovery()"));
+    assert!(wait_until(SOON, || node(&proxy, &primary)["state"] == "down"));
+    standby.sql("postgres", "SELECT pg_promote()");
+    let reply = waiting.until(b"Z");
+    assert!(sqlstates(&reply).is_empty() && reply[1].columns() == ["f"], "who waited has lost nothing: {reply:?}");
+    assert_eq!(sqlstates(&alone.until(b"Z")), ["08006"]);
+    assert_eq!(in_recovery(&mut alone), "f", "and goes on");
+    let last = within.rest().expect("what its transaction did is lost, so its session ends");
+    assert_eq!(sqlstates(&last), ["08006"]);
+    drop(stopped);
+    drop((alone, waiting, within));
+    proxy.console("RECONNECT").unwrap();
+    proxy.console("WAIT_CLOSE").unwrap();
+    proxy.assert_all_zero();
+}
+
 #[test]
 fn a_single_server_that_hangs_is_told_and_used_all_the_same() {
     if direct() {
@@ -140,7 +185,8 @@ fn sessions_of_a_past_primary_end_with_their_transaction() {
     proxy.write_config(&text.replace(&both, &elsewhere));
     proxy.console("RELOAD").unwrap();
     assert!(wait_until(SOON, || is_used(&proxy, &standby)));
-    assert!(idle.rest().is_ok(), "an idle session ends");
+    let last = idle.rest().expect("an idle session ends");
+    assert!(last.iter().any(|message| message.summary().contains("another server is used now")), "{last:?}");
     assert_eq!(busy.rows("SELECT 1"), [["1"]], "a transaction goes on");
     busy.query("COMMIT");
     assert!(busy.rest().is_ok(), "and ends then");

@@ -127,15 +127,16 @@ impl Maker {
                 NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
             })?;
         let account = self.account.get();
-        let fresh = match timeout_at(deadline, login(stream, &account)).await {
-            Ok(fresh) => fresh.map_err(not_let_in)?,
-            Err(_) => {
-                return Err(NotMade::Failed(format!(
-                    "the server {} did not finish the login in time",
-                    route.address()
-                )));
-            }
+        let fresh = tokio::select! {
+            biased;
+            fresh = timeout_at(deadline, login(stream, &account)) => fresh.ok(),
+            // It may not answer at all.
+            () = nodes.another_than(generation) => None,
         };
+        let Some(fresh) = fresh else {
+            return Err(NotMade::Failed(format!("the server {} did not finish the login in time", route.address())));
+        };
+        let fresh = fresh.map_err(not_let_in)?;
         drop(turn);
         let common = &self.house.common;
         slot.logged_in(route.address(), fresh.pid.unwrap_or_default());

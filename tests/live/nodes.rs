@@ -18,6 +18,23 @@ fn start(primary: &Cluster, standby: &Cluster) -> Proxy {
     Proxy::start(primary, &overrides)
 }
 
+/// The same with pools of two, into which everybody comes on trust.
+fn pooled(primary: &Cluster, standby: &Cluster, interval: &str) -> (Proxy, Scratch) {
+    let folder = Scratch::new("users");
+    let users = folder.path().join("users.toml");
+    std::fs::write(&users, "# Everybody comes on trust.\n").unwrap();
+    let overrides = format!(
+        "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n[[access]]\naddress = \"127.0.0.0/8\"\nmethod = \"trust\"\n\
+         [[listener]]\nserver_check_interval = \"{interval}\"\nservers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n\
+         pool = \"transaction\"\npool_size = 2\nlogin = \"users\"\nusers_file = \"{}\"\nquery_wait_timeout = \"2m\"\n\
+         server_idle_timeout = \"10m\"\nserver_connect_timeout = \"1m\"\n",
+        standby.port,
+        primary.port,
+        users.display()
+    );
+    (Proxy::start(primary, &overrides), folder)
+}
+
 fn login(proxy: &Proxy) -> Raw {
     Raw::login(proxy.port, "postgres", "postgres").unwrap_or_else(|error| panic!("{}", error.summary()))
 }
@@ -105,19 +122,7 @@ fn a_pool_leaves_a_primary_that_hangs_and_each_client_loses_no_more_than_a_state
     }
     let primary = Cluster::start(&[]);
     let standby = Cluster::standby_of(&primary);
-    let folder = Scratch::new("hangs");
-    let users = folder.path().join("users.toml");
-    std::fs::write(&users, "# Everybody comes on trust.\n").unwrap();
-    let overrides = format!(
-        "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n[[access]]\naddress = \"127.0.0.0/8\"\nmethod = \"trust\"\n\
-         [[listener]]\nserver_check_interval = \"200ms\"\nservers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n\
-         pool = \"transaction\"\npool_size = 2\nlogin = \"users\"\nusers_file = \"{}\"\nquery_wait_timeout = \"2m\"\n\
-         server_idle_timeout = \"10m\"\n",
-        standby.port,
-        primary.port,
-        users.display()
-    );
-    let proxy = Proxy::start(&primary, &overrides);
+    let (proxy, _users) = pooled(&primary, &standby, "200ms");
     let [mut alone, mut within, mut waiting] = [(); 3].map(|()| login(&proxy));
     within.query("BEGIN; SELECT 1");
     assert_eq!(alone.rows("SELECT 1"), [["1"]]);
@@ -137,6 +142,29 @@ fn a_pool_leaves_a_primary_that_hangs_and_each_client_loses_no_more_than_a_state
     assert_eq!(sqlstates(&last), ["08006"]);
     drop(stopped);
     drop((alone, waiting, within));
+    proxy.console("RECONNECT").unwrap();
+    proxy.console("WAIT_CLOSE").unwrap();
+    proxy.assert_all_zero();
+}
+
+/// As a cluster manager switches on purpose. Between two looks at the servers the login itself tells that this one is a standby.
+#[test]
+fn a_pool_stays_away_from_a_primary_that_comes_back_as_a_standby() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let (proxy, _users) = pooled(&primary, &standby, "5s");
+    let mut client = login(&proxy);
+    assert_eq!(in_recovery(&mut client), "f");
+    standby.sql("postgres", "SELECT pg_promote()");
+    primary.stop(Signal::INT);
+    std::fs::write(primary.folder().join("data/standby.signal"), "").unwrap();
+    primary.restart();
+    assert_eq!(primary.sql("postgres", "SELECT pg_is_in_recovery()"), "t");
+    assert_eq!(in_recovery(&mut client), "f", "the same session, at the new primary");
+    drop(client);
     proxy.console("RECONNECT").unwrap();
     proxy.console("WAIT_CLOSE").unwrap();
     proxy.assert_all_zero();

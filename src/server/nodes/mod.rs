@@ -106,6 +106,11 @@ impl Nodes {
         self.watched.load().only().is_none()
     }
 
+    /// True where the servers are asked which of them is the primary.
+    pub fn knows_roles(&self) -> bool {
+        self.several() && self.watched.load().monitor.is_some()
+    }
+
     /// Waits for a server that is fit, with the number of its choice. Cancel-safe.
     pub(super) async fn primary_by(&self, deadline: Instant) -> Result<(Arc<str>, u64), Unreachable> {
         let mut choice = self.watch();
@@ -118,7 +123,7 @@ impl Nodes {
     }
 
     /// Waits a little for another choice, after a dial that came to nothing. Cancel-safe.
-    pub(super) async fn doubt(&self, deadline: Instant) {
+    pub async fn doubt(&self, deadline: Instant) {
         let mut choice = self.watch();
         let until = deadline.min(clock::now() + RETRY);
         drop(timeout_at(until, choice.changed()).await);

@@ -94,7 +94,7 @@ impl<J: Send + 'static> Workers<J> {
     /// not count.
     ///
     /// Cancel-safe in the sense that what was not sent is dropped.
-    pub async fn house<F: Future<Output = ()> + 'static>(&self, make: impl FnOnce() -> F + Send + 'static) {
+    pub async fn host<F: Future<Output = ()> + 'static>(&self, make: impl FnOnce() -> F + Send + 'static) {
         let resident = Work::Resident(Box::new(|| make().boxed_local()));
         if let Some(worker) = self.workers.first() {
             drop(worker.work.send(resident).await);

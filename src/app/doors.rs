@@ -30,7 +30,7 @@ pub(super) async fn hand_out(open: &mut [Open], workers: &Arc<Workers<Job>>) -> 
                 attend(door, owner, &givers).await;
                 drop(open);
             };
-            workers.house(accepting).await;
+            workers.host(accepting).await;
             closed.push(shut);
         }
     }

@@ -106,7 +106,7 @@ fn receive(entrant: Entrant, admission: &Arc<Admission>, gate: &Gate) -> Option<
 fn turn_away(mut socket: Arrived) {
     let mut words = BytesMut::new();
     refusal::error(&refuse::crowded(), &mut words);
-    // It was of a runtime until now, so neither call waits.
+    // It is set not to block, so neither call waits.
     drop(socket.read(&mut [0; 1024]));
     drop(socket.write(&words));
 }

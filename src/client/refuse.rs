@@ -9,7 +9,7 @@ use super::admission::{Denied, Disclose, Reason};
 use super::login::Channel;
 use crate::guard::Breach;
 use crate::guard::limits::{self, TimeLimit};
-use crate::units::display_bytes;
+use crate::units::{display_bytes, display_duration};
 use crate::wire::pg::own::Raised;
 use crate::wire::{Malformed, Refusal, Severity};
 
@@ -469,6 +469,16 @@ pub fn no_verifier() -> Refusal {
 /// Keys could not be derived.
 pub fn not_derived(why: &str) -> Refusal {
     fatal(LATER, "login", why, "Many logins are in progress: try again shortly.")
+}
+
+/// Too many wait for the answer to a wrong login, and this one comes from where others were wrong as the same user.
+pub fn not_heard(user: &str, left: Duration) -> Refusal {
+    let message = format!(
+        "many logins are wrong, and some from here as user \"{}\": try again in {}",
+        display_bytes(user.as_bytes()),
+        display_duration(Duration::from_secs(left.as_secs().saturating_add(1)))
+    );
+    fatal(LATER, "login", &message, "See in Floodwall's log who uses a wrong password.")
 }
 
 /// A start-up packet that is no UTF-8, where Floodwall logs in to the server itself.

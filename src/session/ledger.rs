@@ -116,6 +116,7 @@ impl Ledger {
         self.judge.completed(outcome, &self.stay.seat);
     }
 
+    /// A statement goes to the server.
     fn begin(&mut self) {
         if self.began.is_none() {
             let now = clock::now();
@@ -126,9 +127,7 @@ impl Ledger {
             self.stay.seat.set_activity(Activity::Active, clock::uptime_ms_at(now));
         }
     }
-}
 
-impl Ledger {
     /// The server at hand does not answer and is not the one that is used any more, unless it was given back meanwhile.
     fn lost_server(&self) -> Option<End> {
         let seat = &self.stay.seat;
@@ -157,9 +156,8 @@ impl Ledger {
             what => self.judge.overdue(what, &self.stay.seat).map(End::TimedOut),
         }
     }
-}
 
-impl Ledger {
+    /// The server is in no transaction any more.
     fn ends_transaction(&mut self, now: Instant) {
         if let Some(since) = self.transaction.take() {
             let traffic = &self.stay.seat.traffic;

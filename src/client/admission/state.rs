@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use rapidhash::fast::GlobalState;
+
 use crate::clock::Instant;
 use crate::config::{Config, Over, PoolMode};
 use crate::guard::caps::{self, Cap};
@@ -61,7 +63,7 @@ pub(super) struct State {
     pub(super) servers: usize,
     pub(super) addresses: Addresses,
     pub(super) records: Records,
-    pub(super) claims: HashMap<u64, Claim>,
+    pub(super) claims: HashMap<u64, Claim, GlobalState>,
     pub(super) proven: Proven,
     pub(super) queue: Queue,
     /// Refusals by cap, in the order of `caps::ALL`.
@@ -83,7 +85,7 @@ impl State {
             servers: 0,
             addresses: Addresses::default(),
             records: Records::default(),
-            claims: HashMap::new(),
+            claims: HashMap::default(),
             proven: Proven::default(),
             queue: Queue::default(),
             refused: [0; caps::ALL.len()],

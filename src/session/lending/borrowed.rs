@@ -145,7 +145,8 @@ impl Source for Borrowed {
             return false;
         }
         self.dress();
-        self.own.is_nothing()
+        // One that was lost while it was dressed is none.
+        self.is_here()
     }
 
     fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
@@ -259,6 +260,10 @@ impl Source for Borrowed {
 
     fn ends_a_group(&self) -> bool {
         self.translator.ends_with_sync()
+    }
+
+    fn owes_groups(&self) -> bool {
+        self.translator.owes_groups()
     }
 
     fn is_settled(&self) -> bool {

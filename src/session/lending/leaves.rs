@@ -48,6 +48,9 @@ impl Borrowed {
             Request::Bind { statement, .. } => self.translator.text(statement),
             _ => None,
         };
+        if traces.names(Traces::RESETS) && self.kept.may_hide(sent, traces) {
+            self.kept.settling.hides();
+        }
         let left = &text.reading.facts().left;
         if let Some(database) = &left.vacated {
             self.vacate(database);

@@ -166,3 +166,17 @@ fn jittered(life: Duration, number: u64) -> Duration {
     let share = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
     life.mul_f64(0.9 + share as f64 / 1024.0 * 0.2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_end_apart() {
+        let hour = Duration::from_secs(3600);
+        let lives: Vec<_> = (2..102).map(|number| jittered(hour, number)).collect();
+        assert!(lives.iter().all(|life| (hour.mul_f64(0.9)..=hour.mul_f64(1.1)).contains(life)));
+        let early = lives.iter().filter(|life| **life < hour).count();
+        assert!((35..65).contains(&early), "{early}");
+    }
+}

@@ -9,9 +9,6 @@ use crate::server::pool::NotMade;
 use crate::server::route::Route;
 use crate::session::house::House;
 
-/// SQLSTATE of a server that has no connection left.
-const TOO_MANY: [u8; 5] = *b"53300";
-
 /// What a server says of a login that is not to be, however well the server is: no such database (3D000), it takes no connections
 /// (55000), no CONNECT privilege (42501), no line in pg_hba.conf, or a role that is gone or may not log in (28000), another password (28P01).
 const DENIALS: [&str; 5] = ["3D000", "55000", "42501", "28000", "28P01"];
@@ -72,7 +69,7 @@ fn not_let_in(failed: LoginFailed) -> NotMade {
     let LoginFailed::Rejected(rejection) = &failed else { return NotMade::Failed(failed.to_string()) };
     let sqlstate = rejection.failure.sqlstate;
     match DENIALS.iter().find(|denial| denial.as_bytes() == sqlstate) {
-        _ if sqlstate == TOO_MANY => NotMade::Full(failed.to_string()),
+        _ if rejection.is_for_want_of_room() => NotMade::Full(failed.to_string()),
         Some(sqlstate) => NotMade::Denied { sqlstate, message: rejection.message.clone() },
         None => NotMade::Failed(failed.to_string()),
     }
@@ -100,14 +97,5 @@ mod tests {
             assert!(matches!(of(sqlstate), NotMade::Failed(_)));
         }
         assert!(matches!(not_let_in(LoginFailed::Gone), NotMade::Failed(_)));
-    }
-
-    #[test]
-    fn lives_end_apart() {
-        let hour = Duration::from_secs(3600);
-        let lives: Vec<_> = (2..102).map(|number| jittered(hour, number)).collect();
-        assert!(lives.iter().all(|life| (hour.mul_f64(0.9)..=hour.mul_f64(1.1)).contains(life)));
-        let early = lives.iter().filter(|life| **life < hour).count();
-        assert!((35..65).contains(&early), "{early}");
     }
 }

@@ -75,6 +75,11 @@ impl Translator {
         self.plan.ends_with_sync()
     }
 
+    /// True where the server owes the answer to a group that has ended.
+    pub fn owes_groups(&self) -> bool {
+        self.plan.owes_groups()
+    }
+
     /// True where no reply is owed.
     pub fn is_settled(&self) -> bool {
         self.plan.is_settled()
@@ -105,12 +110,13 @@ impl Translator {
             None => self.plan.client(asked, &mut parts, out),
         };
         drop(shared);
-        if self.again.is_some() {
+        if self.again.is_some() && passing != Ok(Passing::Later) {
             self.copy(asked, head, frame);
         }
         let name = match passing.map_err(|refused| words(refused, asked))? {
             Passing::AsIs => return Ok(Course::AsIs),
             Passing::Withheld => return Ok(Course::Withheld),
+            Passing::Later => return Ok(Course::Later),
             Passing::As(name) => name,
         };
         let at = out.server.len();
@@ -163,6 +169,9 @@ impl Translator {
             if let Ok(asked) = asked(head, frame) {
                 if asked == Asked::Query {
                     known.forget_unnamed();
+                }
+                if matches!(asked, Asked::Query | Asked::Sync) {
+                    known.ends_group();
                 }
                 self.plan.replaced(asked);
             }

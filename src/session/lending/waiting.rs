@@ -8,6 +8,7 @@ use crate::client::refuse;
 use crate::clock;
 use crate::roster::Activity;
 use crate::server::pool::Unserved;
+use crate::session::relay::Source as _;
 use crate::session::timing::durations::micros;
 use crate::traffic::Count;
 use crate::wire::Refusal;
@@ -104,7 +105,12 @@ impl Borrowed {
     /// The statement that waited was cancelled. A server that is the session's own stays where it is.
     fn cancelled_in_queue(&mut self) -> Refusal {
         if self.kept.pins.is_none() {
-            self.release();
+            // What has gone ahead is not answered yet, and the next one must not read the answer.
+            if self.is_occupied() {
+                self.close()
+            } else {
+                self.release()
+            }
             self.lease.leave();
             self.waits_no_more();
         } else {

@@ -204,6 +204,7 @@ where
             return self.refuse(head, frame, &refusal);
         }
         let (course, behind) = match self.course(head, frame, behind) {
+            Ok((Course::Later, behind)) => return self.stall(Why::Told, behind),
             Ok(course) => course,
             Err(refusal) => return self.refuse(head, frame, &refusal),
         };
@@ -218,7 +219,7 @@ where
                 match course {
                     Course::AsIs => Decision::Forward(behind),
                     Course::Behind(instead_of) => Decision::Renamed { begin: behind, instead_of },
-                    Course::Withheld => Decision::Drop(behind),
+                    Course::Withheld | Course::Later => Decision::Drop(behind),
                 }
             }
             Passage::Drop => Decision::Drop(BytesMut::new()),

@@ -10,6 +10,7 @@ use super::set_config::{Lasts, calls};
 use super::settings::{Setting, Settings};
 use crate::server::reported::Reported;
 use crate::wire::Transaction;
+use crate::wire::pg::NAME_MAX;
 use crate::wire::pg::own::{self, Event, Raised};
 
 /// Whether a server may have settings that nobody knows.
@@ -62,9 +63,6 @@ fn is_plain(name: &[u8]) -> bool {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'\\');
     (1..=NAME_MAX).contains(&name.len()) && name.iter().all(is_plain)
 }
-
-/// The server cuts longer names (PostgreSQL manual, "Error Reporting and Logging").
-const NAME_MAX: usize = 63;
 
 /// Whether there is an exchange to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

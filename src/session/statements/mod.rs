@@ -10,6 +10,7 @@ pub mod again;
 pub mod context;
 mod copying;
 mod deallocate;
+mod doubt;
 mod entry;
 pub mod known;
 mod learning;

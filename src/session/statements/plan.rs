@@ -20,6 +20,7 @@ use super::names::{Bounds, Names, Refused};
 use super::preparing;
 use super::shared::{NOWHERE, PREFIX, Shared};
 use super::touched::Touched;
+use super::unnamed::Doubt;
 use crate::wire::Outgoing;
 use crate::wire::Transaction;
 use crate::wire::pg::rename::Asked;
@@ -51,6 +52,8 @@ pub enum Passing {
     As(Rc<[u8]>),
     /// It does not go to the server.
     Withheld,
+    /// What it means depends on the groups before it: it is asked again once they are answered, [`Plan::owes_groups`].
+    Later,
 }
 
 /// The steps of a client's pipeline that wait for replies.
@@ -88,6 +91,11 @@ impl Plan {
     /// True where a Sync was the last that was asked and is not answered yet: the server says that it is ready, whatever happens.
     pub fn ends_with_sync(&self) -> bool {
         self.queue.back().is_some_and(|last| last.wants == Wants::Ready) && self.mode == Mode::Asking
+    }
+
+    /// True where the server owes the answer to a group that has ended.
+    pub fn owes_groups(&self) -> bool {
+        self.mode == Mode::Asking && self.queue.iter().any(Entry::ends_group)
     }
 
     /// True where a Bind that has just come is the first of its group, outside of a transaction, and its statement is not new to the server.
@@ -149,6 +157,11 @@ impl Plan {
         let passing = match asked {
             Asked::Parse { name: b"", body } => self.parse_unnamed(body, parts, caused),
             Asked::Parse { name, body } => self.parse(name, body.ok_or(Refused::TooLong)?, parts, caused)?,
+            Asked::Bind { statement } | Asked::Describe { statement } | Asked::Close { statement }
+                if self.may_be_taken_back(statement, parts) =>
+            {
+                Passing::Later
+            }
             Asked::Bind { statement } => self.on(Wants::Bind, statement, parts, caused),
             Asked::Describe { statement } => self.on(Wants::Described, statement, parts, caused),
             Asked::Close { statement } => self.close(statement, parts),
@@ -156,11 +169,11 @@ impl Plan {
             Asked::ClosePortal => self.pass(Wants::Close),
             Asked::Execute => self.pass(Wants::Executed),
             Asked::Sync => {
-                parts.known.learning.ends_group();
+                parts.known.ends_group();
                 self.sync()
             }
             Asked::Query => {
-                parts.known.learning.ends_group();
+                parts.known.ends_group();
                 self.query(parts)
             }
             Asked::Call => self.pass(Wants::All),
@@ -170,7 +183,7 @@ impl Plan {
             }
             Asked::Silent => Passing::AsIs,
         };
-        self.give(&mut caused.client);
+        self.give(parts, &mut caused.client);
         Ok(passing)
     }
 
@@ -196,7 +209,11 @@ impl Plan {
         parts: &mut Parts<'_>,
         caused: &mut Outgoing,
     ) -> Result<Passing, Refused> {
+        if self.may_be_taken_back(name, parts) || self.is_given_in_doubt(name, parts) {
+            return Ok(Passing::Later);
+        }
         parts.names.admits(name, body, parts.bounds)?;
+        parts.context = parts.context.of_text(body);
         let statement = parts.shared.statement(parts.context, body).ok_or(Refused::NoRoom)?;
         if !parts.names.insert(name, Rc::clone(&statement)) {
             return Err(Refused::NoRoom);
@@ -215,12 +232,18 @@ impl Plan {
             // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
-        let is_there = parts.known.uses(statement.number);
-        if !is_there {
-            statement = preparing::anew(name, statement, parts);
+        if name.is_empty() && self.unnamed_doubt() == Some(Doubt::Client) {
+            return Passing::Later;
         }
-        if !is_there || parts.known.learning.is_in_doubt(statement.number) {
-            self.ensure(&statement, parts, caused);
+        let is_there = parts.known.uses(statement.number);
+        if !is_there || self.doubts(name, &statement, parts) {
+            // Somebody else's Parse of the same text must not make up for one of its own that failed.
+            if self.is_given_in_doubt(name, parts) {
+                return Passing::Later;
+            }
+            parts.context = parts.context.of_text(statement.body());
+            statement = if is_there { statement } else { preparing::anew(name, statement, parts) };
+            self.ensure(name, &statement, parts, caused);
         }
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
         Passing::As(Rc::clone(&statement.name))
@@ -235,7 +258,10 @@ impl Plan {
             return Passing::AsIs;
         }
         let undo = match parts.names.remove(name) {
-            Some(statement) => Undo::Closed(name.into(), statement),
+            Some(statement) => {
+                parts.known.learning.closes(name);
+                Undo::Closed(name.into(), statement)
+            }
             // Prepared by SQL, maybe: closing what is not there is no error.
             None if !name.starts_with(PREFIX.as_bytes()) => return self.pass(Wants::Close),
             None => Undo::Nothing,

@@ -24,13 +24,13 @@ impl Plan {
     ) -> Passing {
         // In a transaction that has failed the server says what it says to any text but the end of that.
         let fails = self.transaction == Transaction::Failed;
-        let in_doubt = fails || parts.known.learning.is_in_doubt_at_all(statement.number);
+        let in_doubt = fails || parts.known.learning.doubt(statement.number).is_some();
         if parts.known.uses(statement.number) && !in_doubt {
             self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo(None)));
             return Passing::Withheld;
         }
-        if in_doubt {
-            self.gives_up(statement, caused);
+        if in_doubt || parts.known.learning.may_stay(statement.number) {
+            self.gives_up(statement, parts, caused);
         }
         self.make_room(parts, caused);
         let undo = undo(Some(Learnt));
@@ -41,13 +41,19 @@ impl Plan {
     }
 
     /// A client uses a shared statement that it has prepared: a server that may not have it learns it by a Parse of ours.
-    pub(super) fn ensure(&mut self, statement: &Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) {
-        let in_doubt = parts.known.learning.is_in_doubt(statement.number);
+    pub(super) fn ensure(
+        &mut self,
+        name: &[u8],
+        statement: &Rc<Statement>,
+        parts: &mut Parts<'_>,
+        caused: &mut Outgoing,
+    ) {
+        let in_doubt = self.doubts(name, statement, parts);
         if parts.known.uses(statement.number) && !in_doubt {
             return;
         }
-        if in_doubt {
-            self.gives_up(statement, caused);
+        if in_doubt || parts.known.learning.may_stay(statement.number) {
+            self.gives_up(statement, parts, caused);
         }
         self.make_room(parts, caused);
         parts.known.prepares(statement.number, By::Us);
@@ -60,8 +66,9 @@ impl Plan {
     }
 
     /// A statement that may be there or not is closed before it is prepared again.
-    fn gives_up(&mut self, statement: &Statement, caused: &mut Outgoing) {
+    fn gives_up(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         own::close(&statement.name, &mut caused.server);
+        parts.known.learning.goes(statement.number);
         self.ours(Wants::Close, Undo::Evicted(statement.number));
     }
 

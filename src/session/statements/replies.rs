@@ -48,17 +48,16 @@ impl Plan {
                 self.forget_all(parts);
                 self.executed()
             }
-            (Some(Wants::Executed), Answered::Executed) => self.answered(),
+            (Some(Wants::Executed), Answered::Executed)
+            | (Some(Wants::Parse), Answered::Parse)
+            | (Some(Wants::Close), Answered::Close) => self.done(parts),
             // Within a simple query, anything; and an error at Sync, which commits.
             (Some(Wants::All), _) | (Some(Wants::Ready) | None, Answered::Failed) => Reply::Pass,
             (Some(_), Answered::Failed) => self.failed(frame, parts),
-            (Some(Wants::Parse), Answered::Parse) => self.learnt(parts),
-            (Some(Wants::Bind), Answered::Bind)
-            | (Some(Wants::Close), Answered::Close)
-            | (Some(Wants::Described), Answered::Described) => self.answered(),
+            (Some(Wants::Bind), Answered::Bind) | (Some(Wants::Described), Answered::Described) => self.answered(),
             _ => Reply::OutOfStep,
         };
-        self.give(client);
+        self.give(parts, client);
         // An idle client keeps no room for its next pipeline.
         if self.queue.is_empty() {
             parts.shared.keep(std::mem::take(&mut self.queue));
@@ -80,11 +79,9 @@ impl Plan {
         }
     }
 
-    /// The server has prepared what it was to learn by the oldest step.
-    fn learnt(&mut self, parts: &mut Parts<'_>) -> Reply {
-        if let Some(number) = self.queue.front().and_then(Entry::learns) {
-            parts.known.learning.ends(number);
-        }
+    /// The server has done a step that may change what it has.
+    fn done(&mut self, parts: &mut Parts<'_>) -> Reply {
+        self.queue.front().iter().for_each(|step| step.ends(&mut parts.known.learning));
         self.answered()
     }
 
@@ -110,9 +107,12 @@ impl Plan {
         parts.known.clear();
         parts.names.clear();
         for entry in &self.queue {
-            if let Undo::Named(name, statement, _) = &entry.undo {
+            match &entry.undo {
                 // What was there a moment ago finds room.
-                parts.names.insert(name, Rc::clone(statement));
+                Undo::Named(name, statement, _) => drop(parts.names.insert(name, Rc::clone(statement))),
+                // Behind that it has given up what it had prepared behind that.
+                Undo::Closed(name, _) => drop(parts.names.remove(name)),
+                _ => {}
             }
             if let Some(number) = entry.learns() {
                 parts.known.add(number);
@@ -137,8 +137,9 @@ impl Plan {
     }
 
     /// Writes the replies that are due from us.
-    pub(super) fn give(&mut self, out: &mut BytesMut) {
+    pub(super) fn give(&mut self, parts: &mut Parts<'_>, out: &mut BytesMut) {
         while self.queue.front().is_some_and(|entry| entry.whose == Whose::Given) {
+            self.queue.front().iter().for_each(|step| step.ends(&mut parts.known.learning));
             match self.queue.pop_front().map(|entry| entry.wants) {
                 Some(Wants::Close) => own::close_complete(out),
                 Some(Wants::CopyEnd) => {}

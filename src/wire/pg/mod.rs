@@ -35,6 +35,10 @@ use super::{
 #[derive(Debug)]
 pub enum Pg {}
 
+/// Bytes of a name: the server cuts a longer one, so it is the same name (`NAMEDATALEN` less one; PostgreSQL manual, "Identifiers and Key
+/// Words").
+pub const NAME_MAX: usize = 63;
+
 /// A conversation: its phase, and the refusals that the server has yet to fail on.
 #[derive(Debug, Default)]
 pub struct Conversation {

@@ -35,6 +35,7 @@ fn an_unnamed_statement_that_a_failed_group_was_to_set_is_never_another_clients(
     house.play(0, 0, &[fails, next].concat());
     let got = house.clients[0].got.concat();
     assert!(!got.windows(10).any(|part| part == b"of another"), "{}", got.escape_ascii());
+    house.compare();
 }
 
 /// A group that fails takes back what it did, and not what the next one has done since.
@@ -55,6 +56,72 @@ fn what_a_failed_group_takes_back_is_not_what_the_next_one_did() {
         // At a server that has never seen it: what was prepared last, and no other.
         house.play(0, 1, &[bind(""), execute(), sync].concat());
         assert!(codes(&house.clients[0].got).ends_with("EZ12DCZ2DCZ"), "{}", codes(&house.clients[0].got));
+        house.compare();
+    }
+}
+
+/// Two names of one text are one statement at a server: where the group that prepares it under the one fails, the other still works.
+#[test]
+fn a_name_does_not_go_down_with_another_of_the_same_text() {
+    let mut house = House::new(2, 10, 1);
+    let sync = frame(b'S', b"");
+    house.play(0, 0, &[parse("old", "SELECT 1"), sync.clone()].concat());
+    let fails = [bind("nosuch"), parse("new", "SELECT 1"), sync.clone()].concat();
+    let old = [bind("old"), execute(), sync.clone()].concat();
+    let new = [bind("new"), execute(), sync].concat();
+    house.play(0, 1, &[fails, old.clone(), new, old].concat());
+    assert_eq!(codes(&house.clients[0].got), "1ZEZ2DCZEZ2DCZ");
+    house.compare();
+}
+
+/// What a server was to give up in a group that fails is there still, under its name, when the next group needs it.
+#[test]
+fn what_a_failed_group_was_to_make_room_with_is_there_for_the_next() {
+    let mut house = House::new(1, 1, 1);
+    let sync = frame(b'S', b"");
+    house.play(0, 0, &[parse("a", "SELECT 1"), sync.clone()].concat());
+    let fails = [bind("nosuch"), parse("b", "SELECT 4"), sync.clone()].concat();
+    let next = [bind("a"), execute(), sync].concat();
+    house.play(0, 0, &[fails, next].concat());
+    assert_eq!(codes(&house.clients[0].got), "1ZEZ2DCZ");
+    house.compare();
+}
+
+/// However much that was.
+#[test]
+fn a_long_group_that_fails_leaves_no_name_taken_that_nobody_knows() {
+    let mut house = House::new(1, 200, 1);
+    let sync = frame(b'S', b"");
+    let all = |name: &str| (0..200).flat_map(|n| parse(&format!("{name}{n}"), &format!("SELECT {name}{n}"))).collect();
+    let (old, new): (Vec<u8>, Vec<u8>) = (all("a"), all("b"));
+    house.play(0, 0, &[&old[..], &sync].concat());
+    house.play(0, 0, &[&bind("nosuch"), &new[..], &sync].concat());
+    house.play(0, 0, &[&new[..], &sync].concat());
+    for n in 0..200 {
+        house.play(0, 0, &[bind(&format!("a{n}")), execute(), sync.clone()].concat());
+    }
+    house.compare();
+}
+
+/// Whoever prepares a name that a group before has given, or given up, without waiting for it.
+#[test]
+fn a_name_is_what_the_group_before_has_left_of_it() {
+    let sync = frame(b'S', b"");
+    let group = |asked: &[&[u8]]| [&asked.concat()[..], &sync].concat();
+    let (one, two) = (parse("a", "SELECT 1"), parse("a", "SELECT 2"));
+    let (gives, gives_two, runs) = (group(&[&one]), group(&[&two]), group(&[&bind("a"), &execute()]));
+    let (fails, closes) = (bind("no"), close("a"));
+    for (case, groups, expected) in [
+        ("given twice", vec![gives.clone(), gives_two.clone(), runs.clone()], "1ZEZ2DCZ"),
+        ("where the first fails", vec![group(&[&fails, &one]), gives_two.clone(), runs.clone()], "EZ1Z2DCZ"),
+        ("given up", vec![gives.clone(), group(&[&closes]), runs.clone()], "1Z3ZEZ"),
+        ("not given up", vec![gives.clone(), group(&[&fails, &closes]), runs.clone()], "1ZEZ2DCZ"),
+        ("given to another, or not", vec![gives.clone(), group(&[&fails, &closes, &two]), runs.clone()], "1ZEZ2DCZ"),
+        ("given up twice", vec![gives, group(&[&fails, &closes]), group(&[&closes]), gives_two, runs], "1ZEZ3Z1Z2DCZ"),
+    ] {
+        let mut house = House::new(1, 10, 1);
+        house.play(0, 0, &groups.concat());
+        assert_eq!(codes(&house.clients[0].got), expected, "{case}");
         house.compare();
     }
 }

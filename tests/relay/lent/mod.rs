@@ -8,11 +8,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use floodwall::session::end::End;
 use floodwall::session::overseer::Owes;
-use floodwall::session::relay::{Course, Left, Relay, Remains, Source, lent};
+use floodwall::session::relay::{Course, Left, Relay, Remains, Source, Whose, lent};
 use floodwall::wire::pg::Pg;
-use floodwall::wire::{Head, Outgoing, Refusal, Transaction};
+use floodwall::wire::{Head, Malformed, Outgoing, Refusal, Transaction};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
@@ -29,6 +30,8 @@ enum Prepared {
     Nothing,
     /// Every text: a Parse is answered in the server's place.
     All,
+    /// What the group before says: a Parse waits for its end.
+    Undecided,
 }
 
 /// Servers that may be lent.
@@ -46,6 +49,8 @@ struct Stock {
     prepared: Prepared,
     /// The code of the client's last message.
     last: u8,
+    /// Groups that have ended and are not answered.
+    owed: usize,
 }
 
 impl Stock {
@@ -98,11 +103,25 @@ impl Source for Shelf {
     fn asks(&mut self, head: Head, _frame: &[u8], out: &mut Outgoing) -> Result<Course, Refusal> {
         let mut stock = self.stock.borrow_mut();
         stock.last = head.code;
-        if stock.prepared == Prepared::Nothing || head.code != b'P' {
-            return Ok(Course::AsIs);
+        stock.owed += usize::from(head.code == b'S');
+        match stock.prepared {
+            Prepared::All if head.code == b'P' => {
+                out.client.extend_from_slice(&message(b'1', b""));
+                Ok(Course::Withheld)
+            }
+            Prepared::Undecided if head.code == b'P' && stock.owed > 0 => Ok(Course::Later),
+            _ => Ok(Course::AsIs),
         }
-        out.client.extend_from_slice(&message(b'1', b""));
-        Ok(Course::Withheld)
+    }
+
+    fn answers(&mut self, head: Head, _frame: &[u8], _client: &mut BytesMut) -> Result<Whose, Malformed> {
+        let mut stock = self.stock.borrow_mut();
+        stock.owed -= usize::from(head.code == b'Z' && stock.owed > 0);
+        Ok(Whose::Client)
+    }
+
+    fn owes_groups(&self) -> bool {
+        self.stock.borrow().owed > 0
     }
 
     fn ends_a_group(&self) -> bool {
@@ -247,6 +266,31 @@ fn what_stands_in_for_a_servers_reply_goes_with_those_behind_it() {
         put(&mut scene.client, &run).await;
         expect(&mut scene.server, &run).await;
         scene.answer(&[message(b'2', b""), done("SELECT 1"), ready(b'I')].concat()).await;
+    });
+}
+
+#[test]
+fn what_depends_on_the_groups_before_waits_for_their_end_and_for_nothing_else() {
+    with_shelf(|mut scene| async move {
+        scene.stock.borrow_mut().prepared = Prepared::Undecided;
+        let run = [message(b'B', b"\0\0\0\0\0\0\0\0"), message(b'E', b"\0\0\0\0\0")].concat();
+        let group = [run.clone(), sync()].concat();
+        let behind = [parse("", "SELECT 2"), run.clone(), sync()].concat();
+        // What comes before it in its own group is on its way, and its answer is not waited for.
+        put(&mut scene.client, &[group.clone(), group.clone(), run.clone(), behind.clone()].concat()).await;
+        expect(&mut scene.server, &[group.clone(), group.clone(), run].concat()).await;
+        let answer = [message(b'2', b""), done("SELECT 1"), ready(b'I')].concat();
+        scene.answer(&answer).await;
+        expect_nothing(&mut scene.server).await;
+        scene.answer(&answer).await;
+        expect(&mut scene.server, &behind).await;
+        scene.answer(&[message(b'2', b""), done("SELECT 1"), ran(), done("SELECT 2"), ready(b'I')].concat()).await;
+        assert_eq!(scene.given_back(), 1);
+        // Whoever leaves meanwhile does not wait for it.
+        put(&mut scene.client, &[group.clone(), behind].concat()).await;
+        expect(&mut scene.server, &group).await;
+        drop(scene.client);
+        assert_eq!(scene.relay.await.unwrap().end, End::ClientGone);
     });
 }
 

@@ -23,7 +23,7 @@
 //! 3. [`session::relay`] is the one loop of the data path, generic over [`wire::Protocol`]. It knows no message and no rule: it asks
 //!    an [`session::overseer`] (here [`session::ledger`]) for an opinion of each statement, and the protocol for the bytes of a
 //!    refusal.
-//!    Its `up` and `down` carry the two ways over a `walk`; `decide` says what becomes of a client's frame, `outcome` of a server's. What is
+//!    Its `up` and `down` carry the two ways over a `walk`; `decide` says what becomes of a client's frame, `reply` of a server's. What is
 //!    only known while a statement runs is counted by frame heads (`meter`); `group` says what has to wait (`hold`), `stage` what becomes of
 //!    a group that is guarded or cut (`undo`, `cut`, `late`); `lease` takes servers and gives them back, `lost` loses one.
 //!    Its server comes from a [`session::relay::Source`]: one of its own, or with `pool = "transaction"` one that [`server::pool`] lends for

@@ -10,6 +10,7 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 
 use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
@@ -26,13 +27,15 @@ pub struct Workers<J> {
 #[derive(Debug)]
 struct Worker<J> {
     load: Arc<AtomicUsize>,
-    jobs: mpsc::Sender<Job<J>>,
+    work: mpsc::Sender<Work<J>>,
 }
 
-#[derive(Debug)]
-struct Job<J> {
-    what: J,
-    load: Load,
+/// What a worker is sent.
+enum Work<J> {
+    /// A job, which counts.
+    Job(J, Load),
+    /// Something that makes a task of its own there.
+    Resident(Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>),
 }
 
 /// One task of a worker's load: given back on drop.
@@ -66,13 +69,13 @@ impl<J: Send + 'static> Workers<J> {
         T: Future<Output = ()> + 'static,
     {
         let start = |number| {
-            let (jobs, queue) = mpsc::channel(QUEUE);
+            let (work, queue) = mpsc::channel(QUEUE);
             let (tell, told) = std::sync::mpsc::sync_channel(1);
             let settle = settle.clone();
             let body = move || run(queue, &tell, || settle(number));
             thread::Builder::new().name(format!("worker-{number}")).spawn(body)?;
             told.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
-            Ok(Worker { load: Arc::default(), jobs })
+            Ok(Worker { load: Arc::default(), work })
         };
         Ok(Self { workers: (0..count.max(1)).map(start).collect::<io::Result<_>>()? })
     }
@@ -84,7 +87,18 @@ impl<J: Send + 'static> Workers<J> {
         let Some(worker) = self.workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed)) else { return };
         let load = Load::on(&worker.load);
         // A worker's queue closes only when its thread is gone; the job is dropped with everything it holds.
-        drop(worker.jobs.send(Job { what, load }).await);
+        drop(worker.work.send(Work::Job(what, load)).await);
+    }
+
+    /// Has the first worker run what `make` makes there, for as long as that likes. Waits while its queue is full. It is no job and does
+    /// not count.
+    ///
+    /// Cancel-safe in the sense that what was not sent is dropped.
+    pub async fn host<F: Future<Output = ()> + 'static>(&self, make: impl FnOnce() -> F + Send + 'static) {
+        let resident = Work::Resident(Box::new(|| make().boxed_local()));
+        if let Some(worker) = self.workers.first() {
+            drop(worker.work.send(resident).await);
+        }
     }
 
     /// Live tasks and jobs of all workers.
@@ -95,7 +109,7 @@ impl<J: Send + 'static> Workers<J> {
 
 /// A runtime of this kind can't leave the thread that made it, so the thread tells how that went.
 fn run<J, W, R, T>(
-    mut queue: mpsc::Receiver<Job<J>>,
+    mut queue: mpsc::Receiver<Work<J>>,
     tell: &SyncSender<io::Result<()>>,
     settle: impl FnOnce() -> io::Result<(W, R)>,
 ) where
@@ -111,9 +125,14 @@ fn run<J, W, R, T>(
     };
     drop(tell.send(Ok(())));
     runtime.block_on(async move {
-        while let Some(Job { what, load }) = queue.recv().await {
-            room().await;
-            spawn_local(counted(task(what), load));
+        while let Some(work) = queue.recv().await {
+            match work {
+                Work::Job(what, load) => {
+                    room().await;
+                    spawn_local(counted(task(what), load));
+                }
+                Work::Resident(make) => drop(spawn_local(make())),
+            }
         }
     });
 }

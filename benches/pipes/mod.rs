@@ -11,27 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floodwall::auth::derive::Deriver;
-use floodwall::catalog::Catalog;
-use floodwall::client::admission::Admission;
-use floodwall::client::login::Logins;
 use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
-use floodwall::control::Control;
-use floodwall::roster::{Identity, Newcomer, Roster};
-use floodwall::server::nodes::Nodes;
-use floodwall::session::cancel::Keys;
-use floodwall::session::house::{Common, Current, House, Settings};
+use floodwall::roster::{Identity, Newcomer};
+use floodwall::session::house::{Common, Current, House};
 use floodwall::session::judge::policy::Policies;
 use floodwall::session::ledger::Ledger;
-use floodwall::session::lending::Lending;
 use floodwall::session::local::Local;
-use floodwall::session::memory::{Budget, Prepared};
+use floodwall::session::memory::Budget;
 use floodwall::session::reader::analyst::Means;
 use floodwall::session::relay::{Owned, Relay};
 use floodwall::session::timing::beat::Beat;
 use floodwall::session::welcome::{Permits, Stay};
-use floodwall::telemetry::shapes::Shapes;
-use floodwall::telemetry::{Gate, Metrics};
 use floodwall::wire::pg::Pg;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
 use tokio::task::LocalSet;
@@ -196,36 +187,14 @@ fn beat() -> Arc<Beat> {
 }
 
 fn house(config: &Config) -> Arc<House> {
-    let listener = &config.listeners[0];
-    let memory = Budget::new(512 << 20);
-    let common = Common {
-        roster: Arc::new(Roster::default()),
-        keys: Arc::new(Keys::default()),
-        control: Arc::new(Control::default()),
-        metrics: Metrics::new(1),
-        shapes: Arc::new(Shapes::default()),
-        prepared: Prepared::of(&memory),
-        memory,
-        siblings: None,
-        gate: Gate::default(),
-    };
     let current = Current {
-        listener: listener.clone(),
+        listener: config.listeners[0].clone(),
         caps: config.caps.clone(),
         policies: Policies::new(config).unwrap(),
         break_glass: None,
     };
-    Arc::new(House {
-        name: listener.name.as_str().into(),
-        admission: Admission::new(config, &listener.name),
-        lending: Lending::new(listener, 1),
-        catalog: Catalog::start(listener),
-        tls: Arc::default(),
-        nodes: Nodes::new(listener),
-        logins: Arc::new(Logins::new(config, listener, Deriver::new(1).unwrap()).unwrap()),
-        settings: Settings::new(current),
-        common: Arc::new(common),
-    })
+    let common = Arc::new(Common::new(1, Budget::new(512 << 20), None));
+    Arc::new(House::new(config, current, Arc::default(), &Deriver::new(1).unwrap(), &common).unwrap())
 }
 
 /// Processor time of this thread, which stands still while others have the core.

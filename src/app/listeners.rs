@@ -10,20 +10,17 @@ use super::certificates;
 use super::given::Given;
 use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
-use crate::client::admission::Admission;
 use crate::client::door::{Door, Sharing};
-use crate::client::login::Logins;
 use crate::clock;
 use crate::config::{Config, Listener};
 use crate::guard::SettingError;
 use crate::guard::pass::Key;
 use crate::net::tls::{self, Live};
 use crate::server::connect::connect;
-use crate::server::nodes::{Choice, Nodes};
+use crate::server::nodes::Choice;
 use crate::server::pool::Register;
-use crate::session::house::{Common, Current, House, Settings};
+use crate::session::house::{Common, Current, House};
 use crate::session::judge::policy::Policies;
-use crate::session::lending::Lending;
 
 /// How long a dial for verifiers may take.
 const DIAL: Duration = Duration::from_secs(5);
@@ -58,22 +55,8 @@ fn open_one(
     deriver: &Arc<Deriver>,
     (doors, tls): (Vec<Door>, Live),
 ) -> Result<Open, Failed> {
-    let nodes = Nodes::new(listener);
     tracing::info!(listener = listener.name, address = %listener.bind, servers = ?listener.servers, "listening");
-    let tls = Arc::new(tls);
-    let catalog = Catalog::start(listener);
-    catalog.secure(Arc::clone(&tls));
-    let house = House {
-        name: listener.name.as_str().into(),
-        admission: Admission::new(config, &listener.name),
-        lending: Lending::new(listener, config.workers),
-        catalog,
-        tls,
-        nodes,
-        logins: Arc::new(Logins::new(config, listener, Arc::clone(deriver))?),
-        settings: Settings::new(current(config, listener)?),
-        common: Arc::clone(common),
-    };
+    let house = House::new(config, current(config, listener)?, Arc::new(tls), deriver, common)?;
     tokio::spawn(Register::keep_time(Arc::downgrade(&house.lending.register)));
     Ok(Open { doors, sharing: sharing(listener), house: Arc::new(house) })
 }

@@ -1,10 +1,11 @@
 //! Builds everything from a configuration and runs it until it is told to stop: the only module that knows everyone.
 //!
-//! Three kinds of threads: the main one accepts, reads signals and ticks; the workers carry sessions; the console has one of
-//! its own, so that it answers while the data path is at its limit.
+//! Three kinds of threads: the workers carry sessions, and the first of them accepts; the main one reads signals and ticks; the console
+//! has one of its own, so that it answers while the data path is at its limit.
 
 pub mod certificates;
 mod descriptors;
+mod doors;
 mod drain;
 mod failed;
 mod given;
@@ -33,21 +34,16 @@ use self::idle::end_idle_clients;
 use self::listeners::Open;
 use self::primary::{follow_primary, leave_past_servers};
 use self::reload::Reloader;
-use crate::client::door::Door;
-use crate::client::listener::{Arrival, accept};
+use crate::client::listener::Arrival;
 use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::console::Accounts;
-use crate::control::{Control, Shutdown};
-use crate::roster::Roster;
-use crate::session::cancel::Keys;
+use crate::control::Shutdown;
 use crate::session::house::{Common, House};
-use crate::session::memory::Prepared;
 use crate::session::timing::beat::Beat;
 use crate::shutdown::Signals;
+use crate::telemetry::VERSION;
 use crate::telemetry::log::{self, Format, Log, LogError};
-use crate::telemetry::shapes::Shapes;
-use crate::telemetry::{Gate, Metrics, VERSION};
 use crate::worker::Workers;
 
 pub use self::failed::Failed;
@@ -73,7 +69,7 @@ type Job = (Arc<House>, Arrival);
 struct App {
     common: Arc<Common>,
     open: Vec<Open>,
-    workers: Workers<Job>,
+    workers: Arc<Workers<Job>>,
     reloader: Arc<Reloader>,
 }
 
@@ -114,24 +110,13 @@ fn start_log(config: &Config) -> Result<Log, LogError> {
 impl App {
     fn build(start: Start, log: Arc<Log>) -> Result<Self, Failed> {
         let Start { config_path, config } = start;
-        let memory = memory::budget(&config);
         let (siblings, counter) = siblings::open(&config).unzip();
-        let common = Arc::new(Common {
-            roster: Arc::new(Roster::default()),
-            keys: Arc::new(Keys::default()),
-            control: Arc::new(Control::default()),
-            metrics: Metrics::new(config.workers),
-            shapes: Arc::new(Shapes::default()),
-            prepared: Prepared::of(&memory),
-            memory,
-            siblings,
-            gate: Gate::default(),
-        });
+        let common = Arc::new(Common::new(config.workers, memory::budget(&config), siblings));
         if let Some(counter) = counter {
             siblings::serve(counter, &common);
         }
         let open = listeners::open(&config, &common)?;
-        let workers = workers::start(&config, &common, &Beat::start())?;
+        let workers = Arc::new(workers::start(&config, &common, &Beat::start())?);
         let config = Arc::new(config);
         let reloader = Arc::new(Reloader {
             path: config_path,
@@ -147,14 +132,13 @@ impl App {
         Ok(Self { common, open, workers, reloader })
     }
 
-    async fn run(self, mut signals: Signals) {
+    async fn run(mut self, mut signals: Signals) {
         self.common.control.started();
         let mut shutdowns = self.common.control.shutdowns();
-        let accepting =
-            join_all(self.open.iter().flat_map(|open| open.doors.iter().map(|door| self.accept(open, door))));
+        let closed = doors::hand_out(&mut self.open, &self.workers).await;
         tokio::select! {
             () = self.attend(&mut signals) => {}
-            _ = accepting => {}
+            () = closed => {}
             _ = shutdowns.wait_for(|how| *how == Shutdown::Now) => {}
         }
         self.drain(signals).await;
@@ -175,14 +159,6 @@ impl App {
             certificates::watch(&self.reloader.houses, &self.common.gate),
             signals.watch(&self.common.control, reload),
         );
-    }
-
-    /// Accepts until the shutdown begins, and where the door is handed over a little longer.
-    async fn accept(&self, open: &Open, door: &Door) {
-        let mut shutdowns = self.common.control.shutdowns();
-        let stop = async { drop(shutdowns.wait_for(|how| *how != Shutdown::No).await) };
-        let give = |arrival| self.workers.give((Arc::clone(&open.house), arrival));
-        accept(door, &open.house.admission, &self.common.gate, give, (stop, open.sharing)).await;
     }
 
     async fn tick(&self) {

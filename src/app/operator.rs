@@ -11,7 +11,8 @@ use tokio::time::sleep;
 
 use super::reload::Reloader;
 use super::rows::{
-    cap_rows, config_rows, guard_states, listener_row, node_rows, node_series, pool_rows, rule_rows, surge_rows,
+    cap_rows, config_rows, guard_states, listener_row, node_rows, node_series, pool_rows, pool_series, rule_rows,
+    surge_rows,
 };
 use super::steer::Pools;
 use super::{Failed, certificates};
@@ -169,6 +170,9 @@ fn register(common: &Arc<Common>, reloader: &Arc<Reloader>) {
     let nodes = Arc::clone(reloader);
     let of_nodes = move || node_series(&node_rows(&nodes.houses));
     common.metrics.register(series_collector([table::SERVER_UP, table::SERVER_USED], of_nodes));
+    let pools = Arc::clone(reloader);
+    let of_pools = move || pool_series(&pools.houses);
+    common.metrics.register(series_collector([table::POOL_SERVERS, table::POOL_MAX_WAIT], of_pools));
     common.metrics.register(state_collector(Arc::clone(&common.roster), Arc::clone(&common.control)));
     let config = reloader.config.load();
     common.metrics.name_clients(config.clients.iter().map(|client| client.name.as_str()));

@@ -7,7 +7,7 @@ use crate::config::{Config, PoolMode};
 use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::server::pool;
 use crate::session::house::House;
-use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, SurgeRow};
+use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, Standing, SurgeRow};
 use crate::telemetry::{Metrics, Series};
 
 pub(super) fn cap_rows(houses: &[Arc<House>]) -> Vec<CapRow> {
@@ -71,6 +71,24 @@ pub(super) fn node_series(rows: &[NodeRow]) -> [Series; 2] {
         seen.map(|row| (labels(row), number(row.state == "up"))).collect(),
         rows.iter().map(|row| (labels(row), number(row.used))).collect(),
     ]
+}
+
+/// How the servers of each listener's pools stand, and how long the client that waits longest for one has waited. Which pool that is
+/// SHOW POOLS tells: users and databases come from the wire, and are no labels.
+pub(super) fn pool_series(houses: &[Arc<House>]) -> [Series; 2] {
+    let lends = |house: &&Arc<House>| house.settings.load().listener.pool.mode == PoolMode::Transaction;
+    let (mut servers, mut waits) = (Series::new(), Series::new());
+    for house in houses.iter().filter(lends) {
+        let rows = pool_rows(std::slice::from_ref(house));
+        let listener = house.name.to_string();
+        let stand = |standing| rows.iter().map(|row| row.standing(standing)).fold(0, u64::saturating_add);
+        servers.extend(
+            Standing::ALL.map(|standing| (vec![listener.clone(), standing.label().to_owned()], stand(standing) as f64)),
+        );
+        let longest = rows.iter().map(|row| row.max_wait).max().unwrap_or_default();
+        waits.push((vec![listener], longest.as_secs_f64()));
+    }
+    [servers, waits]
 }
 
 /// The common rules; overrides of single clients are in SHOW CONFIG. A rule that has failed on any listener shows as failed.

@@ -59,7 +59,7 @@ type Databases = HashMap<Box<str>, Arc<Database>>;
 
 impl Catalog {
     /// The catalogue of a listener; without a `monitor` it stays empty. Nothing is read before [`Self::run`].
-    pub fn start(listener: &Listener) -> Arc<Self> {
+    pub fn new(listener: &Listener) -> Arc<Self> {
         let reader = Reader::new(listener);
         Arc::new(Self {
             monitored: AtomicBool::new(reader.is_some()),
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn asking_makes_a_database_known_and_their_number_is_bounded() {
-        let catalog = Catalog::start(&monitored());
+        let catalog = Catalog::new(&monitored());
         for n in 0..500 {
             assert!(catalog.schema(&format!("db{n}"), Sight::Changed).is_none());
             assert!(catalog.databases.load().len() <= DATABASES_MAX);
@@ -233,7 +233,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_database_seen_least_recently_makes_room() {
-        let catalog = Catalog::start(&monitored());
+        let catalog = Catalog::new(&monitored());
         for n in 0..DATABASES_MAX {
             catalog.schema(&format!("db{n}"), Sight::Changed);
             tokio::time::advance(std::time::Duration::from_millis(1)).await;
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_reload_keeps_what_is_known_of_the_same_server_only() {
-        let catalog = Catalog::start(&monitored());
+        let catalog = Catalog::new(&monitored());
         catalog.schema("shop", Sight::Changed);
         let mut changed = monitored();
         changed.monitor = changed.monitor.map(|monitor| Monitor { user: "other".into(), ..monitor });
@@ -263,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_monitor_it_stays_empty_and_ends_with_the_shutdown() {
-        let catalog = Catalog::start(&listener(None));
+        let catalog = Catalog::new(&listener(None));
         assert!(catalog.schema("shop", Sight::Changed).is_none());
         assert!(catalog.databases.load().is_empty());
         assert_eq!(catalog.max_server_connections(), None);

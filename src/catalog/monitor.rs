@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_sessions_ask_for_is_read_before_what_is_only_there() {
-        let catalog = Catalog::start(&Listener {
+        let catalog = Catalog::new(&Listener {
             servers: vec!["127.0.0.1:1".into()],
             monitor: Some(Monitor { user: "floodwall".into(), password: None, database: "postgres".into() }),
             ..Listener::default()

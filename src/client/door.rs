@@ -2,22 +2,27 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
-use socket2::{SockFilter, SockRef};
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use rustix::net::{SocketFlags, accept_with, acceptfrom_with};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Type};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
 
 use crate::address::Endpoint;
 use crate::net::arrived::Arrived;
 use crate::net::socket;
 
 /// Connections that the kernel completes before they are accepted.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
+/// What a socket is that has just been accepted.
+const ACCEPTED: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 /// Who may connect to the socket: everybody who may enter its folder, as with PostgreSQL's own.
 const MODE: u32 = 0o777;
 
@@ -30,13 +35,22 @@ pub enum Sharing {
     HandOver,
 }
 
-/// A place where clients come in.
+/// A place where clients come in. No runtime watches it yet: the kernel lets those wait who come.
 #[derive(Debug)]
 pub enum Door {
     /// A TCP port.
     Tcp(Port),
     /// A Unix socket.
     Unix(Socket),
+}
+
+/// A door that the runtime of this thread watches.
+#[derive(Debug)]
+pub struct Entrance {
+    /// The same socket once more, for its readiness alone. A listener of tokio's puts each client into its own runtime, from which it would
+    /// have to be taken out again; that is a fifth of all system calls of a client that comes for one statement.
+    watched: UnixStream,
+    door: Door,
 }
 
 /// A TCP port.
@@ -48,21 +62,21 @@ pub struct Port {
     only: Option<SocketAddr>,
 }
 
-/// A Unix socket that is removed with its owner.
+/// A Unix socket.
 #[derive(Debug)]
 pub struct Socket {
+    /// Goes first: who comes then is refused, and not accepted by nobody. Given to us, the file is left where it is.
+    _made: Option<Made>,
     listener: UnixListener,
     path: Arc<Path>,
-    made: Made,
 }
 
-/// Whose file the socket is.
+/// The file of a socket that we made: it is removed with its owner. The lock is held for as long as we listen.
 #[derive(Debug)]
-enum Made {
-    /// Made by us, with this inode; the lock is held for as long as we listen.
-    Here { inode: u64, lock: Option<(File, PathBuf)> },
-    /// Given to us, and left where it is.
-    Elsewhere,
+struct Made {
+    path: Arc<Path>,
+    inode: u64,
+    lock: Option<(File, PathBuf)>,
 }
 
 /// Somebody who has just come in.
@@ -82,12 +96,14 @@ impl Door {
     /// # Errors
     /// The address is in use or not ours.
     pub fn port(address: SocketAddr, sharing: Sharing) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.set_reuseport(sharing == Sharing::HandOver)?;
-        socket.bind(address)?;
+        let socket =
+            socket2::Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(sharing == Sharing::HandOver)?;
+        socket.bind(&address.into())?;
         socket::prepare_listener(&socket)?;
-        Ok(Self::Tcp(Port::of(socket.listen(BACKLOG)?, socket::Listener::Prepared)))
+        socket.listen(BACKLOG)?;
+        Ok(Self::Tcp(Port::of(socket.into(), socket::Listener::Prepared)))
     }
 
     /// Opens the Unix socket of a folder, named as clients of PostgreSQL look for it.
@@ -101,35 +117,55 @@ impl Door {
     /// Takes over a TCP socket that listens already.
     ///
     /// # Errors
-    /// The runtime could not take it.
-    pub fn given_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+    /// It is none.
+    pub fn given_tcp(listener: TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self::Tcp(Port::of(TcpListener::from_std(listener)?, socket::Listener::Unprepared)))
+        Ok(Self::Tcp(Port::of(listener, socket::Listener::Unprepared)))
     }
 
     /// Takes over a Unix socket that listens already; its file is left to whoever made it.
     ///
     /// # Errors
-    /// The runtime could not take it.
-    pub fn given_unix(listener: std::os::unix::net::UnixListener, path: &Path) -> io::Result<Self> {
+    /// It is none.
+    pub fn given_unix(listener: UnixListener, path: &Path) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let listener = UnixListener::from_std(listener)?;
-        Ok(Self::Unix(Socket { listener, path: path.into(), made: Made::Elsewhere }))
+        Ok(Self::Unix(Socket { listener, path: path.into(), _made: None }))
     }
 
+    /// Has the runtime of the calling thread watch it.
+    ///
+    /// # Errors
+    /// The runtime can't.
+    pub fn settle(self) -> io::Result<Entrance> {
+        let again = self.as_fd().try_clone_to_owned()?;
+        Ok(Entrance { watched: UnixStream::from_std(again.into())?, door: self })
+    }
+
+    /// Never waits.
+    fn accept(&self) -> io::Result<Entrant> {
+        match self {
+            Self::Tcp(port) => port.accept(),
+            Self::Unix(socket) => socket.accept(),
+        }
+    }
+}
+
+impl AsFd for Door {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(port) => port.listener.as_fd(),
+            Self::Unix(socket) => socket.listener.as_fd(),
+        }
+    }
+}
+
+impl Entrance {
     /// Accepts one client. Cancel-safe.
     ///
     /// # Errors
     /// The client is gone, or the system has nothing left.
     pub async fn accept(&self) -> io::Result<Entrant> {
-        match self {
-            Self::Tcp(port) => port.accept().await,
-            Self::Unix(socket) => {
-                let (stream, _) = socket.listener.accept().await?;
-                let place = Endpoint::Unix(Arc::clone(&socket.path));
-                Ok(Entrant { socket: Arrived::Unix(stream.into_std()?), peer: place.clone(), local: place })
-            }
-        }
+        self.watched.async_io(Interest::READABLE, || self.door.accept()).await
     }
 
     /// Lets nobody new begin to connect, while those who have begun still come through: a port drops SYN packets, which clients send
@@ -138,9 +174,9 @@ impl Door {
     /// # Errors
     /// The system does not filter.
     pub fn hush(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(port) => SockRef::from(&port.listener).attach_filter(&DROP_SYN),
-            Self::Unix(_) => Ok(()),
+        match &self.door {
+            Door::Tcp(port) => SockRef::from(&port.listener).attach_filter(&DROP_SYN),
+            Door::Unix(_) => Ok(()),
         }
     }
 }
@@ -160,11 +196,13 @@ impl Port {
         Self { listener, options, only }
     }
 
-    async fn accept(&self) -> io::Result<Entrant> {
-        let (stream, peer) = self.listener.accept().await?;
+    fn accept(&self) -> io::Result<Entrant> {
+        let (socket, peer) = acceptfrom_with(&self.listener, ACCEPTED)?;
+        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(io::ErrorKind::NotConnected)?;
+        let stream = TcpStream::from(socket);
         socket::prepare_accepted(&stream, peer, self.options)?;
         let local = self.only.map_or_else(|| stream.local_addr(), Ok)?;
-        Ok(Entrant { socket: Arrived::Tcp(stream.into_std()?), peer: peer.into(), local: local.into() })
+        Ok(Entrant { socket: Arrived::Tcp(stream), peer: peer.into(), local: local.into() })
     }
 }
 
@@ -185,20 +223,28 @@ impl Socket {
                 (listener, None)
             }
         };
+        listener.set_nonblocking(true)?;
         fs::set_permissions(path, Permissions::from_mode(MODE))?;
         let inode = fs::symlink_metadata(path)?.ino();
-        Ok(Self { listener, path: path.into(), made: Made::Here { inode, lock } })
+        let path = Arc::from(path);
+        let made = Made { path: Arc::clone(&path), inode, lock };
+        Ok(Self { listener, path, _made: Some(made) })
+    }
+
+    fn accept(&self) -> io::Result<Entrant> {
+        let socket = accept_with(&self.listener, ACCEPTED)?;
+        let place = Endpoint::Unix(Arc::clone(&self.path));
+        Ok(Entrant { socket: Arrived::Unix(socket.into()), peer: place.clone(), local: place })
     }
 }
 
-impl Drop for Socket {
+impl Drop for Made {
     fn drop(&mut self) {
-        let Made::Here { inode, lock } = &self.made else { return };
-        if fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == *inode) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode) {
             drop(fs::remove_file(&self.path));
         }
         // The file goes while it is locked, so that nobody locks one that has no name.
-        if let Some((_, path)) = lock {
+        if let Some((_, path)) = &self.lock {
             drop(fs::remove_file(path));
         }
     }
@@ -219,7 +265,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type())) {
         return Ok(());
     }
-    match StdUnixStream::connect(path) {
+    match std::os::unix::net::UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         // It answers, or is too busy to.
         _ => Err(io::ErrorKind::AddrInUse.into()),
@@ -241,12 +287,13 @@ mod tests {
         let door = open(folder.path(), Sharing::Alone).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, MODE);
         assert_eq!(open(folder.path(), Sharing::Alone).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        let (client, entrant) = tokio::join!(tokio::net::UnixStream::connect(&path), door.accept());
+        let entrance = door.settle().unwrap();
+        let (client, entrant) = tokio::join!(UnixStream::connect(&path), entrance.accept());
         client.unwrap();
         assert_eq!(entrant.unwrap().peer.host(), "unix");
-        drop(door);
+        drop(entrance);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "stale");
         drop(open(folder.path(), Sharing::Alone).unwrap());
         fs::write(&path, "somebody's file").unwrap();
@@ -258,12 +305,12 @@ mod tests {
     async fn whoever_is_accepted_has_the_options_of_the_data_path() {
         let address = "127.0.0.1:0".parse().unwrap();
         let ours = Door::port(address, Sharing::Alone).unwrap();
-        let given = Door::given_tcp(std::net::TcpListener::bind(address).unwrap()).unwrap();
+        let given = Door::given_tcp(TcpListener::bind(address).unwrap()).unwrap();
         for door in [ours, given] {
             let Door::Tcp(port) = &door else { panic!("no port") };
             let at = port.listener.local_addr().unwrap();
             let client = tokio::net::TcpStream::connect(at).await.unwrap();
-            let entrant = door.accept().await.unwrap();
+            let entrant = door.settle().unwrap().accept().await.unwrap();
             assert_eq!(entrant.peer, client.local_addr().unwrap().into());
             assert_eq!(entrant.local, at.into());
             let Arrived::Tcp(stream) = entrant.socket else { panic!("no port") };
@@ -280,10 +327,10 @@ mod tests {
     async fn another_process_takes_a_shared_socket_over_and_keeps_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".s.PGSQL.5432");
-        let old = open(folder.path(), Sharing::HandOver).unwrap();
-        let early = tokio::net::UnixStream::connect(&path).await.unwrap();
-        let new = open(folder.path(), Sharing::HandOver).unwrap();
-        let late = tokio::net::UnixStream::connect(&path).await.unwrap();
+        let old = open(folder.path(), Sharing::HandOver).unwrap().settle().unwrap();
+        let early = UnixStream::connect(&path).await.unwrap();
+        let new = open(folder.path(), Sharing::HandOver).unwrap().settle().unwrap();
+        let late = UnixStream::connect(&path).await.unwrap();
         old.accept().await.unwrap();
         drop(old);
         assert!(path.exists(), "the new one's");

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::admission::{Admission, LobbyPermit};
-use super::door::{Door, Entrant, Sharing};
+use super::door::{Entrance, Entrant, Sharing};
 use super::refuse;
 use crate::address::Endpoint;
 use crate::clock;
@@ -41,7 +41,7 @@ pub struct Arrival {
 /// Accepts clients until `stop` is done, and where the door is handed over, those who had begun to connect by then. `hand_over`
 /// may wait for a worker; the kernel's queue takes what comes meanwhile. Nobody who was accepted is lost by the end.
 pub async fn accept<F: Future<Output = ()>>(
-    door: &Door,
+    door: &Entrance,
     admission: &Arc<Admission>,
     gate: &Gate,
     hand_over: impl Fn(Arrival) -> F,
@@ -106,7 +106,7 @@ fn receive(entrant: Entrant, admission: &Arc<Admission>, gate: &Gate) -> Option<
 fn turn_away(mut socket: Arrived) {
     let mut words = BytesMut::new();
     refusal::error(&refuse::crowded(), &mut words);
-    // It was of a runtime until now, so neither call waits.
+    // It is set not to block, so neither call waits.
     drop(socket.read(&mut [0; 1024]));
     drop(socket.write(&words));
 }

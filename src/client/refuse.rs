@@ -1,16 +1,15 @@
 //! The only words that clients read.
 //!
 //! Every text starts with `FLOODWALL[rule=NAME]` and says what to do instead. SQLSTATEs: 54000 for what will never pass,
-//! 53300 for what may pass later (`guards.md` 1.4: libraries retry the classes 08, 40, 53 and 57).
+//! 53300 for what may pass later (libraries retry the classes 08, 40, 53 and 57).
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::admission::{Denied, Disclose, Reason};
 use super::login::Channel;
 use crate::guard::Breach;
 use crate::guard::limits::{self, TimeLimit};
-use crate::units::display_bytes;
+use crate::units::{display_bytes, display_duration};
 use crate::wire::pg::own::Raised;
 use crate::wire::{Malformed, Refusal, Severity};
 
@@ -155,15 +154,20 @@ pub fn pool_denied(user: &str, sqlstate: &'static str, why: &str) -> Refusal {
     if sqlstate.starts_with("28") {
         return Refusal { severity: Severity::Error, ..server_login(user, why) };
     }
+    let hint = if why == NO_CONSOLE { CONSOLE } else { "" };
     Refusal {
         severity: Severity::Error,
         sqlstate,
-        rule: Cow::Borrowed("server"),
+        rule: "server",
         message: why.to_owned(),
         detail: String::new(),
-        hint: String::new(),
+        hint: hint.to_owned(),
     }
 }
+
+/// What the server says to those who look for the console where PgBouncer has it.
+const NO_CONSOLE: &str = "database \"pgbouncer\" does not exist";
+const CONSOLE: &str = "The console has a port and users of its own: [admin] in Floodwall's configuration, 127.0.0.1:9301 unless that says otherwise.";
 
 /// A statement was cancelled before it had a server.
 pub fn cancelled_while_waiting() -> Refusal {
@@ -190,7 +194,7 @@ pub fn breach(breach: &Breach) -> Refusal {
     Refusal {
         severity: Severity::Error,
         sqlstate: PERMANENT,
-        rule: Cow::Borrowed(breach.rule),
+        rule: breach.rule,
         message: prefixed(breach.rule, &format!("{}{statement}", breach.message)),
         detail: format!("Measured: {}; {limit}.", breach.measured),
         hint: breach.hint.clone(),
@@ -287,19 +291,9 @@ fn setting_refused(sqlstate: &[u8]) -> &'static str {
 
 /// `currval()` or `lastval()` at a server that somebody else had since the client's last transaction.
 pub fn foreign_sequence() -> Refusal {
-    let rule = "sequence";
+    let what = "currval() and lastval() would tell another client's number: this one's server has gone to others since its last transaction";
     let hint = "Read it in the transaction of the INSERT, or write INSERT ... RETURNING. A listener with pool = \"session\" tells it at any time.";
-    Refusal {
-        severity: Severity::Error,
-        sqlstate: PREREQUISITE,
-        rule: rule.into(),
-        message: prefixed(
-            rule,
-            "currval() and lastval() would tell another client's number: this one's server has gone to others since its last transaction",
-        ),
-        detail: String::new(),
-        hint: hint.to_owned(),
-    }
+    statement(PREREQUISITE, "sequence", what, hint)
 }
 
 fn preparing(sqlstate: &'static str, message: &str, hint: &str) -> Refusal {
@@ -439,7 +433,7 @@ fn not_believed(message: String) -> Refusal {
     Refusal {
         severity: Severity::Fatal,
         sqlstate: WRONG_PASSWORD,
-        rule: Cow::Borrowed("login"),
+        rule: "login",
         message,
         detail: String::new(),
         hint: String::new(),
@@ -465,6 +459,16 @@ pub fn no_verifier() -> Refusal {
 /// Keys could not be derived.
 pub fn not_derived(why: &str) -> Refusal {
     fatal(LATER, "login", why, "Many logins are in progress: try again shortly.")
+}
+
+/// Too many wait for the answer to a wrong login, and this one comes from where others were wrong as the same user.
+pub fn not_heard(user: &str, left: Duration) -> Refusal {
+    let message = format!(
+        "many logins are wrong, and some from here as user \"{}\": try again in {}",
+        display_bytes(user.as_bytes()),
+        display_duration(Duration::from_secs(left.as_secs().saturating_add(1)))
+    );
+    fatal(LATER, "login", &message, "See in Floodwall's log who uses a wrong password.")
 }
 
 /// A start-up packet that is no UTF-8, where Floodwall logs in to the server itself.
@@ -514,7 +518,7 @@ fn fatal(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) 
     Refusal {
         severity: Severity::Fatal,
         sqlstate,
-        rule: Cow::Borrowed(rule),
+        rule,
         message: prefixed(rule, message),
         detail: String::new(),
         hint: hint.to_owned(),

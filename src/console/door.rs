@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::interval_at;
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, Operator};
 use super::answer::Failure;
 use super::averages::PERIOD;
 use super::desk::Desk;
@@ -26,6 +26,7 @@ use super::sources::Sources;
 use super::wire::{End, Wire};
 use super::{password, session};
 use crate::clock;
+use crate::config::Role;
 use crate::telemetry::{Gate, Pass};
 use crate::units::display_bytes;
 
@@ -35,6 +36,8 @@ const TCP_MAX: usize = 16;
 const UNIX_MAX: usize = 4;
 /// From accept to the end of the login.
 const LOGIN_WAIT: Duration = Duration::from_secs(10);
+/// Who comes over the Unix socket, in the log.
+const LOCAL: &str = "unix";
 /// A failed login holds its place so much longer: few guesses a second, for all together.
 const FAILED_LOGIN_WAIT: Duration = Duration::from_millis(500);
 /// After a failed accept: descriptors may be short.
@@ -162,7 +165,7 @@ pub async fn serve(doors: Doors, accounts: Arc<Accounts>, sources: Sources, stop
             accepted = accept_unix(doors.unix.as_ref()) => match accepted {
                 Ok(stream) => match Arc::clone(&unix).try_acquire_owned() {
                     Ok(permit) => drop(connections.spawn(Arc::clone(&house).unix(stream, permit))),
-                    Err(_) => house.turn_away("unix"),
+                    Err(_) => house.turn_away(LOCAL),
                 },
                 Err(error) => house.accept_failed(&error).await,
             },
@@ -195,7 +198,7 @@ impl House {
     async fn unix(self: Arc<Self>, stream: UnixStream, _permit: OwnedSemaphorePermit) {
         let ours = rustix::process::geteuid().as_raw();
         let known = stream.peer_cred().is_ok_and(|peer| peer.uid() == ours || peer.uid() == 0);
-        self.attend(stream, if known { Proof::Peer } else { Proof::Stranger }, "unix".to_owned()).await;
+        self.attend(stream, if known { Proof::Peer } else { Proof::Stranger }, LOCAL.to_owned()).await;
     }
 
     /// One connection from its first byte to its last.
@@ -211,12 +214,22 @@ impl House {
             Err(_) => return self.login_failed(&mut wire, End::Refused(too_slow()), &peer).await,
         };
         self.sources.metrics.console_login("ok");
-        tracing::info!(who = operator.name, peer, "audit: console login");
+        self.log_login(&operator, &peer);
         let desk = Desk { wire: &mut wire, operator: Arc::clone(&operator), sources: self.sources.clone(), key };
         let Err(end) = session::run(desk).await else { return };
         tracing::debug!(who = operator.name, peer, %end, "console closed");
         if let End::Refused(failure) = &end {
             wire.farewell(failure).await;
+        }
+    }
+
+    /// Exporters and health checks come every few seconds, for ever; what changes something has a line of its own, whoever does it.
+    fn log_login(&self, operator: &Operator, peer: &str) {
+        let may_change = operator.role == Role::Admin && peer != LOCAL;
+        if !may_change {
+            tracing::debug!(who = operator.name, peer, "audit: console login");
+        } else if let Pass::Write { suppressed } = self.gate.pass(&format!("login {peer}")) {
+            tracing::info!(who = operator.name, peer, suppressed, "audit: console login");
         }
     }
 

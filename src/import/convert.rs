@@ -17,13 +17,19 @@ pub(super) struct Convert<'a> {
     notes: Vec<Note>,
     /// What single databases have of their own.
     pub(super) exceptions: Vec<Exception>,
+    /// The `auth_user` of all databases, where that became the listeners'.
+    pub(super) asker: Option<String>,
 }
 
 pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported, Failed> {
     let of = |section: &'static str| entries.iter().filter(move |entry| entry.section.eq_ignore_ascii_case(section));
-    let settings = of("pgbouncer").map(|entry| (entry.key.to_ascii_lowercase(), entry)).collect();
-    let mut convert = Convert { settings, notes: Vec::new(), exceptions: Vec::new() };
+    let settings = of("pgbouncer").filter(|entry| !entry.forgotten);
+    let settings = settings.map(|entry| (entry.key.to_ascii_lowercase(), entry)).collect();
+    let mut convert = Convert { settings, notes: Vec::new(), exceptions: Vec::new(), asker: None };
     convert.note_fates();
+    for entry in of("pgbouncer").filter(|entry| entry.forgotten) {
+        convert.note(entry, "has no effect with PgBouncer: a later [pgbouncer] begins from the defaults again");
+    }
     for entry in entries {
         if !["pgbouncer", "databases", "users"].iter().any(|known| entry.section.eq_ignore_ascii_case(known)) {
             convert.note(entry, "the section has no equivalent: processes with `reuse_port` and one `state_dir` pass cancel requests on by themselves");
@@ -31,9 +37,10 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     }
     let found = source.users(convert.text("auth_file"))?;
     let users = convert.users(found);
-    let login = convert.login(users.as_deref());
+    let databases: Vec<_> = of("databases").collect();
+    let login = convert.login(users.as_deref(), &databases);
     let common = convert.common();
-    let mut listeners = convert.listeners(&of("databases").collect::<Vec<_>>());
+    let mut listeners = convert.listeners(&databases);
     if listeners.is_empty() {
         let place = Place { file: source.ini.to_owned(), line: 1 };
         let reason = "no database is declared, so there is no server to stand in front of".to_owned();
@@ -68,6 +75,11 @@ pub(super) const TIMEOUTS: [(&str, &str); 3] = [
 /// The longest time that a key may have, in seconds.
 pub(super) const DAY: f64 = 86_400.0;
 pub(super) const LONGER_THAN_A_DAY: &str = "no time here is longer than a day: a day was taken";
+
+/// Where the file says nothing of a socket, PgBouncer has one; which, its package says.
+const SOCKET: &str = "\
+# PgBouncer has a Unix socket as well: in /tmp, or where its package has it (Debian: /var/run/postgresql). For clients that use it:
+#unix_socket = \"/var/run/postgresql\"";
 
 const HEAD: &str = "# Imported from PgBouncer. What had no equivalent was told when it was imported.\n";
 
@@ -150,7 +162,9 @@ impl Convert<'_> {
     fn users(&mut self, found: Option<Found>) -> Option<Vec<User>> {
         match found? {
             Found::Users(users) => {
-                if users.iter().any(|user| user.secret == Secret::None) {
+                // On trust nobody is asked for one, here as there.
+                let trusted = self.text("auth_type") == Some("trust");
+                if !trusted && users.iter().any(|user| user.secret == Secret::None) {
                     let advice =
                         "users without a password are left out: give each one in users.toml, for Floodwall's own login";
                     self.note_setting("auth_file", advice);
@@ -188,7 +202,8 @@ impl Convert<'_> {
             Some(_) => {
                 self.note_setting("unix_socket_dir", "a folder by its full path is wanted: there is no socket now")
             }
-            None => {}
+            None if self.settings.contains_key("unix_socket_dir") => {}
+            None => common.remark(SOCKET),
         }
         self.tls(&mut common, "client_tls", "disable");
         self.tls(&mut common, "server_tls", "prefer");

@@ -1,5 +1,7 @@
 //! What `[databases]` becomes: listeners, with the servers behind them.
 
+use std::collections::HashSet;
+
 use super::connect;
 use super::convert::Convert;
 use super::exception::Exception;
@@ -66,6 +68,7 @@ impl Convert<'_> {
                 ("max_db_connections", Ok(own)) => found.max_server_connections = Some(own).filter(|most| *most > 0),
                 ("pool_mode", _) => found.pool = self.pool(Some(entry), &value),
                 ("dbname", _) if value == entry.key => {}
+                ("auth_user", _) if self.asker.as_ref() == Some(&value) => {}
                 ("max_db_client_connections", Ok(0)) => {}
                 ("max_db_client_connections", Ok(most)) if entry.key != "*" => {
                     self.exceptions.push(Exception::of_database(&entry.key, most));
@@ -79,7 +82,10 @@ impl Convert<'_> {
 
     fn servers(&mut self, entry: &Entry, hosts: &str, port: &str) -> Vec<String> {
         let key = format!("{} host", entry.key);
-        let hosts: Vec<&str> = hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+        let mut hosts: Vec<&str> = hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+        // One that is named twice gets twice as many of PgBouncer's connections; a group has each once.
+        let mut known = HashSet::new();
+        hosts.retain(|host| known.insert(*host));
         if hosts.is_empty() {
             let folder = self.text("unix_socket_dir").unwrap_or("/tmp").to_owned();
             self.note_key(
@@ -116,6 +122,12 @@ impl Convert<'_> {
         let listed = self.text("listen_addr").unwrap_or_default().to_owned();
         let mut addresses = listed.split(',').map(str::trim).filter(|address| !address.is_empty());
         let address = addresses.next().unwrap_or("127.0.0.1");
+        if address == "*" {
+            self.note_setting(
+                "listen_addr",
+                "* is IPv4 alone: for IPv6 as well write bind = \"[::]:…\", where the host has it",
+            );
+        }
         if addresses.next().is_some() {
             self.note_setting(
                 "listen_addr",

@@ -11,6 +11,8 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) value: String,
     pub(super) place: Place,
+    /// A later `[pgbouncer]` has put it back to its default.
+    pub(super) forgotten: bool,
 }
 
 /// Files inside each other, as PgBouncer has it.
@@ -55,22 +57,49 @@ impl Reader<'_> {
         }
         if let Some(section) = line.strip_prefix('[') {
             let Some(name) = section.strip_suffix(']') else { return malformed(place, "a section without its \"]\"") };
-            name.trim().clone_into(&mut self.section);
+            self.begin(name.trim());
             return Ok(());
         }
         let Some((key, value)) = line.split_once('=') else {
             return malformed(place, "neither a section nor \"key = value\"");
         };
         let (key, value) = (unquoted(key.trim()), value.trim().to_owned());
-        self.entries.push(Entry { section: self.section.clone(), key, value, place });
+        self.entries.push(Entry { section: self.section.clone(), key, value, place, forgotten: false });
         Ok(())
+    }
+
+    /// Each `[pgbouncer]` begins from PgBouncer's defaults, whatever one before it has set (1.18 and 1.26 do so).
+    fn begin(&mut self, section: &str) {
+        section.clone_into(&mut self.section);
+        if !section.eq_ignore_ascii_case("pgbouncer") {
+            return;
+        }
+        let earlier = self.entries.iter_mut().filter(|entry| entry.section.eq_ignore_ascii_case(section));
+        earlier.filter(|entry| !WITHOUT_DEFAULT.contains(&entry.key.as_str())).for_each(|entry| entry.forgotten = true);
     }
 }
 
-/// Names of databases may stand in double quotes.
+/// Keys of `[pgbouncer]` that have no default to go back to.
+const WITHOUT_DEFAULT: [&str; 11] = [
+    "auth_dbname",
+    "auth_file",
+    "auth_ident_file",
+    "auth_ldap_options",
+    "auth_user",
+    "client_tls13_ciphers",
+    "conffile",
+    "server_tls13_ciphers",
+    "service_name",
+    "user",
+    "verbose",
+];
+
+/// Names of databases may stand in double quotes, as the manual has it, or in single ones, as PgBouncer 1.26 takes them.
 fn unquoted(key: &str) -> String {
-    match key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(inside) => inside.replace("\"\"", "\""),
-        None => key.to_owned(),
+    let within = |quote: char| key.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    match (within('"'), within('\'')) {
+        (Some(inside), _) => inside.replace("\"\"", "\""),
+        (None, Some(inside)) => inside.to_owned(),
+        (None, None) => key.to_owned(),
     }
 }

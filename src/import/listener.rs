@@ -38,6 +38,11 @@ impl Common {
         self.lines.push(format!("{key} = {value}"));
     }
 
+    /// Lines of comment.
+    pub(super) fn remark(&mut self, lines: &str) {
+        self.lines.push(lines.to_owned());
+    }
+
     pub(super) fn add_of_pools(&mut self, key: &str, value: impl std::fmt::Display) {
         self.of_pools.push(format!("{key} = {value}"));
     }

@@ -1,7 +1,9 @@
 //! Who checks passwords, and who logs in how.
 
+use super::connect;
 use super::convert::Convert;
 use super::hba;
+use super::ini::Entry;
 use super::listener::quoted;
 use super::userlist::{Secret, User};
 use super::users::Source;
@@ -38,9 +40,17 @@ impl Login {
 
 const AUTH_VARIABLE: &str = "FLOODWALL_AUTH_PASSWORD";
 
+/// The `auth_user` that every database names, if it is the same.
+fn asker(databases: &[&Entry]) -> Option<String> {
+    let of = |entry: &Entry| connect::parse(&entry.value)?.into_iter().rfind(|(key, _)| key == "auth_user");
+    let mut named = databases.iter().map(|entry| of(entry).map(|(_, user)| user));
+    let first = named.next()??;
+    named.all(|user| user.as_ref() == Some(&first)).then_some(first)
+}
+
 impl Convert<'_> {
     /// Who checks passwords, with the users of `auth_file` where they are known.
-    pub(super) fn login(&mut self, users: Option<&[User]>) -> Login {
+    pub(super) fn login(&mut self, users: Option<&[User]>, databases: &[&Entry]) -> Login {
         let method = self.text("auth_type").unwrap_or("md5").to_owned();
         if matches!(method.as_str(), "pam" | "ldap" | "gss") {
             self.note_setting(
@@ -52,11 +62,18 @@ impl Convert<'_> {
             self.note_setting("auth_type", "every client as one user is no method here: each logs in as itself");
         }
         let text = |key: &str| self.text(key).map(str::to_owned);
-        let (query, user, database) = (text("auth_query"), text("auth_user"), text("auth_dbname"));
+        let (query, own, database) = (text("auth_query"), text("auth_user"), text("auth_dbname"));
+        if own.is_none() && (query.is_some() || users.is_none()) {
+            self.asker = asker(databases);
+        }
+        let user = own.or_else(|| self.asker.clone());
         if query.is_none() && user.is_none() {
             return if users.is_some() || self.text("auth_file").is_some() { Login::Users } else { self.relayed() };
         }
-        if user.is_some() {
+        if let (Some(_), Some(first)) = (&self.asker, databases.first()) {
+            let advice = format!("asks for all databases: put its password into the environment as {AUTH_VARIABLE}");
+            self.note_key(first, &format!("{} auth_user", first.key), &advice);
+        } else if user.is_some() {
             self.note_setting("auth_user", &format!("put its password into the environment as {AUTH_VARIABLE}"));
         } else {
             self.note_setting("auth_query", "without auth_user the monitor asks: give the listener a monitor, or auth");

@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rapidhash::fast::GlobalState;
+
 pub use self::activity::{Activity, Signal};
 pub use self::entry::{Entry, Identity, Newcomer, Pin};
 use crate::traffic::{self, ByDatabase};
@@ -18,9 +20,9 @@ use crate::traffic::{self, ByDatabase};
 #[derive(Debug, Default)]
 pub struct Roster {
     next: AtomicU64,
-    entries: Mutex<HashMap<u64, Arc<Entry>>>,
+    entries: Mutex<HashMap<u64, Arc<Entry>, GlobalState>>,
     /// Who they are, and how many are the same. Locked after `entries`, where both are.
-    identities: Mutex<HashMap<Arc<Identity>, Shared>>,
+    identities: Mutex<HashMap<Arc<Identity>, Shared, GlobalState>>,
     /// What those have moved who have left.
     left: Mutex<ByDatabase>,
 }
@@ -109,7 +111,7 @@ impl Roster {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Entry>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Entry>, GlobalState>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

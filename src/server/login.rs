@@ -57,6 +57,13 @@ pub struct Rejection {
     pub words: Bytes,
 }
 
+impl Rejection {
+    /// Has the server no connection left? Then it is full, and not broken.
+    pub fn is_for_want_of_room(&self) -> bool {
+        self.failure.sqlstate == *b"53300"
+    }
+}
+
 /// Why a server did not let us in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginFailed {

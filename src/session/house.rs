@@ -10,10 +10,11 @@ use super::cancel::siblings::Siblings;
 use super::judge::policy::Policies;
 use super::lending::Lending;
 use super::memory::{Budget, Prepared};
+use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::login::Logins;
-use crate::config::{Caps, Listener};
+use crate::config::{Caps, Config, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
 use crate::net::tls::Live;
@@ -71,9 +72,53 @@ pub struct Common {
 }
 
 impl House {
+    /// A listener whose sessions begin with these settings. Nothing of it runs yet.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn new(
+        config: &Config,
+        current: Current,
+        tls: Arc<Live>,
+        deriver: &Arc<Deriver>,
+        common: &Arc<Common>,
+    ) -> Result<Self, getrandom::Error> {
+        let listener = &current.listener;
+        let catalog = Catalog::new(listener);
+        catalog.secure(Arc::clone(&tls));
+        Ok(Self {
+            name: listener.name.as_str().into(),
+            admission: Admission::new(config, &listener.name),
+            lending: Lending::new(listener, config.workers),
+            catalog,
+            tls,
+            nodes: Nodes::new(listener),
+            logins: Arc::new(Logins::new(config, listener, Arc::clone(deriver))?),
+            settings: Settings::new(current),
+            common: Arc::clone(common),
+        })
+    }
+
     /// How servers are met, as things are now.
     pub fn security(&self) -> Security {
         Security::new(self.tls.server(), Arc::clone(&self.common.metrics))
+    }
+}
+
+impl Common {
+    /// What so many workers begin with, and this for all that their sessions hold.
+    pub fn new(workers: usize, memory: Arc<Budget>, siblings: Option<Siblings>) -> Self {
+        Self {
+            roster: Arc::default(),
+            keys: Arc::default(),
+            control: Arc::default(),
+            metrics: Metrics::new(workers),
+            shapes: Arc::default(),
+            prepared: Prepared::of(&memory),
+            memory,
+            siblings,
+            gate: Gate::default(),
+        }
     }
 }
 

@@ -115,6 +115,7 @@ impl Ledger {
         self.judge.completed(outcome, &self.stay.seat);
     }
 
+    /// A statement goes to the server.
     fn begin(&mut self) {
         if self.began.is_none() {
             let now = clock::now();
@@ -125,9 +126,7 @@ impl Ledger {
             self.stay.seat.set_activity(Activity::Active, clock::uptime_ms_at(now));
         }
     }
-}
 
-impl Ledger {
     /// It may have been told so a moment before its client came back.
     fn is_idle_too_long(&self) -> bool {
         let limit = self.house.settings.load().listener.client_idle_timeout;
@@ -148,9 +147,8 @@ impl Ledger {
             what => self.judge.overdue(what, &self.stay.seat).map(End::TimedOut),
         }
     }
-}
 
-impl Ledger {
+    /// The server is in no transaction any more.
     fn ends_transaction(&mut self, now: Instant) {
         if let Some(since) = self.transaction.take() {
             let traffic = &self.stay.seat.traffic;

@@ -6,6 +6,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rapidhash::fast::GlobalState;
+
 use super::house::House;
 use super::lending::Lenders;
 use super::pace::Pace;
@@ -47,7 +49,7 @@ pub struct Local {
     /// Its number, from 0 on.
     worker: usize,
     /// Its pools, by listener.
-    lenders: RefCell<HashMap<Arc<str>, Rc<Lenders>>>,
+    lenders: RefCell<HashMap<Arc<str>, Rc<Lenders>, GlobalState>>,
 }
 
 impl Local {

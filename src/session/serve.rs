@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::cancel::{Cancelled, Key, Target};
+use super::cancel::{CANCEL_AGAIN, CANCELS_MAX, Cancelled, Key, Target};
 use super::end::End;
 use super::house::House;
 use super::ledger::Ledger;
@@ -36,10 +36,6 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_millis(500);
 /// How long a server may take to close. Its place under the caps is free only then, since it counts the connection until then.
 const CLOSING: Duration = Duration::from_secs(10);
-/// A cancel request that overtakes its statement is lost at the server, so it is sent again until the server has closed.
-const CANCEL_AGAIN: Duration = Duration::from_millis(500);
-/// A server that takes no notice of so many is left to itself.
-const CANCELS_MAX: usize = 20;
 
 /// Serves one client. What only the login or the end needs is boxed, so that an idle session's task does not carry it.
 pub fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> impl Future<Output = ()> + 'static {

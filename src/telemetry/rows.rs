@@ -171,6 +171,10 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Login, Self::Idle, Self::Active, Self::Tested, Self::BeingCanceled, Self::Closing];
+
     /// PgBouncer's word in `SHOW SERVERS`; ours for what it has no word for.
     pub const fn label(self) -> &'static str {
         match self {

@@ -11,8 +11,6 @@ pub mod reader;
 pub mod reply;
 pub mod request;
 
-use std::borrow::Cow;
-
 use bytes::BytesMut;
 
 pub use errand::{Errand, Form, Tail};
@@ -67,7 +65,7 @@ pub struct Refusal {
     /// SQLSTATE for PostgreSQL.
     pub sqlstate: &'static str,
     /// Name of the rule or cap.
-    pub rule: Cow<'static, str>,
+    pub rule: &'static str,
     /// One sentence that starts with `FLOODWALL[rule=NAME]`.
     pub message: String,
     /// More facts; empty where there are none.

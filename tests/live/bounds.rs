@@ -66,7 +66,7 @@ async fn what_is_sure_is_so_at_the_server() {
 
 /// What the catalogue reads of a database.
 async fn schema_of(cluster: &Cluster, database: &str) -> Arc<Schema> {
-    let catalog = Catalog::start(&super::catalog::listener(cluster.port, "floodwall", password("floodwall")));
+    let catalog = Catalog::new(&super::catalog::listener(cluster.port, "floodwall", password("floodwall")));
     let reading = tokio::spawn(Arc::clone(&catalog).run(std::future::pending()));
     let read = async {
         loop {

@@ -101,9 +101,7 @@ fn the_servers_own_key_is_not_the_clients() {
     lock.keep(&mut client);
     // The client's secret is of Floodwall's own making, so the server itself does not know it.
     let (pid, secret) = client.key.clone().unwrap();
-    let mut at_server = Raw::open(site.cluster.port);
-    at_server.send(&raw::cancel_request(pid, &secret));
-    assert_eq!(at_server.byte(), None);
+    raw::cancel(site.cluster.port, pid, &secret);
     drop(lock);
     assert_eq!(reply_codes(&client.until(b"Z")), "T D C Z");
     drop(client);
@@ -204,9 +202,7 @@ fn outcomes(site: &Site) -> Vec<(&'static str, f64)> {
 }
 
 fn cancel(site: &Site, pid: u32, secret: &[u8]) {
-    let mut cancel = Raw::open(site.proxy.port);
-    cancel.send(&raw::cancel_request(pid, secret));
-    assert_eq!(cancel.byte(), None, "a cancel request is never answered");
+    raw::cancel(site.proxy.port, pid, secret);
 }
 
 /// Waits until `count` sessions of this test sleep in the server.

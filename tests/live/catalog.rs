@@ -34,7 +34,7 @@ struct Running {
 
 impl Running {
     fn start(listener: &Listener) -> Self {
-        let catalog = Catalog::start(listener);
+        let catalog = Catalog::new(listener);
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {
             stopped.await.ok();

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, direct};
 use crate::support::process::{SOON, Stop, wait_until};
-use crate::support::raw::{Raw, cancel_request, query, sqlstates, ssl_request};
+use crate::support::raw::{self, Raw, query, sqlstates, ssl_request};
 
 /// Connections in a row by one client, until told to stop.
 fn visit(port: u16, stop: &AtomicBool, visits: &AtomicUsize) -> Result<(), String> {
@@ -86,11 +86,7 @@ fn a_cancel_finds_its_session_in_the_process_that_drains() {
     let new = old.successor();
     old.signal(Signal::TERM);
     assert!(wait_until(SOON, || old.log().contains("draining")), "{}", old.log());
-    let cancel = |secret: &[u8]| {
-        let mut request = Raw::open(new.port);
-        request.send(&cancel_request(pid, secret));
-        assert_eq!(request.byte(), None);
-    };
+    let cancel = |secret: &[u8]| raw::cancel(new.port, pid, secret);
     cancel(&[0; 4]);
     assert!(client.is_silent(Duration::from_millis(200)), "a wrong secret leads nowhere");
     // One that overtakes its statement is lost at the server.

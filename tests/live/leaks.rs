@@ -381,3 +381,38 @@ async fn functions_that_set_what_nobody_told_are_found() {
     drop((caller, other));
     pooled.finish();
 }
+
+/// A text that is prepared behind a function which sets something, before the server tells of it, is for its client alone; and so is one
+/// behind a setting that no server tells of, until the transaction ends.
+#[test]
+fn what_is_prepared_under_a_setting_that_nobody_knows_of_reaches_nobody_else() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_prepared", 1, "[[access]]\nmethod = 'trust'\n");
+    pooled.site.direct_sql(
+        "CREATE FUNCTION zone(z text) RETURNS text LANGUAGE sql AS 'SELECT set_config(''TimeZone'', z, true)'",
+    );
+    let login = || Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap();
+    let (mut setter, mut other) = (login(), login());
+    let noon = "SELECT extract(hour FROM '2026-01-01 12:00'::timestamptz AT TIME ZONE 'UTC')::int";
+    let nothing = "SELECT count(*) FROM (VALUES (1)) v (a) WHERE (NULL::int = NULL)";
+    let run = [bind("s", &[]), execute(), sync()].concat();
+    let rows = |client: &mut Raw, sent: &[Vec<u8>]| -> Vec<String> {
+        client.send_all(sent);
+        let reply = client.until(b"ZE");
+        reply.iter().filter(|message| message.code == b'D').flat_map(|row| row.columns()).collect()
+    };
+    let function = [parse("", "SELECT zone('Asia/Tokyo')"), bind("", &[]), execute(), parse("s", noon), run.clone()];
+    assert_eq!(rows(&mut setter, &function), ["Asia/Tokyo", "3"]);
+    assert_eq!(rows(&mut other, &[parse("s", noon), run.clone()]), ["12"]);
+    for client in [&mut setter, &mut other] {
+        client.query("DEALLOCATE ALL");
+    }
+    setter.query("BEGIN; SET LOCAL transform_null_equals TO on");
+    assert_eq!(rows(&mut setter, &[parse("s", nothing), run.clone()]), ["1"]);
+    setter.query("COMMIT");
+    assert_eq!(rows(&mut other, &[parse("s", nothing), run]), ["0"]);
+    drop((setter, other));
+    pooled.finish();
+}

@@ -45,11 +45,7 @@ fn cancels_by_its_key(site: &Site, client: &mut Raw) {
     let (pid, secret) = client.key.clone().unwrap();
     client.send(&raw::query("SELECT pg_sleep(30)"));
     assert!(wait_until(SOON, || site.direct_sql(SLEEPS) == "1"));
-    let cancel = |secret: &[u8]| {
-        let mut canceller = Raw::open(site.proxy.port);
-        canceller.send(&raw::cancel_request(pid, secret));
-        assert_eq!(canceller.byte(), None);
-    };
+    let cancel = |secret: &[u8]| raw::cancel(site.proxy.port, pid, secret);
     if secret.len() > 4 {
         cancel(&secret[..4]);
         assert!(client.is_silent(Duration::from_millis(300)), "the beginning of a secret is none");

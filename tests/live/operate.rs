@@ -1,5 +1,6 @@
 //! The operator's side of a running proxy: reload, pause, kill, and what the log must never hold.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -93,6 +94,23 @@ fn what_needs_a_restart_is_told_from_what_runs() {
     site.proxy.write_config(&good);
     site.proxy.console("RELOAD").unwrap();
     assert_eq!(site.proxy.log().matches("need a restart").count(), 1, "{}", site.proxy.log());
+    site.finish();
+}
+
+/// `docker/Dockerfile` asks every ten seconds, and an exporter as often.
+#[test]
+fn a_health_check_leaves_no_line_in_the_log_and_an_operator_does() {
+    let Some(site) = site("health_check", "") else { return };
+    for _ in 0..3 {
+        let mut ctl = Command::new(env!("CARGO_BIN_EXE_floodwall"));
+        ctl.args(["ctl", "--config"]).arg(site.proxy.config_path()).arg("SHOW VERSION");
+        let output = ctl.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    site.proxy.console("SHOW VERSION").unwrap();
+    let logins = || site.proxy.log().matches("console login").count();
+    assert!(wait_until(SOON, || logins() > 0));
+    assert_eq!(logins(), 1, "{}", site.proxy.log());
     site.finish();
 }
 

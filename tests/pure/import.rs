@@ -138,7 +138,7 @@ auth_dbname = admin
     assert_eq!((text(auth, "user"), text(auth, "database")), ("asker", "admin"));
     assert_eq!(text(auth, "password_env"), "FLOODWALL_AUTH_PASSWORD");
     assert_eq!(text(listener(&config, 2), "pool"), "session");
-    assert_eq!(told, ["3: b pool_size", "4: c", "5: d", "9: pool_mode", "11: auth_user"]);
+    assert_eq!(told, ["3: b pool_size", "4: c", "5: d", "7: listen_addr", "9: pool_mode", "11: auth_user"]);
 }
 
 #[test]
@@ -204,6 +204,75 @@ fn included_files_are_part_of_it() {
     assert_eq!(text(listener(&config, 0), "bind"), "127.0.0.1:5000");
     assert_eq!(listener(&config, 0)["servers"][0].as_str(), Some("[::1]:5432"));
     assert!(imported.config.contains("# For odd name."));
+}
+
+/// As the operators of Crunchy and Percona write it. PgBouncer 1.18 and 1.26 run such a file in session mode.
+#[test]
+fn a_second_section_begins_from_the_defaults_again() {
+    let files = [
+        (
+            "/etc/pgb/pgbouncer.ini",
+            "[pgbouncer]\n%include own.ini\n[pgbouncer]\nauth_query = SELECT f($1)\nlisten_addr = ::1\n\
+             [databases]\n'of one' = host=a\n[databases]\n* = host=a\n",
+        ),
+        ("/etc/pgb/own.ini", "[pgbouncer]\npool_mode = transaction\nauth_user = asker\nlisten_addr = 127.0.0.1\n"),
+    ];
+    let imported = imported(&files, None).unwrap();
+    let config = table(&imported.config);
+    let listener = listener(&config, 0);
+    assert_eq!((text(listener, "pool"), text(listener, "bind")), ("session", "[::1]:6432"));
+    assert_eq!(text(listener["auth"].as_table().unwrap(), "user"), "asker");
+    assert!(imported.config.contains("# For of one, every other database."), "{}", imported.config);
+    let told: Vec<_> = imported.notes.iter().filter(|note| note.advice.contains("no effect")).collect();
+    let lines: Vec<_> = told.iter().map(|note| (note.place.line, note.key.as_str())).collect();
+    assert_eq!(lines, [(2, "pool_mode"), (4, "listen_addr")]);
+    assert!(told.iter().all(|note| note.place.file == Path::new("/etc/pgb/own.ini")));
+}
+
+/// As the operator of Zalando writes it.
+#[test]
+fn the_user_that_asks_for_all_databases_asks_for_the_listener() {
+    let ini = |last: &str, more: &str| {
+        let databases = format!("* = host=db auth_user=pooler\npostgres = host=db auth_user={last}");
+        format!("[databases]\n{databases}\n[pgbouncer]\npool_mode = transaction\nauth_dbname = own\n{more}")
+    };
+    let (config, told) = of(&ini("pooler", "auth_query = SELECT f($1)\n"));
+    let auth = listener(&config, 0)["auth"].as_table().unwrap();
+    assert_eq!((text(auth, "user"), text(auth, "database")), ("pooler", "own"));
+    assert_eq!(told, ["2: * auth_user"]);
+    // Where they differ, or a file knows the users, nobody can say who is meant.
+    let (config, told) = of(&ini("other", "auth_query = SELECT f($1)\n"));
+    assert!(!listener(&config, 0).contains_key("auth"));
+    assert_eq!(told, ["2: * auth_user", "3: postgres auth_user", "7: auth_query"]);
+    let users = ini("pooler", "auth_file = userlist.txt\n");
+    let files = [("/etc/pgb/pgbouncer.ini", users.as_str()), ("/etc/pgb/userlist.txt", "\"app\" \"secret\"\n")];
+    let config = table(&imported(&files, None).unwrap().config);
+    assert_eq!(text(listener(&config, 0), "login"), "users");
+}
+
+#[test]
+fn who_comes_on_trust_needs_no_password() {
+    let told = |method: &str| {
+        let ini = format!("[databases]\n* = host=db\n[pgbouncer]\nauth_file = userlist.txt\nauth_type = {method}\n");
+        let files = [("/etc/pgb/pgbouncer.ini", ini.as_str()), ("/etc/pgb/userlist.txt", "\"app\" \"\"\n")];
+        notes(&imported(&files, None).unwrap())
+    };
+    assert_eq!(told("trust"), Vec::<String>::new());
+    assert_eq!(told("md5"), ["4: auth_file"]);
+}
+
+#[test]
+fn what_pgbouncer_has_by_itself_is_told_beside_the_listener() {
+    let (config, told) = of("[databases]\n* = host=db,db\n[pgbouncer]\nlisten_addr = *\n");
+    assert_eq!((text(listener(&config, 0), "bind"), told), ("0.0.0.0:6432", vec!["4: listen_addr".to_owned()]));
+    // A server that is named twice is one.
+    assert_eq!(listener(&config, 0)["servers"].as_array().unwrap().len(), 1);
+    let remarked = |dir: &str| {
+        let ini = format!("[databases]\n* = host=db\n[pgbouncer]\n{dir}");
+        let files = [("/etc/pgb/pgbouncer.ini", ini.as_str())];
+        imported(&files, None).unwrap().config.contains("#unix_socket = ")
+    };
+    assert!(remarked("") && !remarked("unix_socket_dir =\n") && !remarked("unix_socket_dir = /run/pg\n"));
 }
 
 #[test]

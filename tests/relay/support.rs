@@ -91,7 +91,7 @@ pub(crate) fn refusal(rule: &'static str) -> Refusal {
     Refusal {
         severity: Severity::Error,
         sqlstate: "54000",
-        rule: rule.into(),
+        rule,
         message: format!("FLOODWALL[rule={rule}] refused"),
         detail: String::new(),
         hint: String::new(),

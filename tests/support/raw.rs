@@ -260,6 +260,13 @@ pub fn gss_request() -> Vec<u8> {
     untyped(&80_877_104_u32.to_be_bytes())
 }
 
+/// Has whoever has this key cancelled. Comes back once that was seen to; it is never answered.
+pub fn cancel(port: u16, pid: u32, secret: &[u8]) {
+    let mut request = Raw::open(port);
+    request.send(&cancel_request(pid, secret));
+    assert_eq!(request.byte(), None, "a cancel request is never answered");
+}
+
 /// CancelRequest with a secret of any length.
 pub fn cancel_request(pid: u32, secret: &[u8]) -> Vec<u8> {
     untyped(&[&80_877_102_u32.to_be_bytes()[..], &pid.to_be_bytes(), secret].concat())

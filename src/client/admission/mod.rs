@@ -57,11 +57,11 @@ pub use self::surge::SurgeState;
 
 /// Bounds of the lobby.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LobbyLimits {
+struct LobbyLimits {
     /// Sockets in all.
-    pub all: usize,
+    all: usize,
     /// Sockets of one address.
-    pub per_address: usize,
+    per_address: usize,
 }
 
 /// The lobby of a small house: a few thousand dials at once are nothing unusual after a restart.
@@ -69,7 +69,7 @@ const LOBBY_LEAST: usize = 4096;
 
 impl LobbyLimits {
     /// Room for as many as may be in at once, who all may dial at once. One address may fill three quarters.
-    pub fn of_house(max_clients: usize) -> Self {
+    fn of_house(max_clients: usize) -> Self {
         let all = max_clients.max(LOBBY_LEAST);
         Self { all, per_address: all.saturating_sub(all / 4) }
     }
@@ -103,11 +103,6 @@ impl Admission {
             state.lobby_limits = LobbyLimits::of_house(config.caps.max_clients);
             state.resolve_again(now);
         });
-    }
-
-    /// Sets the bounds of the lobby.
-    pub fn set_lobby_limits(self: &Arc<Self>, limits: LobbyLimits) {
-        self.change(&[], |state, _| state.lobby_limits = limits);
     }
 
     /// Sets the server's own limit, which counts where the configuration gives none. `None`: not known.
@@ -148,7 +143,7 @@ impl Admission {
         let (claim, label, known) = self.note_claim(identity);
         let disclose = if known == Known::Yes { Disclose::Counts } else { Disclose::NameOnly };
         let (slot, waited) = self.request(Want::Login(claim.number), deadline, disclose)?.settle().await?;
-        Ok(LoginPermit { slot, claim, label, known, waited })
+        Ok(LoginPermit { slot, claim, label, waited })
     }
 
     /// The places of a client whose login the server has accepted: one of each cap that applies, or none.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Admission;
-use super::records::Known;
 use super::want::Held;
 
 /// What a permit holds, with the way back.
@@ -88,7 +87,6 @@ pub struct LoginPermit {
     pub(super) slot: Slot,
     pub(super) claim: ClaimSeat,
     pub(super) label: Arc<str>,
-    pub(super) known: Known,
     pub(super) waited: Option<Box<Waited>>,
 }
 
@@ -119,11 +117,6 @@ impl LoginPermit {
     /// The label that the client will have, once proven. Not for a metric before that: anybody may claim any name.
     pub fn label(&self) -> &Arc<str> {
         &self.label
-    }
-
-    /// Whether this address has proven this client before.
-    pub fn is_known(&self) -> bool {
-        self.known == Known::Yes
     }
 
     /// How long the newcomer waited; `None` where it got in at once.

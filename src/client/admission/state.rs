@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use rapidhash::fast::GlobalState;
+
 use crate::clock::Instant;
 use crate::config::{Config, Over, PoolMode};
 use crate::guard::caps::{self, Cap};
@@ -61,7 +63,7 @@ pub(super) struct State {
     pub(super) servers: usize,
     pub(super) addresses: Addresses,
     pub(super) records: Records,
-    pub(super) claims: HashMap<u64, Claim>,
+    pub(super) claims: HashMap<u64, Claim, GlobalState>,
     pub(super) proven: Proven,
     pub(super) queue: Queue,
     /// Refusals by cap, in the order of `caps::ALL`.
@@ -83,7 +85,7 @@ impl State {
             servers: 0,
             addresses: Addresses::default(),
             records: Records::default(),
-            claims: HashMap::new(),
+            claims: HashMap::default(),
             proven: Proven::default(),
             queue: Queue::default(),
             refused: [0; caps::ALL.len()],
@@ -198,12 +200,10 @@ impl State {
             self.place_is_likely(part, claim.known, now)?;
         }
         self.login_finds_server()?;
-        let logins = |scope| (Block::at(scope), caps::MAX_LOGINS);
-        let (block, rule) = logins(Scope::Listener);
-        Cap::new(rule, Some(self.limits.max_logins)).admit(self.logins).map_err(block)?;
-        let (block, rule) = logins(Scope::Address);
-        let holding = self.addresses.holding(claim.address).logins;
-        Cap::new(rule, Some(self.limits.logins_per_address)).admit(holding).map_err(block)
+        let cap = |limit| Cap::new(caps::MAX_LOGINS, Some(limit));
+        cap(self.limits.max_logins).admit(self.logins).map_err(Block::at(Scope::Listener))?;
+        let of_address = self.addresses.holding(claim.address).logins;
+        cap(self.limits.logins_per_address).admit(of_address).map_err(Block::at(Scope::Address))
     }
 
     /// Whether a login would find a place once it is proven. Nothing is reserved for it.

@@ -11,7 +11,6 @@ mod scram;
 mod unasked;
 mod unproven;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -101,6 +100,9 @@ impl Logins {
     /// # Errors
     /// See [`Unproven`]. Nothing was said to the client then.
     pub async fn prove(&self, client: &mut Framed<Stream>, applicant: &Applicant<'_>) -> Result<Proof, Unproven> {
+        if let Some(left) = self.penalties.bars(applicant.address, applicant.user) {
+            return Err(Unproven::Barred(left));
+        }
         let known = self.find(applicant.user).await?;
         let proven = match applicant.method {
             AccessMethod::Scram => self.scram(client, applicant, known).await,
@@ -117,8 +119,8 @@ impl Logins {
     }
 
     /// Keeps whoever gave a wrong proof waiting for the answer. Cancel-safe.
-    pub async fn punish(&self, address: IpAddr) {
-        self.penalties.serve(address).await;
+    pub async fn punish(&self, applicant: &Applicant<'_>) {
+        self.penalties.serve(applicant.address, applicant.user).await;
     }
 
     async fn find(&self, user: &str) -> Result<Known, Unproven> {

@@ -1,9 +1,12 @@
 //! What a wrong login costs: time, of whoever made it.
 //!
 //! The answer to a wrong login waits, longer with each of its address. Who waits holds a place of its address and none that others
-//! need. How many wait is bounded: beyond that the answer comes at once, since sockets are what a flood is after.
+//! need. How many wait is bounded, since sockets are what a flood is after: beyond that the answer comes at once, and nobody else from
+//! there is heard as that user until its time is up. So who guesses gains nothing by making others wait. PostgreSQL's `auth_delay` keeps a
+//! connection for each instead.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +20,8 @@ use crate::clock::{self, Instant};
 const WAITING_MAX: usize = 256;
 /// Addresses that are remembered.
 const ADDRESSES_MAX: usize = 4096;
+/// Users of addresses that are not heard for a while.
+const BARRED_MAX: usize = 4096;
 /// The wait after the first wrong login, and the longest.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(4);
@@ -28,6 +33,9 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 pub(super) struct Penalties {
     places: Semaphore,
     addresses: Mutex<HashMap<IpAddr, Wrong>>,
+    /// Until when nobody is heard as a user from an address, by the hash of both.
+    barred: Mutex<HashMap<u64, Instant>>,
+    hasher: RandomState,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,16 +46,47 @@ struct Wrong {
 
 impl Penalties {
     pub(super) fn new() -> Self {
-        Self { places: Semaphore::new(WAITING_MAX), addresses: Mutex::default() }
+        let (places, hasher) = (Semaphore::new(WAITING_MAX), RandomState::new());
+        Self { places, addresses: Mutex::default(), barred: Mutex::default(), hasher }
     }
 
     /// Notes a wrong login and waits. Cancel-safe: it stays noted.
-    pub(super) async fn serve(&self, address: IpAddr) {
-        let wait = self.note(address);
-        if let Ok(place) = self.places.try_acquire() {
-            sleep(jittered(wait)).await;
-            drop(place);
+    pub(super) async fn serve(&self, address: IpAddr, user: &str) {
+        let wait = jittered(self.note(address));
+        match self.places.try_acquire() {
+            Ok(place) => {
+                sleep(wait).await;
+                drop(place);
+            }
+            Err(_) => self.bar(address, user, wait),
         }
+    }
+
+    /// How long nobody is heard as this user from there, where that is so.
+    pub(super) fn bars(&self, address: IpAddr, user: &str) -> Option<Duration> {
+        let barred = self.barred.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nearly always nobody is.
+        if barred.is_empty() {
+            return None;
+        }
+        let until = barred.get(&self.key(address, user))?;
+        until.checked_duration_since(clock::now()).filter(|left| !left.is_zero())
+    }
+
+    fn bar(&self, address: IpAddr, user: &str, wait: Duration) {
+        let now = clock::now();
+        let mut barred = self.barred.lock().unwrap_or_else(PoisonError::into_inner);
+        if barred.len() >= BARRED_MAX {
+            barred.retain(|_, until| *until > now);
+        }
+        // So many at once are one attack from many sides, which no memory of ours would end.
+        if barred.len() < BARRED_MAX {
+            barred.insert(self.key(address, user), now + wait);
+        }
+    }
+
+    fn key(&self, address: IpAddr, user: &str) -> u64 {
+        self.hasher.hash_one((network(address), user))
     }
 
     fn note(&self, address: IpAddr) -> Duration {
@@ -107,18 +146,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_so_many_wait_and_the_others_are_answered_at_once() {
+    async fn only_so_many_wait_and_the_others_are_answered_at_once_and_then_not_heard() {
         let penalties = Penalties::new();
-        let mut waiting: Vec<_> = (0..WAITING_MAX).map(|_| Box::pin(penalties.serve(address(1)))).collect();
+        let mut waiting: Vec<_> = (0..WAITING_MAX).map(|_| Box::pin(penalties.serve(address(1), "app"))).collect();
         for wait in &mut waiting {
             assert!(futures::poll!(wait.as_mut()).is_pending());
         }
-        assert!(futures::poll!(Box::pin(penalties.serve(address(2)))).is_ready());
+        assert_eq!(penalties.bars(address(1), "app"), None, "who waits pays so");
+        assert!(futures::poll!(Box::pin(penalties.serve(address(2), "app"))).is_ready());
+        let bars = |from, user| penalties.bars(address(from), user).is_some();
+        assert!(bars(2, "app") && !bars(2, "other") && !bars(3, "app") && !bars(1, "app"));
+        tokio::time::advance(FIRST * 2).await;
+        assert!(!bars(2, "app"), "its time is up");
         drop(waiting);
         assert_eq!(penalties.places.available_permits(), WAITING_MAX);
         let before = clock::now();
-        penalties.serve(address(3)).await;
+        penalties.serve(address(3), "app").await;
         assert!((FIRST..FIRST * 2).contains(&(clock::now() - before)));
+        assert!(!bars(3, "app"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_are_not_heard_are_bounded() {
+        let penalties = Penalties::new();
+        (0..2 * BARRED_MAX as u32).for_each(|number| penalties.bar(address(number), "app", FIRST));
+        assert_eq!(penalties.barred.lock().unwrap().len(), BARRED_MAX);
+        tokio::time::advance(FIRST * 2).await;
+        penalties.bar(address(1), "app", FIRST);
+        assert_eq!(penalties.barred.lock().unwrap().len(), 1);
     }
 
     #[tokio::test(start_paused = true)]

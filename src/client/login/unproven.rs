@@ -1,5 +1,7 @@
 //! Why a client was not believed.
 
+use std::time::Duration;
+
 use super::WRONG_PASSWORD;
 use crate::auth::derive::NotDerived;
 use crate::auth::scram::Turned;
@@ -13,6 +15,8 @@ pub enum Unproven {
     Wrong(&'static str),
     /// It gave an empty password, which is nobody's.
     Empty,
+    /// It is not heard for so long, since others from there were wrong as the same user.
+    Barred(Duration),
     /// It sent what is no message.
     Malformed(Malformed),
     /// It left.

@@ -127,12 +127,29 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
         {
             document.error(&path("bind"), Fault::new(format!("{} is taken by {key}", listener.bind)));
         }
+        if let Some((other, server)) = beside(listener, earlier()) {
+            let message =
+                format!("listener \"{}\" has the server {server} as well, and each counts its own", other.name);
+            let advice = "give both a max_server_connections that leaves the other its share";
+            document.warn(&path("max_server_connections"), Fault::new(message).advise(advice));
+        }
     }
     let admin = config.admin.http.zip(config.admin.console);
     if let Some((_, console)) = admin.filter(|(http, console)| meet(*http, *console)) {
         let path = ["admin", "console"].map(str::to_owned);
         document.error(&path, Fault::new(format!("{console} is taken by admin.http")));
     }
+}
+
+/// The one earlier listener with one of the same servers, where one of the two takes all connections that it can get. Where there are
+/// more, that has been said.
+fn beside<'a>(listener: &'a Listener, earlier: impl Iterator<Item = &'a Listener>) -> Option<(&'a Listener, &'a str)> {
+    let is_bounded = |listener: &Listener| listener.max_server_connections.is_some();
+    let shared =
+        |other: &'a Listener| Some((other, other.servers.iter().find(|server| listener.servers.contains(server))?));
+    let mut shared = earlier.filter(|other| !is_bounded(other) || !is_bounded(listener)).filter_map(shared);
+    let (other, server) = shared.next()?;
+    shared.next().is_none().then_some((other, server.as_str()))
 }
 
 /// Two sockets cannot share a port on one address, nor one of them on all addresses. Port 0 is always another one.

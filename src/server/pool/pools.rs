@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rapidhash::fast::GlobalState;
 use tokio::task::spawn_local;
 
 use super::local::Away;
@@ -16,7 +17,7 @@ use super::{Key, Make, Member, Pool, Register};
 pub struct Pools<M: Make> {
     register: Arc<Register<Away<M>>>,
     worker: usize,
-    pools: RefCell<HashMap<Key, Rc<Pool<M>>>>,
+    pools: RefCell<HashMap<Key, Rc<Pool<M>>, GlobalState>>,
     kept: Cell<bool>,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rapidhash::fast::GlobalState;
 use subtle::ConstantTimeEq;
 
 use super::Target;
@@ -15,7 +16,7 @@ use crate::wire::pg::startup::{Cancel, Version};
 /// The keys of all live sessions.
 #[derive(Debug, Default)]
 pub struct Keys {
-    targets: Mutex<HashMap<i32, Same<Target>>>,
+    targets: Mutex<HashMap<i32, Same<Target>, GlobalState>>,
     backends: Arc<Backends>,
     canceling: Arc<Canceling>,
 }
@@ -103,7 +104,7 @@ impl Keys {
         self.lock().is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Same<Target>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Same<Target>, GlobalState>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,9 +24,16 @@ pub mod siblings;
 pub mod stopper;
 mod target;
 
+use std::time::Duration;
+
 pub use self::keys::{Key, Keys};
 pub use self::question::Found;
 pub use self::target::Target;
+
+/// A cancel that overtakes its statement is lost at the server, so it is sent again after this time.
+pub const CANCEL_AGAIN: Duration = Duration::from_millis(500);
+/// A server that takes no notice of so many is closed, or left to itself.
+pub const CANCELS_MAX: usize = 20;
 
 /// What became of a cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,15 +3,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-use super::{Cancelled, Target};
+use super::{CANCEL_AGAIN, Cancelled, Target};
 use crate::session::watch::Work;
-
-/// A cancel that overtakes its statement is lost at the server, so it is sent again after this time.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// The cancels of one statement.
 pub struct Stopper {
@@ -39,7 +35,7 @@ impl Stopper {
 
     /// The same behind a cancel of somebody else's, which may do.
     pub fn behind(target: Arc<Target>) -> Self {
-        Self { target, stage: Stage::Resting(Box::pin(sleep(AGAIN))) }
+        Self { target, stage: Stage::Resting(Box::pin(sleep(CANCEL_AGAIN))) }
     }
 
     /// Ready once the work has ended and no cancel is on its way any more: the server has closed the socket of each, so none of them
@@ -50,7 +46,7 @@ impl Stopper {
                 (Stage::Resting(_), Work::Ended) => return Poll::Ready(()),
                 (Stage::Sending(sent), _) => match sent.as_mut().poll(cx) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(_) => self.stage = Stage::Resting(Box::pin(sleep(AGAIN))),
+                    Poll::Ready(_) => self.stage = Stage::Resting(Box::pin(sleep(CANCEL_AGAIN))),
                 },
                 (Stage::Resting(rest), Work::Running) => match rest.as_mut().poll(cx) {
                     Poll::Pending => return Poll::Pending,

@@ -1,7 +1,7 @@
 //! A session, as its cancel key sees it.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
@@ -24,6 +24,12 @@ const TOLD: u64 = u64::MAX;
 const ASKED: u64 = u64::MAX - 1;
 /// The same, and it has begun to look: what has come in by now came before the cancel, however long it takes to be read.
 const SOUGHT: u64 = u64::MAX - 2;
+/// Whoever asked a session without a server has hit nothing.
+const MISSED: u8 = 0;
+/// It has hit what waits for a server from now on.
+const HIT: u8 = 1;
+/// The session took a server in that moment, for what it had read before.
+const MET: u8 = 2;
 /// How long whoever cancels waits for the session to say so. A text that is being read keeps it from that; it is hit behind that.
 const LOOKING: Duration = Duration::from_secs(5);
 
@@ -35,8 +41,8 @@ pub struct Target {
     at: AtomicU64,
     /// Its session looks when it is asked.
     looks: AtomicBool,
-    /// Whoever asked last has hit something.
-    hit: AtomicBool,
+    /// What whoever asked last has come to.
+    hit: AtomicU8,
     /// What it is asked while it has a process.
     question: Question,
     /// The system was asked for what has come in.
@@ -66,7 +72,7 @@ impl Target {
             secret,
             at: AtomicU64::new(own.map_or(NONE, Backend::number)),
             looks: AtomicBool::new(false),
-            hit: AtomicBool::new(false),
+            hit: AtomicU8::new(MISSED),
             question: Question::default(),
             sounded: AtomicBool::new(false),
             owner: OnceLock::new(),
@@ -93,11 +99,16 @@ impl Target {
             return Cancelled::Queued;
         }
         if at == NONE && self.looks.load(Ordering::SeqCst) {
-            self.hit.store(false, Ordering::SeqCst);
+            self.hit.store(MISSED, Ordering::SeqCst);
             if self.swaps(NONE, ASKED) {
-                return self.ask().await;
+                match self.ask().await {
+                    HIT => return Cancelled::Queued,
+                    MET => {}
+                    _ => return Cancelled::Idle,
+                }
             }
         }
+        let at = self.at.load(Ordering::SeqCst);
         let found = if is_process(at) && self.looks.load(Ordering::SeqCst) { self.look().await } else { None };
         match found {
             Some(Found::Nothing) => Cancelled::Idle,
@@ -117,7 +128,7 @@ impl Target {
         if cancelling.send().await { Cancelled::Forwarded } else { Cancelled::Unreachable }
     }
 
-    async fn ask(&self) -> Cancelled {
+    async fn ask(&self) -> u8 {
         self.wake_owner();
         // It may have ended in between.
         if !self.looks.load(Ordering::SeqCst) {
@@ -126,7 +137,7 @@ impl Target {
         self.hears(|| (!is_question(self.at.load(Ordering::SeqCst))).then_some(())).await;
         // What a session reads that has not begun to look by now may have come later.
         self.swaps(ASKED, NONE);
-        if self.hit.load(Ordering::SeqCst) { Cancelled::Queued } else { Cancelled::Idle }
+        self.hit.load(Ordering::SeqCst)
     }
 
     /// Does its process work on anything, with all that the client sent before this? `None`: it did not say so in time.
@@ -246,7 +257,7 @@ impl Target {
         match self.at.load(Ordering::SeqCst) {
             NONE if self.swaps(NONE, WAITING) => {}
             NONE | ASKED | SOUGHT if self.swaps(ASKED, TOLD) || self.swaps(SOUGHT, TOLD) => {
-                self.hit.store(true, Ordering::SeqCst);
+                self.hit.store(HIT, Ordering::SeqCst);
                 self.answers(ASKED);
             }
             _ => {}
@@ -261,6 +272,9 @@ impl Target {
     /// The session has this process now. False where it was told meanwhile to wait no more: the process is to be given back.
     pub fn takes(&self, backend: &Backend) -> bool {
         let before = self.at.swap(backend.number(), Ordering::SeqCst);
+        if is_question(before) {
+            self.hit.store(MET, Ordering::SeqCst);
+        }
         self.answers(before);
         before != TOLD
     }

@@ -54,10 +54,9 @@ async fn a_cancel_hits_what_an_idle_session_has_not_seen_yet_and_nothing_that_co
     target.register(Waker::noop(), 7);
     let process = keys.backends().register(server().into(), 7, b"abcd");
     type Answer = fn(&Target, &Backend);
-    let answers: [(Answer, Cancelled); 4] = [
+    let answers: [(Answer, Cancelled); 3] = [
         (|target, _| target.has_nothing(), Cancelled::Idle),
         (|target, _| target.waits(), Cancelled::Queued),
-        (|target, process| assert!(target.takes(process)), Cancelled::Idle),
         (|target, _| assert!(!target.lets_go()), Cancelled::Idle),
     ];
     for (answer, outcome) in answers {
@@ -89,6 +88,32 @@ async fn a_cancel_hits_what_an_idle_session_has_not_seen_yet_and_nothing_that_co
     assert_eq!(began.elapsed(), Duration::ZERO);
     target.waits();
     assert!(!target.take_cancelled());
+}
+
+/// Its statement was read before the cancel came, and goes to the server at the same moment.
+#[tokio::test]
+async fn a_cancel_that_meets_a_session_as_it_takes_a_server_goes_there() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let keys = Arc::new(Keys::default());
+    let key = keys.invent(Version::V3_0).unwrap();
+    let target = key.target();
+    target.register(Waker::noop(), 7);
+    let process = keys.backends().register(Endpoint::from(listener.local_addr().unwrap()).into(), 7, b"abcd");
+    for (found, expected) in [(Found::Work, Cancelled::Forwarded), (Found::Nothing, Cancelled::Idle)] {
+        let mut cancel = pin!(target.cancel());
+        assert!(futures::poll!(cancel.as_mut()).is_pending() && target.is_asked());
+        assert!(target.takes(process.backend()));
+        assert!(futures::poll!(cancel.as_mut()).is_pending() && target.begins_to_look());
+        target.has_looked(found);
+        let lands = async {
+            if found == Found::Work {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                tokio::io::AsyncWriteExt::shutdown(&mut socket).await.unwrap();
+            }
+        };
+        assert_eq!(futures::join!(cancel, lands).0, expected);
+        assert!(!target.lets_go());
+    }
 }
 
 #[tokio::test(start_paused = true)]

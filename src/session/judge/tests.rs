@@ -7,24 +7,16 @@ use std::time::Duration;
 
 use super::Judge;
 use crate::auth::derive::Deriver;
-use crate::catalog::Catalog;
-use crate::client::admission::Admission;
-use crate::client::login::Logins;
 use crate::config::{self, Config, Process};
-use crate::control::Control;
 use crate::guard::failure_tests::failing;
 use crate::guard::{Guard, State};
-use crate::roster::{Identity, Newcomer, Roster, Seat};
-use crate::server::nodes::Nodes;
-use crate::session::cancel::Keys;
-use crate::session::house::{Common, Current, House, Settings};
+use crate::roster::{Identity, Newcomer, Seat};
+use crate::session::house::{Common, Current, House};
 use crate::session::judge::policy::Policies;
 use crate::session::local::Local;
-use crate::session::memory::{Budget, Prepared};
+use crate::session::memory::Budget;
 use crate::session::overseer::{Extent, Opinion};
 use crate::session::reader::analyst::Means;
-use crate::telemetry::shapes::Shapes;
-use crate::telemetry::{Gate, Metrics};
 use crate::wire::Request;
 
 fn config() -> Config {
@@ -42,29 +34,9 @@ fn current(guard: Guard) -> Current {
 }
 
 pub(in crate::session) fn house(guard: Guard) -> Arc<House> {
-    let config = config();
-    let memory = Budget::new(1 << 20);
-    Arc::new(House {
-        name: "main".into(),
-        admission: Admission::new(&config, "main"),
-        lending: crate::session::lending::Lending::new(&config.listeners[0], 1),
-        catalog: Catalog::start(&config.listeners[0]),
-        tls: Arc::default(),
-        nodes: Nodes::new(&config.listeners[0]),
-        logins: Arc::new(Logins::new(&config, &config.listeners[0], Deriver::new(1).unwrap()).unwrap()),
-        settings: Settings::new(current(guard)),
-        common: Arc::new(Common {
-            roster: Arc::new(Roster::default()),
-            keys: Arc::new(Keys::default()),
-            control: Arc::new(Control::default()),
-            metrics: Metrics::new(1),
-            shapes: Arc::new(Shapes::default()),
-            prepared: Prepared::of(&memory),
-            memory,
-            siblings: None,
-            gate: Gate::default(),
-        }),
-    })
+    let common = Arc::new(Common::new(1, Budget::new(1 << 20), None));
+    let deriver = Deriver::new(1).unwrap();
+    Arc::new(House::new(&config(), current(guard), Arc::default(), &deriver, &common).unwrap())
 }
 
 pub(in crate::session) fn seat(house: &House) -> Seat {

@@ -1,11 +1,12 @@
-//! A session's servers, each for a transaction.
+//! A session's servers, each for a transaction: what the relay asks for them.
+//!
+//! A statement waits for one in `waiting`; `at_hand` takes it and gives it back; what a statement may leave there is noted in `leaves`.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use tokio::task::spawn_local;
 
 use super::ahead;
 use super::kept::Kept;
@@ -13,19 +14,15 @@ use super::own::Own;
 use super::settling::Settling;
 use super::translate::Translator;
 use super::{Lender, Lent};
-use crate::client::refuse;
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::net::stream::Stream;
-use crate::roster::{Activity, Entry};
-use crate::server::pool::{Key, Lease, Member, Standing, Unserved};
+use crate::roster::Entry;
+use crate::server::pool::Lease;
 use crate::session::cancel::Target;
 use crate::session::house::House;
 use crate::session::overseer::Leaves;
 use crate::session::relay::{Course, Seen, Source, Whose};
-use crate::session::timing::durations::micros;
-use crate::sql::facts::Traces;
 use crate::telemetry::Pass;
-use crate::traffic::Count;
 use crate::wire::pg::code::{client, server};
 use crate::wire::pg::notification::renumber;
 use crate::wire::{Head, Malformed, Outgoing, Refusal, Request};
@@ -46,13 +43,13 @@ pub struct Borrowed {
     /// What its next statement is told, since the last transaction is over.
     pub(super) trouble: Option<Box<Refusal>>,
     /// The statement that waits was cancelled, and has not heard of it yet.
-    told: bool,
+    pub(super) cancelled: bool,
     /// Servers that it has lost in a row before it was sent there.
     pub(super) lost: u8,
     /// A statement may have set the last value of a sequence at the server at hand since it was lent.
-    advanced: bool,
+    pub(super) advanced: bool,
     /// Since when it waits for a server.
-    waits_since: Option<Instant>,
+    pub(super) waits_since: Option<Instant>,
 }
 
 impl Borrowed {
@@ -77,7 +74,7 @@ impl Borrowed {
             own: Own::Nothing,
             words: BytesMut::new(),
             trouble: None,
-            told: false,
+            cancelled: false,
             lost: 0,
             advanced: false,
             waits_since: None,
@@ -99,85 +96,11 @@ impl Borrowed {
         &self.target
     }
 
-    /// Closes the server at hand: nobody can tell what is left in it.
-    pub fn close(&mut self) {
-        self.lets_go();
-        self.own = Own::Nothing;
-        if let Some(server) = self.lease.release() {
-            server.close();
-        }
-    }
-
-    fn lets_go(&mut self) {
-        self.told |= self.target.lets_go();
-        self.entry.set_server_generation(None);
-        let prepared = self.lease.server().map_or(0, |server| server.hold.known.take_made());
-        if prepared > 0 {
-            self.entry.traffic.add(Count::ServerPrepared, prepared);
-        }
-    }
-
-    /// The server at hand is the session's from now on.
-    pub(super) fn took(&mut self) {
-        self.advanced = false;
-        let Some(server) = self.lease.server() else { return };
-        let backend = server.process.backend();
-        self.entry.set_server_pid(backend.pid());
-        self.entry.set_server_generation(Some(server.choice.generation));
-        self.told |= !self.target.takes(backend);
-        self.kept.news(server, &mut self.words);
-    }
-
-    /// Was the statement that waits cancelled? Told once.
-    fn is_told(&mut self) -> bool {
-        std::mem::take(&mut self.told) || self.target.take_cancelled()
-    }
-
-    /// Gives the server at hand to whoever wants it. The key leads nowhere from here on: a cancel that its client sent before it left
-    /// would hit whoever is next.
-    pub(super) fn release(&mut self) {
-        self.lets_go();
-        let Some(server) = self.lease.server() else { return };
-        if self.advanced {
-            server.hold.advanced_by = Some(self.entry.number);
-        }
-        let backend = server.process.backend();
-        if !backend.is_cancelled() && !backend.is_doubtful() {
-            return self.lease.give();
-        }
-        // A cancel is on its way, or may be: whoever comes next must not be hit by it.
-        if let Some(server) = self.lease.release() {
-            let (pool, backend) = (Rc::clone(self.lease.pool()), Arc::clone(server.process.backend()));
-            server.slot.stands(Standing::BeingCanceled);
-            spawn_local(async move {
-                backend.quiet().await;
-                if backend.is_doubtful() { server.close() } else { pool.give_back(server) }
-            });
-        }
-    }
-
-    fn refused(&self, unserved: &Unserved) -> Refusal {
-        let refusal = super::unserved(unserved, self.lease.pool());
-        let rule = match unserved {
-            Unserved::QueueFull(_) => "pool_queue_length",
-            Unserved::TooLong(..) => "query_wait_timeout",
-            Unserved::NotMade(_) => "server",
-        };
-        self.tell(rule, &refusal, UNSERVED);
-        refusal
-    }
-
-    /// A statement needs a database to itself: what this user's pool there has idle is closed, while the server waits for that.
-    fn vacate(&self, database: &str) {
-        let key = Key { user: self.lease.pool().maker().user(), database: database.to_owned() };
-        self.house.lending.register.renew(&key);
-    }
-
-    /// Counts and logs that a statement was refused, and what that was to it.
-    pub(super) fn tell(&self, rule: &'static str, refusal: &Refusal, what: &str) {
+    /// Counts and logs that a statement was refused, and what that was to it. Each has a rate of its own.
+    pub(super) fn tell(&self, refusal: &Refusal, what: &str) {
         let common = &self.house.common;
-        common.metrics.refused(rule, &self.entry.client);
-        if let Pass::Write { suppressed } = common.gate.pass(&refusal.rule) {
+        common.metrics.refused(refusal.rule, &self.entry.client);
+        if let Pass::Write { suppressed } = common.gate.pass(&format!("{what}: {}", refusal.rule)) {
             let why = &refusal.message;
             tracing::warn!(client = &*self.entry.client, why, suppressed, "{what}");
         }
@@ -198,46 +121,6 @@ impl Borrowed {
             self.own = Own::Nothing;
             self.target.has_nothing();
         }
-    }
-
-    /// Counts how long it has waited.
-    fn waited(&mut self) {
-        if let Some(since) = self.waits_since.take() {
-            self.entry.traffic.add(Count::WaitUs, micros(clock::now().saturating_duration_since(since)));
-        }
-    }
-
-    /// The statement that waits is told why it waits no longer.
-    fn rest(&mut self) {
-        self.waited();
-        self.target.lets_go();
-        self.told = false;
-        self.entry.set_activity(Activity::Idle, clock::uptime_ms());
-    }
-
-    /// The statement that waited for what is ours to do at its server was cancelled. A server that is half dressed is fit for nobody;
-    /// what it may hold of its session is not given up for that, and is seen to when it has come to its end.
-    fn wait_no_more(&mut self) -> Refusal {
-        if let Own::Dressing(_) | Own::Naming(_) = self.own
-            && self.kept.pins.is_none()
-        {
-            self.close();
-        }
-        self.rest();
-        refuse::cancelled_while_waiting()
-    }
-
-    /// The statement that waited was cancelled. A server that is the session's own stays where it is.
-    fn stop_waiting(&mut self) -> Refusal {
-        if self.kept.pins.is_none() {
-            self.release();
-            self.lease.leave();
-            self.rest();
-        } else {
-            self.waited();
-            self.entry.set_activity(Activity::Idle, clock::uptime_ms());
-        }
-        refuse::cancelled_while_waiting()
     }
 }
 
@@ -263,52 +146,12 @@ impl Source for Borrowed {
             return false;
         }
         self.dress();
-        self.own.is_nothing()
+        // One that was lost while it was dressed is none.
+        self.is_here()
     }
 
     fn poll_lease(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        loop {
-            // Also while a server is asked or dressed: nothing of the statement is there yet.
-            self.target.waits();
-            if let Own::Looking = self.own {
-                self.own = Own::Nothing;
-            }
-            let moved = match self.poll_work(cx) {
-                Poll::Ready(moved) => moved,
-                Poll::Pending if self.is_told() => return Poll::Ready(Err(self.wait_no_more())),
-                Poll::Pending => return Poll::Pending,
-            };
-            if let Some(trouble) = self.trouble.take() {
-                self.rest();
-                return Poll::Ready(Err(*trouble));
-            }
-            if self.is_told() {
-                return Poll::Ready(Err(self.stop_waiting()));
-            }
-            // It was dressed, or has become the session's own.
-            if self.lease.is_here() {
-                return Poll::Ready(Ok(()));
-            }
-            if moved {
-                continue;
-            }
-            match self.lease.poll_take(cx, |server| self.kept.suits(server, self.entry.number)) {
-                Poll::Pending => {
-                    let now = clock::now();
-                    self.waits_since.get_or_insert(now);
-                    self.entry.set_activity(Activity::Waiting, clock::uptime_ms_at(now));
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(())) => {
-                    self.waited();
-                    self.dress();
-                }
-                Poll::Ready(Err(unserved)) => {
-                    self.rest();
-                    return Poll::Ready(Err(self.refused(&unserved)));
-                }
-            }
-        }
+        self.poll_wait(cx)
     }
 
     fn give_back(&mut self) {
@@ -357,12 +200,7 @@ impl Source for Borrowed {
     }
 
     fn lost(&mut self, refusal: &Refusal) {
-        let common = &self.house.common;
-        common.metrics.refused("server", &self.entry.client);
-        if let Pass::Write { suppressed } = common.gate.pass("server lost") {
-            let why = &refusal.message;
-            tracing::warn!(client = &*self.entry.client, why, suppressed, "a server was lost under a statement");
-        }
+        self.tell(refusal, "a server was lost under a statement");
         self.kept.lose();
         self.close();
     }
@@ -400,46 +238,18 @@ impl Source for Borrowed {
         self.translator.take_again()
     }
 
-    /// What `currval` and `lastval` tell was left by this session, unless another one may have set it since.
     fn denies(&mut self, leaves: &Leaves) -> Option<Refusal> {
-        let Leaves::Traces(_, traces) = leaves else { return None };
-        if !traces.has(Traces::RECALLS) || self.advanced {
-            return None;
+        match leaves {
+            Leaves::Traces(_, traces) => self.denies_recall(*traces),
+            Leaves::Nothing | Leaves::Unread => None,
         }
-        let by = self.lease.server().and_then(|server| server.hold.advanced_by);
-        if by == Some(self.entry.number) {
-            return None;
-        }
-        let refusal = refuse::foreign_sequence();
-        self.tell("sequence", &refusal, "a statement was refused");
-        Some(refusal)
     }
 
     fn leaves(&mut self, request: Request<'_>, leaves: Leaves) {
         match leaves {
-            Leaves::Nothing => match request {
-                Request::Run { .. } | Request::Bind { .. } => self.kept.settling.asks(Traces::NONE),
-                _ => {}
-            },
-            Leaves::Unread => {
-                self.advanced = true;
-                self.kept.settling.asks_unread();
-                self.kept.gathered.add_unread();
-            }
-            Leaves::Traces(text, traces) => {
-                self.advanced |= traces.may_have(Traces::ADVANCES);
-                self.kept.settling.asks(traces);
-                let sent = match request {
-                    Request::Run { text } => Some(text),
-                    Request::Bind { statement, .. } => self.translator.text(statement),
-                    _ => None,
-                };
-                let left = &text.reading.facts().left;
-                if let Some(database) = &left.vacated {
-                    self.vacate(database);
-                }
-                self.kept.gathered.add(left, traces, sent.unwrap_or(UNTOLD));
-            }
+            Leaves::Nothing => self.leaves_nothing(request),
+            Leaves::Unread => self.leaves_unread(),
+            Leaves::Traces(text, traces) => self.leaves_traces(request, &text, traces),
         }
     }
 
@@ -466,13 +276,11 @@ impl Source for Borrowed {
         self.translator.ends_with_sync()
     }
 
+    fn owes_groups(&self) -> bool {
+        self.translator.owes_groups()
+    }
+
     fn is_settled(&self) -> bool {
         !self.is_occupied() && self.translator.is_settled()
     }
 }
-
-/// What is told of a statement that has waited for a server in vain.
-pub(super) const UNSERVED: &str = "a statement got no server";
-
-/// A text that may set what it does not tell.
-const UNTOLD: &[u8] = b"set_config";

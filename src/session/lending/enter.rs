@@ -16,6 +16,7 @@ use crate::net::stream::Stream;
 use crate::roster::Identity;
 use crate::server::login::Account;
 use crate::server::reported::Reported;
+use crate::session::state::replay::NAME;
 use crate::session::state::{Settings, options};
 use crate::session::welcome::desk::Desk;
 use crate::session::welcome::login::{Failed, Host as _};
@@ -24,12 +25,7 @@ use crate::session::welcome::visitor::{Entered, Visitor};
 use crate::session::welcome::{Back, Permits};
 use crate::wire::Transaction;
 use crate::wire::pg::startup::Version;
-use crate::wire::pg::{greeting, refusal, reply};
-
-/// The setting that tells clients apart and nothing else.
-const NAME: &[u8] = b"application_name";
-/// Longer names are cut by the server.
-const NAME_MAX: usize = 63;
+use crate::wire::pg::{NAME_MAX, greeting, refusal, reply};
 
 /// A client that has proven who it is.
 pub(in crate::session) struct Proven {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rapidhash::fast::GlobalState;
 use tokio::sync::watch;
 
 use crate::server::pool::Key;
@@ -29,9 +30,9 @@ pub struct Greeting {
 
 /// All that are known of a listener's pools, whichever worker learnt them: during a pause none could be learnt anew.
 #[derive(Debug, Default)]
-pub struct Greetings(Mutex<HashMap<Key, OfPool>>);
+pub struct Greetings(Mutex<HashMap<Key, OfPool, GlobalState>>);
 
-type OfPool = HashMap<Arc<Settings>, Entry>;
+type OfPool = HashMap<Arc<Settings>, Entry, GlobalState>;
 
 /// What a server made of these settings; `None`: whoever asked has not been told yet.
 type Answer = Option<Result<Greeting, Box<Refusal>>>;
@@ -86,12 +87,12 @@ impl Greetings {
         self.lock().remove(pool);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, OfPool>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, OfPool, GlobalState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn put(pools: &mut HashMap<Key, OfPool>, pool: &Key, settings: &Arc<Settings>, entry: Entry) {
+fn put(pools: &mut HashMap<Key, OfPool, GlobalState>, pool: &Key, settings: &Arc<Settings>, entry: Entry) {
     if pools.len() >= POOLS_MAX && !pools.contains_key(pool) {
         pools.clear();
     }

@@ -13,8 +13,10 @@ use super::exchange::Exchange;
 use super::settling::Settling;
 use super::translate::At;
 use crate::server::reported::Reported;
+use crate::session::state::names::of_set_config;
 use crate::session::state::pins::Reason;
 use crate::session::state::replay::{NAME, Replay, discard, rename, replay};
+use crate::session::state::settings::tells_unreported;
 use crate::session::state::{Findings, Gathered, Interner, Reasons, Settings, Stain, check};
 use crate::session::statements::Context;
 use crate::sql::facts::Traces;
@@ -72,6 +74,14 @@ impl Kept {
         let context =
             Context { reported, settings, owner: is_private.then_some(number), standing: self.settling.standing() };
         At { known: &mut server.hold.known, context }
+    }
+
+    /// A text that sets something goes to the server; `None`: it is not at hand. May it set what texts are read under and nobody reports?
+    pub(super) fn may_hide(&self, text: Option<&[u8]>, traces: Traces) -> bool {
+        // What its session has of these it may reset.
+        text.is_none_or(tells_unreported)
+            || tells_unreported(self.wants.context())
+            || (traces.has(Traces::UNNAMED) && text.is_some_and(|text| !of_set_config(text).1))
     }
 
     /// Has an idle server the settings of the session of that number already?

@@ -25,8 +25,6 @@ use crate::telemetry::Pass;
 
 /// How often other pools are asked for room.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// SQLSTATE of a server that has no connection left.
-const TOO_MANY: [u8; 5] = *b"53300";
 
 /// What a server says of a login that is not to be, however well the server is: no such database (3D000), it takes no connections
 /// (55000), no CONNECT privilege (42501), no line in pg_hba.conf, or a role that is gone or may not log in (28000), another password (28P01).
@@ -186,7 +184,7 @@ fn not_let_in(failed: LoginFailed) -> NotMade {
     let LoginFailed::Rejected(rejection) = &failed else { return NotMade::Failed(failed.to_string()) };
     let sqlstate = rejection.failure.sqlstate;
     match DENIALS.iter().find(|denial| denial.as_bytes() == sqlstate) {
-        _ if sqlstate == TOO_MANY => NotMade::Full(failed.to_string()),
+        _ if rejection.is_for_want_of_room() => NotMade::Full(failed.to_string()),
         Some(sqlstate) => NotMade::Denied { sqlstate, message: rejection.message.clone() },
         None => NotMade::Failed(failed.to_string()),
     }

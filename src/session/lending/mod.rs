@@ -1,7 +1,8 @@
 //! `pool = "transaction"`: a session has a server for as long as a transaction lasts.
 //!
-//! [`borrowed`] is what the relay asks for servers, [`maker`] makes them for a pool, and [`recover`] leads a server back to where it is
-//! clean when its session has ended in the middle of something. [`translate`] keeps its clients' prepared statements apart.
+//! [`borrowed`] is what the relay asks for servers: a statement is `waiting` for one, has it `at_hand`, and may leave something there
+//! (`leaves`). [`maker`] makes servers for a pool, and [`recover`] leads one back to where it is clean when its session has ended in the
+//! middle of something. [`translate`] keeps the prepared statements of clients apart.
 //!
 //! `enter` ends a login without a server, with one of the [`greetings`] that a server `fitting` the client has given. What a session keeps
 //! meanwhile is in [`kept`]. `own` says what is ours to do at a server before and after a transaction, by an [`exchange`] of messages:
@@ -9,6 +10,7 @@
 
 pub mod accounts;
 mod ahead;
+mod at_hand;
 pub mod borrowed;
 mod dress;
 pub(in crate::session) mod enter;
@@ -16,12 +18,14 @@ pub mod exchange;
 mod fitting;
 pub mod greetings;
 pub mod kept;
+mod leaves;
 pub mod maker;
 mod own;
 pub mod recover;
 mod settling;
 pub mod translate;
 pub mod turns;
+mod waiting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

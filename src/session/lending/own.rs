@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::borrowed::{Borrowed, UNSERVED};
+use super::borrowed::Borrowed;
 use super::dress::Dressing;
 use super::exchange::{Broken, Exchange};
 use super::kept::Kept;
+use super::waiting::UNSERVED;
 use crate::client::refuse;
 use crate::clock;
 use crate::net::stream::Stream;
@@ -208,7 +209,7 @@ impl Borrowed {
     }
 
     pub(super) fn fail(&mut self, refusal: Refusal) {
-        self.tell("settings", &refusal, UNSERVED);
+        self.tell(&refusal, UNSERVED);
         self.trouble = Some(Box::new(refusal));
     }
 

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::borrowed::Borrowed;
 use crate::server::pool::Standing;
+use crate::session::cancel::{CANCEL_AGAIN, CANCELS_MAX};
 use crate::session::end::End;
 use crate::session::relay::{Behind, Left, Source, Whose};
 use crate::wire::pg::code::server;
@@ -20,10 +21,6 @@ use crate::wire::{Errand, Needs, Transaction};
 const ROLLBACK: Duration = Duration::from_secs(5);
 /// How long what is ours to do at a server may take.
 const OURS: Duration = Duration::from_secs(5);
-/// A cancel that overtakes its statement is lost at the server, so it is sent again.
-const CANCEL_AGAIN: Duration = Duration::from_millis(500);
-/// A server that takes no notice of so many is closed.
-const CANCELS_MAX: usize = 20;
 /// How often a server that finishes a client's last work is looked after.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -113,36 +110,56 @@ async fn roll_back(borrowed: &mut Borrowed) -> bool {
 
 /// Reads up to the next boundary and says how the transaction stands there. `None`: there will be none.
 async fn boundary(borrowed: &mut Borrowed, behind: &mut Behind) -> Option<Transaction> {
-    let mut unread = BytesMut::new();
     loop {
-        let held = behind.held.len();
-        let passed = usize::try_from(behind.pending).unwrap_or(usize::MAX).min(held);
-        behind.held.advance(passed);
-        behind.pending = behind.pending.saturating_sub(passed as u64);
-        if behind.pending == 0
-            && let Some(head) = frame::server_head(&behind.held).ok()?
-        {
-            let size = usize::try_from(head.size).unwrap_or(usize::MAX);
-            let held = behind.held.len() as u64;
-            let needed = match reply::needs(head) {
-                Needs::Head => 0,
-                Needs::Prefix(bytes) => bytes,
-            };
-            if held >= needed {
-                let message = behind.held.get(..size).unwrap_or(&behind.held);
-                let whose = borrowed.answers(head, message, &mut unread).ok()?;
-                unread.clear();
-                match head.code {
-                    server::READY if whose != Whose::Ours => return reply::status(message),
-                    // It waits for data that nobody sends.
-                    server::COPY_IN | server::COPY_BOTH => return None,
-                    _ => behind.pending = head.size,
+        match next(borrowed, behind)? {
+            Next::Boundary(transaction) => return Some(transaction),
+            Next::Other => {}
+            Next::Incomplete => {
+                if borrowed.stream()?.read_buf(&mut behind.held).await.ok()? == 0 {
+                    return None;
                 }
-                continue;
             }
         }
-        if borrowed.stream()?.read_buf(&mut behind.held).await.ok()? == 0 {
-            return None;
+    }
+}
+
+/// What comes next of what a server still sends.
+enum Next {
+    Boundary(Transaction),
+    /// A message that nobody is told of.
+    Other,
+    /// More has to be read.
+    Incomplete,
+}
+
+/// `None`: the server is of no use any more.
+fn next(borrowed: &mut Borrowed, behind: &mut Behind) -> Option<Next> {
+    let passed = usize::try_from(behind.pending).unwrap_or(usize::MAX).min(behind.held.len());
+    behind.held.advance(passed);
+    behind.pending = behind.pending.saturating_sub(passed as u64);
+    if behind.pending > 0 {
+        return Some(Next::Incomplete);
+    }
+    let Some(head) = frame::server_head(&behind.held).ok()? else { return Some(Next::Incomplete) };
+    let held = behind.held.len() as u64;
+    if let Needs::Prefix(bytes) = reply::needs(head)
+        && held < bytes
+    {
+        return Some(Next::Incomplete);
+    }
+    let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+    let message = behind.held.get(..size).unwrap_or(&behind.held);
+    let mut unread = BytesMut::new();
+    let whose = borrowed.answers(head, message, &mut unread).ok()?;
+    match head.code {
+        // What came behind it is nobody's, and maybe half a message.
+        server::READY if whose != Whose::Ours && held > head.size => None,
+        server::READY if whose != Whose::Ours => reply::status(message).map(Next::Boundary),
+        // It waits for data that nobody sends.
+        server::COPY_IN | server::COPY_BOTH => None,
+        _ => {
+            behind.pending = head.size;
+            Some(Next::Other)
         }
     }
 }

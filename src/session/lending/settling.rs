@@ -7,17 +7,34 @@ use crate::sql::facts::Traces;
 /// What a transaction has asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Settling {
-    /// Its words set something, which its end may take back.
-    sets: bool,
+    sets: Sets,
     /// A statement is on its way, or was when somebody looked last.
     asked: bool,
+    /// It has set what texts are read under and no server reports, or may have.
+    hides: bool,
+}
+
+/// Whether it sets something, which its end may take back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Sets {
+    #[default]
+    Nothing,
+    /// A function that it runs may.
+    Maybe,
+    /// Its words do.
+    Something,
 }
 
 impl Settling {
     /// A statement goes to the server.
     pub(super) fn asks(&mut self, traces: Traces) {
         self.asked = true;
-        self.sets |= traces.names(Traces::RESETS);
+        let sets = match traces {
+            _ if traces.names(Traces::RESETS) => Sets::Something,
+            _ if traces.names(Traces::UNKNOWN) => Sets::Maybe,
+            _ => Sets::Nothing,
+        };
+        self.sets = self.sets.max(sets);
     }
 
     /// The same of one that nobody has read.
@@ -25,9 +42,14 @@ impl Settling {
         self.asks(Traces::RESETS);
     }
 
+    /// What it sets is not reported, so that it is not known either once the server has answered.
+    pub(super) fn hides(&mut self) {
+        self.hides = true;
+    }
+
     /// Whether it matters that all that was asked is answered.
     pub(super) fn waits(&self) -> bool {
-        self.sets && self.asked
+        self.asked && self.sets > Sets::Nothing
     }
 
     /// All that was asked is answered.
@@ -37,7 +59,12 @@ impl Settling {
 
     /// Whether texts are read under the settings that were told last.
     pub(super) fn standing(&self) -> Standing {
-        if self.waits() { Standing::Unsettled } else { Standing::Settled }
+        match self.sets {
+            _ if self.hides => Standing::Unsettled,
+            Sets::Something if self.asked => Standing::Unsettled,
+            Sets::Maybe if self.asked => Standing::Doubtful,
+            _ => Standing::Settled,
+        }
     }
 }
 
@@ -48,16 +75,25 @@ mod tests {
     #[test]
     fn a_transaction_that_sets_is_unsettled_while_anything_is_on_its_way() {
         let mut settling = Settling::default();
-        settling.asks(Traces::UNKNOWN);
+        settling.asks(Traces::ADVANCES);
         assert_eq!(settling.standing(), Standing::Settled);
-        for traces in [Traces::SETTING, Traces::LOCAL, Traces::DISCARD] {
+        for (traces, standing) in [
+            (Traces::UNKNOWN, Standing::Doubtful),
+            (Traces::SETTING, Standing::Unsettled),
+            (Traces::LOCAL.and(Traces::UNKNOWN), Standing::Unsettled),
+            (Traces::DISCARD, Standing::Unsettled),
+        ] {
             let mut settling = settling;
             settling.asks(traces);
-            assert_eq!(settling.standing(), Standing::Unsettled);
+            assert_eq!(settling.standing(), standing);
             settling.settles();
             assert_eq!(settling.standing(), Standing::Settled);
             // What comes now may be its end.
             settling.asks(Traces::NONE);
+            assert_eq!(settling.standing(), standing);
+            // What nobody reports stays so.
+            settling.hides();
+            settling.settles();
             assert_eq!(settling.standing(), Standing::Unsettled);
         }
     }

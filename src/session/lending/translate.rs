@@ -9,15 +9,15 @@ use bytes::BytesMut;
 use crate::client::refuse;
 use crate::session::relay::{Course, Whose};
 use crate::session::statements::again::{AGAIN_MAX, Knows};
-use crate::session::statements::plan::{Passing, Reply};
-use crate::session::statements::{Again, Bounds, Context, Known, Names, Parts, Plan, Refused, Shared};
+use crate::session::statements::{Again, Bounds, Context, Known, Names, Parts, Passing, Plan, Refused, Reply, Shared};
 use crate::wire::pg::code::client;
 use crate::wire::pg::deallocate::{deallocated, text};
 use crate::wire::pg::execute::{executed, may_execute};
 use crate::wire::pg::frame::{HEAD, client_head};
 use crate::wire::pg::own::{Answered, answered};
-use crate::wire::pg::rename::{Asked, PREFIX, asked, renamed};
+use crate::wire::pg::rename::{Asked, asked, renamed};
 use crate::wire::pg::reply::failure;
+use crate::wire::pg::request::NAME_PREFIX;
 use crate::wire::{Head, Malformed, Outgoing, Refusal};
 
 /// The statements of all sessions of a worker.
@@ -62,12 +62,12 @@ impl Translator {
     /// Bytes from the start of a client's message that are wanted: of a Parse all that is to be kept.
     pub fn needs(&self, head: Head, frame: &[u8]) -> u64 {
         match (head.code, frame.get(HEAD)) {
-            (client::PARSE, Some(0)) => PREFIX,
+            (client::PARSE, Some(0)) => NAME_PREFIX,
             // What is longer is refused by its beginning.
             (client::PARSE, _) if usize::try_from(head.size).is_ok_and(|size| size <= self.bounds.bytes) => head.size,
-            (client::PARSE | client::BIND | client::DESCRIBE | client::CLOSE, _) => PREFIX,
+            (client::PARSE | client::BIND | client::DESCRIBE | client::CLOSE, _) => NAME_PREFIX,
             (client::QUERY, _) if head.size <= DEALLOCATE_MAX => head.size,
-            (client::QUERY, Some(&first)) if head.size <= PREFIX && may_execute(first) => head.size,
+            (client::QUERY, Some(&first)) if head.size <= NAME_PREFIX && may_execute(first) => head.size,
             _ => 0,
         }
     }
@@ -75,6 +75,11 @@ impl Translator {
     /// True where a Sync was the last that was asked and is not answered yet.
     pub fn ends_with_sync(&self) -> bool {
         self.plan.ends_with_sync()
+    }
+
+    /// True where the server owes the answer to a group that has ended.
+    pub fn owes_groups(&self) -> bool {
+        self.plan.owes_groups()
     }
 
     /// True where no reply is owed.
@@ -107,12 +112,13 @@ impl Translator {
             .or_else(|| self.plan.executes(asked, &executed(asked, head, frame)?, &mut parts, out))
             .unwrap_or_else(|| self.plan.client(asked, &mut parts, out));
         drop(shared);
-        if self.again.is_some() {
+        if self.again.is_some() && passing != Ok(Passing::Later) {
             self.copy(asked, head, frame);
         }
         let name = match passing.map_err(|refused| words(refused, asked))? {
             Passing::AsIs => return Ok(Course::AsIs),
             Passing::Withheld => return Ok(Course::Withheld),
+            Passing::Later => return Ok(Course::Later),
             Passing::As(name) => name,
         };
         let at = out.server.len();
@@ -165,6 +171,9 @@ impl Translator {
             if let Ok(asked) = asked(head, frame) {
                 if asked == Asked::Query {
                     known.forget_unnamed();
+                }
+                if matches!(asked, Asked::Query | Asked::Sync) {
+                    known.ends_group();
                 }
                 self.plan.replaced(asked);
             }

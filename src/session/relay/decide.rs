@@ -111,16 +111,7 @@ where
         if P::skipping(&self.phase) {
             return Ok(self.skip(head));
         }
-        let known = opinion.is_some();
-        let mut needed = match P::client_needs(head, self.overseer.hold()) {
-            Needs::Head => self.wanted,
-            Needs::Prefix(bytes) => bytes.max(self.wanted),
-        };
-        if S::LENT {
-            needed = needed.max(self.server.needs(head, rest));
-        }
-        if !known && (rest.len() as u64) < needed.min(head.size) {
-            self.up.wanted = usize::try_from(needed.min(head.size)).unwrap_or(usize::MAX);
+        if opinion.is_none() && self.wants_more(head, rest) {
             return Ok(Decision::Incomplete);
         }
         self.wanted = 0;
@@ -153,21 +144,43 @@ where
                 return Ok(Decision::Incomplete);
             }
         }
+        Ok(self.allowed(head, frame, request))
+    }
+
+    /// Is more of a frame wanted than is at hand, before anybody has an opinion of it?
+    fn wants_more(&mut self, head: Head, rest: &[u8]) -> bool {
+        let mut needed = match P::client_needs(head, self.overseer.hold()) {
+            Needs::Head => self.wanted,
+            Needs::Prefix(bytes) => bytes.max(self.wanted),
+        };
+        if S::LENT {
+            needed = needed.max(self.server.needs(head, rest));
+        }
+        let needed = needed.min(head.size);
+        if rest.len() as u64 >= needed {
+            return false;
+        }
+        self.up.wanted = usize::try_from(needed).unwrap_or(usize::MAX);
+        true
+    }
+
+    /// No rule stands in the way of a frame: it goes to a server, unless there is none, or what was sent before has to come first.
+    fn allowed(&mut self, head: Head, frame: &[u8], request: Request<'_>) -> Decision {
         if !self.server.is_here()
             && let Some(decision) = self.without_server(request)
         {
-            return Ok(decision);
+            return decision;
         }
         if let Some(refusal) = self.strike(request) {
-            return Ok(self.refuse(head, frame, &refusal));
+            return self.refuse(head, frame, &refusal);
         }
-        Ok(match self.admit(request) {
+        match self.admit(request) {
             Admission::Now => self.pass(head, frame, request, BytesMut::new()),
             Admission::Behind(bytes) => self.pass(head, frame, request, bytes),
             Admission::Later(why, meanwhile) => self.stall(why, meanwhile),
             Admission::Never(refusal) => self.refuse(head, frame, &refusal),
             Admission::Overlooked => Decision::Drop(BytesMut::new()),
-        })
+        }
     }
 
     /// Nothing is judged here, so nothing passes but a goodbye.
@@ -191,6 +204,7 @@ where
             return self.refuse(head, frame, &refusal);
         }
         let (course, behind) = match self.course(head, frame, behind) {
+            Ok((Course::Later, behind)) => return self.stall(Why::Told, behind),
             Ok(course) => course,
             Err(refusal) => return self.refuse(head, frame, &refusal),
         };
@@ -205,7 +219,7 @@ where
                 match course {
                     Course::AsIs => Decision::Forward(behind),
                     Course::Behind(instead_of) => Decision::Renamed { begin: behind, instead_of },
-                    Course::Withheld => Decision::Drop(behind),
+                    Course::Withheld | Course::Later => Decision::Drop(behind),
                 }
             }
             Passage::Drop => Decision::Drop(BytesMut::new()),

@@ -28,6 +28,8 @@ pub(super) enum Why {
     Decided,
     /// The same, whatever these portals do.
     Answered,
+    /// The end of all groups before, which say what the first frame means. It has been judged.
+    Told,
     /// A server. The first frame has been judged.
     Server,
     /// The end of a pause. The first frame has not been looked at.
@@ -76,6 +78,7 @@ where
             || match why {
                 Why::Room | Why::Server => false,
                 Why::Pause => self.pause == Pause::HoldsBack,
+                Why::Told => self.server.owes_groups(),
                 Why::CaughtUp => matches!(P::tail(&self.phase), Tail::Closed | Tail::Buried),
                 Why::Decided => self.group.is_undecided() && P::tail(&self.phase) == Tail::Open,
                 Why::Answered => self.group.is_due() && P::tail(&self.phase) == Tail::Open,

@@ -16,6 +16,7 @@ mod lost;
 mod meter;
 mod outcome;
 mod part;
+mod reply;
 mod sent;
 mod source;
 mod stage;

@@ -28,6 +28,8 @@ pub enum Course {
     Behind(usize),
     /// It does not go there.
     Withheld,
+    /// What it means depends on the groups before it: it is asked again once they are answered. Nothing was written.
+    Later,
 }
 
 /// What of the client has been read and judged.
@@ -137,6 +139,11 @@ pub trait Source {
 
     /// Was the last that was asked the end of a group, which the server answers whatever happens?
     fn ends_a_group(&self) -> bool {
+        false
+    }
+
+    /// Does the server owe the answer to a group that has ended, for which a message has to wait ([`Course::Later`])?
+    fn owes_groups(&self) -> bool {
         false
     }
 

@@ -16,6 +16,7 @@ pub mod names;
 pub mod options;
 pub mod pins;
 pub mod replay;
+pub mod set_config;
 pub mod settings;
 pub mod tables;
 

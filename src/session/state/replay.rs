@@ -6,9 +6,11 @@
 
 use bytes::BytesMut;
 
+use super::set_config::{Lasts, calls};
 use super::settings::{Setting, Settings};
 use crate::server::reported::Reported;
 use crate::wire::Transaction;
+use crate::wire::pg::NAME_MAX;
 use crate::wire::pg::own::{self, Event, Raised};
 
 /// Whether a server may have settings that nobody knows.
@@ -62,9 +64,6 @@ fn is_plain(name: &[u8]) -> bool {
     (1..=NAME_MAX).contains(&name.len()) && name.iter().all(is_plain)
 }
 
-/// The server cuts longer names (PostgreSQL manual, "Error Reporting and Logging").
-const NAME_MAX: usize = 63;
-
 /// Whether there is an exchange to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -81,12 +80,8 @@ fn set(settings: &[&Setting], out: &mut BytesMut) {
     if settings.is_empty() {
         return;
     }
-    let calls: Vec<String> = (1..=settings.len())
-        .map(|at| at.saturating_mul(2))
-        .map(|at| format!("pg_catalog.set_config(${}, ${at}, false)", at.saturating_sub(1)))
-        .collect();
     let values: Vec<&[u8]> = settings.iter().flat_map(|setting| [&*setting.name, &*setting.value]).collect();
-    own::ask(&format!("SELECT {}", calls.join(", ")), &values, out);
+    own::ask(&format!("SELECT {}", calls(settings.len(), Lasts::Session)), &values, out);
 }
 
 /// Writes what makes a server fit for anybody again whose pinned client has left, Sync included. Its prepared statements are gone with

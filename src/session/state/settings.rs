@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use rapidhash::fast::GlobalState;
+
 use crate::server::reported::pairs;
 
 /// Values by name, sorted; names in lower case, since the server tells no other difference.
@@ -92,18 +94,30 @@ impl Settings {
 /// Settings by which the server looks names up, cuts a text into words or makes values of literals, beside those that it reports
 /// ([`Reported::literals`](super::Reported::literals)). Source: PostgreSQL manual, "Client Connection Defaults", "Version and Platform
 /// Compatibility", and the input of `money`, `xml` and arrays.
-const CONTEXT: [&[u8]; 6] =
-    [b"array_nulls", b"backslash_quote", b"lc_monetary", b"search_path", b"transform_null_equals", b"xmloption"];
+const CONTEXT: [&[u8]; 5] =
+    [b"array_nulls", b"backslash_quote", b"lc_monetary", b"transform_null_equals", b"xmloption"];
+/// The same, but that the server minds it itself: it looks names up anew wherever this has changed.
+const PATH: &[u8] = b"search_path";
+
+/// May a text that sets something, or a list of settings, name one of those that no server reports and that a statement keeps from
+/// when it was prepared? A long text may.
+pub fn tells_unreported(text: &[u8]) -> bool {
+    let has = |name: &&[u8]| text.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name));
+    text.len() > LOOKED_THROUGH_MAX || CONTEXT.iter().any(has)
+}
+
+/// Longer texts are not looked through.
+const LOOKED_THROUGH_MAX: usize = 4096;
 
 fn context(sorted: &[Setting]) -> Box<[u8]> {
-    let read = sorted.iter().filter(|setting| CONTEXT.contains(&&*setting.name));
+    let read = sorted.iter().filter(|setting| CONTEXT.contains(&&*setting.name) || *setting.name == *PATH);
     pairs(read.map(|setting| [&*setting.name, &*setting.value])).into()
 }
 
 /// The settings of one worker's sessions, each kept once: equal ones are the same.
 #[derive(Debug, Default)]
 pub struct Interner {
-    known: HashMap<Settings, Weak<Settings>>,
+    known: HashMap<Settings, Weak<Settings>, GlobalState>,
     /// When so many are known, those that nobody has any more are forgotten.
     sweep_at: usize,
 }
@@ -154,6 +168,20 @@ mod tests {
         assert_eq!((one.value(b"timezone"), one.value(b"b"), one.context()), (Some(&b"UTC"[..]), None, &b""[..]));
         let read = settings(&[("search_path", "a"), ("work_mem", "1MB"), ("Array_Nulls", "off")]);
         assert_eq!(read.context(), b"array_nulls\0off\0search_path\0a\0");
+    }
+
+    #[test]
+    fn settings_that_no_server_reports_are_found_in_a_text() {
+        for (text, tells) in [
+            ("SET LOCAL transform_null_equals TO on", true),
+            ("select set_config('LC_Monetary', $1, true)", true),
+            ("SET search_path TO a", false),
+            ("SET LOCAL statement_timeout = 5", false),
+            ("", false),
+        ] {
+            assert_eq!(tells_unreported(text.as_bytes()), tells, "{text}");
+        }
+        assert!(tells_unreported(&[b' '; LOOKED_THROUGH_MAX + 1]));
     }
 
     #[test]

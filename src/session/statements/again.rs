@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
+use super::entry::{Entry, Undo, Wants, Whose};
+use super::plan::{Parts, Plan};
 use super::shared::Statement;
 use crate::wire::pg::own;
 use crate::wire::pg::rename::Asked;
@@ -85,6 +87,27 @@ impl Again {
         own::parse(&self.statement.name, self.statement.body(), &mut out);
         out.unsplit(self.bytes);
         out
+    }
+}
+
+impl Plan {
+    /// The server failed on the Bind of a whole group, for a reason that preparing its statement anew may end. True where the group
+    /// is to be asked again, and nothing was asked behind it: then the error is ours. [`Again`] has the messages.
+    pub fn asks_again(&mut self, statement: &Statement, parts: &mut Parts<'_>) -> bool {
+        let described = [Wants::Bind, Wants::Described, Wants::Executed, Wants::Ready];
+        // Whether it may be asked so, the copy knows.
+        let plain = [Wants::Bind, Wants::Executed, Wants::Ready];
+        let is = |group: &[Wants]| self.queue.iter().map(|entry| &entry.wants).eq(group);
+        if !is(&described) && !is(&plain) {
+            return false;
+        }
+        parts.shared.note_changed(statement.number);
+        let ours = |wants, undo| Entry::new(wants, Whose::Ours).undoing(undo);
+        self.queue.push_front(ours(Wants::Parse, Undo::Learnt(statement.number)));
+        self.queue.push_front(ours(Wants::Close, Undo::Nothing));
+        // Of the Sync behind the group that failed.
+        self.queue.push_front(ours(Wants::Ready, Undo::Nothing));
+        true
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Standing {
     /// It is.
     #[default]
     Settled,
+    /// A function that may set something is on its way in front of the text: see [`Context::of_text`].
+    Doubtful,
     /// Something that sets is on its way in front of the text: nobody can tell what that will mean, so it is for its client alone.
     Unsettled,
 }
@@ -36,6 +38,17 @@ impl Context<'_> {
     /// True where texts are not read under settings that anybody knows.
     pub fn is_unsettled(self) -> bool {
         self.standing == Standing::Unsettled
+    }
+
+    /// The same for this text and its types. What a function may set matters where there are literals that it may change; names that
+    /// it may change are looked up by the server whenever it runs the statement.
+    pub(super) fn of_text(self, body: &[u8]) -> Self {
+        let standing = match self.standing {
+            Standing::Doubtful if has_literal(body) => Standing::Unsettled,
+            Standing::Doubtful => Standing::Settled,
+            known => known,
+        };
+        Self { standing, ..self }
     }
 
     /// What the server had reported when a text was prepared under the context that this is of; `None` where nobody knew.
@@ -74,6 +87,13 @@ impl Context<'_> {
     }
 }
 
+/// In quotes, or in dollars; a `$1` is none.
+fn has_literal(body: &[u8]) -> bool {
+    let begins_tag = |byte: u8| byte.is_ascii_alphabetic() || !byte.is_ascii() || b"$_".contains(&byte);
+    let quotes = |two: &[u8]| matches!(two, [b'\'', _]) || matches!(two, [b'$', next] if begins_tag(*next));
+    body.windows(2).any(quotes)
+}
+
 /// No client has such a number.
 const OF_ITS_OWN: u64 = 1 << 63;
 
@@ -84,6 +104,22 @@ fn size(part: &[u8]) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_function_may_set_matters_to_literals_alone() {
+        let doubtful = Context { standing: Standing::Doubtful, ..Context::default() };
+        for (text, unsettled) in [
+            ("SELECT a FROM t WHERE b = $1 AND c = $2", false),
+            ("SELECT 1.5", false),
+            ("SELECT '2026-01-01'::timestamptz", true),
+            ("SELECT $$2026-01-01$$::timestamptz", true),
+            ("SELECT $x$2026-01-01$x$::timestamptz", true),
+        ] {
+            let body = [text.as_bytes(), b"\0\0\0"].concat();
+            assert_eq!(doubtful.of_text(&body).is_unsettled(), unsettled, "{text}");
+            assert!(!Context::default().of_text(&body).is_unsettled());
+        }
+    }
 
     #[test]
     fn a_context_knows_itself_and_no_other() {

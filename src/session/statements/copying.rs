@@ -2,7 +2,8 @@
 //! the server asks for them. Source: `CopyGetData` (`copyfromparse.c`).
 
 use super::entry::{Entry, Wants, Whose};
-use super::plan::{Mode, Plan, Reply};
+use super::plan::{Mode, Plan};
+use super::replies::Reply;
 
 impl Plan {
     /// The end of COPY data is on its way: of one that flows, or of one that may begin yet.

@@ -47,9 +47,13 @@ impl Plan {
             Asked::Parse { name: b"", .. } => By::Parse,
             _ => return None,
         };
+        if self.may_be_taken_back(name, parts) {
+            return Some(Passing::Later);
+        }
         let Some(statement) = parts.names.remove(name) else {
             return name.starts_with(PREFIX.as_bytes()).then(|| self.ends_nothing(by, parts, &mut caused.server));
         };
+        parts.known.learning.closes(name);
         let closed = Undo::Closed(name.into(), statement);
         own::close(GONE, &mut caused.server);
         self.ours(Wants::Close, Undo::Nothing);
@@ -101,10 +105,6 @@ impl Plan {
             }
         }
         Passing::Withheld
-    }
-
-    fn ours(&mut self, wants: Wants, undo: Undo) {
-        self.queue.push_back(Entry::new(wants, Whose::Ours).undoing(undo));
     }
 
     /// Does the server owe nothing but whole groups?

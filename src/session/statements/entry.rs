@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Parts;
+use super::learning::Learning;
 use super::shared::Statement;
-use super::unnamed::Unnamed;
+use super::unnamed::{Doubt, Unnamed};
 
 /// The reply that ends a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +99,26 @@ impl Entry {
         }
     }
 
+    /// The server has done it, or never will.
+    pub(super) fn ends(&self, learning: &mut Learning) {
+        match &self.undo {
+            Undo::Closed(name, _) => learning.closed(name),
+            Undo::Evicted(number) => learning.went(*number),
+            _ => self.learns().iter().for_each(|&number| learning.came(number)),
+        }
+    }
+
+    /// The client's name under which the server learns this statement by it.
+    pub(super) fn teaches(&self, number: u64) -> Option<&[u8]> {
+        match &self.undo {
+            Undo::Named(name, statement, Some(Learnt)) if statement.number == number => Some(name),
+            _ => None,
+        }
+    }
+
     /// Takes back what it changed in the books. What a `later` step has changed since, one of a group that goes on, is left to that.
     pub(super) fn undo(self, miss: Miss, later: &mut VecDeque<Self>, parts: &mut Parts<'_>) {
+        self.ends(&mut parts.known.learning);
         let learnt = self.learns();
         match self.undo {
             Undo::Nothing | Undo::Learnt(_) => {}
@@ -138,7 +157,7 @@ impl Entry {
     }
 
     /// Does it give a name to a statement, or take it away?
-    fn names(&self, name: &[u8]) -> bool {
+    pub(super) fn names(&self, name: &[u8]) -> bool {
         matches!(&self.undo, Undo::Named(other, ..) | Undo::Closed(other, _) if **other == *name)
     }
 
@@ -151,9 +170,13 @@ impl Entry {
         }
     }
 
-    /// Does it set the server's unnamed statement, or end it?
-    pub(super) const fn sets_unnamed(&self) -> bool {
-        matches!(self.undo, Undo::Unnamed(..))
+    /// Whose unnamed statement it sets, or ends.
+    pub(super) const fn sets_unnamed(&self) -> Option<Doubt> {
+        match (&self.undo, self.whose) {
+            (Undo::Repeated(..), _) | (Undo::Unnamed(..), Whose::Client) => Some(Doubt::Client),
+            (Undo::Unnamed(..), _) => Some(Doubt::Server),
+            _ => None,
+        }
     }
 
     /// Does the server go on behind it, whatever failed before?

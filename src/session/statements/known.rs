@@ -1,12 +1,13 @@
 //! What one server has prepared for us.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rapidhash::fast::GlobalState;
 
 use super::learning::{By, Learning};
+use super::plan::STEPS_MAX;
 
 /// The shared statements of a server by number, with when each was used last; bounded.
 #[derive(Debug)]
@@ -17,19 +18,19 @@ pub struct Known {
     most: Arc<AtomicUsize>,
     /// The unnamed statement that it has.
     pub(super) unnamed: Option<u64>,
-    /// Statements that it has and that are of no use any more.
-    stale: Vec<u64>,
+    /// Statements that it may have and that are of no use any more: as many as one group may leave.
+    stale: HashSet<u64, GlobalState>,
     /// Statements that were prepared since somebody counted.
     made: u64,
-    /// Those of them that it has not confirmed.
+    /// What is on its way there.
     pub(super) learning: Learning,
 }
 
 impl Known {
     /// A server that has none and may get so many, at least one: as many as `most` says whenever another is prepared.
     pub fn new(most: &Arc<AtomicUsize>) -> Self {
-        let (used, learning) = (HashMap::default(), Learning::default());
-        Self { used, now: 0, most: Arc::clone(most), unnamed: None, stale: Vec::new(), made: 0, learning }
+        let (used, stale, learning) = (HashMap::default(), HashSet::default(), Learning::default());
+        Self { used, now: 0, most: Arc::clone(most), unnamed: None, stale, made: 0, learning }
     }
 
     /// True where it has a statement, which is used now.
@@ -47,7 +48,7 @@ impl Known {
     /// The same of one that is sent there now: it counts.
     pub(super) fn prepares(&mut self, number: u64, by: By) {
         self.made = self.made.saturating_add(1);
-        self.learning.add(number, by);
+        self.learning.comes(number, by);
         self.add(number);
     }
 
@@ -58,21 +59,30 @@ impl Known {
 
     /// It has a statement no more, or never got it.
     pub(super) fn remove(&mut self, number: u64) {
-        self.learning.ends(number);
         self.used.remove(&number);
     }
 
     /// A statement of no use: closed before the next one is prepared.
     pub(super) fn spoil(&mut self, number: u64) {
         self.remove(number);
-        if self.stale.len() < STALE_MAX && !self.stale.contains(&number) {
-            self.stale.push(number);
+        if self.stale.len() < STALE_MAX {
+            self.stale.insert(number);
         }
     }
 
     /// Takes one that must be closed before another is prepared: of no use, or used longest ago where there is no room.
     pub(super) fn closing(&mut self) -> Option<u64> {
-        if let Some(stale) = self.stale.pop() {
+        let closing = self.useless();
+        closing.iter().for_each(|&number| self.learning.goes(number));
+        closing
+    }
+
+    fn useless(&mut self) -> Option<u64> {
+        if let Some(&stale) = self.stale.iter().next() {
+            self.stale.remove(&stale);
+            if self.stale.is_empty() {
+                self.stale = HashSet::default();
+            }
             return Some(stale);
         }
         if self.used.len() < self.most.load(Ordering::Relaxed).max(1) {
@@ -85,14 +95,18 @@ impl Known {
 
     /// It has forgotten them all: DEALLOCATE ALL, DISCARD ALL.
     pub fn clear(&mut self) {
-        self.learning.clear();
         self.used.clear();
-        self.stale.clear();
+        self.stale = HashSet::default();
     }
 
     /// Something of ours has taken its unnamed statement away.
     pub fn forget_unnamed(&mut self) {
         self.unnamed = None;
+    }
+
+    /// What is sent from here on comes about whatever fails before.
+    pub fn ends_group(&mut self) {
+        self.learning.ends_group();
     }
 
     /// How many it has.
@@ -106,8 +120,8 @@ impl Known {
     }
 }
 
-/// More of them are closed with the server.
-const STALE_MAX: usize = 64;
+/// More than a pipeline has steps; nobody gets that far.
+const STALE_MAX: usize = 2 * STEPS_MAX;
 
 #[cfg(test)]
 mod tests {

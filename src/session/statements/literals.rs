@@ -5,8 +5,9 @@
 
 use bytes::BytesMut;
 
-use super::entry::{Entry, Wants, Whose};
+use super::entry::{Undo, Wants};
 use super::plan::Plan;
+use crate::session::state::set_config::{Lasts, calls};
 use crate::wire::pg::own;
 
 /// What sets them, as a statement and as a portal. No client can have either.
@@ -45,8 +46,8 @@ impl Plan {
         // An earlier one may have failed halfway.
         own::close(SETTER, out);
         own::parse(SETTER, &setter(differing.then.len()), out);
-        self.set_step(Wants::Close);
-        self.set_step(Wants::Parse);
+        self.ours(Wants::Close, Undo::Nothing);
+        self.ours(Wants::Parse, Undo::Nothing);
         self.runs_setter(&differing.then, out);
     }
 
@@ -54,27 +55,20 @@ impl Plan {
     pub(super) fn sets_back(&mut self, differing: &Differing<'_>, out: &mut BytesMut) {
         self.runs_setter(&differing.now, out);
         own::close(SETTER, out);
-        self.set_step(Wants::Close);
+        self.ours(Wants::Close, Undo::Nothing);
     }
 
     fn runs_setter(&mut self, values: &[&[u8]], out: &mut BytesMut) {
         own::run(SETTER, values, out);
-        [Wants::Bind, Wants::Executed, Wants::Close].into_iter().for_each(|wants| self.set_step(wants));
-    }
-
-    fn set_step(&mut self, wants: Wants) {
-        self.queue.push_back(Entry::new(wants, Whose::Ours));
+        [Wants::Bind, Wants::Executed, Wants::Close].into_iter().for_each(|wants| self.ours(wants, Undo::Nothing));
     }
 }
 
 /// Sets names to values, as many of both together as there are parameters, and returns no row: nobody would take one. OFFSET keeps the
 /// condition behind the calls.
 fn setter(parameters: usize) -> Vec<u8> {
-    let calls: Vec<String> = (1..=parameters / 2)
-        .map(|at| at.saturating_mul(2))
-        .map(|at| format!("pg_catalog.set_config(${}, ${at}, true) AS v{at}", at.saturating_sub(1)))
-        .collect();
-    format!("SELECT FROM (SELECT {} OFFSET 0) s WHERE v2 IS NULL\0\0\0", calls.join(", ")).into_bytes()
+    let calls = calls(parameters / 2, Lasts::Transaction);
+    format!("SELECT FROM (SELECT {calls} OFFSET 0) s(v) WHERE v IS NULL\0\0\0").into_bytes()
 }
 
 #[cfg(test)]
@@ -88,6 +82,6 @@ mod tests {
         let differing = Differing::of(then, b"DateStyle\0ISO, MDY\0TimeZone\0GB\0").unwrap();
         assert_eq!((differing.then, differing.now), (vec![&b"TimeZone"[..], b"UTC"], vec![&b"TimeZone"[..], b"GB"]));
         let text = String::from_utf8(setter(4)).unwrap();
-        assert!(text.contains("($3, $4, true) AS v4 OFFSET 0"), "{text}");
+        assert!(text.contains("($3, $4, true) OFFSET 0"), "{text}");
     }
 }

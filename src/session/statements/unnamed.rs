@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::entry::{Entry, Learnt, Undo, Wants, Whose};
-use super::plan::{Parts, Passing, Plan, nowhere};
+use super::plan::{Mode, Parts, Passing, Plan, nowhere};
 use super::repeated::Repeats;
 use super::shared::Statement;
 use crate::wire::Outgoing;
@@ -48,8 +48,9 @@ impl Plan {
         caused: &mut Outgoing,
     ) -> Passing {
         let repeated = match (parts.bounds.repeats, body) {
-            (Repeats::Prepared, Some(body)) if !parts.context.is_private() && !parts.context.is_unsettled() => {
-                parts.shared.repeated(parts.context, body)
+            (Repeats::Prepared, Some(body)) if !parts.context.is_private() => {
+                parts.context = parts.context.of_text(body);
+                (!parts.context.is_unsettled()).then(|| parts.shared.repeated(parts.context, body)).flatten()
             }
             _ => None,
         };
@@ -87,15 +88,17 @@ impl Plan {
     }
 
     pub(super) fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
+        let doubt = self.unnamed_doubt();
+        if doubt == Some(Doubt::Client) {
+            return Passing::Later;
+        }
         let passing = match &parts.names.unnamed {
-            Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) && !self.is_unnamed_in_doubt() => {
-                Passing::AsIs
-            }
+            Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) && doubt.is_none() => Passing::AsIs,
             Unnamed::Some { number, body: Some(body) } => {
                 own::parse(b"", body, &mut caused.server);
                 let server = parts.known.unnamed.replace(*number);
                 let undo = Undo::Unnamed(parts.names.unnamed.clone(), server);
-                self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(undo));
+                self.ours(Wants::Parse, undo);
                 Passing::AsIs
             }
             // The server may have another client's.
@@ -105,22 +108,31 @@ impl Plan {
         passing
     }
 
-    /// May it turn out that the server has another unnamed statement than it was sent last, maybe another client's? So it is where that
-    /// was sent in an earlier group, which may fail before it comes to that.
-    fn is_unnamed_in_doubt(&self) -> bool {
+    /// Whose unnamed statement may turn out to be another one than was sent last, for the server maybe another client's? So it is where
+    /// that was sent in an earlier group, which may fail before it comes to that.
+    pub(super) fn unnamed_doubt(&self) -> Option<Doubt> {
         let mut has_ended = false;
         for (looked_at, step) in self.queue.iter().rev().enumerate() {
-            if step.sets_unnamed() {
-                return has_ended;
+            if let Some(doubt) = step.sets_unnamed() {
+                return (has_ended && self.mode == Mode::Asking).then_some(doubt);
             }
             has_ended |= step.ends_group();
             if looked_at >= LOOKED_AT_MAX {
-                return has_ended;
+                break;
             }
         }
-        false
+        (has_ended && self.mode == Mode::Asking && self.queue.len() > LOOKED_AT_MAX).then_some(Doubt::Client)
     }
 }
 
-/// Steps that are looked at for the one that sent the unnamed statement: where it is further off, it is sent once more.
+/// Whose unnamed statement is in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// The server's: it is sent once more.
+    Server,
+    /// The client's as well: nobody knows before the group is answered.
+    Client,
+}
+
+/// Steps that are looked at for the one that set the unnamed statement: where it is further off, the groups before are waited for.
 const LOOKED_AT_MAX: usize = 64;

@@ -12,6 +12,9 @@ use crate::wire::pg::greeting;
 use crate::wire::pg::reply::{self, Parameter};
 use crate::wire::{Refusal, Setting};
 
+/// Room for a greeting with its key: a dozen parameters, of which few are long.
+const GREETING_BYTES: usize = 768;
+
 /// What the login decides on the way: see [`Host`].
 pub(in crate::session) struct Desk<'a> {
     visitor: &'a Visitor<'a>,
@@ -29,7 +32,7 @@ impl<'a> Desk<'a> {
 
     /// What greets a client whose login is ours to answer, up to its key: AuthenticationOk and these parameters.
     pub(in crate::session) fn greeting<'p>(&mut self, parameters: impl IntoIterator<Item = &'p Parameter>) -> BytesMut {
-        let mut out = BytesMut::new();
+        let mut out = BytesMut::with_capacity(GREETING_BYTES);
         greeting::ok(&mut out);
         for parameter in parameters {
             let at = out.len();

@@ -18,6 +18,7 @@ use crate::client::refuse;
 use crate::config::{AccessMethod, PoolMode};
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
+use crate::roster::Identity;
 use crate::server::connect::Reached;
 use crate::server::login::{self, Account, Fresh, LoginFailed};
 use crate::session::lending::enter::Proven;
@@ -25,8 +26,6 @@ use crate::wire::pg::startup::{Purpose, Startup, Version};
 use crate::wire::pg::{greeting, refusal};
 use crate::wire::{Setting, Transaction};
 
-/// SQLSTATE of a server that has no connection left.
-const TOO_MANY: [u8; 5] = *b"53300";
 /// What a server says to a wrong login begins like that.
 const AUTHORIZATION: [u8; 2] = *b"28";
 
@@ -43,9 +42,9 @@ impl Visitor<'_> {
         &self,
         client: &mut Framed<Stream>,
         startup: &Startup,
+        identity: Identity,
         access: &Access,
     ) -> Result<Entered, Turned> {
-        let identity = self.identity(startup);
         let account = account(startup).ok_or_else(|| Failed::refused(refuse::not_utf8()))?;
         let (house, permit) = tokio::select! {
             places = self.places(&identity) => places?,
@@ -114,6 +113,7 @@ impl Visitor<'_> {
                 self.punish(client, applicant).await;
                 Failed::Unproven { refusal: Box::new(refuse::empty_password()), why: "an empty password" }
             }
+            Unproven::Barred(left) => Failed::refused(refuse::not_heard(applicant.user, left)),
             Unproven::Malformed(why) => Failed::refused(refuse::malformed(why)),
             Unproven::Gone => Failed::ClientGone,
             Unproven::NotDerived(why) => Failed::refused(refuse::not_derived(&why.to_string())),
@@ -123,7 +123,7 @@ impl Visitor<'_> {
 
     async fn punish(&self, client: &mut Framed<Stream>, applicant: &Applicant<'_>) {
         tokio::select! {
-            () = self.house.logins.punish(applicant.address) => {}
+            () = self.house.logins.punish(applicant) => {}
             () = client.closed() => {}
         }
     }
@@ -185,11 +185,10 @@ impl Visitor<'_> {
             LoginFailed::Malformed(why) => return Failed::refused(refuse::server_malformed(why)),
             other => return Failed::refused(refuse::server_login(&account.user, &other.to_string())),
         };
-        let sqlstate = rejection.failure.sqlstate;
-        if sqlstate == TOO_MANY {
+        if rejection.is_for_want_of_room() {
             return Failed::refused(refuse::server_full(&rejection.message));
         }
-        if sqlstate.starts_with(&AUTHORIZATION) {
+        if rejection.failure.sqlstate.starts_with(&AUTHORIZATION) {
             return Failed::refused(refuse::server_login(&account.user, &rejection.message));
         }
         // A database that does not exist, or may not be used: the server's own words say it best.

@@ -29,25 +29,26 @@ impl Visitor<'_> {
     pub(super) fn report(&self, identity: &Identity, failed: &Failed) {
         let gate = &self.house.common.gate;
         let Identity { user, database, .. } = identity;
+        let listener = &*identity.listener;
         let peer = &self.peer;
         match failed {
             Failed::Rejected(failure) => {
                 if let Pass::Write { suppressed } = gate.pass(&format!("rejected {}", identity.address)) {
                     let sqlstate = display_bytes(&failure.sqlstate);
-                    tracing::info!(user, database, %peer, sqlstate, suppressed, "the server rejected a login");
+                    tracing::info!(listener, user, database, %peer, sqlstate, suppressed, "the server rejected a login");
                 }
             }
             // Caps have said so themselves, with counts.
-            Failed::Refused(refusal) if caps::ALL.contains(&&*refusal.rule) => {}
+            Failed::Refused(refusal) if caps::ALL.contains(&refusal.rule) => {}
             Failed::Refused(refusal) => {
                 if let Pass::Write { suppressed } = gate.pass(&format!("login {}", refusal.rule)) {
                     let why = &refusal.message;
-                    tracing::warn!(user, database, %peer, why, suppressed, "a login was refused");
+                    tracing::warn!(listener, user, database, %peer, why, suppressed, "a login was refused");
                 }
             }
             Failed::Unproven { why, .. } => {
                 if let Pass::Write { suppressed } = gate.pass(&format!("unproven {}", identity.address)) {
-                    tracing::warn!(user, database, %peer, why, suppressed, "a client did not prove who it is");
+                    tracing::warn!(listener, user, database, %peer, why, suppressed, "a client did not prove who it is");
                 }
             }
             Failed::ClientGone => {}

@@ -28,11 +28,9 @@ use crate::session::house::{Current, House};
 use crate::session::local::Local;
 use crate::telemetry::Pass;
 use crate::units::display_bytes;
+use crate::wire::pg::NAME_MAX;
 use crate::wire::pg::startup::{Purpose, Startup};
 use crate::wire::{Malformed, Refusal, Setting};
-
-/// Names of PostgreSQL are cut at 63 bytes (`NAMEDATALEN` less one), so a longer name is the same name.
-const NAME_MAX: usize = 63;
 
 /// A client on its way in.
 pub(in crate::session) struct Visitor<'a> {
@@ -60,7 +58,7 @@ impl Visitor<'_> {
         let no_access = || refuse::no_access(&identity.user, &identity.database, &channel);
         let method = method.ok_or_else(|| Failed::refused(no_access()))?;
         if self.settings.listener.login != Login::Relay {
-            return self.enter_by_ourselves(client, startup, &Access { channel, method }).await;
+            return self.enter_by_ourselves(client, startup, identity, &Access { channel, method }).await;
         }
         // A client that leaves while it waits gives its turn to the next.
         let (house, login, server_permit) = tokio::select! {

@@ -3,8 +3,8 @@
 //! The shape has each body in parentheses: `DO $$ BEGIN DELETE FROM t; END $$` is `do (begin delete from t; end)`.
 
 use super::Numbers;
+use super::frame::{Frame, FrameKind, Place};
 use super::keyword::Word;
-use super::nest::{Frame, FrameKind, Place};
 use super::pair::Pair;
 use super::scan;
 use super::state::{Last, Lexer};

@@ -1,7 +1,7 @@
 //! Words: which statement they begin, and what else they set off.
 
+use super::frame::{FrameKind, Tuples};
 use super::keyword::Word;
-use super::nest::{FrameKind, Tuples};
 use super::pair::{Pair, Side};
 use super::scalar::Scalar;
 use super::state::{Last, Lexer};

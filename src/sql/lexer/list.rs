@@ -1,8 +1,8 @@
 //! The items of a list: counted, and kept in the shape only where they say more than the item before.
 
 use super::Marks;
+use super::frame::{Frame, FrameKind};
 use super::keyword::Word;
-use super::nest::{Frame, FrameKind};
 use super::state::{Last, Lexer};
 
 /// Most items of a list that are kept beside the first.

@@ -17,6 +17,7 @@
 mod body;
 mod everything;
 mod fold;
+mod frame;
 mod head;
 mod keyword;
 mod list;

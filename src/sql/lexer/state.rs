@@ -2,10 +2,10 @@
 
 use super::body::Body;
 use super::fold::Fold;
+use super::frame::Frame;
 use super::head::Head;
 use super::keyword::Word;
 use super::mysql::MySql;
-use super::nest::Frame;
 use super::pair::Pair;
 use super::scalar::Scalar;
 use super::{Lexed, Piece};

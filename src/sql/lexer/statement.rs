@@ -1,7 +1,7 @@
 //! The loop over the tokens of a statement, and where it ends.
 
+use super::frame::Frame;
 use super::head::Head;
-use super::nest::Frame;
 use super::pair::Pair;
 use super::scan::{CLASS, Class};
 use super::state::{Last, Lexer};

@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 
 use super::everything::is_percent;
+use super::frame::{FrameKind, Place};
 use super::head::Head;
 use super::keyword::Word;
-use super::nest::{FrameKind, Place};
 use super::pair::{Pair, Side};
 use super::scalar::{Kind, Scalar, compare};
 use super::state::{Last, Lexer};

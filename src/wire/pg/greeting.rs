@@ -5,7 +5,8 @@
 use bytes::{BufMut, BytesMut};
 
 use super::code::server;
-use super::refusal::message;
+use super::frame::HEAD;
+use super::refusal::{head, message};
 use super::startup::Version;
 
 /// Asks for the password as it is.
@@ -46,12 +47,13 @@ pub fn ok(out: &mut BytesMut) {
 
 /// A ParameterStatus.
 pub fn parameter(name: &[u8], value: &[u8], out: &mut BytesMut) {
-    let mut body = BytesMut::with_capacity(name.len().saturating_add(value.len()).saturating_add(2));
+    let body = name.len().saturating_add(value.len()).saturating_add(2);
+    out.reserve(body.saturating_add(HEAD));
+    head(server::PARAMETER_STATUS, body, out);
     for text in [name, value] {
-        body.put_slice(text);
-        body.put_u8(0);
+        out.put_slice(text);
+        out.put_u8(0);
     }
-    message(server::PARAMETER_STATUS, &body, out);
 }
 
 /// A BackendKeyData.

@@ -12,6 +12,7 @@ pub mod execute;
 pub mod frame;
 pub mod greeting;
 pub mod notification;
+mod owed;
 pub mod own;
 pub mod password;
 pub mod phase;
@@ -35,6 +36,10 @@ use super::{
 /// The protocol of PostgreSQL.
 #[derive(Debug)]
 pub enum Pg {}
+
+/// Bytes of a name: the server cuts a longer one, so it is the same name (`NAMEDATALEN` less one; PostgreSQL manual, "Identifiers and Key
+/// Words").
+pub const NAME_MAX: usize = 63;
 
 /// A conversation: its phase, and the refusals that the server has yet to fail on.
 #[derive(Debug, Default)]

@@ -41,7 +41,7 @@ fn report(code: u8, severity: &str, refusal: &Refusal, out: &mut BytesMut) {
         (b'M', refusal.message.as_str()),
         (b'D', refusal.detail.as_str()),
         (b'H', refusal.hint.as_str()),
-        (b'n', refusal.rule.as_ref()),
+        (b'n', refusal.rule),
     ] {
         if !value.is_empty() {
             body.put_u8(kind);
@@ -82,7 +82,12 @@ fn put_text(text: &str, body: &mut BytesMut) {
 }
 
 pub(super) fn message(code: u8, body: &[u8], out: &mut BytesMut) {
-    out.put_u8(code);
-    out.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_add(4));
+    head(code, body.len(), out);
     out.put_slice(body);
+}
+
+/// The head of a message whose body, of so many bytes, follows.
+pub(super) fn head(code: u8, body_bytes: usize, out: &mut BytesMut) {
+    out.put_u8(code);
+    out.put_u32(u32::try_from(body_bytes).unwrap_or(u32::MAX).saturating_add(4));
 }

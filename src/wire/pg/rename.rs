@@ -52,9 +52,6 @@ pub enum Asked<'a> {
     Silent,
 }
 
-/// Bytes from the start of a frame that [`asked`] wants, where it has so many; a Parse is wanted whole, as far as it is to be kept.
-pub const PREFIX: u64 = 20_000;
-
 /// Reads a message of which the beginning is at hand: a Parse whole where it is to be kept.
 ///
 /// # Errors

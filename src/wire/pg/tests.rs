@@ -35,7 +35,7 @@ fn refusal() -> Refusal {
     Refusal {
         severity: Severity::Error,
         sqlstate: "54000",
-        rule: "bulk_write".into(),
+        rule: "bulk_write",
         message: "FLOODWALL[rule=bulk_write] too many rows".to_owned(),
         detail: String::new(),
         hint: "use smaller batches".to_owned(),

@@ -35,8 +35,15 @@ use writer::Writer;
 const STEPS: usize = 120;
 
 /// A listener: how many servers its pools have, and further keys.
-const POOLS: [(usize, &str); 4] =
-    [(1, ""), (2, "prepare_unnamed = true"), (5, ""), (1, "max_prepared_statements = 2\nprepare_unnamed = true")];
+const POOLS: [(usize, &str); 7] = [
+    (1, ""),
+    (2, ""),
+    (5, ""),
+    (1, "prepare_unnamed = true"),
+    (2, "prepare_unnamed = true"),
+    (5, "prepare_unnamed = true"),
+    (1, "max_prepared_statements = 2\nprepare_unnamed = true"),
+];
 
 /// The proxy, and its pools by port.
 struct Scene {
@@ -153,6 +160,9 @@ impl Scene {
                 return None;
             }
             let answer = players.play(step);
+            if is_undescribed(&answer, &expected[at]) {
+                return None;
+            }
             if !same(&answer, &expected[at]) {
                 return Some(Difference::of(at, &expected[at], &answer));
             }
@@ -205,6 +215,16 @@ fn same(answer: &[String], expected: &[String]) -> bool {
     };
     let is_same = |(one, other): (&String, &String)| one == other || is_late(one, other);
     answer.len() == expected.len() && answer.iter().zip(expected).all(is_same)
+}
+
+/// A transaction that has failed denies a server to learn a statement, so one that is not there is not described; a server of one's own
+/// describes it where it returns no rows, and denies what it is described for. What follows in the pipeline is skipped here.
+fn is_undescribed(answer: &[String], expected: &[String]) -> bool {
+    let at = answer.iter().zip(expected).take_while(|(one, other)| one == other).count();
+    let denied = answer.get(at).is_some_and(|one| one.contains("C25P02 "));
+    denied
+        && expected.get(at).is_some_and(|one| one.starts_with("t "))
+        && expected.get(at + 1).is_some_and(|one| one.starts_with("n "))
 }
 
 /// Where two answers part.

@@ -205,20 +205,13 @@ impl Writer {
 
     /// Messages of the extended protocol up to a Sync, to several, or to a Flush.
     fn pipeline(&mut self, client: usize) -> Act {
-        let (mut sent, mut renamed, mut syncs) = (Vec::new(), Vec::new(), 0);
-        // A name that is given to another statement is not used behind the Sync before that is answered: README.
-        let mut names = NAMES.to_vec();
+        let (mut sent, mut syncs) = (Vec::new(), 0);
         for _ in 0..1 + self.dice.below(4) {
-            let name = *self.dice.one(&names);
-            let before = sent.len();
+            let name = *self.dice.one(&NAMES);
             self.part(client, name, &mut sent);
-            let renames =
-                sent[before..].iter().any(|sent| sent.says.starts_with("Parse") || sent.says.starts_with("Close S"));
-            renamed.extend(renames.then_some(name));
             if self.dice.once_in(5) {
                 sent.push(Sent::sync());
                 syncs += 1;
-                names.retain(|name| name.is_empty() || !renamed.contains(name));
             }
         }
         if syncs == 0 && self.dice.once_in(5) {

@@ -87,6 +87,7 @@
 mod auth;
 mod cancel;
 mod copy;
+mod deaf;
 mod gate;
 mod limits;
 mod lost;
@@ -129,9 +130,7 @@ fn pid(client: &mut Raw) -> String {
 
 /// A cancel request with a client's key: never answered.
 fn cancel(pool: &Pooled, key: &(u32, Vec<u8>)) {
-    let mut request = Raw::open(pool.site.proxy.port);
-    request.send(&raw::cancel_request(key.0, &key.1));
-    assert_eq!(request.byte(), None);
+    raw::cancel(pool.site.proxy.port, key.0, &key.1);
 }
 
 /// The state of the transaction that a whole reply ends with.

@@ -100,7 +100,11 @@ fn a_database_that_does_not_exist_is_told_in_the_servers_words() {
     for _ in 0..2 {
         let told = Raw::login(pool.site.proxy.port, "app", "no_such_database").unwrap_err();
         assert!(told.summary().contains("database \"no_such_database\" does not exist"), "{}", told.summary());
+        assert_eq!(told.field(b'H'), None);
     }
+    // Who looks for the console where PgBouncer has it is told where it is.
+    let told = Raw::login(pool.site.proxy.port, "app", "pgbouncer").unwrap_err();
+    assert!(told.field(b'H').unwrap().contains("console has a port"), "{}", told.summary());
     assert_eq!(one(&mut super::join(&pool), "SELECT 1"), "1");
     pool.finish();
 }

@@ -1,9 +1,9 @@
 //! Which statements a word begins that PostgreSQL does not have, and blocks of statements: the `;` in them ends nothing.
 
 use super::{Program, scan};
+use crate::sql::lexer::frame::FrameKind;
 use crate::sql::lexer::head::Head;
 use crate::sql::lexer::keyword::Word;
-use crate::sql::lexer::nest::FrameKind;
 use crate::sql::lexer::scan as common;
 use crate::sql::lexer::state::{Last, Lexer};
 use crate::sql::lexer::{Marks, Wrap};

@@ -2,9 +2,9 @@
 
 use super::{keyword, scan};
 use crate::sql::lexer::NAME_BYTES_MAX;
+use crate::sql::lexer::frame::Tuples;
 use crate::sql::lexer::head::Head;
 use crate::sql::lexer::keyword::Word;
-use crate::sql::lexer::nest::Tuples;
 use crate::sql::lexer::scan as common;
 use crate::sql::lexer::state::{Last, Lexer};
 use crate::sql::verb::Verb;

@@ -1,0 +1,95 @@
+//! How many servers a pool keeps, and who has to give one up.
+
+use super::*;
+
+#[test]
+fn a_larger_size_serves_who_waits() {
+    run(async {
+        let house = House::new(Limits { size: 1, ..LIMITS }, 2);
+        let (mut first, mut second) = (house.lease(0), house.lease(1));
+        assert_eq!(take(&mut first).await, Ok(1));
+        let waiting = spawn_local(async move { take(&mut second).await });
+        settle().await;
+        house.register.set_limits(LIMITS);
+        assert_eq!(waiting.await.unwrap(), Ok(2));
+    });
+}
+
+#[test]
+fn idle_servers_are_closed_in_time_down_to_the_least() {
+    run(async {
+        let house = House::new(Limits { min: 2, ..LIMITS }, 1);
+        let mut leases: Vec<_> = (0..5).map(|_| house.lease(0)).collect();
+        futures::future::join_all(leases.iter_mut().map(take)).await;
+        leases.iter_mut().for_each(Lease::give);
+        assert_eq!(house.counts(), [0, 0, 5, 0]);
+        sleep(LIMITS.idle_timeout + Duration::from_secs(3)).await;
+        assert_eq!(house.counts(), [0, 0, 2, 0]);
+        // Those that break are replaced.
+        house.maker.0.broken.set(true);
+        sleep(Duration::from_millis(1010)).await;
+        house.maker.0.broken.set(false);
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(house.counts(), [0, 0, 2, 0]);
+    });
+}
+
+#[test]
+fn a_smaller_size_closes_what_is_given_back_and_cuts_nobody() {
+    run(async {
+        let house = House::new(LIMITS, 1);
+        let mut leases: Vec<_> = (0..5).map(|_| house.lease(0)).collect();
+        futures::future::join_all(leases.iter_mut().map(take)).await;
+        house.register.set_limits(Limits { size: 2, ..LIMITS });
+        assert_eq!(house.counts(), [0, 5, 0, 0]);
+        leases.iter_mut().for_each(Lease::give);
+        assert_eq!(house.counts(), [0, 0, 2, 0]);
+    });
+}
+
+#[test]
+fn a_pool_without_servers_gets_the_place_that_another_can_spare() {
+    run(async {
+        let house = House::new(LIMITS, 1);
+        let mut rich: Vec<_> = (0..3).map(|_| house.lease(0)).collect();
+        futures::future::join_all(rich.iter_mut().map(take)).await;
+        let other = house.workers[0].pool(&key("other"), || house.maker.clone());
+        let slot = other.shared.reserve(1).unwrap();
+        let mut waiter = Lease::new(Rc::clone(&other));
+        assert!(futures::poll!(pin!(take(&mut waiter))).is_pending());
+        let placing = slot.wait_for_place().unwrap();
+        assert!(slot.wait_for_place().is_err(), "one is enough");
+        // Nothing is idle, so the next server that is given back makes room; it is not used again meanwhile.
+        rich[0].give();
+        assert_eq!(house.register.rows().iter().map(|row| count(row, Standing::Active)).sum::<usize>(), 2);
+        drop(placing);
+        rich[1].give();
+        // Something is idle now: it makes room at once.
+        let placing = slot.wait_for_place().unwrap();
+        settle().await;
+        let rows = house.register.rows();
+        assert_eq!(rows.iter().map(|row| count(row, Standing::Idle)).sum::<usize>(), 0, "{rows:?}");
+        drop((placing, slot));
+        drop((rich, waiter));
+        drop(other);
+        // What was being made for the waiter is idle until then.
+        sleep(LIMITS.idle_timeout + Duration::from_secs(3)).await;
+        assert_eq!(house.register.rows(), [], "pools that nobody uses are forgotten");
+    });
+}
+
+#[test]
+fn who_waits_hears_of_a_larger_size() {
+    run(async {
+        let house = House::new(Limits { size: 1, ..LIMITS }, 1);
+        let (mut busy, mut waiting) = (house.lease(0), house.lease(0));
+        take(&mut busy).await.unwrap();
+        let mut waits = std::pin::pin!(take(&mut waiting));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        house.register.set_limits(Limits { size: 2, ..LIMITS });
+        let begin = clock::now();
+        assert_eq!(waits.await, Ok(2));
+        assert!(begin.elapsed() < MAKING * 2);
+        busy.give();
+    });
+}

@@ -1,0 +1,32 @@
+//! What may turn out otherwise, since it stands in a group that has ended and is not answered: it may fail, and take back what it did.
+
+use super::entry::Entry;
+use super::learning::By;
+use super::plan::{Parts, Plan};
+use super::shared::Statement;
+
+impl Plan {
+    /// May it turn out that the client still has what it gave up under this name, since that stands in a group that may fail?
+    pub(super) fn may_be_taken_back(&self, name: &[u8], parts: &Parts<'_>) -> bool {
+        parts.known.learning.may_have(name) && self.owes_groups()
+    }
+
+    /// The same of a name that it has given.
+    pub(super) fn is_given_in_doubt(&self, name: &[u8], parts: &Parts<'_>) -> bool {
+        if parts.names.find(name).is_none() || !self.owes_groups() {
+            return false;
+        }
+        let given = self.queue.iter().rposition(|step| step.names(name));
+        given.is_some_and(|at| self.queue.range(at..).any(Entry::ends_group))
+    }
+
+    /// May it turn out that the server did not learn a statement, by an error that is none to who uses it by this name?
+    pub(super) fn doubts(&self, name: &[u8], statement: &Statement, parts: &Parts<'_>) -> bool {
+        let taught = || self.queue.iter().rev().find_map(|step| step.teaches(statement.number));
+        match parts.known.learning.doubt(statement.number) {
+            None => false,
+            Some(By::Us) => true,
+            Some(By::Name) => taught() != Some(name),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Statements that SQL ends.
+
+use super::*;
+
+#[test]
+fn all_of_one_client_is_nothing_of_another() {
+    let mut house = House::new(1, 10, 2);
+    for client in [0, 1] {
+        house.ask(client, 0, &parse("a", "SELECT 1"));
+        house.end(client, 0);
+    }
+    for asked in [parse("", "all"), bind(""), execute()] {
+        house.ask(0, 0, &asked);
+    }
+    house.end(0, 0);
+    for client in [1, 0] {
+        house.ask(client, 0, &bind("a"));
+        house.ask(client, 0, &execute());
+        house.end(client, 0);
+    }
+    assert_eq!(codes(&house.clients[1].got), "1Z2DCZ");
+    assert!(codes(&house.clients[0].got).ends_with("EZ"));
+    house.compare();
+}
+
+#[test]
+fn what_sql_deallocates_is_given_up_and_stays_at_the_server_for_others() {
+    let mut house = House::new(2, 10, 2);
+    for client in [0, 1] {
+        house.ask(client, 0, &parse("a", "SELECT 1"));
+        house.end(client, 0);
+    }
+    // At a server that never had it, too; and once only.
+    for (server, expected) in [(1, "CZ"), (0, "EZ")] {
+        house.clients[0].got.clear();
+        house.clients[0].own.said.clear();
+        house.ask(0, server, &query("DEALLOCATE a"));
+        house.hear(0, server, usize::MAX);
+        assert_eq!(codes(&house.clients[0].got), expected);
+    }
+    house.ask(1, 0, &bind("a"));
+    house.end(1, 0);
+    house.ask(0, 0, &parse("a", "SELECT 2"));
+    for asked in [parse("", "DEALLOCATE a"), bind(""), execute()] {
+        house.ask(0, 0, &asked);
+    }
+    house.end(0, 0);
+    assert!(codes(&house.clients[0].got).ends_with("112CZ"));
+    house.compare();
+}
+
+#[test]
+fn a_deallocate_that_the_server_does_not_get_to_takes_nothing_away() {
+    let mut house = House::new(1, 10, 1);
+    house.ask(0, 0, &parse("a", "SELECT 1"));
+    house.end(0, 0);
+    for asked in [bind("none"), parse("", "DEALLOCATE a"), bind(""), execute()] {
+        house.ask(0, 0, &asked);
+    }
+    house.end(0, 0);
+    // In a failed transaction the server denies the first message of ours, and what follows up to Sync is skipped.
+    house.ask(0, 0, &query("DEALLOCATE a"));
+    house.clients[0].own.said.clear();
+    house.clients[0].own.named.insert(b"a".to_vec(), b"SELECT 1\0\0\0".to_vec());
+    house.servers[0].0.said = [frame(b'E', b"SERROR\0C25P02\0Mno\0\0"), frame(b'Z', b"E")].into();
+    house.clients[0].got.clear();
+    house.hear(0, 0, usize::MAX);
+    assert_eq!(codes(&house.clients[0].got), "EZ");
+    house.clients[0].got.clear();
+    house.ask(0, 0, &bind("a"));
+    house.end(0, 0);
+    house.compare();
+}
+
+#[test]
+fn nobody_deallocates_what_others_use() {
+    let mut house = House::new(1, 10, 2);
+    house.ask(0, 0, &parse("a", "SELECT 1"));
+    house.end(0, 0);
+    house.ask(1, 0, &query("DEALLOCATE \"FLOODWALL_1\""));
+    house.hear(1, 0, usize::MAX);
+    for asked in [parse("", "DEALLOCATE \"FLOODWALL_1\""), bind(""), execute()] {
+        house.ask(1, 0, &asked);
+    }
+    house.end(1, 0);
+    assert_eq!(codes(&house.clients[1].got), "EZ12EZ");
+    house.ask(0, 0, &bind("a"));
+    house.end(0, 0);
+    assert_eq!(codes(&house.clients[0].got), "1Z2Z");
+    house.compare();
+}

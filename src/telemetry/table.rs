@@ -140,7 +140,8 @@ mod tests {
             assert_eq!(def.kind == Kind::Counter, def.name.ends_with("_total"), "{}", def.name);
             assert_eq!(
                 def.kind == Kind::Histogram,
-                def.name.ends_with("wait_seconds") || def.name.ends_with("statement_seconds"),
+                ["wait_seconds", "statement_seconds"].iter().any(|end| def.name.ends_with(end))
+                    && !def.name.ends_with("max_wait_seconds"),
                 "{}",
                 def.name
             );

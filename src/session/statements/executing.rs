@@ -42,7 +42,7 @@ impl Plan {
         if statement.is_none() && !is_ours && !self.may_be_taken_back(&executed.name, parts) {
             return None;
         }
-        if self.owes_groups() {
+        if self.may_turn_out(&executed.name, parts) {
             return Some(Ok(Passing::Later));
         }
         // One that runs another one itself is left alone, as is one that the server at hand may read otherwise than it was meant.
@@ -66,6 +66,11 @@ impl Plan {
             }
             _ => None,
         }
+    }
+
+    /// May a name turn out to stand for something else, once the groups that have ended are answered?
+    pub(super) fn may_turn_out(&self, name: &[u8], parts: &Parts<'_>) -> bool {
+        self.may_be_taken_back(name, parts) || self.is_given_in_doubt(name, parts)
     }
 
     /// The server at hand gets what the text of a statement runs. False where that is not what it was when the text was prepared.

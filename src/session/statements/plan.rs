@@ -233,7 +233,7 @@ impl Plan {
             return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
         };
         let waits = name.is_empty() && self.unnamed_doubt() == Some(Doubt::Client);
-        if waits || (statement.runs().is_some() && self.owes_groups()) {
+        if waits || statement.runs().is_some_and(|runs| self.may_turn_out(&runs.name, parts)) {
             return Passing::Later;
         }
         let is_there = parts.known.uses(statement.number);

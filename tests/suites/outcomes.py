@@ -9,7 +9,7 @@ SEVERITY = ["passed", "xfailed", "xpassed", "skipped", "failed", "error"]
 
 
 class Outcomes:
-    """The worst outcome of a test's three phases, in the order in which the tests ran."""
+    """The worst outcome of a test's three phases."""
 
     def __init__(self, path):
         self.path = path
@@ -23,10 +23,10 @@ class Outcomes:
             with open(self.path + ".why", "a") as why:
                 why.write(f"=== {outcome} {report.nodeid}\n{report.longreprtext}\n")
 
-    def pytest_sessionfinish(self):
-        with open(self.path, "w") as file:
-            for test, outcome in self.worst.items():
-                file.write(f"{outcome} {test}\n")
+    def pytest_runtest_logfinish(self, nodeid):
+        """A line as each test ends, so that a run that is cut off tells of those before."""
+        with open(self.path, "a") as file:
+            file.write(f"{self.worst.pop(nodeid)} {nodeid}\n")
 
 
 def outcome_of(report):

@@ -21,19 +21,14 @@ impl Plan {
     }
 
     /// Might the server take a use of a name although its Parse failed, since it has the same text from elsewhere, or is to get it from us?
-    pub(super) fn may_be_made_up_for(
-        &self,
-        name: &[u8],
-        statement: &Statement,
-        is_there: bool,
-        parts: &Parts<'_>,
-    ) -> bool {
+    pub(super) fn may_be_made_up_for(&self, name: &[u8], statement: &Statement, parts: &Parts<'_>) -> bool {
         let Some(given) = self.given_in_doubt(name, parts) else { return false };
-        !is_there || given.teaches(statement.number).is_none() || self.doubts(name, statement, parts)
+        let is_taught = given.teaches(statement.number).is_some() && parts.known.has(statement.number);
+        !is_taught || self.doubts(name, statement, parts)
     }
 
     /// May a name turn out to stand for something else than it does now?
-    pub(super) fn may_turn_out_otherwise(&self, name: &[u8], parts: &Parts<'_>) -> bool {
+    pub(super) fn may_turn_out(&self, name: &[u8], parts: &Parts<'_>) -> bool {
         self.may_be_taken_back(name, parts) || self.given_in_doubt(name, parts).is_some()
     }
 

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use super::entry::{Entry, Undo, Wants, Whose};
 use super::names::Refused;
 use super::plan::{Mode, Parts, Passing, Plan};
+use super::preparing::context_of;
 use super::shared::{NOWHERE, PREFIX, Runs, Statement};
 use crate::wire::pg::execute::Executed;
 use crate::wire::pg::own;
@@ -32,18 +33,18 @@ impl Plan {
         caused: &mut Outgoing,
     ) -> Option<Result<Passing, Refused>> {
         // In a transaction that has failed the server says so first.
-        if self.mode != Mode::Asking || self.transaction() == Transaction::Failed {
+        if self.mode != Mode::Asking || self.transaction == Transaction::Failed {
             return None;
         }
-        if self.may_turn_out_otherwise(&executed.name, parts) {
+        let statement = parts.names.find(&executed.name).map(Rc::clone);
+        // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
+        let is_ours = executed.name.starts_with(PREFIX.as_bytes());
+        if statement.is_none() && !is_ours && !self.may_be_taken_back(&executed.name, parts) {
+            return None;
+        }
+        if self.may_turn_out(&executed.name, parts) {
             return Some(Ok(Passing::Later));
         }
-        let statement = match parts.names.find(&executed.name) {
-            Some(statement) => Some(Rc::clone(statement)),
-            // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
-            None if executed.name.starts_with(PREFIX.as_bytes()) => None,
-            None => return None,
-        };
         // One that runs another one itself is left alone, as is one that the server at hand may read otherwise than it was meant.
         if statement.as_ref().is_some_and(|statement| statement.runs().is_some() || !is_fit(statement, parts)) {
             return None;
@@ -92,11 +93,11 @@ impl Plan {
         own::run_unnamed(out);
         own::sync(out);
         let unnamed = Undo::Unnamed(std::mem::take(&mut parts.names.unnamed), parts.known.unnamed.take());
-        self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(unnamed));
-        self.queue.push_back(Entry::new(Wants::Bind, Whose::Ours));
+        self.ours(Wants::Parse, unnamed);
+        self.ours(Wants::Bind, Undo::Nothing);
         self.queue
             .extend([Wants::Columns, Wants::Executed, Wants::Ready].map(|wants| Entry::new(wants, Whose::Client)));
-        parts.known.learning.ends_group();
+        parts.known.ends_group();
     }
 
     /// The text is prepared: `body` is what it is with another name, and its types.
@@ -128,5 +129,7 @@ impl Plan {
 
 /// Does a statement mean at the server at hand what it was prepared as? Where the server does not have it, it reads its text anew.
 fn is_fit(statement: &Statement, parts: &mut Parts<'_>) -> bool {
-    parts.known.uses(statement.number) || statement.is_under(parts.context_of(statement))
+    let context = parts.context.of_text(statement.body());
+    parts.known.uses(statement.number)
+        || (!context.is_unsettled() && statement.is_under(context_of(statement, context)))
 }

@@ -47,7 +47,7 @@ impl Plan {
             Asked::Parse { name: b"", .. } => By::Parse,
             _ => return None,
         };
-        if self.may_be_taken_back(name, parts) {
+        if self.may_turn_out_otherwise(name, parts) {
             return Some(Passing::Later);
         }
         let Some(statement) = parts.names.remove(name) else {

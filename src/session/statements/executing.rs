@@ -10,7 +10,6 @@ use bytes::BytesMut;
 use super::entry::{Entry, Undo, Wants, Whose};
 use super::names::Refused;
 use super::plan::{Mode, Parts, Passing, Plan};
-use super::preparing::context_of;
 use super::shared::{NOWHERE, PREFIX, Runs, Statement};
 use crate::wire::pg::execute::Executed;
 use crate::wire::pg::own;
@@ -33,18 +32,18 @@ impl Plan {
         caused: &mut Outgoing,
     ) -> Option<Result<Passing, Refused>> {
         // In a transaction that has failed the server says so first.
-        if self.mode != Mode::Asking || self.transaction == Transaction::Failed {
+        if self.mode != Mode::Asking || self.transaction() == Transaction::Failed {
             return None;
         }
-        let statement = parts.names.find(&executed.name).map(Rc::clone);
-        // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
-        let is_ours = executed.name.starts_with(PREFIX.as_bytes());
-        if statement.is_none() && !is_ours && !self.may_be_taken_back(&executed.name, parts) {
-            return None;
-        }
-        if self.may_turn_out(&executed.name, parts) {
+        if self.may_turn_out_otherwise(&executed.name, parts) {
             return Some(Ok(Passing::Later));
         }
+        let statement = match parts.names.find(&executed.name) {
+            Some(statement) => Some(Rc::clone(statement)),
+            // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
+            None if executed.name.starts_with(PREFIX.as_bytes()) => None,
+            None => return None,
+        };
         // One that runs another one itself is left alone, as is one that the server at hand may read otherwise than it was meant.
         if statement.as_ref().is_some_and(|statement| statement.runs().is_some() || !is_fit(statement, parts)) {
             return None;
@@ -59,18 +58,15 @@ impl Plan {
             Asked::Parse { name, .. } => {
                 let body = [&text, executed.rest].concat();
                 let passing = self.prepares(name, &body, parts, caused);
-                if let (Ok(_), Some(statement), Some(new)) = (&passing, statement, parts.names.find(name)) {
+                if let (Ok(Passing::Withheld), Some(statement), Some(new)) =
+                    (&passing, statement, parts.names.find(name))
+                {
                     new.set_runs(Runs { name: executed.name.as_ref().into(), statement });
                 }
                 Some(passing)
             }
             _ => None,
         }
-    }
-
-    /// May a name turn out to stand for something else, once the groups that have ended are answered?
-    pub(super) fn may_turn_out(&self, name: &[u8], parts: &Parts<'_>) -> bool {
-        self.may_be_taken_back(name, parts) || self.is_given_in_doubt(name, parts)
     }
 
     /// The server at hand gets what the text of a statement runs. False where that is not what it was when the text was prepared.
@@ -96,11 +92,11 @@ impl Plan {
         own::run_unnamed(out);
         own::sync(out);
         let unnamed = Undo::Unnamed(std::mem::take(&mut parts.names.unnamed), parts.known.unnamed.take());
-        self.ours(Wants::Parse, unnamed);
-        self.ours(Wants::Bind, Undo::Nothing);
+        self.queue.push_back(Entry::new(Wants::Parse, Whose::Ours).undoing(unnamed));
+        self.queue.push_back(Entry::new(Wants::Bind, Whose::Ours));
         self.queue
             .extend([Wants::Columns, Wants::Executed, Wants::Ready].map(|wants| Entry::new(wants, Whose::Client)));
-        parts.known.ends_group();
+        parts.known.learning.ends_group();
     }
 
     /// The text is prepared: `body` is what it is with another name, and its types.
@@ -123,7 +119,7 @@ impl Plan {
         let name = match passing? {
             Passing::As(other) => other,
             Passing::AsIs => name.into(),
-            other @ (Passing::Withheld | Passing::Later) => return Ok(other),
+            done => return Ok(done),
         };
         own::parse(&name, body, &mut caused.server);
         Ok(Passing::Withheld)
@@ -132,7 +128,5 @@ impl Plan {
 
 /// Does a statement mean at the server at hand what it was prepared as? Where the server does not have it, it reads its text anew.
 fn is_fit(statement: &Statement, parts: &mut Parts<'_>) -> bool {
-    let context = parts.context.of_text(statement.body());
-    parts.known.uses(statement.number)
-        || (!context.is_unsettled() && statement.is_under(context_of(statement, context)))
+    parts.known.uses(statement.number) || statement.is_under(parts.context_of(statement))
 }

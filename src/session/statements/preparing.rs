@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::context::Context;
 use super::entry::{Entry, Learnt, Undo, Wants, Whose};
 use super::learning::By;
 use super::literals::Differing;
@@ -103,7 +102,7 @@ impl Plan {
 /// literals. Where these are not those that the client prepared it under, it is another one, which the name stands for from now on; nobody
 /// else must get it for theirs.
 pub(super) fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Statement> {
-    let context = context_of(&statement, parts.context);
+    let context = parts.context_of(&statement);
     if statement.is_under(context) && !context.is_unsettled() {
         return statement;
     }
@@ -118,12 +117,4 @@ pub(super) fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>)
     // What was there a moment ago finds room.
     parts.names.insert(name, Rc::clone(&statement));
     statement
-}
-
-/// What a server whose context this is would read the text of a statement under: what it reports is set for that to what it was.
-pub(super) fn context_of<'c>(statement: &'c Statement, context: Context<'c>) -> Context<'c> {
-    match statement.reported() {
-        Some(reported) if !context.is_unsettled() => Context { reported, ..context },
-        _ => context,
-    }
 }

@@ -172,7 +172,7 @@ impl Player {
 }
 
 /// The connection has ended; by which of the system's words depends on who is quicker.
-const CLOSED: &str = "closed";
+pub(super) const CLOSED: &str = "closed";
 
 /// What a message says to a person, without numbers that a server makes up.
 fn words(message: &Message) -> String {

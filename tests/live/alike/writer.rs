@@ -232,7 +232,7 @@ impl Writer {
             6..=8 => self.binds(client, name, sent),
             9 => sent.push(Sent::describe('S', name)),
             10 => {
-                self.clients[client].statements.remove(name);
+                self.gives_up(client, name);
                 sent.push(Sent::close('S', name));
             }
             _ if self.dice.once_in(2) => sent.push(Sent::execute("p", 2)),
@@ -243,7 +243,8 @@ impl Writer {
     fn runs(&mut self, client: usize, sent: &mut Vec<Sent>) {
         let (text, prepared) = self.written(client, Form::Parameters);
         self.clients[client].pinned |= prepared.may_pin;
-        self.clients[client].statements.insert("", prepared);
+        let may_pin = self.clients[client].statements.get("").is_some_and(|before| before.may_pin);
+        self.clients[client].statements.insert("", Prepared { may_pin: prepared.may_pin | may_pin, ..prepared });
         sent.push(Sent::parse("", &text.sql));
         sent.push(Sent::bind("", "", &text.values));
         if self.dice.once_in(2) {
@@ -256,11 +257,19 @@ impl Writer {
         if self.clients[client].statements.contains_key(name) && !self.dice.once_in(5) {
             sent.push(Sent::close('S', name));
         }
-        let (text, prepared) = self.written(client, Form::Parameters);
+        let (text, mut prepared) = self.written(client, Form::Parameters);
         sent.push(Sent::parse(name, &text.sql));
-        // Where the name is taken, the other one stays.
-        let before = self.clients[client].statements.insert(name, prepared);
-        self.clients[client].pinned |= before.is_some_and(|before| before.may_pin);
+        // Where the name is taken, or the group fails, the other one stays.
+        let statements = &mut self.clients[client].statements;
+        prepared.may_pin |= statements.get(name).is_some_and(|before| before.may_pin);
+        statements.insert(name, prepared);
+    }
+
+    /// A name is given up, unless the group fails.
+    fn gives_up(&mut self, client: usize, name: &'static str) {
+        if let Some(before) = self.clients[client].statements.get_mut(name) {
+            before.values.clear();
+        }
     }
 
     fn binds(&mut self, client: usize, name: &'static str, sent: &mut Vec<Sent>) {

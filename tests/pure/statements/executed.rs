@@ -1,4 +1,4 @@
-//! Statements that SQL runs.
+//! What `EXECUTE` runs by a name that a client has given by the protocol.
 
 use super::*;
 

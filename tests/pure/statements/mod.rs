@@ -490,13 +490,13 @@ proptest! {
                     8 => frame(b'D', b"P\0"),
                     9 => query("SELECT 1"),
                     10 => query(&format!("DEALLOCATE \"{name}\"")),
-                    12 => frame(b'S', b""),
-                    11 => parse("", &format!("DEALLOCATE \"{name}\"")),
-                    13 => query(&format!("EXECUTE \"{name}\"")),
-                    _ => parse("runs", &format!("EXECUTE \"{name}\"")),
+                    12 => query(&format!("EXECUTE \"{name}\"")),
+                    13 => parse("runs", &format!("EXECUTE \"{name}\"")),
+                    14 => frame(b'S', b""),
+                    _ => parse("", &format!("DEALLOCATE \"{name}\"")),
                 };
                 // A driver asks it between its pipelines, and what it parses it runs, once.
-                if kind == 10 || kind == 13 {
+                if kind == 10 || kind == 12 {
                     house.end(client, server);
                 }
                 house.ask(client, server, &asked);
@@ -506,7 +506,7 @@ proptest! {
                     house.end(client, server);
                     house.ask(client, server, &close(""));
                 }
-                if kind == 14 {
+                if kind == 13 {
                     for asked in [bind("runs"), frame(b'D', b"P\0"), execute()] {
                         house.ask(client, server, &asked);
                     }

@@ -53,7 +53,7 @@ impl Plan {
         let Some(statement) = parts.names.remove(name) else {
             return name.starts_with(PREFIX.as_bytes()).then(|| self.ends_nothing(by, parts, &mut caused.server));
         };
-        parts.known.learning.closes(name);
+        parts.known.learning.names(name);
         let closed = Undo::Closed(name.into(), statement);
         own::close(GONE, &mut caused.server);
         self.ours(Wants::Close, Undo::Nothing);

@@ -6,9 +6,10 @@ use super::plan::{Parts, Plan};
 use super::shared::Statement;
 
 impl Plan {
-    /// May it turn out that the client still has what it gave up under this name, since that stands in a group that may fail?
+    /// May it turn out that the client still has what it gave up under this name, or never got what it was given there without the server's
+    /// help, since that stands in a group that may fail?
     pub(super) fn may_be_taken_back(&self, name: &[u8], parts: &Parts<'_>) -> bool {
-        parts.known.learning.may_have(name) && self.owes_groups()
+        parts.known.learning.is_name_in_doubt(name) && self.owes_groups()
     }
 
     /// The step that has given the name, where that stands in a group that may fail.

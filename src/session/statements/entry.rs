@@ -102,7 +102,7 @@ impl Entry {
     /// The server has done it, or never will.
     pub(super) fn ends(&self, learning: &mut Learning) {
         match &self.undo {
-            Undo::Closed(name, _) => learning.closed(name),
+            Undo::Closed(name, _) | Undo::Named(name, _, None) => learning.named(name),
             Undo::Evicted(number) => learning.went(*number),
             _ => self.learns().iter().for_each(|&number| learning.came(number)),
         }

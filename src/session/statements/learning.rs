@@ -1,4 +1,5 @@
-//! What is on its way to a server and not confirmed yet: statements that it is to learn or to give up, and names that its client gives up.
+//! What is on its way to a server and not confirmed yet: statements that it is to learn or to give up, and names that its client gives up
+//! or is given without the server's help.
 //!
 //! Where a client sends group after group without waiting, an error in one of them makes the server skip what it was to do there. A
 //! later group does not count on that.
@@ -18,7 +19,7 @@ pub(super) enum By {
 #[derive(Debug, Default)]
 pub(super) struct Learning {
     steps: VecDeque<Step>,
-    closed: VecDeque<Closed>,
+    names: VecDeque<Name>,
 }
 
 #[derive(Debug)]
@@ -35,9 +36,9 @@ enum Way {
     Goes,
 }
 
-/// A name that the client gives up.
+/// A name that the client gives up, or gives to a statement that the server has already.
 #[derive(Debug)]
-struct Closed {
+struct Name {
     name: Box<[u8]>,
     in_doubt: bool,
 }
@@ -72,28 +73,30 @@ impl Learning {
         }
     }
 
-    /// The client gives up a name.
-    pub(super) fn closes(&mut self, name: &[u8]) {
-        self.closed.push_back(Closed { name: name.into(), in_doubt: false });
+    /// What a name stands for hangs on what the server makes of its group, which nobody there is asked about.
+    pub(super) fn names(&mut self, name: &[u8]) {
+        self.names.push_back(Name { name: name.into(), in_doubt: false });
     }
 
     /// That has come about, the oldest of this name first, or it never will.
-    pub(super) fn closed(&mut self, name: &[u8]) {
-        if let Some(at) = self.closed.iter().position(|closed| *closed.name == *name) {
-            self.closed.remove(at);
+    pub(super) fn named(&mut self, name: &[u8]) {
+        if let Some(at) = self.names.iter().position(|named| *named.name == *name) {
+            self.names.remove(at);
+        }
+        if self.names.is_empty() && self.names.capacity() > KEPT {
+            self.names = VecDeque::new();
         }
     }
 
-    /// May it turn out that the client still has what it has given up under this name?
-    pub(super) fn may_have(&self, name: &[u8]) -> bool {
-        !self.closed.is_empty()
-            && self.closed.iter().take_while(|closed| closed.in_doubt).any(|closed| *closed.name == *name)
+    /// May it turn out that the client still has what it has given up under this name, or has not got what it has prepared?
+    pub(super) fn is_name_in_doubt(&self, name: &[u8]) -> bool {
+        !self.names.is_empty() && self.names.iter().take_while(|named| named.in_doubt).any(|named| *named.name == *name)
     }
 
     /// A Sync, or what ends a group as well.
     pub(super) fn ends_group(&mut self) {
         self.steps.iter_mut().rev().take_while(|step| !step.in_doubt).for_each(|step| step.in_doubt = true);
-        self.closed.iter_mut().rev().take_while(|closed| !closed.in_doubt).for_each(|closed| closed.in_doubt = true);
+        self.names.iter_mut().rev().take_while(|named| !named.in_doubt).for_each(|named| named.in_doubt = true);
     }
 
     /// Who has sent a statement last, where it may turn out that the server did not learn it. What follows in the same group fails
@@ -121,7 +124,7 @@ impl Learning {
     }
 }
 
-/// Steps for which room is kept while there are none.
+/// Steps, and names, for which room is kept while there are none.
 const KEPT: usize = 64;
 
 #[cfg(test)]
@@ -149,11 +152,11 @@ mod tests {
     #[test]
     fn a_name_may_still_be_there_until_the_end_of_it_was_answered() {
         let mut learning = Learning::default();
-        learning.closes(b"a");
-        assert!(!learning.may_have(b"a"), "in the same group");
+        learning.names(b"a");
+        assert!(!learning.is_name_in_doubt(b"a"), "in the same group");
         learning.ends_group();
-        assert!(learning.may_have(b"a") && !learning.may_have(b"b"));
-        learning.closed(b"a");
-        assert!(!learning.may_have(b"a"));
+        assert!(learning.is_name_in_doubt(b"a") && !learning.is_name_in_doubt(b"b"));
+        learning.named(b"a");
+        assert!(!learning.is_name_in_doubt(b"a"));
     }
 }

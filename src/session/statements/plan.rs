@@ -264,7 +264,7 @@ impl Plan {
         }
         let undo = match parts.names.remove(name) {
             Some(statement) => {
-                parts.known.learning.closes(name);
+                parts.known.learning.names(name);
                 Undo::Closed(name.into(), statement)
             }
             // Prepared by SQL, maybe: closing what is not there is no error.

@@ -26,7 +26,11 @@ impl Plan {
         let fails = self.transaction == Transaction::Failed;
         let in_doubt = fails || parts.known.learning.doubt(statement.number).is_some();
         if parts.known.uses(statement.number) && !in_doubt {
-            self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo(None)));
+            let undo = undo(None);
+            if let Undo::Named(name, ..) = &undo {
+                parts.known.learning.names(name);
+            }
+            self.queue.push_back(Entry::new(Wants::Parse, Whose::Given).undoing(undo));
             return Passing::Withheld;
         }
         if in_doubt || parts.known.learning.may_stay(statement.number) {

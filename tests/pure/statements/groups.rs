@@ -60,6 +60,19 @@ fn what_a_failed_group_takes_back_is_not_what_the_next_one_did() {
     }
 }
 
+/// What the server knows already needs no Parse there: where the client's own stands in a group that fails, its name is none.
+#[test]
+fn a_name_for_what_the_server_knows_goes_down_with_its_group() {
+    let mut house = House::new(1, 10, 1);
+    let sync = frame(b'S', b"");
+    house.play(0, 0, &[parse("old", "SELECT 1"), sync.clone()].concat());
+    let fails = [bind("nosuch"), parse("new", "SELECT 1"), sync.clone()].concat();
+    let new = [bind("new"), execute(), sync].concat();
+    house.play(0, 0, &[fails, new].concat());
+    assert_eq!(codes(&house.clients[0].got), "1ZEZEZ");
+    house.compare();
+}
+
 /// Two names of one text are one statement at a server: where the group that prepares it under the one fails, the other still works.
 #[test]
 fn a_name_does_not_go_down_with_another_of_the_same_text() {

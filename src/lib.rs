@@ -45,9 +45,10 @@
 //!
 //! - `units`, `wire`, `sql` and `guard` do no I/O and know no clock: `cargo check --lib --no-default-features` builds only them.
 //! - `wire` and `sql` do not know that policy exists; `guard` does not know that bytes exist; `console` and `admin` do not know sessions.
-//! - Bytes are forwarded as received. The exceptions: the secret in BackendKeyData, the names of prepared statements at a lent server and
-//!   what DEALLOCATEs one of them, a refused message (and the error that takes its place), notices of rules in `warn`, the rest of a reply that was cut, and what guards
-//!   a write: BEGIN, COMMIT or ROLLBACK, by choice a savepoint, Flush, Sync, and a message that fails ([`wire::Errand`]).
+//! - Bytes are forwarded as received. The exceptions: the secret in BackendKeyData, the names of prepared statements at a lent server,
+//!   what DEALLOCATEs or EXECUTEs one of them, the sender of a notification that is its client itself, a refused message (and the error
+//!   that takes its place), notices of rules in `warn`, the rest of a reply that was cut, and what guards a write: BEGIN, COMMIT or
+//!   ROLLBACK, by choice a savepoint, Flush, Sync, and a message that fails ([`wire::Errand`]).
 //! - Behind what may be cut or taken back nothing is sent that a cancel could hit or that would commit it.
 //! - Inside a transaction or pipeline a refusal makes the *server* fail, so that savepoints, pipelines and COMMIT are what the client
 //!   believes ([`wire::pg::phase`]).

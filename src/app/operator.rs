@@ -172,7 +172,7 @@ fn register(common: &Arc<Common>, reloader: &Arc<Reloader>) {
     common.metrics.register(series_collector([table::SERVER_UP, table::SERVER_USED], of_nodes));
     let pools = Arc::clone(reloader);
     let of_pools = move || pool_series(&pools.houses);
-    common.metrics.register(series_collector([table::POOL_SERVERS, table::POOL_MAX_WAIT], of_pools));
+    common.metrics.register(series_collector([table::POOL_SERVERS, table::POOL_LONGEST_WAITING], of_pools));
     common.metrics.register(state_collector(Arc::clone(&common.roster), Arc::clone(&common.control)));
     let config = reloader.config.load();
     common.metrics.name_clients(config.clients.iter().map(|client| client.name.as_str()));

@@ -5,7 +5,8 @@ use crate::roster::Signal;
 use crate::server::nodes::Leave;
 use crate::session::house::{Common, House};
 
-/// Ends sessions whose server is no longer the one that is used.
+/// Ends sessions whose server is no longer the one that is used; where it does not answer and was lent, what is lost with it is
+/// the session's to say.
 pub(super) fn leave_past_servers(common: &Common, house: &House) {
     if !house.nodes.several() {
         return;
@@ -17,7 +18,7 @@ pub(super) fn leave_past_servers(common: &Common, house: &House) {
             // A server that was lent is not given back to its pool: its session stays.
             Some(Leave::AtBoundary) if entry.is_lent() => {}
             Some(Leave::AtBoundary) => entry.signal(Signal::Drain),
-            Some(Leave::Now) => entry.signal(Signal::Shutdown),
+            Some(Leave::Now) => entry.signal(Signal::Lose),
         }
     }
 }

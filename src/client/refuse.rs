@@ -358,6 +358,16 @@ pub fn idle_too_long() -> Refusal {
     )
 }
 
+/// The session's server is not the primary any more.
+pub fn moved() -> Refusal {
+    fatal(
+        SHUTDOWN,
+        "server",
+        "another server is used now, and this session's is not the primary any more",
+        "Connect again.",
+    )
+}
+
 /// Floodwall is going down.
 pub fn draining() -> Refusal {
     fatal(SHUTDOWN, "shutdown", "Floodwall is shutting down", "Connect again.")

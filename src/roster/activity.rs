@@ -57,8 +57,10 @@ pub enum Signal {
     Idle = 1,
     /// End at the next moment with no statement and no transaction.
     Drain = 2,
+    /// Lose the server at hand: it does not answer, and another one is used.
+    Lose = 3,
     /// End now, with a FATAL that names the operator.
-    Kill = 3,
+    Kill = 4,
     /// End now: the time of the drain is over.
-    Shutdown = 4,
+    Shutdown = 5,
 }

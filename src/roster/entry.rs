@@ -221,9 +221,16 @@ impl Entry {
             0 => Signal::None,
             1 => Signal::Idle,
             2 => Signal::Drain,
-            3 => Signal::Kill,
+            3 => Signal::Lose,
+            4 => Signal::Kill,
             _ => Signal::Shutdown,
         }
+    }
+
+    /// The session has lost its server, or has another one by now, and goes on.
+    pub fn has_lost(&self) {
+        let (lose, none) = (Signal::Lose as u8, Signal::None as u8);
+        let _ = self.signal.compare_exchange(lose, none, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// The session's task registers itself here, before it first looks at its signals. Only the first call counts.

@@ -59,7 +59,16 @@ pub async fn connect(
     let patience = patience.min(deadline);
     loop {
         let (server, generation) = nodes.primary_by(patience).await?;
-        match timeout_at(deadline, secured(&server, security)).await.unwrap_or_else(|_| Err(Unreachable::late())) {
+        let reached = async {
+            timeout_at(deadline, secured(&server, security)).await.unwrap_or_else(|_| Err(Unreachable::late()))
+        };
+        let reached = tokio::select! {
+            biased;
+            reached = reached => reached,
+            // One that hangs is not waited for where another has taken its place.
+            () = nodes.another_than(generation) => continue,
+        };
+        match reached {
             Ok((stream, route)) => return Ok(Reached { stream, route, generation }),
             Err(unreachable) if !nodes.several() || clock::now() >= patience => return Err(unreachable),
             Err(_) => nodes.doubt(patience).await,

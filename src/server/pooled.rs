@@ -26,6 +26,8 @@ use crate::wire::pg::reply;
 /// How long a server may take to close once it was told goodbye. Its place is free only then, since it counts the connection until
 /// then.
 const CLOSING: Duration = Duration::from_secs(10);
+/// The same for one that is not used any more: its places are those of another server, which others wait for.
+const LEAVING: Duration = Duration::from_secs(1);
 /// The most that an idle server may say between two looks.
 const SAID_MAX: usize = 64 * 1024;
 
@@ -114,7 +116,8 @@ impl<H: Debug + Send + 'static> Member for Server<H> {
     }
 
     fn close(self: Box<Self>) {
-        let Self { mut stream, process, mut slot, hold, .. } = *self;
+        let Self { mut stream, process, mut slot, hold, choice, .. } = *self;
+        let patience = if choice.holds() { CLOSING } else { LEAVING };
         slot.closes();
         spawn_local(async move {
             let goodbye = async {
@@ -122,7 +125,7 @@ impl<H: Debug + Send + 'static> Member for Server<H> {
                     socket::close(stream).await;
                 }
             };
-            drop(timeout(CLOSING, goodbye).await);
+            drop(timeout(patience, goodbye).await);
             drop((process, slot, hold));
         });
     }

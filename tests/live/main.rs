@@ -22,6 +22,7 @@ mod drivers;
 mod dump;
 mod ends;
 mod entry;
+mod executed;
 mod exporters;
 mod extended;
 mod giants;

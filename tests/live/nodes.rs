@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, Row, direct};
-use crate::support::process::{SOON, wait_until};
+use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw::{Raw, query, sqlstates};
 
 /// In front of both, the standby named first.
@@ -16,6 +16,23 @@ fn start(primary: &Cluster, standby: &Cluster) -> Proxy {
         "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n[[listener]]\nserver_check_interval = \"200ms\"\nservers = {servers}"
     );
     Proxy::start(primary, &overrides)
+}
+
+/// The same with pools of two, into which everybody comes on trust.
+fn pooled(primary: &Cluster, standby: &Cluster, interval: &str) -> (Proxy, Scratch) {
+    let folder = Scratch::new("users");
+    let users = folder.path().join("users.toml");
+    std::fs::write(&users, "# Everybody comes on trust.\n").unwrap();
+    let overrides = format!(
+        "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n[[access]]\naddress = \"127.0.0.0/8\"\nmethod = \"trust\"\n\
+         [[listener]]\nserver_check_interval = \"{interval}\"\nservers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n\
+         pool = \"transaction\"\npool_size = 2\nlogin = \"users\"\nusers_file = \"{}\"\nquery_wait_timeout = \"2m\"\n\
+         server_idle_timeout = \"10m\"\nserver_connect_timeout = \"1m\"\n",
+        standby.port,
+        primary.port,
+        users.display()
+    );
+    (Proxy::start(primary, &overrides), folder)
 }
 
 fn login(proxy: &Proxy) -> Raw {
@@ -97,6 +114,62 @@ fn a_server_that_accepts_and_does_not_answer_is_found_by_its_silence() {
     proxy.assert_all_zero();
 }
 
+/// Its servers are all at one that hangs: whoever waits for them would do so until the last of them had timed out.
+#[test]
+fn a_pool_leaves_a_primary_that_hangs_and_each_client_loses_no_more_than_a_statement() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let (proxy, _users) = pooled(&primary, &standby, "200ms");
+    let [mut alone, mut within, mut waiting] = [(); 3].map(|()| login(&proxy));
+    within.query("BEGIN; SELECT 1");
+    assert_eq!(alone.rows("SELECT 1"), [["1"]]);
+    let stopped = Stopped::new(&primary);
+    alone.send(&query("SELECT 2"));
+    within.send(&query("SELECT 2"));
+    let busy = || proxy.metric("floodwall_pool_servers", &["state=\"active\""]) == 2.0;
+    assert!(wait_until(SOON, busy), "{:?}", proxy.console("SHOW POOLS"));
+    waiting.send(&query("SELECT pg_is_in_recovery()"));
+    assert!(wait_until(SOON, || node(&proxy, &primary)["state"] == "down"));
+    standby.sql("postgres", "SELECT pg_promote()");
+    let reply = waiting.until(b"Z");
+    assert!(sqlstates(&reply).is_empty() && reply[1].columns() == ["f"], "who waited has lost nothing: {reply:?}");
+    assert_eq!(sqlstates(&alone.until(b"Z")), ["08006"]);
+    assert_eq!(in_recovery(&mut alone), "f", "and goes on");
+    let last = within.rest().expect("what its transaction did is lost, so its session ends");
+    assert_eq!(sqlstates(&last), ["08006"]);
+    drop(stopped);
+    drop((alone, waiting, within));
+    proxy.console("RECONNECT").unwrap();
+    proxy.console("WAIT_CLOSE").unwrap();
+    proxy.assert_all_zero();
+}
+
+/// As a cluster manager switches on purpose. Between two looks at the servers the login itself tells that this one is a standby.
+#[test]
+fn a_pool_stays_away_from_a_primary_that_comes_back_as_a_standby() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let (proxy, _users) = pooled(&primary, &standby, "5s");
+    let mut client = login(&proxy);
+    assert_eq!(in_recovery(&mut client), "f");
+    standby.sql("postgres", "SELECT pg_promote()");
+    primary.stop(Signal::INT);
+    std::fs::write(primary.folder().join("data/standby.signal"), "").unwrap();
+    primary.restart();
+    assert_eq!(primary.sql("postgres", "SELECT pg_is_in_recovery()"), "t");
+    assert_eq!(in_recovery(&mut client), "f", "the same session, at the new primary");
+    drop(client);
+    proxy.console("RECONNECT").unwrap();
+    proxy.console("WAIT_CLOSE").unwrap();
+    proxy.assert_all_zero();
+}
+
 #[test]
 fn a_single_server_that_hangs_is_told_and_used_all_the_same() {
     if direct() {
@@ -140,7 +213,8 @@ fn sessions_of_a_past_primary_end_with_their_transaction() {
     proxy.write_config(&text.replace(&both, &elsewhere));
     proxy.console("RELOAD").unwrap();
     assert!(wait_until(SOON, || is_used(&proxy, &standby)));
-    assert!(idle.rest().is_ok(), "an idle session ends");
+    let last = idle.rest().expect("an idle session ends");
+    assert!(last.iter().any(|message| message.summary().contains("another server is used now")), "{last:?}");
     assert_eq!(busy.rows("SELECT 1"), [["1"]], "a transaction goes on");
     busy.query("COMMIT");
     assert!(busy.rest().is_ok(), "and ends then");

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::raw::{self, Message};
+use crate::pooling::Pooled;
+use crate::support::floodwall::direct;
+use crate::support::raw::{self, Message, Raw};
 use crate::support::site::Site;
 
 #[test]
@@ -31,6 +33,39 @@ fn many_notifications_arrive_in_order() {
     }
     drop(listener);
     site.finish();
+}
+
+/// As the manual says under "NOTIFY": a client ignores its own by the process that its login named.
+#[test]
+fn a_client_of_a_pool_knows_its_own_notifications() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_notify", 2, "[[access]]\nuser = 'app'\naddress = '127.0.0.0/8'\nmethod = 'trust'");
+    let login = || Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap();
+    let (mut client, mut other) = (login(), login());
+    let own = client.key.as_ref().unwrap().0;
+    let senders = |replies: &[Message]| -> Vec<u32> {
+        let news = replies.iter().filter(|message| message.code == b'A');
+        news.map(|message| u32::from_be_bytes(message.body[..4].try_into().unwrap())).collect()
+    };
+    // It may come behind the end of its statement, or behind a question of Floodwall's own.
+    let next = |client: &mut Raw, sql: &str| {
+        let mut replies = client.query(sql);
+        while senders(&replies).is_empty() {
+            replies.push(client.message());
+        }
+        senders(&replies)
+    };
+    assert_eq!(next(&mut client, "LISTEN news; NOTIFY news, 'first'"), [own]);
+    for sql in ["NOTIFY news, 'second'", "BEGIN; NOTIFY news, 'third'; COMMIT", "SET work_mem = '5MB'; NOTIFY news"] {
+        assert_eq!(next(&mut client, sql), [own], "{sql}");
+    }
+    let pid: u32 = other.rows("SELECT pg_notify('news', 'other'), pg_backend_pid()")[0][1].parse().unwrap();
+    let from_other = client.message();
+    assert_eq!((senders(&[from_other]), pid != own), (vec![pid], true));
+    drop((client, other));
+    pooled.finish();
 }
 
 #[test]

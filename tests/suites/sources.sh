@@ -3,6 +3,7 @@
 #   NAME_sources   brings its tests and its driver to $kept, a folder of the suite
 #   NAME_start     runs it: `OUTCOME TEST` of each test to $OUTCOMES, why it failed to $OUTCOMES.why; $OUTCOMES_ONLY may name the tests wanted
 #   NAME_server    what its server has beside a database (optional): the port of the server, which is running
+#   NAME_login     `query` (optional): Floodwall asks the server for verifiers, as the suite makes users itself
 #   NAME_users     `NAME PASSWORD` lines of users (optional), beside postgres: for where Floodwall checks passwords
 #   NAME_access    [[access]] of Floodwall (optional)
 #   NAME_listener  keys of Floodwall's listener (optional)

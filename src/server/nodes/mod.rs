@@ -32,6 +32,9 @@ use crate::telemetry::rows::NodeRow;
 /// Between two dials of a server that was chosen and can't be reached.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// How often whoever waits for a server's silence looks.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Past choices that are remembered, less one: connections of older ones end with their transaction.
 const PAST_MAX: usize = 15;
 
@@ -103,6 +106,11 @@ impl Nodes {
         self.watched.load().only().is_none()
     }
 
+    /// True where the servers are asked which of them is the primary.
+    pub fn knows_roles(&self) -> bool {
+        self.several() && self.watched.load().monitor.is_some()
+    }
+
     /// Waits for a server that is fit, with the number of its choice. Cancel-safe.
     pub(super) async fn primary_by(&self, deadline: Instant) -> Result<(Arc<str>, u64), Unreachable> {
         let mut choice = self.watch();
@@ -115,7 +123,7 @@ impl Nodes {
     }
 
     /// Waits a little for another choice, after a dial that came to nothing. Cancel-safe.
-    pub(super) async fn doubt(&self, deadline: Instant) {
+    pub async fn doubt(&self, deadline: Instant) {
         let mut choice = self.watch();
         let until = deadline.min(clock::now() + RETRY);
         drop(timeout_at(until, choice.changed()).await);
@@ -132,6 +140,21 @@ impl Nodes {
         let watched = self.watched.load();
         let is_down = |server: &Arc<str>| watched.find(server).is_some_and(|node| node.health().is_down());
         Some(if server.as_ref().is_some_and(is_down) { Leave::Now } else { Leave::AtBoundary })
+    }
+
+    /// Done once connections that go by `generation` lead to a server that does not answer, and another is used. Cancel-safe.
+    pub async fn silent(&self, generation: u64) {
+        while self.outdated(generation) != Some(Leave::Now) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Done once another choice than `generation` is in force. Cancel-safe.
+    pub async fn another_than(&self, generation: u64) {
+        let mut choice = self.watch();
+        if choice.wait_for(|choice| choice.generation != generation).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Takes up a listener's new settings. A choice that is still named stays.

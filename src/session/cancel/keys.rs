@@ -30,6 +30,9 @@ pub struct Key {
     _own: Option<Registered>,
 }
 
+/// No process has a higher number. Source: Linux, `PID_MAX_LIMIT` (`include/linux/threads.h`); other systems stay below.
+const PROCESS_MAX: i32 = 1 << 22;
+
 impl Keys {
     /// Makes a secret of so many bytes (see [`Version::secret_bytes`]), for a session that has this process for life.
     ///
@@ -46,14 +49,15 @@ impl Keys {
         self.insert(pid, secret_bytes, Some(own))
     }
 
-    /// Makes a key for a session whose servers are lent. Its process id is invented, and the same for no other session.
+    /// Makes a key for a session whose servers are lent. Its process id is invented, and the same for no other session; nor can it be
+    /// that of a process, which whoever gives it to `pg_terminate_backend` would hit.
     ///
     /// # Errors
     /// The system gave no random bytes.
     pub fn invent(self: &Arc<Self>, version: Version) -> Result<Key, getrandom::Error> {
         loop {
             let pid = i32::try_from(getrandom::u32()? >> 1).unwrap_or_default();
-            if pid > 0 && !self.lock().contains_key(&pid) {
+            if pid > PROCESS_MAX && !self.lock().contains_key(&pid) {
                 return self.insert(pid, version.secret_bytes(), None);
             }
         }
@@ -144,6 +148,13 @@ mod tests {
 
     fn server() -> Endpoint {
         "127.0.0.1:5432".parse::<std::net::SocketAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn no_process_has_the_number_of_a_session_whose_servers_are_lent() {
+        let keys = Arc::new(Keys::default());
+        let lowest = (0..5_000).map(|_| keys.invent(Version::V3_0).unwrap().pid()).min();
+        assert!(lowest > Some(PROCESS_MAX), "{lowest:?}");
     }
 
     #[test]

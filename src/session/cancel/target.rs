@@ -80,7 +80,8 @@ impl Target {
         }
     }
 
-    pub(super) const fn pid(&self) -> i32 {
+    /// The process id that the client was given.
+    pub const fn pid(&self) -> i32 {
         self.pid
     }
 

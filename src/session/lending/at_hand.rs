@@ -11,6 +11,18 @@ use crate::server::pool::{Member, Standing};
 use crate::traffic::Count;
 
 impl Borrowed {
+    /// Done once the server at hand does not answer and another one is used; never where there is none at hand. Cancel-safe.
+    pub(super) fn silence(&mut self) -> impl Future<Output = ()> + use<> {
+        let generation = self.lease.server().map(|server| server.choice.generation);
+        let house = Arc::clone(&self.house);
+        async move {
+            match generation {
+                Some(generation) => house.nodes.silent(generation).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Closes the server at hand: nobody can tell what is left in it.
     pub fn close(&mut self) {
         self.lets_go();

@@ -24,6 +24,7 @@ use crate::session::overseer::Leaves;
 use crate::session::relay::{Course, Seen, Source, Whose};
 use crate::telemetry::Pass;
 use crate::wire::pg::code::{client, server};
+use crate::wire::pg::notification::renumber;
 use crate::wire::{Head, Malformed, Outgoing, Refusal, Request};
 
 /// What the relay of a session with lent servers asks.
@@ -217,6 +218,15 @@ impl Source for Borrowed {
         {
             return Ok(whose);
         }
+        // A client tells its own notifications by the process that it was told of, not by the one that it was lent.
+        if head.code == server::NOTIFICATION {
+            let (at, of) = (client.len(), server.process.backend().pid());
+            client.extend_from_slice(frame);
+            if renumber(client.get_mut(at..).unwrap_or_default(), of, self.target.pid()) {
+                return Ok(Whose::Ours);
+            }
+            client.truncate(at);
+        }
         if head.code == server::PARAMETER_STATUS {
             server.note(frame);
             self.kept.heard(server);
@@ -251,7 +261,11 @@ impl Source for Borrowed {
     }
 
     fn take_words(&mut self) -> BytesMut {
-        std::mem::take(&mut self.words)
+        let mut words = std::mem::take(&mut self.words);
+        if let Some(server) = self.lease.server() {
+            renumber(&mut words, server.process.backend().pid(), self.target.pid());
+        }
+        words
     }
 
     fn has_room(&self) -> bool {

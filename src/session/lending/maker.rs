@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::greetings::Found;
+use super::reach::{LoggedIn, reach};
 use super::{Hold, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
 use crate::config::Listener;
-use crate::server::connect::{Reached, connect};
-use crate::server::login::{Account, LoginFailed, login};
+use crate::server::login::Account;
 use crate::server::pool::{Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
 use crate::session::house::House;
@@ -25,10 +25,6 @@ use crate::telemetry::Pass;
 
 /// How often other pools are asked for room.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
-
-/// What a server says of a login that is not to be, however well the server is: no such database (3D000), it takes no connections
-/// (55000), no CONNECT privilege (42501), no line in pg_hba.conf, or a role that is gone or may not log in (28000), another password (28P01).
-const DENIALS: [&str; 5] = ["3D000", "55000", "42501", "28000", "28P01"];
 
 /// Makes the servers of one worker's part of a pool.
 #[derive(Debug)]
@@ -118,22 +114,8 @@ impl Maker {
             return Err(NotMade::InLine);
         }
         let deadline = clock::now() + settings.listener.pool.server_connect_timeout;
-        let nodes = &self.house.nodes;
-        let Reached { stream, route, generation } =
-            connect(nodes, &self.house.security(), deadline, deadline).await.map_err(|unreachable| {
-                let names = settings.listener.servers.join(", ");
-                NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
-            })?;
         let account = self.account.get();
-        let fresh = match timeout_at(deadline, login(stream, &account)).await {
-            Ok(fresh) => fresh.map_err(not_let_in)?,
-            Err(_) => {
-                return Err(NotMade::Failed(format!(
-                    "the server {} did not finish the login in time",
-                    route.address()
-                )));
-            }
-        };
+        let LoggedIn { fresh, route, generation } = reach(&self.house, &account, deadline).await?;
         drop(turn);
         let common = &self.house.common;
         slot.logged_in(route.address(), fresh.pid.unwrap_or_default());
@@ -144,7 +126,7 @@ impl Maker {
         let hold =
             Hold { permit, gauge, known, settings: Arc::default(), stained_by: None, advanced_by: None, ahead: None };
         let (stream, parameters) = (fresh.stream, self.shared(Arc::new(Reported::of(fresh.parameters))));
-        let choice = Chosen { generation, current: Arc::clone(nodes.generation()) };
+        let choice = Chosen { generation, current: Arc::clone(self.house.nodes.generation()) };
         Ok(Box::new(Lent { stream, process, parameters, expires: clock::now() + life, choice, slot, hold }))
     }
 
@@ -179,17 +161,6 @@ fn full(denied: &Denied) -> NotMade {
     NotMade::Full(format!("{} is used up ({} of {})", denied.rule, denied.current, denied.limit))
 }
 
-/// A server that has no room is full, and one that does not want this client is well: neither is broken.
-fn not_let_in(failed: LoginFailed) -> NotMade {
-    let LoginFailed::Rejected(rejection) = &failed else { return NotMade::Failed(failed.to_string()) };
-    let sqlstate = rejection.failure.sqlstate;
-    match DENIALS.iter().find(|denial| denial.as_bytes() == sqlstate) {
-        _ if rejection.is_for_want_of_room() => NotMade::Full(failed.to_string()),
-        Some(sqlstate) => NotMade::Denied { sqlstate, message: rejection.message.clone() },
-        None => NotMade::Failed(failed.to_string()),
-    }
-}
-
 /// Up to a tenth more or less, so that servers that were made together do not end together.
 fn jittered(life: Duration, number: u64) -> Duration {
     // A multiplicative hash: its upper bits are spread evenly.
@@ -200,26 +171,6 @@ fn jittered(life: Duration, number: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::login::Rejection;
-    use crate::wire::{Failure, Severity};
-
-    #[test]
-    fn what_is_the_clients_own_fault_is_told_apart_from_a_server_that_is_full_or_broken() {
-        let of = |sqlstate: &[u8; 5]| {
-            let failure = Failure { sqlstate: *sqlstate, fatal: Severity::Fatal };
-            let rejection = Rejection { failure, message: "no".to_owned(), words: bytes::Bytes::new() };
-            not_let_in(LoginFailed::Rejected(Box::new(rejection)))
-        };
-        for sqlstate in DENIALS {
-            let denied = of(sqlstate.as_bytes().first_chunk().unwrap());
-            assert_eq!(denied, NotMade::Denied { sqlstate, message: "no".to_owned() });
-        }
-        assert!(matches!(of(b"53300"), NotMade::Full(_)));
-        for sqlstate in [b"57P03", b"XX000", b"58P01", b"22023"] {
-            assert!(matches!(of(sqlstate), NotMade::Failed(_)));
-        }
-        assert!(matches!(not_let_in(LoginFailed::Gone), NotMade::Failed(_)));
-    }
 
     #[test]
     fn lives_end_apart() {

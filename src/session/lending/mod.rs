@@ -21,6 +21,7 @@ pub mod kept;
 mod leaves;
 pub mod maker;
 mod own;
+mod reach;
 pub mod recover;
 mod settling;
 pub mod translate;

@@ -29,19 +29,28 @@ pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behin
     borrowed.translator.forget_again();
     let busy = !borrowed.own.is_nothing();
     let gone = matches!(end, End::ServerGone | End::ServerMalformed(_));
-    let at = match left {
-        _ if gone => None,
-        _ if busy => ended(&mut borrowed).await,
-        _ if !borrowed.is_here() => None,
-        Left::Clean => Some(Transaction::None),
-        Left::Transaction => Some(Transaction::Open),
-        Left::Working if end == End::ClientQuit => finish(&mut borrowed, behind, patient).await,
-        Left::Working => stop(&mut borrowed, behind).await,
-        Left::Unclear => {
-            // What runs there must not run on for nobody.
-            borrowed.target().stop().await;
-            None
+    let silence = borrowed.silence();
+    let led = async {
+        match left {
+            _ if gone => None,
+            _ if busy => ended(&mut borrowed).await,
+            _ if !borrowed.is_here() => None,
+            Left::Clean => Some(Transaction::None),
+            Left::Transaction => Some(Transaction::Open),
+            Left::Working if end == End::ClientQuit => finish(&mut borrowed, behind, patient).await,
+            Left::Working => stop(&mut borrowed, behind).await,
+            Left::Unclear => {
+                // What runs there must not run on for nobody.
+                borrowed.target().stop().await;
+                None
+            }
         }
+    };
+    // One that does not answer would be asked to stop for minutes, while others wait for its place.
+    let at = tokio::select! {
+        biased;
+        at = led => at,
+        () = silence => None,
     };
     if let Some(server) = borrowed.server().filter(|_| at.is_some()) {
         server.slot.stands(Standing::Tested);

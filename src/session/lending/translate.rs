@@ -12,6 +12,7 @@ use crate::session::statements::again::{AGAIN_MAX, Knows};
 use crate::session::statements::{Again, Bounds, Context, Known, Names, Parts, Passing, Plan, Refused, Reply, Shared};
 use crate::wire::pg::code::client;
 use crate::wire::pg::deallocate::{deallocated, text};
+use crate::wire::pg::execute::{executed, may_execute};
 use crate::wire::pg::frame::{HEAD, client_head};
 use crate::wire::pg::own::{Answered, answered};
 use crate::wire::pg::rename::{Asked, asked, renamed};
@@ -66,6 +67,7 @@ impl Translator {
             (client::PARSE, _) if usize::try_from(head.size).is_ok_and(|size| size <= self.bounds.bytes) => head.size,
             (client::PARSE | client::BIND | client::DESCRIBE | client::CLOSE, _) => NAME_PREFIX,
             (client::QUERY, _) if head.size <= DEALLOCATE_MAX => head.size,
+            (client::QUERY, Some(&first)) if head.size <= NAME_PREFIX && may_execute(first) => head.size,
             _ => 0,
         }
     }
@@ -105,10 +107,10 @@ impl Translator {
         let Ok(asked) = asked(head, frame) else { return Ok(Course::AsIs) };
         let mut shared = self.shared.borrow_mut();
         let mut parts = at.parts(&mut shared, &mut self.names, self.bounds);
-        let passing = match ends(head, frame).and_then(|name| self.plan.deallocates(asked, &name, &mut parts, out)) {
-            Some(passing) => Ok(passing),
-            None => self.plan.client(asked, &mut parts, out),
-        };
+        let passing = ends(head, frame)
+            .and_then(|name| self.plan.deallocates(asked, &name, &mut parts, out).map(Ok))
+            .or_else(|| self.plan.executes(asked, &executed(asked, head, frame)?, &mut parts, out))
+            .unwrap_or_else(|| self.plan.client(asked, &mut parts, out));
         drop(shared);
         if self.again.is_some() && passing != Ok(Passing::Later) {
             self.copy(asked, head, frame);

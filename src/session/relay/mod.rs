@@ -170,7 +170,9 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.turn = Turn::NEW;
         for _ in 0..TURNS {
-            if let Some(end) = self.overseer.ending(self.rest()) {
+            if let Some(end) = self.overseer.ending(self.rest())
+                && !self.outlives(end)
+            {
                 return Poll::Ready(end);
             }
             self.look_at_time();

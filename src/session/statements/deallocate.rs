@@ -47,7 +47,7 @@ impl Plan {
             Asked::Parse { name: b"", .. } => By::Parse,
             _ => return None,
         };
-        if self.may_be_taken_back(name, parts) {
+        if self.may_turn_out_otherwise(name, parts) {
             return Some(Passing::Later);
         }
         let Some(statement) = parts.names.remove(name) else {
@@ -108,7 +108,7 @@ impl Plan {
     }
 
     /// Does the server owe nothing but whole groups?
-    fn is_between_groups(&self) -> bool {
+    pub(super) fn is_between_groups(&self) -> bool {
         self.queue.back().is_none_or(|last| matches!(last.wants, Wants::Ready | Wants::All))
     }
 }

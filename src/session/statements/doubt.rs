@@ -11,22 +11,41 @@ impl Plan {
         parts.known.learning.may_have(name) && self.owes_groups()
     }
 
-    /// The same of a name that it has given.
-    pub(super) fn is_given_in_doubt(&self, name: &[u8], parts: &Parts<'_>) -> bool {
-        if parts.names.find(name).is_none() || !self.owes_groups() {
-            return false;
+    /// The step that has given the name, where that stands in a group that may fail.
+    fn given_in_doubt(&self, name: &[u8], parts: &Parts<'_>) -> Option<&Entry> {
+        if !self.owes_groups() || parts.names.find(name).is_none() {
+            return None;
         }
-        let given = self.queue.iter().rposition(|step| step.names(name));
-        given.is_some_and(|at| self.queue.range(at..).any(Entry::ends_group))
+        let given = self.queue.iter().rposition(|step| step.names(name))?;
+        self.queue.range(given..).any(Entry::ends_group).then(|| self.queue.get(given))?
     }
 
-    /// May it turn out that the server did not learn a statement, by an error that is none to who uses it by this name?
+    /// Might the server take a use of a name although its Parse failed, since it has the same text from elsewhere, or is to get it from us?
+    pub(super) fn may_be_made_up_for(
+        &self,
+        name: &[u8],
+        statement: &Statement,
+        is_there: bool,
+        parts: &Parts<'_>,
+    ) -> bool {
+        let Some(given) = self.given_in_doubt(name, parts) else { return false };
+        !is_there || given.teaches(statement.number).is_none() || self.doubts(name, statement, parts)
+    }
+
+    /// May a name turn out to stand for something else than it does now?
+    pub(super) fn may_turn_out_otherwise(&self, name: &[u8], parts: &Parts<'_>) -> bool {
+        self.may_be_taken_back(name, parts) || self.given_in_doubt(name, parts).is_some()
+    }
+
+    /// May it turn out that the server has a statement or not for another reason than that the client's Parse under this name went well or
+    /// failed?
     pub(super) fn doubts(&self, name: &[u8], statement: &Statement, parts: &Parts<'_>) -> bool {
         let taught = || self.queue.iter().rev().find_map(|step| step.teaches(statement.number));
         match parts.known.learning.doubt(statement.number) {
             None => false,
             Some(By::Us) => true,
-            Some(By::Name) => taught() != Some(name),
+            // One from before may make up for a Parse under this name.
+            Some(By::Name) => taught() != Some(name) || parts.known.learning.may_stay(statement.number),
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Wants {
     Bind,
     Close,
     Described,
+    /// The same of a simple query that was sent as a pipeline: what returns no rows is not described there.
+    Columns,
     Executed,
     /// ReadyForQuery after Sync.
     Ready,

@@ -12,6 +12,7 @@ mod copying;
 mod deallocate;
 mod doubt;
 mod entry;
+mod executing;
 pub mod known;
 mod learning;
 mod literals;

@@ -18,7 +18,7 @@ use super::entry::{Entry, Undo, Wants, Whose};
 use super::known::Known;
 use super::names::{Bounds, Names, Refused};
 use super::preparing;
-use super::shared::{NOWHERE, PREFIX, Shared};
+use super::shared::{NOWHERE, PREFIX, Shared, Statement};
 use super::touched::Touched;
 use super::unnamed::Doubt;
 use crate::wire::Outgoing;
@@ -41,6 +41,19 @@ pub struct Parts<'a> {
     pub bounds: Bounds,
     /// What texts are read under by client and server.
     pub context: Context<'a>,
+}
+
+impl<'a> Parts<'a> {
+    /// What the server at hand would read the text of a statement under: what it reports is set for that to what it was.
+    pub(super) fn context_of<'c>(&self, statement: &'c Statement) -> Context<'c>
+    where
+        'a: 'c,
+    {
+        match statement.reported() {
+            Some(reported) if !self.context.is_unsettled() => Context { reported, ..self.context },
+            _ => self.context,
+        }
+    }
 }
 
 /// What becomes of a client's message.
@@ -83,6 +96,11 @@ pub(super) enum Mode {
 }
 
 impl Plan {
+    /// As the last ReadyForQuery told it.
+    pub(super) const fn transaction(&self) -> Transaction {
+        self.transaction
+    }
+
     /// True where no reply is owed: only then may the server go to another client.
     pub fn is_settled(&self) -> bool {
         self.queue.is_empty() && self.mode == Mode::Asking
@@ -157,11 +175,10 @@ impl Plan {
         let passing = match asked {
             Asked::Parse { name: b"", body } => self.parse_unnamed(body, parts, caused),
             Asked::Parse { name, body } => self.parse(name, body.ok_or(Refused::TooLong)?, parts, caused)?,
-            Asked::Bind { statement } | Asked::Describe { statement } | Asked::Close { statement }
-                if self.may_be_taken_back(statement, parts) =>
-            {
+            Asked::Bind { statement } | Asked::Describe { statement } if self.may_be_taken_back(statement, parts) => {
                 Passing::Later
             }
+            Asked::Close { statement } if self.may_turn_out_otherwise(statement, parts) => Passing::Later,
             Asked::Bind { statement } => self.on(Wants::Bind, statement, parts, caused),
             Asked::Describe { statement } => self.on(Wants::Described, statement, parts, caused),
             Asked::Close { statement } => self.close(statement, parts),
@@ -209,7 +226,7 @@ impl Plan {
         parts: &mut Parts<'_>,
         caused: &mut Outgoing,
     ) -> Result<Passing, Refused> {
-        if self.may_be_taken_back(name, parts) || self.is_given_in_doubt(name, parts) {
+        if self.may_turn_out_otherwise(name, parts) {
             return Ok(Passing::Later);
         }
         parts.names.admits(name, body, parts.bounds)?;
@@ -236,14 +253,19 @@ impl Plan {
             return Passing::Later;
         }
         let is_there = parts.known.uses(statement.number);
+        if self.may_be_made_up_for(name, &statement, is_there, parts) {
+            return Passing::Later;
+        }
         if !is_there || self.doubts(name, &statement, parts) {
-            // Somebody else's Parse of the same text must not make up for one of its own that failed.
-            if self.is_given_in_doubt(name, parts) {
-                return Passing::Later;
-            }
             parts.context = parts.context.of_text(statement.body());
-            statement = if is_there { statement } else { preparing::anew(name, statement, parts) };
+            if !is_there && statement.runs().is_none() {
+                statement = preparing::anew(name, statement, parts);
+            }
             self.ensure(name, &statement, parts, caused);
+        }
+        if !self.has_what_runs(&statement, parts, caused) {
+            self.pass(wants);
+            return nowhere();
         }
         self.queue.push_back(Entry::new(wants, Whose::Client).using(statement.number));
         Passing::As(Rc::clone(&statement.name))

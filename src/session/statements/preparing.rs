@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::context::Context;
 use super::entry::{Entry, Learnt, Undo, Wants, Whose};
 use super::learning::By;
 use super::literals::Differing;
@@ -48,14 +47,32 @@ impl Plan {
         parts: &mut Parts<'_>,
         caused: &mut Outgoing,
     ) {
+        if self.lacks(name, statement, parts, caused) {
+            self.make_room(parts, caused);
+            self.teaches(statement, parts, caused);
+        }
+    }
+
+    /// True where the server is to learn it.
+    pub(super) fn lacks(
+        &mut self,
+        name: &[u8],
+        statement: &Statement,
+        parts: &mut Parts<'_>,
+        caused: &mut Outgoing,
+    ) -> bool {
         let in_doubt = self.doubts(name, statement, parts);
         if parts.known.uses(statement.number) && !in_doubt {
-            return;
+            return false;
         }
         if in_doubt || parts.known.learning.may_stay(statement.number) {
             self.gives_up(statement, parts, caused);
         }
-        self.make_room(parts, caused);
+        true
+    }
+
+    /// The server learns it from us.
+    pub(super) fn teaches(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         parts.known.prepares(statement.number, By::Us);
         let then = statement.reported().filter(|_| !parts.context.is_unsettled());
         let differing = then.and_then(|then| Differing::of(then, parts.context.reported));
@@ -85,10 +102,7 @@ impl Plan {
 /// literals. Where these are not those that the client prepared it under, it is another one, which the name stands for from now on; nobody
 /// else must get it for theirs.
 pub(super) fn anew(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Statement> {
-    let context = match statement.reported() {
-        Some(reported) if !parts.context.is_unsettled() => Context { reported, ..parts.context },
-        _ => parts.context,
-    };
+    let context = parts.context_of(&statement);
     if statement.is_under(context) && !context.is_unsettled() {
         return statement;
     }

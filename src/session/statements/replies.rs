@@ -51,6 +51,10 @@ impl Plan {
             (Some(Wants::Executed), Answered::Executed)
             | (Some(Wants::Parse), Answered::Parse)
             | (Some(Wants::Close), Answered::Close) => self.done(parts),
+            (Some(Wants::Columns), Answered::Described) => {
+                self.answered();
+                if own::returns_rows(code) { Reply::Pass } else { Reply::Drop }
+            }
             // Within a simple query, anything; and an error at Sync, which commits.
             (Some(Wants::All), _) | (Some(Wants::Ready) | None, Answered::Failed) => Reply::Pass,
             (Some(_), Answered::Failed) => self.failed(frame, parts),

@@ -1,5 +1,6 @@
 //! The statements of one worker's clients: each text kept once.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -29,14 +30,35 @@ pub struct Statement {
     era: u64,
     /// Its text has a `*`, so it may return all columns of a table, whatever they are.
     has_star: bool,
+    /// The one that its text runs by SQL.
+    runs: OnceCell<Runs>,
     /// Its part of the memory, given back with it.
     _room: Option<Share>,
+}
+
+/// What the text of a statement runs by SQL, which only its client has.
+#[derive(Debug)]
+pub(super) struct Runs {
+    /// What the client calls it.
+    pub(super) name: Box<[u8]>,
+    /// What that stood for.
+    pub(super) statement: Rc<Statement>,
 }
 
 impl Statement {
     /// Text and types as in a Parse.
     pub fn body(&self) -> &[u8] {
         self.key.get(self.body..).unwrap_or_default()
+    }
+
+    /// The one that its text runs by SQL: a server needs that too.
+    pub(super) fn runs(&self) -> Option<&Runs> {
+        self.runs.get()
+    }
+
+    /// Its text runs that one by SQL, which is said once.
+    pub(super) fn set_runs(&self, runs: Runs) {
+        let _ = self.runs.set(runs);
     }
 
     /// What the server had reported when its text was prepared; `None` where nobody knew.
@@ -125,7 +147,16 @@ impl Shared {
         self.succeeds(retired, number);
         let key: Rc<[u8]> = self.scratch.as_slice().into();
         let (key_of, name, has_star) = (Rc::clone(&key), name(number), body.contains(&STAR));
-        let statement = Rc::new(Statement { number, name, key: key_of, body: begin, era, has_star, _room: room });
+        let statement = Rc::new(Statement {
+            number,
+            name,
+            key: key_of,
+            body: begin,
+            era,
+            has_star,
+            runs: OnceCell::new(),
+            _room: room,
+        });
         self.known.insert(key, Rc::downgrade(&statement));
         Some(statement)
     }

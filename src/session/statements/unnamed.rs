@@ -60,6 +60,14 @@ impl Plan {
         }
     }
 
+    /// One that may be used at any server, and needs a name for that.
+    pub(super) fn parse_anywhere(&mut self, body: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
+        match parts.shared.statement(parts.context, body) {
+            Some(statement) => self.parse_repeated(statement, parts, caused),
+            None => self.parse_once(Some(body), parts),
+        }
+    }
+
     /// The server has it, or learns it under its name.
     fn parse_repeated(&mut self, statement: Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
         self.repeated = true;

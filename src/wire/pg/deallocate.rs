@@ -33,7 +33,7 @@ pub fn deallocated(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let name = behind(rest, b"prepare").unwrap_or(rest);
     match name.strip_prefix(b"\"") {
         Some(quoted) => unquoted(quoted.strip_suffix(b"\"")?),
-        None => folded(name),
+        None => folded(name).filter(|name| **name != *b"all"),
     }
 }
 
@@ -44,7 +44,8 @@ fn behind<'t>(text: &'t [u8], word: &[u8]) -> Option<&'t [u8]> {
     (first.eq_ignore_ascii_case(word) && ends).then(|| rest.trim_ascii_start())
 }
 
-fn unquoted(name: &[u8]) -> Option<Cow<'_, [u8]>> {
+/// A name between its quotes.
+pub(super) fn unquoted(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !name.contains(&b'"') {
         return (!name.is_empty()).then_some(Cow::Borrowed(name));
     }
@@ -60,11 +61,8 @@ fn unquoted(name: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// An identifier without quotes is in lower case. Letters beyond ASCII are left alone, as by servers whose encoding is UTF-8.
-fn folded(name: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let starts = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_' || !byte.is_ascii();
-    let goes_on = |byte: &u8| starts(byte) || byte.is_ascii_digit() || *byte == b'$';
-    let is_name = name.first().is_some_and(starts) && name.iter().all(goes_on);
-    if !is_name || name.eq_ignore_ascii_case(b"all") {
+pub(super) fn folded(name: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !name.first().is_some_and(begins_name) || !name.iter().all(is_of_name) {
         return None;
     }
     if name.iter().any(u8::is_ascii_uppercase) {
@@ -72,6 +70,15 @@ fn folded(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     } else {
         Some(name.into())
     }
+}
+
+fn begins_name(byte: &u8) -> bool {
+    byte.is_ascii_alphabetic() || *byte == b'_' || !byte.is_ascii()
+}
+
+/// May it stand in a name without quotes?
+pub(super) fn is_of_name(byte: &u8) -> bool {
+    begins_name(byte) || byte.is_ascii_digit() || *byte == b'$'
 }
 
 #[cfg(test)]

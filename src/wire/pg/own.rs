@@ -29,6 +29,13 @@ pub fn run(name: &[u8], values: &[&[u8]], out: &mut BytesMut) {
     message(client::CLOSE, &[b"P", name, &[0]].concat(), out);
 }
 
+/// Writes Bind, Describe of the portal and Execute, all unnamed, with no values and rows as text. A [`sync`] must follow.
+pub fn run_unnamed(out: &mut BytesMut) {
+    bind(b"", &[], out);
+    message(client::DESCRIBE, b"P\0", out);
+    message(client::EXECUTE, &[0, 0, 0, 0, 0], out);
+}
+
 /// Writes a Bind of a statement to a portal of its name, with values as text.
 fn bind(name: &[u8], values: &[&[u8]], out: &mut BytesMut) {
     let mut body = BytesMut::new();
@@ -214,6 +221,11 @@ pub const fn answered(code: u8) -> Answered {
         server::READY => Answered::Ready,
         _ => Answered::Between,
     }
+}
+
+/// True where a description has columns, if only none of them: what it describes returns rows.
+pub const fn returns_rows(code: u8) -> bool {
+    code == server::ROW_DESCRIPTION
 }
 
 /// What a CommandComplete says of all prepared statements.

@@ -7,7 +7,7 @@ use super::phase::Phase;
 use crate::wire::reader::Reader;
 use crate::wire::{Completion, Failure, Head, Needs, Reply, Setting, Severity, Transaction};
 
-/// The longest ErrorResponse or ParameterStatus that is read; longer ones pass unread.
+/// The longest ErrorResponse, ParameterStatus or NotificationResponse that is read; longer ones pass unread.
 const READ_MAX: u64 = 64 * 1024;
 
 /// The longest CommandComplete that is read: tags are short.
@@ -16,7 +16,9 @@ const TAG_MAX: u64 = 256;
 /// How much of a message must be at hand.
 pub const fn needs(head: Head) -> Needs {
     match head.code {
-        server::READY | server::ERROR | server::PARAMETER_STATUS if head.size <= READ_MAX => Needs::Prefix(head.size),
+        server::READY | server::ERROR | server::PARAMETER_STATUS | server::NOTIFICATION if head.size <= READ_MAX => {
+            Needs::Prefix(head.size)
+        }
         server::COMMAND_COMPLETE if head.size <= TAG_MAX => Needs::Prefix(head.size),
         _ => Needs::Head,
     }

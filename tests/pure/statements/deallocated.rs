@@ -89,3 +89,17 @@ fn nobody_deallocates_what_others_use() {
     assert_eq!(codes(&house.clients[0].got), "1Z2Z");
     house.compare();
 }
+
+/// The group before was to prepare it, and fails: the server says so only then.
+#[test]
+fn what_a_failed_group_was_to_prepare_is_not_there_to_be_deallocated() {
+    let sync = frame(b'S', b"");
+    for (text, expected) in [("SELECT 1", "1Z12CZ"), ("bad $1", "EZ12EZ")] {
+        let mut house = House::new(1, 10, 1);
+        let prepares = [parse("a", text), sync.clone()].concat();
+        let ends = [parse("", "DEALLOCATE a"), bind(""), execute(), sync.clone()].concat();
+        house.play(0, 0, &[prepares, ends].concat());
+        assert_eq!(codes(&house.clients[0].got), expected, "{text}");
+        house.compare();
+    }
+}

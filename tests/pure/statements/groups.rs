@@ -172,3 +172,18 @@ fn data_of_a_copy_may_be_sent_before_the_server_asks_for_them() {
         assert!(house.clients[0].plan.is_settled());
     }
 }
+
+/// The server has the text from elsewhere: a Parse that it skipped in a group that failed is not made up for by that.
+#[test]
+fn what_is_named_in_a_failed_group_is_not_there_for_the_next() {
+    for given in [parse("b", "SELECT 1"), [parse("a", "SELECT 2"), parse("b", "SELECT 1")].concat()] {
+        let mut house = House::new(1, 1, 1);
+        let sync = frame(b'S', b"");
+        house.play(0, 0, &[parse("c", "SELECT 1"), sync.clone()].concat());
+        for used in [[bind("b"), execute()].concat(), close("b"), query("DEALLOCATE b"), query("EXECUTE b")] {
+            let next = [used, sync.clone(), bind("b"), sync.clone()].concat();
+            house.play(0, 0, &[bind("none"), given.clone(), sync.clone(), next].concat());
+            house.compare();
+        }
+    }
+}

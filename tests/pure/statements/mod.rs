@@ -1,6 +1,7 @@
 //! Prepared statements of several clients over shared servers, against clients that have a server of their own each.
 
 mod deallocated;
+mod executed;
 mod groups;
 mod unnamed;
 
@@ -12,6 +13,7 @@ use bytes::BytesMut;
 use floodwall::session::statements::{Bounds, Context, Known, Names, Parts, Passing, Plan, Repeats, Reply, Shared};
 use floodwall::wire::Outgoing;
 use floodwall::wire::pg::deallocate::{deallocated, text};
+use floodwall::wire::pg::execute::executed;
 use floodwall::wire::pg::frame::{client_head, server_head};
 use floodwall::wire::pg::own;
 use floodwall::wire::pg::rename::{Asked, asked, renamed};
@@ -69,7 +71,7 @@ impl Server {
                 None => self.fail("26000"),
             },
             Asked::DescribePortal => match self.portal.clone() {
-                Some(body) => self.say(b'T', &body),
+                Some(body) => self.columns(&body),
                 None => self.fail("34000"),
             },
             Asked::Execute => self.execute(),
@@ -87,7 +89,11 @@ impl Server {
             }
             Asked::Query => {
                 (self.unnamed, self.portal) = (None, None);
-                self.run(text(head, frame).unwrap());
+                let text = text(head, frame).unwrap();
+                if ran(text).is_some_and(|name| self.named.contains_key(&name)) {
+                    self.columns(text);
+                }
+                self.run(text);
                 self.skipping = false;
                 self.say(b'Z', b"I");
             }
@@ -98,6 +104,8 @@ impl Server {
     }
 
     fn parse(&mut self, name: &[u8], body: &[u8]) {
+        let text = body.iter().position(|&byte| byte == 0).expect("the end of the text");
+        assert!(body.len() >= text + 3, "types: {}", body.escape_ascii());
         if name.is_empty() {
             self.unnamed = None;
         }
@@ -126,7 +134,22 @@ impl Server {
         }
     }
 
+    /// What a portal returns: nobody knows of the EXECUTE of a statement that is not there.
+    fn columns(&mut self, body: &[u8]) {
+        let text = body.split(|&byte| byte == 0).next().unwrap();
+        match ran(text) {
+            Some(name) if !self.named.contains_key(&name) => self.say(b'n', b""),
+            _ => self.say(b'T', body),
+        }
+    }
+
     fn run(&mut self, text: &[u8]) {
+        if let Some(name) = ran(text) {
+            return match self.named.get(&name).cloned() {
+                Some(body) => self.run(body.split(|&byte| byte == 0).next().unwrap()),
+                None => self.fail("26000"),
+            };
+        }
         if let Some(name) = deallocated(text) {
             return match self.named.remove(&*name) {
                 Some(_) => self.say(b'C', b"DEALLOCATE\0"),
@@ -145,6 +168,12 @@ impl Server {
             }
         }
     }
+}
+
+/// The statement that a text runs by SQL.
+fn ran(text: &[u8]) -> Option<Vec<u8>> {
+    let frame = frame(b'Q', &[text, b"\0"].concat());
+    executed(Asked::Query, client_head(&frame).unwrap()?, &frame).map(|executed| executed.name.into_owned())
 }
 
 /// A client: what it got over shared servers, and from a server of its own.
@@ -227,7 +256,10 @@ impl House {
         let asked = asked(head, frame).unwrap();
         let ended = text(head, frame).and_then(deallocated);
         let passing = ended.and_then(|name| client.plan.deallocates(asked, &name, &mut parts, &mut caused));
-        match passing.map_or_else(|| client.plan.client(asked, &mut parts, &mut caused), Ok) {
+        let passing = passing
+            .map(Ok)
+            .or_else(|| client.plan.executes(asked, &executed(asked, head, frame)?, &mut parts, &mut caused));
+        match passing.unwrap_or_else(|| client.plan.client(asked, &mut parts, &mut caused)) {
             Ok(Passing::AsIs) => caused.server.extend_from_slice(frame),
             Ok(Passing::As(name)) => {
                 let skip = renamed(head, frame, &name, &mut caused.server).unwrap();
@@ -274,12 +306,16 @@ impl House {
     }
 
     /// What every client got is what its own server said; errors may have other words. Descriptions, which tell the text here, tell
-    /// another name where that is what a DEALLOCATE ends.
+    /// another name where that is what a DEALLOCATE ends, or an EXECUTE runs.
     fn compare(&mut self) {
         for client in &mut self.clients {
             let plain = |frame: &Vec<u8>| match frame[0] {
                 b'E' => b"E".to_vec(),
-                code @ (b't' | b'T') if frame[5..].starts_with(b"DEALLOCATE") => vec![code],
+                code @ (b't' | b'T')
+                    if [&b"DEALLOCATE"[..], b"EXECUTE", b"EXPLAIN"].iter().any(|word| frame[5..].starts_with(word)) =>
+                {
+                    vec![code]
+                }
                 _ => frame.clone(),
             };
             let got: Vec<_> = client.got.drain(..).map(|frame| plain(&frame)).collect();
@@ -430,7 +466,7 @@ proptest! {
         most in 1_usize..5,
         repeats in prop_oneof![Just(Repeats::Unnamed), Just(Repeats::Prepared)],
         pipelines in proptest::collection::vec(
-            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..13, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
+            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..15, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
             1..12,
         )
     ) {
@@ -454,11 +490,13 @@ proptest! {
                     8 => frame(b'D', b"P\0"),
                     9 => query("SELECT 1"),
                     10 => query(&format!("DEALLOCATE \"{name}\"")),
-                    12 => frame(b'S', b""),
+                    12 => query(&format!("EXECUTE \"{name}\"")),
+                    13 => parse("runs", &format!("EXECUTE \"{name}\"")),
+                    14 => frame(b'S', b""),
                     _ => parse("", &format!("DEALLOCATE \"{name}\"")),
                 };
                 // A driver asks it between its pipelines, and what it parses it runs, once.
-                if kind == 10 {
+                if kind == 10 || kind == 12 {
                     house.end(client, server);
                 }
                 house.ask(client, server, &asked);
@@ -467,6 +505,14 @@ proptest! {
                     house.ask(client, server, &execute());
                     house.end(client, server);
                     house.ask(client, server, &close(""));
+                }
+                if kind == 13 {
+                    for asked in [bind("runs"), frame(b'D', b"P\0"), execute()] {
+                        house.ask(client, server, &asked);
+                    }
+                    house.end(client, server);
+                    house.ask(client, server, &close("runs"));
+                    house.end(client, server);
                 }
                 house.hear(client, server, heard);
             }

@@ -21,7 +21,7 @@ java_compile() { javac -nowarn -Xlint:none -encoding UTF-8 -cp "$java_path:$kept
 declare -A without=([session]= [transaction]='.*testLockReleaseOnCancelFailure.*')
 
 pgjdbc_start() {
-    (cd "$kept/src" && timeout 1500 java -Xmx768m -cp "$java_path:$kept/classes:$kept/runner" -Dserver="$PGHOST" -Dport="$PGPORT" -Ddatabase="$PGDATABASE" \
+    (cd "$kept/src" && timeout 3600 java -Xmx768m -cp "$java_path:$kept/classes:$kept/runner" -Dserver="$PGHOST" -Dport="$PGPORT" -Ddatabase="$PGDATABASE" \
         -Dusername=test -Dpassword=test -DprivilegedUser="$PGUSER" -DprivilegedPassword="$PGPASSWORD" -Dpreparethreshold=5 -DprotocolVersion=0 \
         -Dbuild.properties.relative.path="$kept/src" -Djunit.jupiter.execution.timeout.default=60s \
         Outcomes "$kept/classes" '.*(Test|Tests|TestSuite|Test[$].*)$' "${without[$mode]}")

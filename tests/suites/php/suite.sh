@@ -16,3 +16,5 @@ php_start() {
     sed -E -e 's/^([A-Z]+)\t/\L\1\E /' -e 's/^([a-z]+)ed&[^ ]*/\1ed/' -e "s,$kept/tree/,,g" "$OUTCOMES.list" >"$OUTCOMES"
     find . -name '*.diff' | sort | while read -r diff; do printf '=== %s\n%s\n' "$diff" "$(<"$diff")"; done >"$OUTCOMES.why"
 }
+
+php_login() { echo query; }

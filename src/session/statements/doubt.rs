@@ -21,14 +21,9 @@ impl Plan {
     }
 
     /// Might the server take a use of a name although its Parse failed, since it has the same text from elsewhere, or is to get it from us?
-    pub(super) fn may_be_made_up_for(
-        &self,
-        name: &[u8],
-        statement: &Statement,
-        is_there: bool,
-        parts: &Parts<'_>,
-    ) -> bool {
+    pub(super) fn may_be_made_up_for(&self, name: &[u8], statement: &Statement, parts: &Parts<'_>) -> bool {
         let Some(given) = self.given_in_doubt(name, parts) else { return false };
+        let is_there = parts.known.has(statement.number);
         !is_there || given.teaches(statement.number).is_none() || self.doubts(name, statement, parts)
     }
 

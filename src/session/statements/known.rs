@@ -39,6 +39,11 @@ impl Known {
         self.used.get_mut(&number).map(|used| *used = self.now).is_some()
     }
 
+    /// True where it has a statement.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.used.contains_key(&number)
+    }
+
     /// It gets a statement. What must be closed for it was taken before, by [`Known::closing`].
     pub(super) fn add(&mut self, number: u64) {
         self.now = self.now.saturating_add(1);

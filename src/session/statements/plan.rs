@@ -253,7 +253,7 @@ impl Plan {
             return Passing::Later;
         }
         let is_there = parts.known.uses(statement.number);
-        if self.may_be_made_up_for(name, &statement, is_there, parts) {
+        if self.may_be_made_up_for(name, &statement, parts) {
             return Passing::Later;
         }
         if !is_there || self.doubts(name, &statement, parts) {

@@ -12,25 +12,18 @@ impl Plan {
         parts.known.learning.is_name_in_doubt(name) && self.owes_groups()
     }
 
-    /// The step that has given the name, where that stands in a group that may fail.
-    fn given_in_doubt(&self, name: &[u8], parts: &Parts<'_>) -> Option<&Entry> {
-        if !self.owes_groups() || parts.names.find(name).is_none() {
-            return None;
+    /// The same of a name that it has given.
+    pub(super) fn is_given_in_doubt(&self, name: &[u8], parts: &Parts<'_>) -> bool {
+        if parts.names.find(name).is_none() || !self.owes_groups() {
+            return false;
         }
-        let given = self.queue.iter().rposition(|step| step.names(name))?;
-        self.queue.range(given..).any(Entry::ends_group).then(|| self.queue.get(given))?
-    }
-
-    /// Might the server take a use of a name although its Parse failed, since it has the same text from elsewhere, or is to get it from us?
-    pub(super) fn may_be_made_up_for(&self, name: &[u8], statement: &Statement, parts: &Parts<'_>) -> bool {
-        let Some(given) = self.given_in_doubt(name, parts) else { return false };
-        let is_taught = given.teaches(statement.number).is_some() && parts.known.has(statement.number);
-        !is_taught || self.doubts(name, statement, parts)
+        let given = self.queue.iter().rposition(|step| step.names(name));
+        given.is_some_and(|at| self.queue.range(at..).any(Entry::ends_group))
     }
 
     /// May a name turn out to stand for something else than it does now?
     pub(super) fn may_turn_out(&self, name: &[u8], parts: &Parts<'_>) -> bool {
-        self.may_be_taken_back(name, parts) || self.given_in_doubt(name, parts).is_some()
+        self.may_be_taken_back(name, parts) || self.is_given_in_doubt(name, parts)
     }
 
     /// May it turn out that the server has a statement or not for another reason than that the client's Parse under this name went well or

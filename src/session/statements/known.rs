@@ -33,12 +33,7 @@ impl Known {
         Self { used, now: 0, most: Arc::clone(most), unnamed: None, stale, made: 0, learning }
     }
 
-    /// True where it has a statement.
-    pub(super) fn has(&self, number: u64) -> bool {
-        self.used.contains_key(&number)
-    }
-
-    /// The same of one that is used now.
+    /// True where it has a statement, which is used now.
     pub(super) fn uses(&mut self, number: u64) -> bool {
         self.now = self.now.saturating_add(1);
         self.used.get_mut(&number).map(|used| *used = self.now).is_some()

@@ -235,11 +235,12 @@ impl Plan {
         if waits || statement.runs().is_some_and(|runs| self.may_turn_out(&runs.name, parts)) {
             return Passing::Later;
         }
-        if self.may_be_made_up_for(name, &statement, parts) {
-            return Passing::Later;
-        }
         let is_there = parts.known.uses(statement.number);
         if !is_there || self.doubts(name, &statement, parts) {
+            // Neither the same text from elsewhere nor a Parse of ours must make up for one of its own that failed.
+            if self.is_given_in_doubt(name, parts) {
+                return Passing::Later;
+            }
             parts.context = parts.context.of_text(statement.body());
             if !is_there && statement.runs().is_none() {
                 statement = preparing::anew(name, statement, parts);

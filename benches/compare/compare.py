@@ -21,6 +21,7 @@ from wire import Refused
 FULL = {"rounds": 3, "seconds": 5, "clients": "1,8,64", "protocols": "simple,extended,prepared"}
 QUICK = {"rounds": 2, "seconds": 2, "clients": "8,64", "protocols": "simple,prepared",
          "peers": "direct,haproxy,pgbouncer,floodwall", "what": "quick"}
+HELP = {"protocols": "of simple, extended, prepared, and connect, which dials for each transaction"}
 SCALE = 10
 
 
@@ -31,7 +32,7 @@ def options():
     reader.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
     reader.add_argument("--what", help="name of the result files")
     for name in FULL:
-        reader.add_argument(f"--{name}", type=type(FULL[name]))
+        reader.add_argument(f"--{name}", type=type(FULL[name]), help=HELP.get(name))
     reader.add_argument("--peers", help=f"of {','.join(PEERS)}; all that are there")
     reader.add_argument("--idle", type=int, help="idle connections; 0 leaves that part out; 1000")
     chosen = reader.parse_args()

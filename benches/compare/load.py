@@ -21,6 +21,7 @@ _TROUBLE = re.compile(r"error|fatal|abort|terminated|refused|incomplete", re.IGN
 @dataclass(frozen=True)
 class Load:
     """What pgbench is asked to do."""
+    # Or `connect`: a connection for each transaction, in the simple protocol.
     protocol: str
     clients: int
     seconds: int
@@ -64,8 +65,9 @@ def run(binaries: Path, load: Load, port: int, proxy_pid, scratch: Path) -> Samp
 
 def command(binaries: Path, load: Load, port: int, *further: str) -> list:
     """How pgbench is called for this."""
+    protocol = ("-M", "simple", "-C") if load.protocol == "connect" else ("-M", load.protocol)
     return [
-        str(binaries / "pgbench"), "-n", "-S", "-M", load.protocol, "-T", str(load.seconds),
+        str(binaries / "pgbench"), "-n", "-S", *protocol, "-T", str(load.seconds),
         "-c", str(load.clients), "-j", str(min(2, load.clients)), "-h", "127.0.0.1", "-p", str(port), "-U", USER,
         *further, DATABASE,
     ]
@@ -80,7 +82,7 @@ def read(done: subprocess.CompletedProcess) -> Sample:
     failed = _number(r"number of failed transactions: (\d+)", done.stdout)
     if failed:
         sample.errors.append(f"{failed:.0f} failed transactions")
-    sample.tps = _number(r"tps = ([\d.]+) \(without", done.stdout)
+    sample.tps = _number(r"tps = ([\d.]+) \((?:without|including reconnection)", done.stdout)
     sample.transactions = int(_number(r"transactions actually processed: (\d+)", done.stdout))
     sample.mean_ms = _number(r"latency average = ([\d.]+) ms", done.stdout)
     if not sample.transactions and not sample.errors:

@@ -23,7 +23,7 @@ pub enum Standing {
     /// It is.
     #[default]
     Settled,
-    /// A function that may set something is on its way in front of the text: see [`Context::of_text`].
+    /// A function that may set something is on its way in front of the text: see `Context::of_text`.
     Doubtful,
     /// Something that sets is on its way in front of the text: nobody can tell what that will mean, so it is for its client alone.
     Unsettled,

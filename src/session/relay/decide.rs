@@ -148,6 +148,7 @@ where
     }
 
     /// Is more of a frame wanted than is at hand, before anybody has an opinion of it?
+    #[inline]
     fn wants_more(&mut self, head: Head, rest: &[u8]) -> bool {
         let mut needed = match P::client_needs(head, self.overseer.hold()) {
             Needs::Head => self.wanted,
@@ -165,6 +166,7 @@ where
     }
 
     /// No rule stands in the way of a frame: it goes to a server, unless there is none, or what was sent before has to come first.
+    #[inline]
     fn allowed(&mut self, head: Head, frame: &[u8], request: Request<'_>) -> Decision {
         if !self.server.is_here()
             && let Some(decision) = self.without_server(request)

@@ -14,7 +14,8 @@ impl Plan {
 
     /// The same of a name that it has given.
     pub(super) fn is_given_in_doubt(&self, name: &[u8], parts: &Parts<'_>) -> bool {
-        if parts.names.find(name).is_none() || !self.owes_groups() {
+        // The first of these tells at once, also in the middle of a long group.
+        if !parts.known.learning.is_in_doubt() || parts.names.find(name).is_none() || !self.owes_groups() {
             return false;
         }
         let given = self.queue.iter().rposition(|step| step.names(name));

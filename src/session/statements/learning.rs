@@ -112,9 +112,14 @@ impl Learning {
         last.and_then(|(by, in_doubt)| in_doubt.then_some(by))
     }
 
-    /// Has a group ended of which anything is on its way?
+    /// Has a group ended of which a statement is on its way?
     fn has_doubts(&self) -> bool {
         self.steps.front().is_some_and(|step| step.in_doubt)
+    }
+
+    /// Has a group ended of which anything is on its way, a statement or a name?
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.has_doubts() || self.names.front().is_some_and(|named| named.in_doubt)
     }
 
     /// May it turn out that the server still has a statement that it was to give up?

@@ -37,9 +37,10 @@
 //!
 //! # Threads
 //!
-//! The main thread accepts, reads signals and ticks. Each [`worker`] carries its sessions on a current-thread runtime, so nothing on a
-//! session's path is locked; logins take turns there and a part of its time ([`session::pace`]), and so do those who leave; each has two
-//! *analyst* threads with large stacks: for new shapes, and for long texts and values. The operator's thread serves console and HTTP.
+//! The main thread reads signals and ticks. Each [`worker`] carries its sessions on a current-thread runtime, so nothing on a session's
+//! path is locked, and the first of them accepts; logins take turns there and a part of its time ([`session::pace`]), and so do those who
+//! leave; each has two *analyst* threads with large stacks: for new shapes, and for long texts and values. The operator's thread serves
+//! console and HTTP.
 //!
 //! # Invariants
 //!

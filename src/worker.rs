@@ -12,7 +12,7 @@ use std::thread;
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
 /// Tasks that wait to be taken by a busy worker; more make the acceptor wait, and the kernel's queue takes who comes meanwhile.
@@ -101,6 +101,18 @@ impl<J: Send + 'static> Workers<J> {
         }
     }
 
+    /// Waits until the first worker gets to something new: for as long as it hangs. False where it has ended.
+    ///
+    /// Cancel-safe.
+    pub async fn answers(&self) -> bool {
+        let (tell, told) = oneshot::channel();
+        self.host(async move || {
+            let _ = tell.send(());
+        })
+        .await;
+        told.await.is_ok()
+    }
+
     /// Live tasks and jobs of all workers.
     pub fn load(&self) -> usize {
         self.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).sum()
@@ -158,6 +170,20 @@ mod tests {
         assert_eq!(count.load(Ordering::Relaxed), 1);
         counted.await;
         assert_eq!(count.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_hosted_runs_on_the_first_worker_and_is_no_load() {
+        let workers = Workers::start(2, |_| Ok((async || (), |_: ()| async {}))).unwrap();
+        let (tell, told) = oneshot::channel();
+        let stays = async move || {
+            tell.send(thread::current().name().map(str::to_owned)).unwrap();
+            std::future::pending::<()>().await;
+        };
+        workers.host(stays).await;
+        assert_eq!(told.await.unwrap().as_deref(), Some("worker-0"));
+        assert_eq!(workers.load(), 0);
+        assert!(workers.answers().await);
     }
 
     #[tokio::test]

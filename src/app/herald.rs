@@ -6,6 +6,9 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::sleep;
 
+use super::Job;
+use crate::worker::Workers;
+
 /// Newcomers are welcome, with the configuration in force.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
@@ -24,12 +27,15 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Says that the main thread is alive, twice as often as the service manager wants to hear it. Never returns.
-pub(super) async fn watchdog() {
+/// Says that the main thread is alive and the worker that accepts as well, twice as often as the service manager wants to hear it. Never
+/// returns.
+pub(super) async fn watchdog(workers: &Workers<Job>) {
     let Some(within) = sd_notify::watchdog_enabled() else { return pending().await };
     let pause = (within / 2).max(Duration::from_millis(1));
     loop {
-        tell(&[NotifyState::Watchdog]);
+        if workers.answers().await {
+            tell(&[NotifyState::Watchdog]);
+        }
         sleep(pause).await;
     }
 }

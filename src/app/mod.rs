@@ -152,7 +152,7 @@ impl App {
             catalogues,
             join_all(self.open.iter().map(|open| open.house.nodes.run(&open.house.tls))),
             join_all(self.open.iter().map(|open| follow_primary(&open.house))),
-            herald::watchdog(),
+            herald::watchdog(&self.workers),
             listeners::ask_for_verifiers(&self.open),
             self.tick(),
             self.follow_pauses(),

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use super::entry::{Entry, Undo, Wants, Whose};
 use super::plan::{Mode, Parts, Passing, Plan};
-use super::shared::PREFIX;
+use super::shared::is_ours;
 use super::unnamed::Unnamed;
 use crate::wire::Outgoing;
 use crate::wire::pg::own;
@@ -51,7 +51,7 @@ impl Plan {
             return Some(Passing::Later);
         }
         let Some(statement) = parts.names.remove(name) else {
-            return name.starts_with(PREFIX.as_bytes()).then(|| self.ends_nothing(by, parts, &mut caused.server));
+            return is_ours(name).then(|| self.ends_nothing(by, parts, &mut caused.server));
         };
         parts.known.learning.names(name);
         let closed = Undo::Closed(name.into(), statement);
@@ -74,12 +74,7 @@ impl Plan {
     /// A Query of one statement is the same as this pipeline, but for replies that are dropped.
     fn ends_by_query(&mut self, closed: Undo, parts: &mut Parts<'_>, out: &mut BytesMut) {
         own::ask(END_GONE, &[], out);
-        own::sync(out);
-        let unnamed = Undo::Unnamed(std::mem::take(&mut parts.names.unnamed), parts.known.unnamed.take());
-        self.ours(Wants::Parse, unnamed);
-        self.ours(Wants::Bind, Undo::Nothing);
-        self.queue.push_back(Entry::new(Wants::Executed, Whose::Client).undoing(closed));
-        self.queue.push_back(Entry::new(Wants::Ready, Whose::Client));
+        self.queries([Entry::new(Wants::Executed, Whose::Client).undoing(closed)], parts, out);
     }
 
     /// The client's unnamed statement is of use at this server only, which has what it ends.
@@ -109,6 +104,6 @@ impl Plan {
 
     /// Does the server owe nothing but whole groups?
     pub(super) fn is_between_groups(&self) -> bool {
-        self.queue.back().is_none_or(|last| matches!(last.wants, Wants::Ready | Wants::All))
+        self.queue.back().is_none_or(Entry::ends_group)
     }
 }

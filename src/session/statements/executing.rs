@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use super::entry::{Entry, Undo, Wants, Whose};
+use super::entry::{Entry, Wants, Whose};
 use super::names::Refused;
 use super::plan::{Mode, Parts, Passing, Plan};
 use super::preparing::context_of;
-use super::shared::{NOWHERE, PREFIX, Runs, Statement};
+use super::shared::{NOWHERE, Runs, Statement, is_ours};
 use crate::wire::pg::execute::Executed;
 use crate::wire::pg::own;
 use crate::wire::pg::rename::Asked;
@@ -38,8 +38,7 @@ impl Plan {
         }
         let statement = parts.names.find(&executed.name).map(Rc::clone);
         // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
-        let is_ours = executed.name.starts_with(PREFIX.as_bytes());
-        if statement.is_none() && !is_ours && !self.may_be_taken_back(&executed.name, parts) {
+        if statement.is_none() && !is_ours(&executed.name) && !self.may_be_taken_back(&executed.name, parts) {
             return None;
         }
         if self.may_turn_out(&executed.name, parts) {
@@ -91,13 +90,7 @@ impl Plan {
     fn runs_by_query(&mut self, text: &[u8], parts: &mut Parts<'_>, out: &mut BytesMut) {
         own::parse(b"", &[text, UNTYPED].concat(), out);
         own::run_unnamed(out);
-        own::sync(out);
-        let unnamed = Undo::Unnamed(std::mem::take(&mut parts.names.unnamed), parts.known.unnamed.take());
-        self.ours(Wants::Parse, unnamed);
-        self.ours(Wants::Bind, Undo::Nothing);
-        self.queue
-            .extend([Wants::Columns, Wants::Executed, Wants::Ready].map(|wants| Entry::new(wants, Whose::Client)));
-        parts.known.ends_group();
+        self.queries([Wants::Columns, Wants::Executed].map(|wants| Entry::new(wants, Whose::Client)), parts, out);
     }
 
     /// The text is prepared: `body` is what it is with another name, and its types.

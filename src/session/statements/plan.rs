@@ -18,7 +18,7 @@ use super::entry::{Entry, Undo, Wants, Whose};
 use super::known::Known;
 use super::names::{Bounds, Names, Refused};
 use super::preparing;
-use super::shared::{NOWHERE, PREFIX, Shared};
+use super::shared::{NOWHERE, Shared, is_ours};
 use super::touched::Touched;
 use super::unnamed::Doubt;
 use crate::wire::Outgoing;
@@ -229,7 +229,7 @@ impl Plan {
             }
             self.pass(wants);
             // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
-            return if name.starts_with(PREFIX.as_bytes()) { nowhere() } else { Passing::AsIs };
+            return if is_ours(name) { nowhere() } else { Passing::AsIs };
         };
         let waits = name.is_empty() && self.unnamed_doubt() == Some(Doubt::Client);
         if waits || statement.runs().is_some_and(|runs| self.may_turn_out(&runs.name, parts)) {
@@ -258,8 +258,7 @@ impl Plan {
     /// What a client closes stays at the server for others.
     fn close(&mut self, name: &[u8], parts: &mut Parts<'_>) -> Passing {
         if name.is_empty() {
-            let client = std::mem::take(&mut parts.names.unnamed);
-            let undo = Undo::Unnamed(client, parts.known.unnamed.take());
+            let undo = parts.ends_unnamed();
             self.queue.push_back(Entry::new(Wants::Close, Whose::Client).undoing(undo));
             return Passing::AsIs;
         }
@@ -269,7 +268,7 @@ impl Plan {
                 Undo::Closed(name.into(), statement)
             }
             // Prepared by SQL, maybe: closing what is not there is no error.
-            None if !name.starts_with(PREFIX.as_bytes()) => return self.pass(Wants::Close),
+            None if !is_ours(name) => return self.pass(Wants::Close),
             None => Undo::Nothing,
         };
         self.queue.push_back(Entry::new(Wants::Close, Whose::Given).undoing(undo));
@@ -283,7 +282,7 @@ impl Plan {
 
     /// A simple query ends the unnamed statement.
     pub(super) fn query(&mut self, parts: &mut Parts<'_>) -> Passing {
-        let undo = Undo::Unnamed(std::mem::take(&mut parts.names.unnamed), parts.known.unnamed.take());
+        let undo = parts.ends_unnamed();
         self.queue.push_back(Entry::new(Wants::All, Whose::Client).undoing(undo));
         Passing::AsIs
     }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use bytes::BytesMut;
+
 use super::entry::{Entry, Learnt, Undo, Wants, Whose};
 use super::plan::{Mode, Parts, Passing, Plan, nowhere};
 use super::repeated::Repeats;
@@ -36,6 +38,13 @@ impl Unnamed {
             Self::Some { body: Some(kept), .. } if **kept == *body => Rc::clone(kept),
             _ => body.into(),
         }
+    }
+}
+
+impl Parts<'_> {
+    /// Neither client nor server has an unnamed statement from here on.
+    pub(super) fn ends_unnamed(&mut self) -> Undo {
+        Undo::Unnamed(std::mem::take(&mut self.names.unnamed), self.known.unnamed.take())
     }
 }
 
@@ -85,6 +94,17 @@ impl Plan {
         let undo = Undo::Unnamed(client, server);
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(undo));
         Passing::AsIs
+    }
+
+    /// A Query goes as a pipeline of ours, which its Sync ends; these are the `steps` of that which its client has asked for.
+    pub(super) fn queries<const N: usize>(&mut self, steps: [Entry; N], parts: &mut Parts<'_>, out: &mut BytesMut) {
+        own::sync(out);
+        let unnamed = parts.ends_unnamed();
+        self.ours(Wants::Parse, unnamed);
+        self.ours(Wants::Bind, Undo::Nothing);
+        self.queue.extend(steps);
+        self.queue.push_back(Entry::new(Wants::Ready, Whose::Client));
+        parts.known.ends_group();
     }
 
     pub(super) fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {

@@ -19,13 +19,13 @@ pub fn ask(sql: &str, values: &[&[u8]], out: &mut BytesMut) {
     text.put_slice(&[0, 0, 0]);
     parse(b"", &text, out);
     bind(b"", values, out);
-    message(client::EXECUTE, &[0, 0, 0, 0, 0], out);
+    execute(b"", out);
 }
 
 /// Writes Bind, Execute and Close of a portal that has the name of its prepared statement, with values as text.
 pub fn run(name: &[u8], values: &[&[u8]], out: &mut BytesMut) {
     bind(name, values, out);
-    message(client::EXECUTE, &[name, &[0, 0, 0, 0, 0]].concat(), out);
+    execute(name, out);
     message(client::CLOSE, &[b"P", name, &[0]].concat(), out);
 }
 
@@ -33,7 +33,7 @@ pub fn run(name: &[u8], values: &[&[u8]], out: &mut BytesMut) {
 pub fn run_unnamed(out: &mut BytesMut) {
     bind(b"", &[], out);
     message(client::DESCRIBE, b"P\0", out);
-    message(client::EXECUTE, &[0, 0, 0, 0, 0], out);
+    execute(b"", out);
 }
 
 /// Writes a Bind of a statement to a portal of its name, with values as text.
@@ -47,6 +47,11 @@ fn bind(name: &[u8], values: &[&[u8]], out: &mut BytesMut) {
     }
     body.put_u16(0);
     message(client::BIND, &body, out);
+}
+
+/// Writes an Execute of a portal, for all of its rows.
+fn execute(portal: &[u8], out: &mut BytesMut) {
+    message(client::EXECUTE, &[portal, &[0; 5]].concat(), out);
 }
 
 /// Writes a Sync.

@@ -103,3 +103,17 @@ fn what_a_failed_group_was_to_prepare_is_not_there_to_be_deallocated() {
         house.compare();
     }
 }
+
+/// Sent without waiting behind one that comes to nothing: in a failed transaction, say.
+#[test]
+fn what_an_unanswered_deallocate_may_have_left_is_waited_for() {
+    let mut house = House::new(1, 10, 1);
+    house.play(0, 0, &[parse("a", "SELECT 1"), frame(b'S', b"")].concat());
+    house.ask(0, 0, &query("DEALLOCATE a"));
+    house.clients[0].own.said.clear();
+    house.clients[0].own.named.insert(b"a".to_vec(), b"SELECT 1\0\0\0".to_vec());
+    house.servers[0].0.said = [frame(b'E', b"SERROR\0C25P02\0Mno\0\0"), frame(b'Z', b"I")].into();
+    house.clients[0].got.clear();
+    house.play(0, 0, &[bind("a"), frame(b'S', b"")].concat());
+    assert_eq!(codes(&house.clients[0].got), "EZ2Z");
+}

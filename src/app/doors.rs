@@ -15,19 +15,16 @@ use crate::control::Shutdown;
 use crate::session::house::House;
 use crate::worker::Workers;
 
-/// Whose door it is, and what happens to it at the end.
-type Owner = (Arc<House>, Sharing);
-
 /// Has the first worker accept at the doors of all listeners until the shutdown begins, and where they are handed over a little longer.
 /// What is returned is done when all of them are closed.
 pub(super) async fn hand_out(open: &mut [Open], workers: &Arc<Workers<Job>>) -> impl Future<Output = ()> + 'static {
     let mut closed = Vec::new();
     for Open { doors, house, sharing } in open {
         for door in doors.drain(..) {
-            let (owner, givers) = ((Arc::clone(house), *sharing), Arc::clone(workers));
+            let (house, sharing, givers) = (Arc::clone(house), *sharing, Arc::clone(workers));
             let (open, shut) = oneshot::channel::<()>();
             let accepting = async move || {
-                attend(door, owner, &givers).await;
+                attend(door, sharing, &house, &givers).await;
                 drop(open);
             };
             workers.host(accepting).await;
@@ -37,7 +34,7 @@ pub(super) async fn hand_out(open: &mut [Open], workers: &Arc<Workers<Job>>) -> 
     join_all(closed).map(drop)
 }
 
-async fn attend(door: Door, (house, sharing): Owner, workers: &Workers<Job>) {
+async fn attend(door: Door, sharing: Sharing, house: &Arc<House>, workers: &Workers<Job>) {
     let entrance = match door.settle() {
         Ok(entrance) => entrance,
         Err(error) => {
@@ -46,6 +43,6 @@ async fn attend(door: Door, (house, sharing): Owner, workers: &Workers<Job>) {
     };
     let mut shutdowns = house.common.control.shutdowns();
     let stop = async { drop(shutdowns.wait_for(|how| *how != Shutdown::No).await) };
-    let give = |arrival| workers.give((Arc::clone(&house), arrival));
+    let give = |arrival| workers.give((Arc::clone(house), arrival));
     accept(&entrance, &house.admission, &house.common.gate, give, (stop, sharing)).await;
 }

@@ -145,6 +145,28 @@ fn a_pipeline_that_ends_all_names_gives_them_again() {
     pooled.finish();
 }
 
+/// Whoever calls one waits for the end of the answer: it sends no Sync.
+#[test]
+fn a_function_call_that_gets_no_server_is_answered_to_its_end() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_call", 1, &format!("query_wait_timeout = '1s'\n{NO_PASSWORD}"));
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    other.query("BEGIN; SELECT 1");
+    // `pg_backend_pid`, with no values, and what it returns as text.
+    let call = raw::frame(b'F', &[&2026_u32.to_be_bytes()[..], &[0; 6]].concat());
+    client.send(&[call.clone(), raw::query("SELECT 1")].concat());
+    for _ in 0..2 {
+        assert_eq!(sqlstates(&client.until(b"Z")), ["53300"]);
+    }
+    other.query("ROLLBACK");
+    client.send(&call);
+    assert_eq!(reply_codes(&client.until(b"Z")), "V Z");
+    drop((client, other));
+    pooled.finish();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_in_a_pipeline_leaves_no_ghosts() {
     if direct() {

@@ -49,8 +49,8 @@ fn show_clients_and_servers() {
 #[test]
 fn show_what_others_fill() {
     let steer = Steer::start(&users());
-    assert_eq!(shown(&steer, "SHOW CAPS"), "max_connections|web|59||2|7\n");
-    assert_eq!(shown(&steer, "SHOW SURGES"), "web|59|41.3|12.0|1.50|27|step\n");
+    assert_eq!(shown(&steer, "SHOW CAPS"), "max_connections|web|59||2|7|main\n");
+    assert_eq!(shown(&steer, "SHOW SURGES"), "web|59|41.3|12.0|1.50|27|step|main\n");
     assert_eq!(shown(&steer, "SHOW RULES"), "bulk_write|enforce|failed|max_rows = 5000|3|0|0\n");
     let config = shown(&steer, "SHOW CONFIG");
     // The last two by the names that exporters look for.

@@ -81,7 +81,8 @@ metrics! {
     WAIT_SECONDS Histogram "floodwall_wait_seconds" ["cap"], "How long newcomers waited for a place, by cap.";
     LOGINS Counter "floodwall_logins_total" ["outcome"], "Logins by outcome.";
     SESSIONS_ENDED Counter "floodwall_sessions_ended_total" ["reason"], "Sessions ended, by reason.";
-    CANCELS Counter "floodwall_cancels_total" ["outcome"], "Cancel requests by outcome.";
+    CANCELS Counter "floodwall_cancels_total" ["outcome"], "Cancel requests of clients by outcome.";
+    OWN_CANCELS Counter "floodwall_own_cancels_total" ["reason"], "Statements that Floodwall cancelled by itself, by why: a rule, or session_ended.";
     CONSOLE_LOGINS Counter "floodwall_console_logins_total" ["outcome"], "Logins to the admin console by outcome.";
     STATEMENTS Counter "floodwall_statements_total" ["kind"], "Statements by kind.";
     STATEMENT_SECONDS Histogram "floodwall_statement_seconds" [], "Time from a statement to the end of its reply.";

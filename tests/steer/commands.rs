@@ -85,10 +85,16 @@ fn version_and_help() {
     steer.sources.control.started();
     assert_eq!(shown(&steer, "SHOW VERSION"), format!("Floodwall {}\n", env!("CARGO_PKG_VERSION")));
     let state = shown(&steer, "SHOW STATE");
-    assert!(state.starts_with("active|yes\npaused|no\nsuspended|no\npauses|\nreadiness|ready\n"), "{state}");
+    assert!(state.starts_with("active|yes\npaused|no\nsuspended|no\npauses|\ndisabled|\nreadiness|ready\n"), "{state}");
+    // Also where nobody is in it any more, so that SHOW DATABASES has no row of it.
+    shown(&steer, "DISABLE bank");
+    shown(&steer, "DISABLE attic");
+    assert!(shown(&steer, "SHOW STATE").contains("\ndisabled|attic, bank\n"));
+    shown(&steer, "ENABLE attic");
+    assert!(shown(&steer, "SHOW STATE").contains("\ndisabled|bank\n"));
     let help = shown(&steer, "help");
     assert_eq!(help, shown(&steer, "SHOW HELP;"));
-    assert!(help.contains("KILL CLIENT n|admin|") && help.contains("SHOW CLIENTS|read|") && !help.contains("SELECT"));
+    assert!(help.contains("KILL CLIENT id|admin|") && help.contains("SHOW CLIENTS|read|") && !help.contains("SELECT"));
 }
 
 #[test]
@@ -100,7 +106,7 @@ fn kill_signals_the_session() {
     let missing = steer.psql("sre", PASSWORD, "KILL CLIENT 4000000000");
     assert!(!missing.ok && missing.err.contains("42704"), "{}", missing.err);
     let wrong = steer.psql("sre", PASSWORD, "KILL CLIENT one");
-    assert!(!wrong.ok && wrong.err.contains("KILL CLIENT n"), "{}", wrong.err);
+    assert!(!wrong.ok && wrong.err.contains("KILL CLIENT id"), "{}", wrong.err);
 }
 
 #[test]

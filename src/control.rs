@@ -213,7 +213,7 @@ fn left(until_ms: u64) -> Duration {
 impl Control {
     /// Lets no new client into a database. False where it was so already.
     pub fn disable(&self, database: &str, who: &str) -> bool {
-        let changed = self.disabled().insert(database.to_owned());
+        let changed = self.keeping_out().insert(database.to_owned());
         if changed {
             tracing::warn!(who, database, "audit: disabled");
         }
@@ -222,7 +222,7 @@ impl Control {
 
     /// Lets new clients in again. False where nothing kept them out.
     pub fn enable(&self, database: &str, who: &str) -> bool {
-        let changed = self.disabled().remove(database);
+        let changed = self.keeping_out().remove(database);
         if changed {
             tracing::warn!(who, database, "audit: enabled");
         }
@@ -231,10 +231,15 @@ impl Control {
 
     /// Does it take no newcomers?
     pub fn is_disabled(&self, database: &str) -> bool {
-        self.disabled().contains(database)
+        self.keeping_out().contains(database)
     }
 
-    fn disabled(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    /// The databases that take none.
+    pub fn disabled(&self) -> BTreeSet<String> {
+        self.keeping_out().clone()
+    }
+
+    fn keeping_out(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.disabled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

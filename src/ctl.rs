@@ -27,7 +27,9 @@ pub enum Failed {
     #[error("the console is off: set admin.console in the configuration and restart")]
     Off,
     /// Neither the socket nor the port took the connection.
-    #[error("no console answers at {address}: {reason}; is Floodwall running with this configuration?")]
+    #[error(
+        "no console answers at {address}: {reason}; is Floodwall running, and with this configuration? --config names another"
+    )]
     Unreachable {
         /// Where it should be.
         address: SocketAddr,

@@ -23,7 +23,7 @@ impl Check {
         let Checked { unusable, ending } = check_certificates(&config);
         anyhow::ensure!(unusable.is_empty(), config::locate(path, unusable));
         if !ending.is_empty() {
-            writeln!(io::stderr(), "{}", config::locate(path, ending))?;
+            writeln!(io::stderr(), "{}", config::locate(path, ending).as_warnings())?;
         }
         write!(io::stdout(), "# {} resolves to:\n{}", path.display(), config.to_toml())?;
         Ok(ExitCode::SUCCESS)

@@ -17,8 +17,9 @@ pub(crate) struct Ctl {
     /// Console user; left out: the first [[admin.user]] with role admin, or admin
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// As in 'SHOW CLIENTS'
-    command: String,
+    /// As in 'SHOW CLIENTS', in one word or several
+    #[arg(required = true)]
+    command: Vec<String>,
 }
 
 impl Ctl {
@@ -31,7 +32,7 @@ impl Ctl {
         };
         let login = ctl::Login { user: self.user, password: std::env::var(ctl::PASSWORD_VARIABLE).ok() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(ctl::run(&config, &login, &self.command, &mut io::stdout()))?;
+        runtime.block_on(ctl::run(&config, &login, &self.command.join(" "), &mut io::stdout()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) const DEFAULT_FILE: &str = "config.toml";
 fn load(path: &Path, secrets: Process) -> anyhow::Result<Config> {
     let Loaded { config, warnings } = config::load(path, &secrets, &app::check_rules)?;
     if !warnings.list.is_empty() {
-        writeln!(io::stderr(), "{warnings}")?;
+        writeln!(io::stderr(), "{}", warnings.as_warnings())?;
     }
     Ok(config)
 }

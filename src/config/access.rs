@@ -96,10 +96,27 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
             let fault = Fault::new("lets everybody in, from every address, who names a user");
             document.warn(&path("method"), fault.advise("add address = \"127.0.0.1\", or ask for scram"));
         }
+        if let Some(fault) = unproven(rule, &listeners) {
+            document.warn(&path("method"), fault);
+        }
         if let Some((key, fault)) = unencrypted(rule, &listeners) {
             document.warn(&path(key), fault);
         }
     }
+}
+
+/// An entry by which a client shows no password, where Floodwall needs one, or what a SCRAM login shows, for its own login at the server.
+fn unproven(rule: &AccessRule, listeners: &[&Listener]) -> Option<Fault> {
+    let method = rule.method;
+    let asked = listeners.iter().any(|listener| matches!(listener.login, Login::Query(_)));
+    (asked && matches!(method, AccessMethod::Cert | AccessMethod::Trust)).then(|| {
+        let message = format!(
+            "with login = \"query\" and method = \"{}\" nothing is known that a server takes which asks for SCRAM, until the user has come \
+             in by scram as well",
+            method.label()
+        );
+        Fault::new(message).advise("take login = \"users\" with the user's password, or let the server ask for md5 or nothing")
+    })
 }
 
 /// An entry that lets nobody in, since none of its listeners has the TLS for it.

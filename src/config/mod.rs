@@ -35,7 +35,7 @@ pub use listener::{
     AuthQuery, Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, TlsMode, TlsProtocols, TlsSide, UnknownTables,
     Users,
 };
-pub use problem::{Problem, Problems, SettingError};
+pub use problem::{Problem, Problems, SettingError, Warnings};
 pub use resolve::{Loaded, load, load_break_glass, load_console, locate, read};
 pub use surroundings::{Process, SecretSource, Surroundings};
 pub use users::{User, UserSecret};

@@ -39,16 +39,37 @@ pub struct Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, "")
+    }
+}
+
+impl Problems {
+    /// The same of what keeps nothing from running: `file:line: warning: key: message`.
+    pub const fn as_warnings(&self) -> Warnings<'_> {
+        Warnings(self)
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>, kind: &str) -> fmt::Result {
         for (index, problem) in self.list.iter().enumerate() {
             if index != 0 {
                 f.write_str("\n")?;
             }
             match problem.line {
-                Some(line) => write!(f, "{}:{line}: {problem}", self.file)?,
-                None => write!(f, "{}: {problem}", self.file)?,
+                Some(line) => write!(f, "{}:{line}: {kind}{problem}", self.file)?,
+                None => write!(f, "{}: {kind}{problem}", self.file)?,
             }
         }
         Ok(())
+    }
+}
+
+/// Problems that are told, and left at that.
+#[derive(Debug, Clone, Copy)]
+pub struct Warnings<'a>(&'a Problems);
+
+impl fmt::Display for Warnings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.print(f, "warning: ")
     }
 }
 

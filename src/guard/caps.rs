@@ -10,18 +10,21 @@ pub const ADDRESS_MAX_CONNECTIONS: &str = "address_max_connections";
 pub const CLIENT_MAX_CONNECTIONS: &str = "client_max_connections";
 /// New connections a second of one client.
 pub const NEW_CONNECTIONS_PER_SECOND: &str = "new_connections_per_second";
-/// Logins in progress, in all or of one address.
+/// Logins in progress, in all.
 pub const MAX_LOGINS: &str = "max_logins";
+/// Logins in progress of one address.
+pub const MAX_LOGINS_PER_ADDRESS: &str = "max_logins_per_address";
 /// Server connections of one listener.
 pub const MAX_SERVER_CONNECTIONS: &str = "max_server_connections";
 /// Newcomers that wait at one listener.
 pub const QUEUE_LENGTH: &str = "queue_length";
 
 /// Every cap, in the order in which a newcomer meets them.
-pub const ALL: [&str; 7] = [
+pub const ALL: [&str; 8] = [
     MAX_CLIENTS,
     ADDRESS_MAX_CONNECTIONS,
     MAX_LOGINS,
+    MAX_LOGINS_PER_ADDRESS,
     MAX_SERVER_CONNECTIONS,
     CLIENT_MAX_CONNECTIONS,
     NEW_CONNECTIONS_PER_SECOND,

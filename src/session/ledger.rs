@@ -222,7 +222,7 @@ impl Overseer for Ledger {
         if self.stopper.is_none() {
             // A server that gave no key cannot be stopped: it runs to its end.
             self.stopper = self.stay.key.as_ref().map(|key| Box::new(Stopper::new(key.target())));
-            self.house.common.metrics.cancel(rule);
+            self.house.common.metrics.own_cancel(rule);
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::cancel::{CANCEL_AGAIN, CANCELS_MAX, Cancelled, Key, Target};
+use super::cancel::{CANCEL_AGAIN, CANCELS_MAX, Key, Target};
 use super::end::End;
 use super::house::House;
 use super::ledger::Ledger;
@@ -114,6 +114,9 @@ async fn part_from_pool(house: &House, remains: Remains<Stream, Borrowed, Ledger
         house.common.metrics.session_ended(end.label());
         let stay = overseer.into_stay();
         let patient = || finishing(end, &stay.seat);
+        if is_cancelled(end, left) {
+            house.common.metrics.own_cancel(SESSION_ENDED);
+        }
         tokio::join!(tell(client, end, &last_words), recover(server, end, left, behind, patient));
     };
     in_turn(turns, parting).await;
@@ -161,14 +164,23 @@ async fn part(house: &House, remains: Remains<Stream, Owned<Stream>, Ledger>) {
     in_turn(turns, parting).await;
 }
 
+/// Does nobody wait any more for what the server works on?
+fn is_cancelled(end: End, left: Left) -> bool {
+    match end {
+        End::ServerGone | End::ServerMalformed(_) => false,
+        End::ClientQuit => left == Left::Unclear,
+        _ => matches!(left, Left::Unclear | Left::Working),
+    }
+}
+
+/// Why what runs there is cancelled, as a metric label; beside the names of the rules.
+const SESSION_ENDED: &str = "session_ended";
+
 /// Ends what the server works on, and the connection.
 async fn cancel(house: &House, key: &Key, server: Stream) {
     let target = key.target();
-    let outcome = match target.stop().await {
-        Cancelled::Forwarded => "client_gone",
-        other => other.label(),
-    };
-    house.common.metrics.cancel(outcome);
+    house.common.metrics.own_cancel(SESSION_ENDED);
+    target.stop().await;
     let mut closed = pin!(close(server));
     for _ in 0..CANCELS_MAX {
         if timeout(CANCEL_AGAIN, closed.as_mut()).await.is_ok() {

@@ -157,11 +157,14 @@ pub fn caps_collector(rows: impl Fn() -> Vec<CapRow> + Send + Sync + 'static) ->
 }
 
 fn scrape_caps(mut rows: Vec<CapRow>) -> Vec<MetricFamily> {
-    rows.retain(|row| row.label == Label::Bounded);
+    rows.retain(|row| row.label != Label::Free);
     rows.sort_by_key(|row| std::cmp::Reverse(row.current));
     rows.truncate(ROWS_MAX);
     let column = |def: &Def, number: fn(&CapRow) -> Option<u64>| {
-        let metrics = rows.iter().filter_map(|row| Some(series(def, &[row.cap, &row.scope], number(row)? as f64)));
+        let metrics = rows.iter().filter_map(|row| {
+            let labels = [&*row.listener, row.cap, row.label.of(&row.scope)?];
+            Some(series(def, &labels, number(row)? as f64))
+        });
         def.family(metrics.collect())
     };
     vec![
@@ -185,14 +188,17 @@ pub fn surges_collector(rows: impl Fn() -> Vec<SurgeRow> + Send + Sync + 'static
 }
 
 fn scrape_surges(mut rows: Vec<SurgeRow>) -> Vec<MetricFamily> {
-    rows.retain(|row| row.label == Label::Bounded);
+    rows.retain(|row| row.label != Label::Free);
     rows.sort_by_key(|row| std::cmp::Reverse(row.connections));
     rows.truncate(ROWS_MAX);
     let column = |def: &Def, number: fn(&SurgeRow) -> Option<f64>| {
-        let metrics = rows.iter().filter_map(|row| Some(series(def, &[&row.client], number(row)?)));
+        let metrics =
+            rows.iter().filter_map(|row| Some(series(def, &[&row.listener, row.label.of(&row.client)?], number(row)?)));
         def.family(metrics.collect())
     };
-    let states = rows.iter().map(|row| series(&table::SURGE_STATE, &[&row.client, row.state], 1.0));
+    let states = rows.iter().filter_map(|row| {
+        Some(series(&table::SURGE_STATE, &[&row.listener, row.label.of(&row.client)?, row.state], 1.0))
+    });
     vec![
         column(&table::SURGE_CONNECTIONS, |row| Some(row.connections as f64)),
         column(&table::SURGE_FAST, |row| Some(row.fast_average)),

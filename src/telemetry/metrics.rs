@@ -35,7 +35,7 @@ pub struct Metrics {
 /// Series by label.
 #[derive(Debug)]
 struct Rare {
-    counters: [Family<AtomicI64>; 13],
+    counters: [Family<AtomicI64>; 14],
     waits: Family<Histogram>,
 }
 
@@ -50,6 +50,7 @@ enum Which {
     Logins,
     Ended,
     Cancels,
+    OwnCancels,
     ConsoleLogins,
     RulesFailed,
     BreakGlass,
@@ -158,9 +159,14 @@ impl Metrics {
         self.rare.count(Which::Ended, &[reason], 1);
     }
 
-    /// Counts a cancel request by what became of it.
+    /// Counts a client's cancel request by what became of it.
     pub fn cancel(&self, outcome: &'static str) {
         self.rare.count(Which::Cancels, &[outcome], 1);
+    }
+
+    /// Counts a statement that was cancelled by ourselves: for a rule, or since its session has ended.
+    pub fn own_cancel(&self, reason: &'static str) {
+        self.rare.count(Which::OwnCancels, &[reason], 1);
     }
 
     /// Counts a login to the console by how it ended.
@@ -206,7 +212,7 @@ impl Metrics {
 }
 
 impl Rare {
-    const DEFS: [Def; 14] = [
+    const DEFS: [Def; 15] = [
         table::CLIENTS,
         table::SERVERS,
         table::WAITING,
@@ -215,6 +221,7 @@ impl Rare {
         table::LOGINS,
         table::SESSIONS_ENDED,
         table::CANCELS,
+        table::OWN_CANCELS,
         table::CONSOLE_LOGINS,
         table::RULE_FAILED,
         table::BREAK_GLASS,
@@ -234,6 +241,7 @@ impl Rare {
                 Family::new(table::LOGINS),
                 Family::new(table::SESSIONS_ENDED),
                 Family::new(table::CANCELS),
+                Family::new(table::OWN_CANCELS),
                 Family::new(table::CONSOLE_LOGINS),
                 Family::new(table::RULE_FAILED),
                 Family::new(table::BREAK_GLASS),

@@ -96,8 +96,9 @@ fn rare_events_are_counted() {
 #[test]
 fn registered_rows_show_where_their_label_is_bounded() {
     let metrics = Metrics::new(1);
-    let cap = |scope: &str, label| CapRow {
+    let cap = |listener: &str, scope: &str, label| CapRow {
         cap: "max_connections",
+        listener: listener.to_owned(),
         scope: scope.to_owned(),
         current: 3,
         limit: Some(60),
@@ -105,10 +106,16 @@ fn registered_rows_show_where_their_label_is_bounded() {
         refused_total: 2,
         label,
     };
-    let rows = vec![cap("web", Label::Bounded), cap("10.0.0.9", Label::Free)];
+    let rows = vec![
+        cap("main", "web", Label::Bounded),
+        cap("main", "django/shop", Label::Free),
+        cap("main", "address 10.0.0.9", Label::As("address")),
+        cap("second", "web", Label::Bounded),
+    ];
     metrics.register(caps_collector(move || rows.clone()));
     metrics.register(surges_collector(|| {
-        vec![SurgeRow {
+        let surge = |listener: &str| SurgeRow {
+            listener: listener.to_owned(),
             client: "web".to_owned(),
             connections: 40,
             fast_average: 30.5,
@@ -117,11 +124,20 @@ fn registered_rows_show_where_their_label_is_bounded() {
             seconds_to_full: None,
             state: "step",
             label: Label::Bounded,
-        }]
+        };
+        vec![surge("main"), surge("second")]
     }));
     let text = metrics.render();
-    assert!(text.contains("scope=\"web\"") && !text.contains("10.0.0.9"));
-    assert_eq!(line(&text, "floodwall_surge_fast_average{client=\"web\"}"), Some("30.5"));
+    assert!(text.contains("scope=\"web\"") && !text.contains("10.0.0.9") && !text.contains("django/shop"));
+    let address = "floodwall_cap_current{listener=\"main\",cap=\"max_connections\",scope=\"address\"}";
+    assert_eq!(line(&text, address), Some("3"));
+    assert_eq!(line(&text, "floodwall_surge_fast_average{listener=\"main\",client=\"web\"}"), Some("30.5"));
+    // A client of two listeners is two series: a scrape with one of them twice is refused.
+    let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+    let mut seen = HashSet::new();
+    for (series, _) in series {
+        assert!(seen.insert(series), "{series} twice");
+    }
     assert!(!text.contains("floodwall_surge_full_in_seconds{"));
     assert!(text.contains("state=\"step\""));
 }

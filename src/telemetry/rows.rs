@@ -10,7 +10,9 @@ use crate::units::Unit;
 pub struct CapRow {
     /// Name of the cap, as in the configuration: `max_clients`.
     pub cap: &'static str,
-    /// Whom it counts: a listener, a client, an address, or `all`. Fit for a metric label only where `label` says so.
+    /// Name of the listener.
+    pub listener: String,
+    /// Whom it counts: a listener, a client or an address. Fit for a metric label only where `label` says so.
     pub scope: String,
     /// In use now.
     pub current: u64,
@@ -29,13 +31,28 @@ pub struct CapRow {
 pub enum Label {
     /// Configured, so there are few: may be a metric label.
     Bounded,
+    /// One row stands for many: the metric has this word in the name's place.
+    As(&'static str),
     /// Chosen by a client: shown in the console, never a metric label.
     Free,
+}
+
+impl Label {
+    /// The name as a metric label; `None` where it is for the console alone.
+    pub fn of(self, name: &str) -> Option<&str> {
+        match self {
+            Self::Bounded => Some(name),
+            Self::As(word) => Some(word),
+            Self::Free => None,
+        }
+    }
 }
 
 /// How fast a client's connections grow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SurgeRow {
+    /// Name of the listener.
+    pub listener: String,
     /// Name of the client.
     pub client: String,
     /// Open connections now.

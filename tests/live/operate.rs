@@ -241,6 +241,22 @@ fn what_a_pause_holds_back_can_be_cancelled() {
     site.finish();
 }
 
+/// One metric had both, by outcome and by rule: nobody could tell how many cancels clients had sent.
+#[test]
+fn cancels_of_clients_and_those_of_our_own_are_counted_apart() {
+    let Some(site) = site("own_cancels", "[rules.statement_timeout]\nmode = 'enforce'\nlimit = '2s'") else { return };
+    let mut client = site.raw();
+    assert_eq!(sqlstates(&client.query("SELECT pg_sleep(60)")), ["57014"]);
+    let own = |reason: &str| site.proxy.metric("floodwall_own_cancels_total", &[&format!("reason=\"{reason}\"")]);
+    assert_eq!((own("statement_timeout"), own("session_ended")), (1.0, 0.0));
+    client.send(&raw::query("SELECT pg_sleep(60)"));
+    assert!(wait_until(SOON, || site.proxy.console("SHOW CLIENTS").unwrap()[0]["activity"] == "active"));
+    drop(client);
+    assert!(wait_until(SOON, || own("session_ended") == 1.0));
+    assert_eq!(site.proxy.metric("floodwall_cancels_total", &[]), 0.0);
+    site.finish();
+}
+
 #[test]
 fn shutdown_from_the_console_drains() {
     let Some(mut site) = site("shutdown", "") else { return };

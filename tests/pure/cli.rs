@@ -53,7 +53,19 @@ fn check_warns_and_still_accepts() {
     let (_folder, path) = file("[[listener]]\npool_size = 20\n");
     let output = floodwall(&["check", "--config", path.to_str().unwrap()], &[]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stderr).contains("listener[0].pool_size: has no effect"));
+    assert!(text(&output.stderr).contains(":2: warning: listener[0].pool_size: has no effect"));
+}
+
+/// As `floodwall ctl SHOW CLIENTS`, which was an unexpected argument.
+#[test]
+fn a_command_for_the_console_needs_no_quotes_and_who_is_not_there_is_told_of_by_the_key() {
+    let (_folder, path) = file("state_dir = \"none\"\n[admin]\nconsole = \"127.0.0.1:1\"\n[[listener]]\n");
+    for words in [&["SHOW CLIENTS"][..], &["SHOW", "CLIENTS"]] {
+        let output = floodwall(&[&["ctl", "--config", path.to_str().unwrap()], words].concat(), &[]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("no console answers at 127.0.0.1:1") && told.contains("--config"), "{told}");
+    }
 }
 
 #[test]
@@ -109,7 +121,7 @@ fn check_warns_of_a_certificate_that_has_ended() {
     let output = floodwall(&["check", "--config", path.to_str().unwrap()], &[]);
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(told.contains(":2: listener[0].client_tls.cert_file: the certificate has expired"), "{told}");
+    assert!(told.contains(":2: warning: listener[0].client_tls.cert_file: the certificate has expired"), "{told}");
 }
 
 #[test]

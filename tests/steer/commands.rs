@@ -49,8 +49,8 @@ fn show_clients_and_servers() {
 #[test]
 fn show_what_others_fill() {
     let steer = Steer::start(&users());
-    assert_eq!(shown(&steer, "SHOW CAPS"), "max_connections|web|59||2|7\n");
-    assert_eq!(shown(&steer, "SHOW SURGES"), "web|59|41.3|12.0|1.50|27|step\n");
+    assert_eq!(shown(&steer, "SHOW CAPS"), "max_connections|web|59||2|7|main\n");
+    assert_eq!(shown(&steer, "SHOW SURGES"), "web|59|41.3|12.0|1.50|27|step|main\n");
     assert_eq!(shown(&steer, "SHOW RULES"), "bulk_write|enforce|failed|max_rows = 5000|3|0|0\n");
     let config = shown(&steer, "SHOW CONFIG");
     // The last two by the names that exporters look for.
@@ -85,10 +85,16 @@ fn version_and_help() {
     steer.sources.control.started();
     assert_eq!(shown(&steer, "SHOW VERSION"), format!("Floodwall {}\n", env!("CARGO_PKG_VERSION")));
     let state = shown(&steer, "SHOW STATE");
-    assert!(state.starts_with("active|yes\npaused|no\nsuspended|no\npauses|\nreadiness|ready\n"), "{state}");
+    assert!(state.starts_with("active|yes\npaused|no\nsuspended|no\npauses|\ndisabled|\nreadiness|ready\n"), "{state}");
+    // Also where nobody is in it any more, so that SHOW DATABASES has no row of it.
+    shown(&steer, "DISABLE bank");
+    shown(&steer, "DISABLE attic");
+    assert!(shown(&steer, "SHOW STATE").contains("\ndisabled|attic, bank\n"));
+    shown(&steer, "ENABLE attic");
+    assert!(shown(&steer, "SHOW STATE").contains("\ndisabled|bank\n"));
     let help = shown(&steer, "help");
     assert_eq!(help, shown(&steer, "SHOW HELP;"));
-    assert!(help.contains("KILL CLIENT n|admin|") && help.contains("SHOW CLIENTS|read|") && !help.contains("SELECT"));
+    assert!(help.contains("KILL CLIENT id|admin|") && help.contains("SHOW CLIENTS|read|") && !help.contains("SELECT"));
 }
 
 #[test]
@@ -100,7 +106,7 @@ fn kill_signals_the_session() {
     let missing = steer.psql("sre", PASSWORD, "KILL CLIENT 4000000000");
     assert!(!missing.ok && missing.err.contains("42704"), "{}", missing.err);
     let wrong = steer.psql("sre", PASSWORD, "KILL CLIENT one");
-    assert!(!wrong.ok && wrong.err.contains("KILL CLIENT n"), "{}", wrong.err);
+    assert!(!wrong.ok && wrong.err.contains("KILL CLIENT id"), "{}", wrong.err);
 }
 
 #[test]

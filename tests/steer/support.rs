@@ -205,6 +205,7 @@ fn sources(broken: &Arc<AtomicBool>) -> Sources {
 fn cap() -> CapRow {
     CapRow {
         cap: "max_connections",
+        listener: "main".to_owned(),
         scope: "web".to_owned(),
         current: 59,
         limit: None,
@@ -216,6 +217,7 @@ fn cap() -> CapRow {
 
 fn surge() -> SurgeRow {
     SurgeRow {
+        listener: "main".to_owned(),
         client: "web".to_owned(),
         connections: 59,
         fast_average: 41.26,

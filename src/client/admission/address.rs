@@ -55,9 +55,10 @@ impl Addresses {
         self.0.len()
     }
 
-    /// The address with the most clients, for the operator's table.
-    pub(super) fn busiest(&self) -> Option<(AddressKey, usize)> {
-        self.0.iter().map(|(key, holding)| (*key, holding.clients)).max_by_key(|(_, clients)| *clients)
+    /// The address that holds most of something, for the operator's table. Nobody is the fullest where nobody holds any.
+    pub(super) fn fullest(&self, of: fn(&Holding) -> usize) -> Option<(AddressKey, usize)> {
+        let held = self.0.iter().map(|(key, holding)| (*key, of(holding)));
+        held.filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count)
     }
 }
 

@@ -11,7 +11,7 @@ pub struct CapRow {
     pub listener: String,
     /// Name of the cap.
     pub rule: &'static str,
-    /// Whose cap it is: `listener`, `address 10.0.0.1` (the fullest one) or the label of a client.
+    /// Whose cap it is: `listener`, `address 10.0.0.1` (the fullest one; `address` where none holds any) or the label of a client.
     pub scope: String,
     /// What is held.
     pub current: usize,
@@ -86,7 +86,8 @@ impl From<CapRow> for rows::CapRow {
     fn from(row: CapRow) -> Self {
         Self {
             cap: row.rule,
-            scope: if row.scope == "listener" { row.listener } else { row.scope },
+            scope: if row.scope == "listener" { row.listener.clone() } else { row.scope },
+            listener: row.listener,
             current: wide(row.current),
             limit: row.limit.map(wide),
             waiting: wide(row.waiting),
@@ -99,6 +100,7 @@ impl From<CapRow> for rows::CapRow {
 impl From<SurgeRow> for rows::SurgeRow {
     fn from(row: SurgeRow) -> Self {
         Self {
+            listener: row.listener,
             client: row.client,
             connections: wide(row.connections),
             fast_average: row.average_5s,

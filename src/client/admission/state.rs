@@ -200,10 +200,10 @@ impl State {
             self.place_is_likely(part, claim.known, now)?;
         }
         self.login_finds_server()?;
-        let cap = |limit| Cap::new(caps::MAX_LOGINS, Some(limit));
-        cap(self.limits.max_logins).admit(self.logins).map_err(Block::at(Scope::Listener))?;
-        let of_address = self.addresses.holding(claim.address).logins;
-        cap(self.limits.logins_per_address).admit(of_address).map_err(Block::at(Scope::Address))
+        let in_all = Cap::new(caps::MAX_LOGINS, Some(self.limits.max_logins));
+        in_all.admit(self.logins).map_err(Block::at(Scope::Listener))?;
+        let of_address = Cap::new(caps::MAX_LOGINS_PER_ADDRESS, Some(self.limits.logins_per_address));
+        of_address.admit(self.addresses.holding(claim.address).logins).map_err(Block::at(Scope::Address))
     }
 
     /// Whether a login would find a place once it is proven. Nothing is reserved for it.

@@ -118,21 +118,22 @@ impl Admission {
             refused: state.refusals(rule),
             label: Label::Bounded,
         };
-        let mut rows = vec![
+        let of_address = |rule, of, limit| {
+            let fullest = state.addresses.fullest(of);
+            CapRow {
+                scope: fullest.map_or_else(|| "address".to_owned(), |(address, _)| format!("address {address}")),
+                label: Label::As("address"),
+                ..row(rule, fullest.map_or(0, |(_, held)| held), Some(limit), 0)
+            }
+        };
+        vec![
             row(caps::MAX_CLIENTS, state.clients, Some(limits.max_clients), waiting(Line::House)),
             row(caps::MAX_LOGINS, state.logins, Some(limits.max_logins), waiting(Line::Login)),
             row(caps::MAX_SERVER_CONNECTIONS, state.servers, state.server_limit(), waiting(Line::Server)),
             row(caps::QUEUE_LENGTH, state.queue.len(), Some(limits.queue_length), 0),
-        ];
-        if let Some((address, clients)) = state.addresses.busiest() {
-            let limit = Some(limits.address_max);
-            rows.push(CapRow {
-                scope: format!("address {address}"),
-                label: Label::Free,
-                ..row(caps::ADDRESS_MAX_CONNECTIONS, clients, limit, 0)
-            });
-        }
-        rows
+            of_address(caps::ADDRESS_MAX_CONNECTIONS, |held| held.clients, limits.address_max),
+            of_address(caps::MAX_LOGINS_PER_ADDRESS, |held| held.logins, limits.logins_per_address),
+        ]
     }
 }
 

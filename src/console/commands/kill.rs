@@ -9,8 +9,8 @@ use crate::units::display_duration;
 
 pub(super) const DEF: Def = Def {
     name: "KILL CLIENT",
-    syntax: "KILL CLIENT n",
-    summary: "end the session with that number now; its transaction is rolled back",
+    syntax: "KILL CLIENT id",
+    summary: "end the session of that id in SHOW CLIENTS now; its transaction is rolled back",
     role: Role::Admin,
     columns: &[],
     run: |asked| client(asked, &DEF),
@@ -19,7 +19,7 @@ pub(super) const DEF: Def = Def {
 /// PgBouncer's name of it.
 pub(super) const KILL_CLIENT: Def = Def {
     name: "KILL_CLIENT",
-    syntax: "KILL_CLIENT n",
+    syntax: "KILL_CLIENT id",
     summary: "the same",
     role: Role::Admin,
     columns: &[],
@@ -39,7 +39,7 @@ fn client(asked: &Asked<'_>, def: &Def) -> Result<Answer, Failure> {
     let [number] = asked.args[..] else { return Err(def.misused()) };
     let number: u64 = number.parse().map_err(|_| def.misused())?;
     let Some(entry) = asked.sources.roster.find(number) else {
-        let failure = Failure::new("42704", format!("no client has the number {number}"));
+        let failure = Failure::new("42704", format!("no client has the id {number}"));
         return Err(failure.hint("SHOW CLIENTS lists them."));
     };
     entry.signal(Signal::Kill);

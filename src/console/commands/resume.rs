@@ -24,7 +24,10 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
         (_, true) => Ok(Answer::done(told)),
         (true, false) => Ok(Answer::done(format!("resumed; still paused: {}", left.join(", ")))),
         (false, false) => {
-            let what = format!("{} had no pause of its own", database::display(name));
+            let what = match name {
+                Some(name) => format!("database {name} has no pause of its own"),
+                None => "there is no pause of all databases".to_owned(),
+            };
             Err(Failure::new("55000", what).hint(format!("Paused: {}.", left.join(", "))))
         }
     }

@@ -10,7 +10,15 @@ pub(super) const DEF: Def = Def {
     syntax: "SHOW CAPS",
     summary: "connection caps: in use, limit, waiting, refused",
     role: Role::Read,
-    columns: &[text("cap"), text("scope"), count("current"), count("limit"), count("waiting"), count("refused_total")],
+    columns: &[
+        text("cap"),
+        text("scope"),
+        count("current"),
+        count("limit"),
+        count("waiting"),
+        count("refused_total"),
+        text("listener"),
+    ],
     run,
 };
 
@@ -24,6 +32,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
             cap.limit.into(),
             cap.waiting.into(),
             cap.refused_total.into(),
+            cap.listener.into(),
         ]
     });
     Ok(Answer::rows(rows))

@@ -13,7 +13,7 @@ pub(super) const DEF: Def = Def {
     summary: "clients that keep a pool's server, and what they left in it",
     role: Role::Read,
     columns: &[
-        count("number"),
+        count("id"),
         text("client"),
         text("user"),
         text("database"),

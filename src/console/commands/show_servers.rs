@@ -11,8 +11,7 @@ use crate::console::socket::{self, Now, Socket};
 use crate::roster::{Activity, Entry};
 use crate::telemetry::rows::{PoolRow, ServerRow, Standing};
 
-const OURS: [Column; 5] =
-    [text("server"), count("server_pid"), count("client_number"), text("activity"), text("listener")];
+const OURS: [Column; 5] = [text("server"), count("server_pid"), count("client_id"), text("activity"), text("listener")];
 const COLUMNS: [Column; socket::with(OURS.len())] = socket::columns(OURS);
 
 pub(super) const DEF: Def = Def {

@@ -12,7 +12,7 @@ use crate::units::{display_bytes, display_duration};
 pub(super) const DEF: Def = Def {
     name: "SHOW STATE",
     syntax: "SHOW STATE",
-    summary: "active or paused, by whom and for how long; starting, ready or draining; uptime",
+    summary: "active or paused, by whom and for how long; databases that are disabled; starting, ready or draining; uptime",
     role: Role::Read,
     columns: &[text("key"), text("value")],
     run,
@@ -28,10 +28,16 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
         ("paused", paused.to_owned()),
         ("suspended", "no".to_owned()),
         ("pauses", told(pauses, now_ms)),
+        ("disabled", named(control.disabled())),
         ("readiness", control.readiness().label().to_owned()),
         ("uptime_seconds", (now_ms / 1000).to_string()),
     ];
     Ok(Answer::rows(rows.into_iter().map(|(key, value)| vec![key.into(), value.into()])))
+}
+
+/// Databases that take no newcomers; empty where all do.
+fn named(disabled: impl IntoIterator<Item = String>) -> String {
+    disabled.into_iter().map(|database| display_bytes(database.as_bytes())).collect::<Vec<_>>().join(", ")
 }
 
 /// Who holds whom back, and how long that lasts; empty where nobody does.

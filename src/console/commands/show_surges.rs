@@ -18,6 +18,7 @@ pub(super) const DEF: Def = Def {
         text("slope_per_second"),
         count("seconds_to_full"),
         text("state"),
+        text("listener"),
     ],
     run,
 };
@@ -33,6 +34,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
             format!("{:.2}", surge.slope_per_second).into(),
             surge.seconds_to_full.map(whole).into(),
             surge.state.into(),
+            surge.listener.into(),
         ]
     });
     Ok(Answer::rows(rows))

@@ -24,14 +24,30 @@ const TOLD: u64 = u64::MAX;
 const ASKED: u64 = u64::MAX - 1;
 /// The same, and it has begun to look: what has come in by now came before the cancel, however long it takes to be read.
 const SOUGHT: u64 = u64::MAX - 2;
-/// Whoever asked a session without a server has hit nothing.
-const MISSED: u8 = 0;
-/// It has hit what waits for a server from now on.
-const HIT: u8 = 1;
-/// The session took a server in that moment, for what it had read before.
-const MET: u8 = 2;
 /// How long whoever cancels waits for the session to say so. A text that is being read keeps it from that; it is hit behind that.
 const LOOKING: Duration = Duration::from_secs(5);
+
+/// What whoever asked a session without a server has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Asked {
+    /// Nothing that could be hit.
+    Missed = 0,
+    /// It has hit what waits for a server from now on.
+    Hit = 1,
+    /// The session took a server in that moment, for what it had read before.
+    Met = 2,
+}
+
+impl Asked {
+    const fn from_u8(value: u8) -> Self {
+        match value {
+            1 => Self::Hit,
+            2 => Self::Met,
+            _ => Self::Missed,
+        }
+    }
+}
 
 /// A session, as its cancel key sees it.
 pub struct Target {
@@ -41,8 +57,8 @@ pub struct Target {
     at: AtomicU64,
     /// Its session looks when it is asked.
     looks: AtomicBool,
-    /// What whoever asked last has come to.
-    hit: AtomicU8,
+    /// What whoever asked last has come to: an [`Asked`].
+    asked: AtomicU8,
     /// What it is asked while it has a process.
     question: Question,
     /// The system was asked for what has come in.
@@ -72,7 +88,7 @@ impl Target {
             secret,
             at: AtomicU64::new(own.map_or(NONE, Backend::number)),
             looks: AtomicBool::new(false),
-            hit: AtomicU8::new(MISSED),
+            asked: AtomicU8::new(Asked::Missed as u8),
             question: Question::default(),
             sounded: AtomicBool::new(false),
             owner: OnceLock::new(),
@@ -99,12 +115,12 @@ impl Target {
             return Cancelled::Queued;
         }
         if at == NONE && self.looks.load(Ordering::SeqCst) {
-            self.hit.store(MISSED, Ordering::SeqCst);
+            self.comes_to(Asked::Missed);
             if self.swaps(NONE, ASKED) {
                 match self.ask().await {
-                    HIT => return Cancelled::Queued,
-                    MET => {}
-                    _ => return Cancelled::Idle,
+                    Asked::Hit => return Cancelled::Queued,
+                    Asked::Met => {}
+                    Asked::Missed => return Cancelled::Idle,
                 }
             }
         }
@@ -128,7 +144,7 @@ impl Target {
         if cancelling.send().await { Cancelled::Forwarded } else { Cancelled::Unreachable }
     }
 
-    async fn ask(&self) -> u8 {
+    async fn ask(&self) -> Asked {
         self.wake_owner();
         // It may have ended in between.
         if !self.looks.load(Ordering::SeqCst) {
@@ -137,7 +153,7 @@ impl Target {
         self.hears(|| (!is_question(self.at.load(Ordering::SeqCst))).then_some(())).await;
         // What a session reads that has not begun to look by now may have come later.
         self.swaps(ASKED, NONE);
-        self.hit.load(Ordering::SeqCst)
+        Asked::from_u8(self.asked.load(Ordering::SeqCst))
     }
 
     /// Does its process work on anything, with all that the client sent before this? `None`: it did not say so in time.
@@ -173,6 +189,10 @@ impl Target {
         if let Some(owner) = self.owner.get() {
             owner.waker.wake_by_ref();
         }
+    }
+
+    fn comes_to(&self, asked: Asked) {
+        self.asked.store(asked as u8, Ordering::SeqCst);
     }
 
     fn swaps(&self, from: u64, to: u64) -> bool {
@@ -257,7 +277,7 @@ impl Target {
         match self.at.load(Ordering::SeqCst) {
             NONE if self.swaps(NONE, WAITING) => {}
             NONE | ASKED | SOUGHT if self.swaps(ASKED, TOLD) || self.swaps(SOUGHT, TOLD) => {
-                self.hit.store(HIT, Ordering::SeqCst);
+                self.comes_to(Asked::Hit);
                 self.answers(ASKED);
             }
             _ => {}
@@ -273,7 +293,7 @@ impl Target {
     pub fn takes(&self, backend: &Backend) -> bool {
         let before = self.at.swap(backend.number(), Ordering::SeqCst);
         if is_question(before) {
-            self.hit.store(MET, Ordering::SeqCst);
+            self.comes_to(Asked::Met);
         }
         self.answers(before);
         before != TOLD

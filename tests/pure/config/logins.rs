@@ -97,3 +97,18 @@ fn entries_of_access_are_read_in_their_order_and_mistakes_are_told() {
         assert!(warnings.iter().any(|(at, message)| at == key && message.contains(says)), "{text}: {warnings:?}");
     }
 }
+
+/// It let clients in by their certificates, and then failed to log in to the server for each.
+#[test]
+fn a_method_without_a_password_is_warned_of_where_the_server_is_asked_for_verifiers() {
+    let warned = |login: &str, method: &str| {
+        let tls = "client_tls = { mode = \"verify-ca\", cert_file = \"a\", key_file = \"b\", ca_file = \"c\" }";
+        let text = format!(
+            "[[listener]]\nlogin = \"{login}\"\nauth = {{ user = \"a\" }}\n{tls}\n[[access]]\naddress = \"::1\"\nmethod = \"{method}\"\n"
+        );
+        let warnings = read(&text).unwrap().warnings.list;
+        warnings.iter().any(|warning| warning.key == "access[0].method" && warning.message.contains("asks for SCRAM"))
+    };
+    assert!(warned("query", "cert") && warned("query", "trust"));
+    assert!(!warned("query", "scram") && !warned("query", "reject") && !warned("relay", "cert"));
+}

@@ -51,10 +51,30 @@ async fn the_login_budget_bounds_by_address_and_in_all() {
     let _two =
         [admission.claim(&who("a"), within(0)).await.unwrap(), admission.claim(&who("b"), within(0)).await.unwrap()];
     let denied = admission.claim(&who("c"), within(0)).await.unwrap_err();
-    assert_eq!((denied.rule, denied.scope.as_str(), denied.limit), ("max_logins", "address", 2));
+    assert_eq!((denied.rule, denied.scope.as_str(), denied.limit), ("max_logins_per_address", "address", 2));
     let _third = admission.claim(&who_at("c", "10.0.0.9"), within(0)).await.unwrap();
     let denied = admission.claim(&who_at("d", "10.0.0.8"), within(0)).await.unwrap_err();
     assert_eq!((denied.rule, denied.scope.as_str(), denied.limit), ("max_logins", "listener", 3));
+}
+
+/// Whose counters come and go would be lost to whoever watches them.
+#[tokio::test(start_paused = true)]
+async fn the_caps_of_an_address_have_a_row_before_anybody_comes_and_after() {
+    let admission = admission(|config| {
+        config.caps.over = Over::Refuse;
+        config.caps.max_logins_per_address = 1;
+    });
+    let row = || {
+        let rows = admission.cap_rows();
+        let row = rows.into_iter().find(|row| row.rule == "max_logins_per_address").unwrap();
+        (row.scope, row.current, row.limit, row.refused)
+    };
+    assert_eq!(row(), ("address".to_owned(), 0, Some(1), 0));
+    let held = admission.claim(&who("a"), within(0)).await.unwrap();
+    assert_eq!(admission.claim(&who("b"), within(0)).await.unwrap_err().rule, "max_logins_per_address");
+    assert_eq!(row(), ("address 10.0.0.1".to_owned(), 1, Some(1), 1));
+    drop(held);
+    assert_eq!(row(), ("address".to_owned(), 0, Some(1), 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,9 +109,12 @@ impl Nodes {
     /// True where the server of this choice was a primary when it was asked last: if it turns out not to be one, there is another one to
     /// come. Where nobody can ask, the server that answers is used, whatever it is.
     pub fn knows_primary(&self, generation: u64) -> bool {
+        if !self.several() {
+            return false;
+        }
         let choice = self.primary();
-        if !self.several() || choice.generation != generation {
-            return self.several();
+        if choice.generation != generation {
+            return true;
         }
         let watched = self.watched.load();
         choice.last.and_then(|server| watched.find(&server).map(|node| node.health().is_primary())).unwrap_or_default()

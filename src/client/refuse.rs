@@ -368,6 +368,11 @@ pub fn moved() -> Refusal {
     )
 }
 
+/// The server that a client was about to be let in at is not the primary any more.
+pub fn standby() -> Refusal {
+    fatal(NOT_NOW, "server", "the server is a standby now", "Connect again: the login goes to the primary.")
+}
+
 /// Floodwall is going down.
 pub fn draining() -> Refusal {
     fatal(SHUTDOWN, "shutdown", "Floodwall is shutting down", "Connect again.")

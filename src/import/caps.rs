@@ -33,11 +33,14 @@ impl Convert<'_> {
     /// Sessions of these listeners may have more servers than with PgBouncer.
     fn note_unbounded(&mut self, sessions: &[&Listener]) {
         let key = if self.text("default_pool_size").is_some() { "default_pool_size" } else { "pool_mode" };
-        for listener in sessions.iter().filter(|listener| listener.max_server_connections.is_none()) {
-            let advice = format!(
-                "pool_size bounds no server of listener \"{}\", where each client has one: write max_server_connections there",
-                listener.name
-            );
+        for listener in sessions {
+            let instead = match listener.max_server_connections {
+                None => "write max_server_connections there",
+                Some(_) => "max_server_connections bounds them all together",
+            };
+            let name = &listener.name;
+            let advice =
+                format!("pool_size bounds no server of listener \"{name}\", where each client has one: {instead}");
             self.note_setting(key, &advice);
         }
     }

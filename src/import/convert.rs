@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::doors;
 use super::exception::Exception;
 use super::ini::Entry;
 use super::keys::{self, Fate};
-use super::listener::{Common, Pool, quoted};
+use super::listener::{Common, Listener, Pool, quoted};
 use super::login::Login;
 use super::userlist::{Secret, User};
 use super::users::{self, Found, Source};
@@ -56,8 +57,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let of_databases = std::mem::take(&mut convert.exceptions);
     parts.extend(of_databases.iter().filter_map(Exception::text));
     parts.extend(of("users").filter_map(|entry| convert.of_user(entry, &listeners).text()));
-    let listed = convert.hba(source);
-    parts.extend(listed.unwrap_or_else(|| convert.access(users.as_deref().unwrap_or_default())));
+    parts.extend(convert.access((&login, &listeners), users.as_deref().unwrap_or_default(), source));
     parts.push(convert.rules());
     convert.notes.sort();
     convert.notes.dedup();
@@ -291,6 +291,20 @@ impl Convert<'_> {
                 Pool::Session
             }
         }
+    }
+
+    /// Who is let in where, and how.
+    fn access(
+        &mut self,
+        (login, listeners): (&Login, &[Listener]),
+        users: &[User],
+        source: &Source<'_>,
+    ) -> Vec<String> {
+        if let Some(listed) = self.hba(source, listeners) {
+            return listed;
+        }
+        let proofs = self.proofs(users);
+        if *login == Login::Relay { doors::relayed(listeners, &proofs) } else { doors::entries(listeners, &proofs) }
     }
 
     /// PgBouncer has no rules for statements: they only warn until somebody has read what they say. Its own timeouts hold.

@@ -6,7 +6,7 @@ use super::connect;
 use super::convert::Convert;
 use super::exception::Exception;
 use super::ini::Entry;
-use super::listener::{Listener, Pool};
+use super::listener::{Listener, Others, Pool};
 
 impl Convert<'_> {
     /// A listener for each group of servers and pool mode.
@@ -27,6 +27,12 @@ impl Convert<'_> {
                 }
                 Some(known) => {
                     known.databases.extend(database.databases);
+                    // Two names of PgBouncer's may be one database of the server's.
+                    let new = database.names.into_iter().filter(|name| !known.names.contains(name));
+                    known.names.extend(new.collect::<Vec<_>>());
+                    if database.others == Others::LetIn {
+                        known.others = Others::LetIn;
+                    }
                     if known.pool_size != database.pool_size {
                         known.pool_size = known.pool_size.max(database.pool_size);
                         let advice =
@@ -40,7 +46,27 @@ impl Convert<'_> {
                 }
             }
         }
+        self.note_shared_bounds(&listeners, databases);
         listeners
+    }
+
+    /// PgBouncer bounds each database by itself.
+    fn note_shared_bounds(&mut self, listeners: &[Listener], databases: &[&Entry]) {
+        let shares = |listener: &&Listener| listener.databases.len() > 1 || listener.others == Others::LetIn;
+        for listener in listeners.iter().filter(shares) {
+            let Some(most) = listener.max_server_connections else { continue };
+            let advice = format!(
+                "bounds each database with PgBouncer: max_server_connections of listener \"{}\" bounds all of its databases together, by {most}",
+                listener.name
+            );
+            self.note_setting("max_db_connections", &advice);
+            for entry in databases.iter().filter(|entry| listener.declares(&entry.key)) {
+                let own = connect::parse(&entry.value).unwrap_or_default();
+                if own.iter().any(|(key, _)| key == "max_db_connections") {
+                    self.note_key(entry, &format!("{} max_db_connections", entry.key), &advice);
+                }
+            }
+        }
     }
 
     /// The listener that one database would have alone.
@@ -49,11 +75,14 @@ impl Convert<'_> {
             self.note(entry, "is no connection string, so nothing was made of it");
             return None;
         };
+        let is_rest = entry.key == "*";
         let mut found = Listener {
             name: String::new(),
             bind: String::new(),
             servers: Vec::new(),
-            databases: vec![if entry.key == "*" { "every other database".to_owned() } else { entry.key.clone() }],
+            databases: vec![if is_rest { "every other database".to_owned() } else { entry.key.clone() }],
+            names: if is_rest { Vec::new() } else { vec![entry.key.clone()] },
+            others: if is_rest { Others::LetIn } else { Others::Unknown },
             pool,
             pool_size: size,
             max_server_connections: most,
@@ -73,7 +102,12 @@ impl Convert<'_> {
                 ("max_db_client_connections", Ok(most)) if entry.key != "*" => {
                     self.exceptions.push(Exception::of_database(&entry.key, most));
                 }
-                (key, _) => self.note_key(entry, &format!("{} {key}", entry.key), of_database(key)),
+                (key, _) => {
+                    self.note_key(entry, &format!("{} {key}", entry.key), of_database(key));
+                    if key == "dbname" && !is_rest {
+                        found.names = vec![value];
+                    }
+                }
             }
         }
         found.servers = self.servers(entry, &hosts, &port);
@@ -115,7 +149,7 @@ impl Convert<'_> {
         let port = first.saturating_add(index as u64);
         if index > 0 {
             let advice = format!(
-                "other servers, or another pool_mode, than the databases before it: it has a listener of its own, on port {port}"
+                "other servers, or another pool_mode, than the databases before it: it has a listener of its own, on port {port}, and is let in nowhere else"
             );
             self.note(entry, &advice);
         }

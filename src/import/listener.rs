@@ -10,10 +10,20 @@ pub(super) struct Listener {
     pub(super) servers: Vec<String>,
     /// The databases that it was declared for.
     pub(super) databases: Vec<String>,
+    /// The same by the names that the server has for them.
+    pub(super) names: Vec<String>,
+    pub(super) others: Others,
     pub(super) pool: Pool,
     pub(super) pool_size: u64,
     /// The most that any of its databases may use; `None`: no bound.
     pub(super) max_server_connections: Option<u64>,
+}
+
+/// Whether databases that nobody has declared are there, by `*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    LetIn,
+    Unknown,
 }
 
 /// When a server is given back.
@@ -59,6 +69,11 @@ impl Common {
 }
 
 impl Listener {
+    /// Was it made of this entry of `[databases]`, among others?
+    pub(super) fn declares(&self, key: &str) -> bool {
+        if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known == key) }
+    }
+
     pub(super) fn text(&self, login: &Login, common: &Common) -> String {
         let servers: Vec<String> = self.servers.iter().map(|server| quoted(server)).collect();
         let mut lines = vec![

@@ -2,9 +2,10 @@
 
 use super::connect;
 use super::convert::Convert;
+use super::doors::{self, Proof};
 use super::hba;
 use super::ini::Entry;
-use super::listener::quoted;
+use super::listener::{Listener, Others, quoted};
 use super::userlist::{Secret, User};
 use super::users::Source;
 
@@ -101,7 +102,7 @@ impl Convert<'_> {
     }
 
     /// Who logs in how, where `auth_hba_file` says so.
-    pub(super) fn hba(&mut self, source: &Source<'_>) -> Option<Vec<String>> {
+    pub(super) fn hba(&mut self, source: &Source<'_>, listeners: &[Listener]) -> Option<Vec<String>> {
         if self.text("auth_type") != Some("hba") {
             return None;
         }
@@ -113,28 +114,30 @@ impl Convert<'_> {
         };
         let read = hba::read(&path, &text);
         self.tell(read.notes);
-        Some(read.entries)
+        if listeners.iter().any(|listener| listener.others == Others::Unknown) {
+            let advice =
+                "a line for all databases lets in to those of the server as well that [databases] does not declare";
+            self.note_setting("auth_hba_file", advice);
+        }
+        Some(doors::apart(listeners).into_iter().chain(read.entries).collect())
     }
 
     /// Who logs in otherwise than by SCRAM.
-    pub(super) fn access(&mut self, users: &[User]) -> Vec<String> {
-        let rule = |user: Option<&str>, method: &str| {
-            let user = user.map(|user| format!("user = {}\n", quoted(user))).unwrap_or_default();
-            format!("[[access]]\n{user}method = {}\n", quoted(method))
-        };
+    pub(super) fn proofs<'u>(&mut self, users: &'u [User]) -> Vec<Proof<'u>> {
+        let of = |user, method| Proof { user, method };
         match self.text("auth_type").unwrap_or("md5") {
-            "trust" | "any" => vec![rule(None, "trust")],
-            "cert" => vec![rule(None, "cert")],
-            "plain" => vec![rule(None, "plain")],
+            "trust" | "any" => vec![of(None, "trust")],
+            "cert" => vec![of(None, "cert")],
+            "plain" => vec![of(None, "plain")],
             _ => {
                 let hashed = users.iter().filter(|user| matches!(user.secret, Secret::Md5(_)));
-                let mut rules: Vec<String> = hashed.map(|user| rule(Some(&user.name), "md5")).collect();
-                if !rules.is_empty() {
-                    rules.push(rule(None, "scram"));
+                let mut proofs: Vec<_> = hashed.map(|user| of(Some(&*user.name), "md5")).collect();
+                if !proofs.is_empty() {
+                    proofs.push(of(None, "scram"));
                     let advice = "users with an md5 hash log in by md5; SCRAM verifiers (see pg_authid) are safer";
                     self.note_setting("auth_file", advice);
                 }
-                rules
+                proofs
             }
         }
     }

@@ -8,6 +8,7 @@
 //!   convert  what each key becomes
 //!     keys   what becomes of the keys that need no thought
 //!     databases, exception, login, caps  what [databases], the passwords and the limits become
+//!     doors  which databases each listener lets in
 //!     listener, users  the text of config.toml and users.toml
 //! ```
 //!
@@ -17,6 +18,7 @@ mod caps;
 mod connect;
 mod convert;
 mod databases;
+mod doors;
 mod exception;
 mod hba;
 mod ini;

@@ -85,3 +85,25 @@ fn nobody_executes_what_is_not_theirs_or_was_theirs_before() {
     drop((client, other));
     pooled.finish();
 }
+
+/// As with a Bind: the server reads the text under its settings of now.
+#[test]
+fn what_was_prepared_under_other_settings_is_executed_at_a_server_that_has_not_got_it() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_execute_set", 2, NO_PASSWORD);
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    client.send(&[raw::parse("a", "SELECT $1::int + 1"), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 Z");
+    client.query("SET xmloption TO 'document'");
+    other.query("BEGIN; SELECT 1");
+    assert_eq!(client.rows("EXECUTE a(2)"), [["3"]]);
+    other.query("ROLLBACK");
+    client.query("CREATE TEMP TABLE own (n int)");
+    client.send(&[raw::parse("", "EXECUTE a(3)"), raw::bind("", &[]), raw::execute(), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 D C Z");
+    client.query("DISCARD ALL");
+    drop((client, other));
+    pooled.finish();
+}

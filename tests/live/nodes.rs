@@ -10,29 +10,50 @@ use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw::{Raw, query, sqlstates};
 
 /// In front of both, the standby named first.
-fn start(primary: &Cluster, standby: &Cluster) -> Proxy {
+fn start(primary: &Cluster, standby: &Cluster, interval: &str) -> Proxy {
     let servers = format!("[\"127.0.0.1:{}\", \"127.0.0.1:{}\"]", standby.port, primary.port);
     let overrides = format!(
-        "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n[[listener]]\nserver_check_interval = \"200ms\"\nservers = {servers}"
+        "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n[[listener]]\nserver_check_interval = \"{interval}\"\nservers = {servers}"
     );
     Proxy::start(primary, &overrides)
 }
 
-/// The same with pools of two, into which everybody comes on trust.
+/// The same where Floodwall checks who comes, which is everybody, and gives each a server of its own.
+fn owned(primary: &Cluster, standby: &Cluster, interval: &str) -> (Proxy, Scratch) {
+    with_users(primary, standby, &format!("server_check_interval = \"{interval}\"\npool = \"session\"\n"))
+}
+
+/// The same with pools of two.
 fn pooled(primary: &Cluster, standby: &Cluster, interval: &str) -> (Proxy, Scratch) {
+    let pool = format!(
+        "server_check_interval = \"{interval}\"\npool = \"transaction\"\npool_size = 2\nquery_wait_timeout = \"2m\"\n\
+         server_idle_timeout = \"10m\"\nserver_connect_timeout = \"1m\"\n"
+    );
+    with_users(primary, standby, &pool)
+}
+
+/// Everybody comes on trust.
+fn with_users(primary: &Cluster, standby: &Cluster, keys: &str) -> (Proxy, Scratch) {
     let folder = Scratch::new("users");
     let users = folder.path().join("users.toml");
     std::fs::write(&users, "# Everybody comes on trust.\n").unwrap();
     let overrides = format!(
         "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n[[access]]\naddress = \"127.0.0.0/8\"\nmethod = \"trust\"\n\
-         [[listener]]\nserver_check_interval = \"{interval}\"\nservers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n\
-         pool = \"transaction\"\npool_size = 2\nlogin = \"users\"\nusers_file = \"{}\"\nquery_wait_timeout = \"2m\"\n\
-         server_idle_timeout = \"10m\"\nserver_connect_timeout = \"1m\"\n",
+         [[listener]]\nservers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\nlogin = \"users\"\nusers_file = \"{}\"\n{keys}",
         standby.port,
         primary.port,
         users.display()
     );
     (Proxy::start(primary, &overrides), folder)
+}
+
+/// As a cluster manager switches on purpose: the standby is promoted, and the primary comes back as a standby of nobody.
+fn change_places(primary: &Cluster, standby: &Cluster) {
+    standby.sql("postgres", "SELECT pg_promote()");
+    primary.stop(Signal::INT);
+    std::fs::write(primary.folder().join("data/standby.signal"), "").unwrap();
+    primary.restart();
+    assert_eq!(primary.sql("postgres", "SELECT pg_is_in_recovery()"), "t");
 }
 
 fn login(proxy: &Proxy) -> Raw {
@@ -61,7 +82,7 @@ fn a_primary_that_is_killed_is_followed_by_the_standby_that_is_promoted() {
     }
     let primary = Cluster::start(&[]);
     let standby = Cluster::standby_of(&primary);
-    let proxy = start(&primary, &standby);
+    let proxy = start(&primary, &standby, "200ms");
     let mut client = login(&proxy);
     assert_eq!(in_recovery(&mut client), "f", "the standby is named first and not used");
     assert!(wait_until(SOON, || node(&proxy, &standby)["role"] == "standby"));
@@ -94,7 +115,7 @@ fn a_server_that_accepts_and_does_not_answer_is_found_by_its_silence() {
     }
     let primary = Cluster::start(&[]);
     let standby = Cluster::standby_of(&primary);
-    let proxy = start(&primary, &standby);
+    let proxy = start(&primary, &standby, "200ms");
     let mut client = login(&proxy);
     assert_eq!(client.rows("SELECT 1"), [["1"]]);
     let stopped = Stopped::new(&primary);
@@ -147,7 +168,7 @@ fn a_pool_leaves_a_primary_that_hangs_and_each_client_loses_no_more_than_a_state
     proxy.assert_all_zero();
 }
 
-/// As a cluster manager switches on purpose. Between two looks at the servers the login itself tells that this one is a standby.
+/// Between two looks at the servers the login itself tells that this one is a standby.
 #[test]
 fn a_pool_stays_away_from_a_primary_that_comes_back_as_a_standby() {
     if direct() {
@@ -158,15 +179,49 @@ fn a_pool_stays_away_from_a_primary_that_comes_back_as_a_standby() {
     let (proxy, _users) = pooled(&primary, &standby, "5s");
     let mut client = login(&proxy);
     assert_eq!(in_recovery(&mut client), "f");
-    standby.sql("postgres", "SELECT pg_promote()");
-    primary.stop(Signal::INT);
-    std::fs::write(primary.folder().join("data/standby.signal"), "").unwrap();
-    primary.restart();
-    assert_eq!(primary.sql("postgres", "SELECT pg_is_in_recovery()"), "t");
+    change_places(&primary, &standby);
     assert_eq!(in_recovery(&mut client), "f", "the same session, at the new primary");
     drop(client);
     proxy.console("RECONNECT").unwrap();
     proxy.console("WAIT_CLOSE").unwrap();
+    proxy.assert_all_zero();
+}
+
+#[test]
+fn a_session_does_not_begin_at_a_primary_that_has_come_back_as_a_standby() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let (proxy, _users) = owned(&primary, &standby, "8s");
+    assert_eq!(in_recovery(&mut login(&proxy)), "f");
+    change_places(&primary, &standby);
+    let mut client = login(&proxy);
+    assert_eq!(in_recovery(&mut client), "f");
+    assert!(is_used(&proxy, &standby));
+    drop(client);
+    proxy.assert_all_zero();
+}
+
+/// Its proof was for that server and cannot be asked for twice: it is told to come again, once that helps.
+#[test]
+fn a_relayed_login_at_a_primary_that_has_come_back_as_a_standby_fails_once() {
+    if direct() {
+        return;
+    }
+    let primary = Cluster::start(&[]);
+    let standby = Cluster::standby_of(&primary);
+    let proxy = start(&primary, &standby, "8s");
+    assert_eq!(in_recovery(&mut login(&proxy)), "f");
+    change_places(&primary, &standby);
+    match Raw::login(proxy.port, "postgres", "postgres") {
+        Ok(mut client) => assert_eq!(in_recovery(&mut client), "f", "somebody has looked by now"),
+        Err(error) => {
+            assert_eq!((error.sqlstate().as_str(), is_used(&proxy, &standby)), ("57P03", true), "{}", error.summary())
+        }
+    }
+    assert_eq!(in_recovery(&mut login(&proxy)), "f");
     proxy.assert_all_zero();
 }
 
@@ -200,7 +255,7 @@ fn sessions_of_a_past_primary_end_with_their_transaction() {
     }
     let primary = Cluster::start(&[]);
     let standby = Cluster::standby_of(&primary);
-    let proxy = start(&primary, &standby);
+    let proxy = start(&primary, &standby, "200ms");
     let mut busy = login(&proxy);
     let mut idle = login(&proxy);
     busy.query("BEGIN");

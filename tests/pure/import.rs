@@ -138,7 +138,17 @@ auth_dbname = admin
     assert_eq!((text(auth, "user"), text(auth, "database")), ("asker", "admin"));
     assert_eq!(text(auth, "password_env"), "FLOODWALL_AUTH_PASSWORD");
     assert_eq!(text(listener(&config, 2), "pool"), "session");
-    assert_eq!(told, ["3: b pool_size", "4: c", "5: d", "7: listen_addr", "9: pool_mode", "11: auth_user"]);
+    let expected = [
+        "2: a max_db_connections",
+        "3: b max_db_connections",
+        "3: b pool_size",
+        "4: c",
+        "5: d",
+        "7: listen_addr",
+        "9: pool_mode",
+        "11: auth_user",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -459,6 +469,65 @@ local   all  app  md5
     assert_eq!(table(&self::imported(&empty, None).unwrap().config)["access"][0]["method"].as_str(), Some("reject"));
     let (config, told) = of(ini);
     assert!(config.get("access").is_none() && told.contains(&"4: auth_type".to_owned()), "{told:?}");
+}
+
+/// Without that, whoever goes on asking the first port would be pooled in another manner, or get what PgBouncer would not have let it see.
+#[test]
+fn a_listener_lets_in_the_databases_that_were_declared_for_it_and_no_others() {
+    let entries = |ini: &str, userlist: Option<&str>| {
+        let mut files = vec![("/etc/pgb/pgbouncer.ini", ini)];
+        files.extend(userlist.map(|users| ("/etc/pgb/users", users)));
+        let imported = imported(&files, None).unwrap();
+        let config = table(&imported.config);
+        let entries = config.get("access").map(|entries| entries.as_array().unwrap().clone()).unwrap_or_default();
+        entries
+            .iter()
+            .map(|entry| {
+                let part = |key: &str| entry.get(key).map_or("*", |part| part.as_str().unwrap());
+                [part("listener"), part("database"), part("user"), part("method")].join(" ")
+            })
+            .collect::<Vec<_>>()
+    };
+    let userlist = Some("\"app\" \"secret\"\n\"old\" \"md50123456789abcdef0123456789abcdef\"\n");
+    let pools = "[pgbouncer]\npool_mode = transaction\nauth_file = users\n";
+    let one = format!(
+        "{pools}[databases]\nshop = host=db dbname=shop_production\nshop_production = host=db\nlogs = host=db\n"
+    );
+    assert_eq!(entries(&one, Some("\"app\" \"secret\"\n")), ["* shop_production * scram", "* logs * scram"]);
+    let two = format!("{pools}[databases]\nshop = host=db\nlogs = host=db pool_mode=session\n");
+    let expected = ["main shop old md5", "main shop * scram", "pool-2 logs old md5", "pool-2 logs * scram"];
+    assert_eq!(entries(&two, userlist), expected);
+    let rest = format!("{two}* = host=db\n");
+    let expected =
+        ["main logs * reject", "main * old md5", "main * * scram", "pool-2 logs old md5", "pool-2 logs * scram"];
+    assert_eq!(entries(&rest, userlist), expected);
+    assert_eq!(entries(&format!("{pools}[databases]\n* = host=db\n"), None), [""; 0]);
+    // The server checks passwords, and knows its databases.
+    let relayed = "[databases]\nshop = host=db\nlogs = host=other\n[pgbouncer]\n";
+    assert_eq!(entries(relayed, None), ["main logs * reject", "pool-2 shop * reject", "* * * scram"]);
+    assert_eq!(entries("[databases]\nshop = host=db\n[pgbouncer]\n", None), [""; 0]);
+}
+
+/// What holds for one database with PgBouncer and for a listener here is told, since the one may then use what was the other's.
+#[test]
+fn bounds_of_single_databases_that_are_shared_here_are_told() {
+    let (config, told) = of("\
+[databases]
+jobs = host=db max_db_connections=2
+shop = host=db
+reports = host=db pool_mode=session pool_size=3
+[pgbouncer]
+pool_mode = transaction
+max_db_connections = 30
+auth_query = SELECT 1
+auth_user = asker
+auth_dbname = admin
+default_pool_size = 10
+");
+    assert_eq!(listener(&config, 0)["max_server_connections"].as_integer(), Some(32));
+    let expected =
+        ["2: jobs max_db_connections", "4: reports", "7: max_db_connections", "9: auth_user", "11: default_pool_size"];
+    assert_eq!(told, expected);
 }
 
 /// PgBouncer's pool bounds the servers of a user and database in session mode too.

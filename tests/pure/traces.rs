@@ -361,3 +361,15 @@ fn a_database_that_must_be_left_is_told() {
         assert_eq!(left(sql).vacated.as_deref(), database, "{sql}");
     }
 }
+
+#[test]
+fn what_may_end_all_prepared_statements_is_told() {
+    for sql in ["DEALLOCATE ALL", "deallocate prepare all", "SELECT 1; DEALLOCATE ALL", "EXECUTE p"] {
+        assert!(left(sql).traces.has(Traces::FORGETS), "{sql}");
+    }
+    for sql in
+        ["DEALLOCATE p", "DEALLOCATE PREPARE p", "DEALLOCATE \"all\"", "CLOSE ALL", "UNLISTEN *", "DISCARD PLANS"]
+    {
+        assert!(!left(sql).traces.has(Traces::FORGETS), "{sql}");
+    }
+}

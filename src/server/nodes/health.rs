@@ -64,6 +64,11 @@ impl Health {
         self.state == State::Down
     }
 
+    /// So it was when it was asked last, whether it answers now or not.
+    pub(super) fn is_primary(&self) -> bool {
+        self.role == Role::Primary
+    }
+
     pub(super) fn is_standby(&self) -> bool {
         (self.state, self.role) == (State::Up, Role::Standby)
     }

@@ -106,9 +106,15 @@ impl Nodes {
         self.watched.load().only().is_none()
     }
 
-    /// True where the servers are asked which of them is the primary.
-    pub fn knows_roles(&self) -> bool {
-        self.several() && self.watched.load().monitor.is_some()
+    /// True where the server of this choice was a primary when it was asked last: if it turns out not to be one, there is another one to
+    /// come. Where nobody can ask, the server that answers is used, whatever it is.
+    pub fn knows_primary(&self, generation: u64) -> bool {
+        let choice = self.primary();
+        if !self.several() || choice.generation != generation {
+            return self.several();
+        }
+        let watched = self.watched.load();
+        choice.last.and_then(|server| watched.find(&server).map(|node| node.health().is_primary())).unwrap_or_default()
     }
 
     /// Waits for a server that is fit, with the number of its choice. Cancel-safe.

@@ -191,6 +191,19 @@ mod tests {
         assert_eq!(nodes.outdated(1), Some(Leave::AtBoundary));
     }
 
+    #[test]
+    fn a_server_of_which_nobody_knows_what_it_is_need_not_be_the_primary() {
+        let nodes = nodes(&["a:1", "b:1"]);
+        assert_eq!(see(&nodes, "a:1", Found::Refused("28P01".to_owned())), used("a:1", 1));
+        assert!(!nodes.knows_primary(1), "it may be a standby for all that is known");
+        assert!(nodes.knows_primary(0), "another one is used by now");
+        see(&nodes, "a:1", Found::Role(Role::Primary));
+        assert!(nodes.knows_primary(1));
+        see(&nodes, "a:1", down());
+        assert!(nodes.knows_primary(1), "what it was when it was asked last");
+        assert!(!self::nodes(&["a:1"]).knows_primary(0), "there is no other");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn newcomers_wait_for_a_primary_and_no_longer_than_they_may() {
         let nodes = nodes(&["a:1", "b:1"]);

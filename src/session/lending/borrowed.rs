@@ -276,8 +276,8 @@ impl Source for Borrowed {
         self.translator.ends_with_sync()
     }
 
-    fn owes_groups(&self) -> bool {
-        self.translator.owes_groups()
+    fn owes(&self) -> bool {
+        self.translator.owes()
     }
 
     fn is_settled(&self) -> bool {

@@ -71,8 +71,8 @@ impl Kept {
     pub fn at<'a>(&'a self, server: &'a mut Lent, number: u64) -> At<'a> {
         let is_private = self.pins.has(Reason::Temporary) || self.gathered.traces().has(Traces::TEMP);
         let (reported, settings) = (server.parameters.literals(), self.wants.context());
-        let context =
-            Context { reported, settings, owner: is_private.then_some(number), standing: self.settling.standing() };
+        let (standing, tenure) = (self.settling.standing(), self.settling.tenure());
+        let context = Context { reported, settings, owner: is_private.then_some(number), standing, tenure };
         At { known: &mut server.hold.known, context }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::greetings::Found;
-use super::reach::{LoggedIn, reach};
+use super::reach::reach;
 use super::{Hold, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
@@ -17,6 +17,7 @@ use crate::config::Listener;
 use crate::server::login::Account;
 use crate::server::pool::{Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
+use crate::server::reach::LoggedIn;
 use crate::session::house::House;
 use crate::session::state::{Reported, Settings};
 use crate::session::statements::Known;

@@ -1,67 +1,26 @@
-//! A connection to the server that is used, logged in; where that one turns out not to be it any more, to the next.
+//! A server for a pool, and what it means to the pool where there is none.
 
-use tokio::time::timeout_at;
-
-use crate::clock::{self, Instant};
-use crate::server::connect::{Reached, connect};
-use crate::server::login::{Account, Fresh, LoginFailed, login};
+use crate::clock::Instant;
+use crate::server::login::{Account, LoginFailed};
 use crate::server::pool::NotMade;
-use crate::server::route::Route;
+use crate::server::reach::{self, LoggedIn, NotReached};
 use crate::session::house::House;
 
 /// What a server says of a login that is not to be, however well the server is: no such database (3D000), it takes no connections
 /// (55000), no CONNECT privilege (42501), no line in pg_hba.conf, or a role that is gone or may not log in (28000), another password (28P01).
 const DENIALS: [&str; 5] = ["3D000", "55000", "42501", "28000", "28P01"];
-/// SQLSTATE of a server that starts up or shuts down.
-const CLOSED: [u8; 5] = *b"57P03";
 
-/// A connection that is logged in.
-pub(super) struct LoggedIn {
-    pub(super) fresh: Fresh,
-    /// The way that it took.
-    pub(super) route: Route,
-    /// The choice that it goes by.
-    pub(super) generation: u64,
-}
-
-/// Connects and logs in. Of several servers one that hangs, shuts down, or says that it is a standby, is no longer waited for where another is
-/// used, and is met again otherwise: until `deadline`.
+/// Connects and logs in, until `deadline`.
 pub(super) async fn reach(house: &House, account: &Account, deadline: Instant) -> Result<LoggedIn, NotMade> {
-    let nodes = &house.nodes;
-    loop {
-        let Reached { stream, route, generation } =
-            connect(nodes, &house.security(), deadline, deadline).await.map_err(|unreachable| {
-                let names = house.settings.load().listener.servers.join(", ");
-                NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
-            })?;
-        let fresh = tokio::select! {
-            biased;
-            fresh = timeout_at(deadline, login(stream, account)) => fresh.ok(),
-            () = nodes.another_than(generation) => None,
-        };
-        let why = match fresh {
-            Some(Ok(fresh)) if !(nodes.knows_roles() && is_standby(&fresh)) => {
-                return Ok(LoggedIn { fresh, route, generation });
-            }
-            Some(Ok(_)) => format!("the server {} is a standby", route.address()),
-            Some(Err(failed)) if !(nodes.knows_roles() && is_closed(&failed)) => return Err(not_let_in(failed)),
-            Some(Err(failed)) => failed.to_string(),
-            None => format!("the server {} did not finish the login in time", route.address()),
-        };
-        if clock::now() >= deadline {
-            return Err(NotMade::Failed(why));
+    let reached = reach::reach(&house.nodes, || house.security(), account, deadline, deadline).await;
+    reached.map_err(|why| match why {
+        NotReached::Login(failed) => not_let_in(failed),
+        NotReached::Unreachable(unreachable) => {
+            let names = house.settings.load().listener.servers.join(", ");
+            NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
         }
-        nodes.doubt(deadline).await;
-    }
-}
-
-/// PostgreSQL 14 and newer report it with each login.
-fn is_standby(fresh: &Fresh) -> bool {
-    fresh.parameters.iter().any(|parameter| *parameter.name == *b"in_hot_standby" && *parameter.value == *b"on")
-}
-
-fn is_closed(failed: &LoginFailed) -> bool {
-    matches!(failed, LoginFailed::Rejected(rejection) if rejection.failure.sqlstate == CLOSED)
+        NotReached::Standby(_) | NotReached::Late(_) => NotMade::Failed(why.to_string()),
+    })
 }
 
 /// A server that has no room is full, and one that does not want this client is well: neither is broken.

@@ -1,7 +1,7 @@
 //! When the settings that a server reported last are those that it has: it tells what has changed once it is ready, and whoever sends
 //! more before that may prepare a text behind a SET that nobody has heard of yet.
 
-use crate::session::statements::Standing;
+use crate::session::statements::{Standing, Tenure};
 use crate::sql::facts::Traces;
 
 /// What a transaction has asked.
@@ -12,6 +12,7 @@ pub(super) struct Settling {
     asked: bool,
     /// It has set what texts are read under and no server reports, or may have.
     hides: bool,
+    tenure: Tenure,
 }
 
 /// Whether it sets something, which its end may take back.
@@ -35,6 +36,9 @@ impl Settling {
             _ => Sets::Nothing,
         };
         self.sets = self.sets.max(sets);
+        if traces.names(Traces::FORGETS.and(Traces::DISCARD)) {
+            self.tenure = Tenure::MayEnd;
+        }
     }
 
     /// The same of one that nobody has read.
@@ -57,6 +61,11 @@ impl Settling {
         self.asked = false;
     }
 
+    /// Whether the client has what it has prepared for as long as its transaction lasts.
+    pub(super) const fn tenure(&self) -> Tenure {
+        self.tenure
+    }
+
     /// Whether texts are read under the settings that were told last.
     pub(super) fn standing(&self) -> Standing {
         match self.sets {
@@ -71,6 +80,22 @@ impl Settling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_prepared_may_end_with_a_text_that_says_so_up_to_the_end_of_the_transaction() {
+        for (traces, tenure) in [
+            (Traces::SETTING, Tenure::Stays),
+            (Traces::ENDS, Tenure::Stays),
+            (Traces::ENDS.and(Traces::FORGETS), Tenure::MayEnd),
+            (Traces::DISCARD, Tenure::MayEnd),
+        ] {
+            let mut settling = Settling::default();
+            settling.asks(traces);
+            settling.settles();
+            settling.asks(Traces::NONE);
+            assert_eq!(settling.tenure(), tenure);
+        }
+    }
 
     #[test]
     fn a_transaction_that_sets_is_unsettled_while_anything_is_on_its_way() {

@@ -14,7 +14,7 @@ use crate::wire::pg::code::client;
 use crate::wire::pg::deallocate::{deallocated, text};
 use crate::wire::pg::execute::{executed, may_execute};
 use crate::wire::pg::frame::{HEAD, client_head};
-use crate::wire::pg::own::{Answered, answered};
+use crate::wire::pg::own::{Answered, answered, flush};
 use crate::wire::pg::rename::{Asked, asked, renamed};
 use crate::wire::pg::reply::failure;
 use crate::wire::pg::request::NAME_PREFIX;
@@ -77,9 +77,9 @@ impl Translator {
         self.plan.ends_with_sync()
     }
 
-    /// True where the server owes the answer to a group that has ended.
-    pub fn owes_groups(&self) -> bool {
-        self.plan.owes_groups()
+    /// True where the server owes an answer that it gives as soon as it can, once it was told to flush.
+    pub fn owes(&self) -> bool {
+        self.plan.owes()
     }
 
     /// True where no reply is owed.
@@ -118,7 +118,10 @@ impl Translator {
         let name = match passing.map_err(|refused| words(refused, asked))? {
             Passing::AsIs => return Ok(Course::AsIs),
             Passing::Withheld => return Ok(Course::Withheld),
-            Passing::Later => return Ok(Course::Later),
+            Passing::Later => {
+                flush(&mut out.server);
+                return Ok(Course::Later);
+            }
             Passing::As(name) => name,
         };
         let at = out.server.len();

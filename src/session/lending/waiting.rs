@@ -120,3 +120,7 @@ impl Borrowed {
         refuse::cancelled_while_waiting()
     }
 }
+
+#[cfg(test)]
+#[path = "waiting_tests.rs"]
+mod tests;

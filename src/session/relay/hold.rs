@@ -28,7 +28,7 @@ pub(super) enum Why {
     Decided,
     /// The same, whatever these portals do.
     Answered,
-    /// The end of all groups before, which say what the first frame means. It has been judged.
+    /// The replies to all before, which say what the first frame means. It has been judged.
     Told,
     /// A server. The first frame has been judged.
     Server,
@@ -78,7 +78,7 @@ where
             || match why {
                 Why::Room | Why::Server => false,
                 Why::Pause => self.pause == Pause::HoldsBack,
-                Why::Told => self.server.owes_groups(),
+                Why::Told => self.server.owes(),
                 Why::CaughtUp => matches!(P::tail(&self.phase), Tail::Closed | Tail::Buried),
                 Why::Decided => self.group.is_undecided() && P::tail(&self.phase) == Tail::Open,
                 Why::Answered => self.group.is_due() && P::tail(&self.phase) == Tail::Open,

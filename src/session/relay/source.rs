@@ -142,8 +142,8 @@ pub trait Source {
         false
     }
 
-    /// Does the server owe the answer to a group that has ended, for which a message has to wait ([`Course::Later`])?
-    fn owes_groups(&self) -> bool {
+    /// Does the server owe an answer for which a message has to wait ([`Course::Later`])?
+    fn owes(&self) -> bool {
         false
     }
 

@@ -15,6 +15,18 @@ pub struct Context<'a> {
     pub owner: Option<u64>,
     /// Whether the server has these settings when it reads the text.
     pub standing: Standing,
+    /// Whether its client keeps what it has prepared.
+    pub tenure: Tenure,
+}
+
+/// Whether a client keeps what it has prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tenure {
+    /// It does, but for what it gives up by name.
+    #[default]
+    Stays,
+    /// Its transaction may run something that ends all of it.
+    MayEnd,
 }
 
 /// Whether what a server reported last is what it has.
@@ -85,6 +97,11 @@ impl Context<'_> {
     fn owner(self) -> [u8; 8] {
         self.owner.unwrap_or_default().to_be_bytes()
     }
+}
+
+/// May settings that a server reports change what a text and its types are read as?
+pub(super) fn depends_on_settings(body: &[u8]) -> bool {
+    has_literal(body) || !body.is_ascii()
 }
 
 /// In quotes, or in dollars; a `$1` is none.

@@ -47,7 +47,7 @@ impl Plan {
             Asked::Parse { name: b"", .. } => By::Parse,
             _ => return None,
         };
-        if self.may_turn_out(name, parts) {
+        if self.may_turn_out(name, parts) || self.may_end_all(parts) {
             return Some(Passing::Later);
         }
         let Some(statement) = parts.names.remove(name) else {

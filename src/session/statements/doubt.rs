@@ -1,11 +1,30 @@
 //! What may turn out otherwise, since it stands in a group that has ended and is not answered: it may fail, and take back what it did.
 
+use super::context::Tenure;
 use super::entry::Entry;
 use super::learning::By;
-use super::plan::{Parts, Plan};
+use super::plan::{Mode, Parts, Plan};
 use super::shared::Statement;
+use crate::wire::pg::rename::Asked;
 
 impl Plan {
+    /// May a message be about a name that is none any more, since something on its way may end all that the client has prepared?
+    pub(super) fn may_end(&self, asked: Asked<'_>, parts: &Parts<'_>) -> bool {
+        let (Asked::Parse { name, .. }
+        | Asked::Bind { statement: name }
+        | Asked::Describe { statement: name }
+        | Asked::Close { statement: name }) = asked
+        else {
+            return false;
+        };
+        !name.is_empty() && self.may_end_all(parts)
+    }
+
+    /// Is something on its way that may end all that the client has prepared?
+    pub(super) fn may_end_all(&self, parts: &Parts<'_>) -> bool {
+        parts.context.tenure == Tenure::MayEnd && self.mode == Mode::Asking && self.queue.iter().any(Entry::runs)
+    }
+
     /// May it turn out that the client still has what it gave up under this name, or never got what it was given there without the server's
     /// help, since that stands in a group that may fail?
     pub(super) fn may_be_taken_back(&self, name: &[u8], parts: &Parts<'_>) -> bool {
@@ -18,8 +37,12 @@ impl Plan {
         if !parts.known.learning.is_in_doubt() || parts.names.find(name).is_none() || !self.owes_groups() {
             return false;
         }
-        let given = self.queue.iter().rposition(|step| step.names(name));
-        given.is_some_and(|at| self.queue.range(at..).any(Entry::ends_group))
+        let looked_at = self.queue.iter().rev().take(LOOKED_AT_MAX);
+        match looked_at.clone().position(|step| step.names(name)) {
+            Some(at) => looked_at.take(at).any(Entry::ends_group),
+            // Where it is further off, the groups before are waited for.
+            None => self.queue.len() > LOOKED_AT_MAX,
+        }
     }
 
     /// May a name turn out to stand for something else than it does now?
@@ -39,3 +62,6 @@ impl Plan {
         }
     }
 }
+
+/// Steps that are looked at for the one that gave a name: a long pipeline of names would be looked through for each of them.
+const LOOKED_AT_MAX: usize = 256;

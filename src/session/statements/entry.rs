@@ -179,6 +179,11 @@ impl Entry {
         }
     }
 
+    /// Does the server run something for it that the client has written?
+    pub(super) const fn runs(&self) -> bool {
+        matches!((self.wants, self.whose), (Wants::Executed | Wants::All, Whose::Client))
+    }
+
     /// Does the server go on behind it, whatever failed before?
     pub(super) const fn ends_group(&self) -> bool {
         matches!(self.wants, Wants::Ready | Wants::All)

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use super::entry::{Entry, Wants, Whose};
 use super::names::Refused;
 use super::plan::{Mode, Parts, Passing, Plan};
-use super::preparing::context_of;
+use super::preparing::{anew, context_of};
 use super::shared::{NOWHERE, Runs, Statement, is_ours};
 use crate::wire::pg::execute::Executed;
 use crate::wire::pg::own;
@@ -36,6 +36,9 @@ impl Plan {
         if self.mode != Mode::Asking || self.transaction == Transaction::Failed {
             return None;
         }
+        if self.may_end_all(parts) {
+            return Some(Ok(Passing::Later));
+        }
         let statement = parts.names.find(&executed.name).map(Rc::clone);
         // Prepared by SQL, or not at all; but never a statement of ours that others have prepared.
         if statement.is_none() && !is_ours(&executed.name) && !self.may_be_taken_back(&executed.name, parts) {
@@ -44,10 +47,11 @@ impl Plan {
         if self.may_turn_out(&executed.name, parts) {
             return Some(Ok(Passing::Later));
         }
-        // One that runs another one itself is left alone, as is one that the server at hand may read otherwise than it was meant.
-        if statement.as_ref().is_some_and(|statement| statement.runs().is_some() || !is_fit(statement, parts)) {
+        // One that runs another one itself is left alone.
+        if statement.as_ref().is_some_and(|statement| statement.runs().is_some()) {
             return None;
         }
+        let statement = statement.map(|statement| at_hand(&executed.name, statement, parts));
         let text = executed.renamed(statement.as_ref().map_or(NOWHERE, |statement| &statement.name));
         match asked {
             Asked::Query if executed.is_alone() && self.is_between_groups() => {
@@ -118,6 +122,15 @@ impl Plan {
         own::parse(&name, body, &mut caused.server);
         Ok(Passing::Withheld)
     }
+}
+
+/// The statement of a name as the server at hand has it, or will read it.
+fn at_hand(name: &[u8], statement: Rc<Statement>, parts: &mut Parts<'_>) -> Rc<Statement> {
+    if parts.known.uses(statement.number) {
+        return statement;
+    }
+    parts.context = parts.context.of_text(statement.body());
+    anew(name, statement, parts)
 }
 
 /// Does a statement mean at the server at hand what it was prepared as? Where the server does not have it, it reads its text anew.

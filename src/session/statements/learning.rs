@@ -88,9 +88,11 @@ impl Learning {
         }
     }
 
-    /// May it turn out that the client still has what it has given up under this name, or has not got what it has prepared?
+    /// May it turn out that the client still has what it has given up under this name, or has not got what it has prepared? Of so many that
+    /// nobody looks them through, maybe.
     pub(super) fn is_name_in_doubt(&self, name: &[u8]) -> bool {
-        !self.names.is_empty() && self.names.iter().take_while(|named| named.in_doubt).any(|named| *named.name == *name)
+        let mut in_doubt = self.names.iter().take_while(|named| named.in_doubt);
+        in_doubt.by_ref().take(LOOKED_AT_MAX).any(|named| *named.name == *name) || in_doubt.next().is_some()
     }
 
     /// A Sync, or what ends a group as well.
@@ -129,6 +131,8 @@ impl Learning {
     }
 }
 
+/// Names in doubt that are looked through for each one that comes.
+const LOOKED_AT_MAX: usize = 256;
 /// Steps, and names, for which room is kept while there are none.
 const KEPT: usize = 64;
 
@@ -163,5 +167,19 @@ mod tests {
         assert!(learning.is_name_in_doubt(b"a") && !learning.is_name_in_doubt(b"b"));
         learning.named(b"a");
         assert!(!learning.is_name_in_doubt(b"a"));
+    }
+
+    #[test]
+    fn of_very_many_names_each_may_be_in_doubt() {
+        let mut learning = Learning::default();
+        let names = || (0..=LOOKED_AT_MAX).map(|n| n.to_string());
+        names().for_each(|name| learning.names(name.as_bytes()));
+        assert!(!learning.is_name_in_doubt(b"other"), "in the same group");
+        learning.ends_group();
+        assert!(learning.is_name_in_doubt(b"other"));
+        learning.named(b"0");
+        assert!(!learning.is_name_in_doubt(b"other") && learning.is_name_in_doubt(b"1"));
+        names().for_each(|name| learning.named(name.as_bytes()));
+        assert!(!learning.is_name_in_doubt(b"1"));
     }
 }

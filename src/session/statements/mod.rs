@@ -26,7 +26,7 @@ mod touched;
 pub mod unnamed;
 
 pub use again::Again;
-pub use context::{Context, Standing};
+pub use context::{Context, Standing, Tenure};
 pub use known::Known;
 pub use names::{Bounds, Names, Refused};
 pub use plan::{Parts, Passing, Plan};

@@ -52,7 +52,8 @@ pub enum Passing {
     As(Rc<[u8]>),
     /// It does not go to the server.
     Withheld,
-    /// What it means depends on the groups before it: it is asked again once they are answered, [`Plan::owes_groups`].
+    /// What it means depends on what was asked before it: the server is told to flush, and it is asked again once all is answered,
+    /// [`Plan::owes`].
     Later,
 }
 
@@ -93,8 +94,13 @@ impl Plan {
         self.queue.back().is_some_and(|last| last.wants == Wants::Ready) && self.mode == Mode::Asking
     }
 
+    /// True where the server owes an answer that it gives as soon as it can, once it was told to flush.
+    pub fn owes(&self) -> bool {
+        self.mode == Mode::Asking && !self.queue.is_empty()
+    }
+
     /// True where the server owes the answer to a group that has ended.
-    pub fn owes_groups(&self) -> bool {
+    pub(super) fn owes_groups(&self) -> bool {
         self.mode == Mode::Asking && self.queue.iter().any(Entry::ends_group)
     }
 
@@ -153,6 +159,9 @@ impl Plan {
         }
         if self.queue.capacity() == 0 {
             self.queue = parts.shared.queue();
+        }
+        if self.may_end(asked, parts) {
+            return Ok(Passing::Later);
         }
         let passing = match asked {
             Asked::Parse { name: b"", body } => self.parse_unnamed(body, parts, caused),
@@ -236,7 +245,8 @@ impl Plan {
             return Passing::Later;
         }
         let is_there = parts.known.uses(statement.number);
-        if !is_there || self.doubts(name, &statement, parts) {
+        let in_doubt = is_there && self.doubts(name, &statement, parts);
+        if !is_there || in_doubt {
             // Neither the same text from elsewhere nor a Parse of ours must make up for one of its own that failed.
             if self.is_given_in_doubt(name, parts) {
                 return Passing::Later;
@@ -245,7 +255,11 @@ impl Plan {
             if !is_there && statement.runs().is_none() {
                 statement = preparing::anew(name, statement, parts);
             }
-            self.ensure(name, &statement, parts, caused);
+            if in_doubt {
+                self.teaches_again(&statement, parts, caused);
+            } else {
+                self.ensure(name, &statement, parts, caused);
+            }
         }
         if !self.has_what_runs(&statement, parts, caused) {
             self.pass(wants);

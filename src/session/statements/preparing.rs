@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::context::Context;
+use super::context::{Context, depends_on_settings};
 use super::entry::{Entry, Learnt, Undo, Wants, Whose};
 use super::learning::By;
 use super::literals::Differing;
@@ -58,6 +58,13 @@ impl Plan {
         }
     }
 
+    /// The same of one that the server may have or not.
+    pub(super) fn teaches_again(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
+        self.gives_up(statement, parts, caused);
+        self.make_room(parts, caused);
+        self.teaches(statement, parts, caused);
+    }
+
     /// True where the server is to learn it.
     pub(super) fn lacks(
         &mut self,
@@ -79,7 +86,9 @@ impl Plan {
     /// The server learns it from us.
     pub(super) fn teaches(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
         parts.known.prepares(statement.number, By::Us);
-        let then = statement.reported().filter(|_| !parts.context.is_unsettled());
+        // Nothing runs in front of what may have to be alone, unless it matters.
+        let matters = !parts.context.is_unsettled() && depends_on_settings(statement.body());
+        let then = statement.reported().filter(|_| matters);
         let differing = then.and_then(|then| Differing::of(then, parts.context.reported));
         differing.iter().for_each(|differing| self.sets(differing, &mut caused.server));
         own::parse(&statement.name, statement.body(), &mut caused.server);

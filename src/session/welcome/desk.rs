@@ -1,6 +1,7 @@
 //! What a login decides on the way, and what it gathers.
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::timeout_at;
 
 use super::login::Host;
 use super::visitor::Visitor;
@@ -77,5 +78,18 @@ impl Host for Desk<'_> {
 
     fn setting(&mut self, setting: Setting) {
         self.settings.push(setting);
+    }
+
+    fn wants_primary(&self) -> bool {
+        let nodes = &self.visitor.house.nodes;
+        self.server.as_ref().is_some_and(|(_, generation)| nodes.knows_primary(*generation))
+    }
+
+    async fn another_server(&self) -> Box<Refusal> {
+        if let Some((_, generation)) = &self.server {
+            let another = self.visitor.house.nodes.another_than(*generation);
+            drop(timeout_at(self.visitor.wait_until(), another).await);
+        }
+        Box::new(refuse::standby())
     }
 }

@@ -57,6 +57,10 @@ pub trait Host {
     fn key(&mut self, pid: i32, secret: &[u8]) -> Result<Bytes, Box<Refusal>>;
     /// The server reported a setting that changes how SQL is read.
     fn setting(&mut self, setting: Setting);
+    /// Is a server that says it is a standby not the one that the client is to have?
+    fn wants_primary(&self) -> bool;
+    /// Waits until another server is used, for as long as may be: what the client is told then. Cancel-safe.
+    fn another_server(&self) -> impl Future<Output = Box<Refusal>>;
 }
 
 /// Whether a login without any password exchange is acceptable.
@@ -121,6 +125,9 @@ impl Relayed<'_> {
                     out.extend_from_slice(&host.key(pid, secret).map_err(Failed::Refused)?);
                 }
                 server::PARAMETER_STATUS => {
+                    if host.wants_primary() && reply::parameter(&message).is_some_and(|it| it.tells_standby()) {
+                        return Err(self.wrong_server(host).await);
+                    }
                     if let Some(setting) = reply::setting(&message) {
                         host.setting(setting);
                     }
@@ -161,6 +168,14 @@ impl Relayed<'_> {
                 Ok(Stage::Proven)
             }
             Authentication::Challenge | Authentication::Continue | Authentication::Final => Ok(Stage::Asked),
+        }
+    }
+
+    /// The client cannot be asked for its proof twice, so it has to come again: once it would meet another server.
+    async fn wrong_server(&mut self, host: &mut impl Host) -> Failed {
+        tokio::select! {
+            refusal = host.another_server() => Failed::Refused(refusal),
+            () = self.client.closed() => Failed::ClientGone,
         }
     }
 

@@ -19,8 +19,8 @@ use crate::config::{AccessMethod, PoolMode};
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::Identity;
-use crate::server::connect::Reached;
-use crate::server::login::{self, Account, Fresh, LoginFailed};
+use crate::server::login::{Account, Fresh, LoginFailed};
+use crate::server::reach::{LoggedIn, NotReached, reach};
 use crate::session::lending::enter::Proven;
 use crate::wire::pg::startup::{Purpose, Startup, Version};
 use crate::wire::pg::{greeting, refusal};
@@ -139,7 +139,7 @@ impl Visitor<'_> {
         Ok(version)
     }
 
-    /// Dials the server, logs in, and greets the client as the server would.
+    /// Logs in to the server that is used, and greets the client as it would.
     async fn lend(
         &self,
         client: &mut Framed<Stream>,
@@ -147,17 +147,19 @@ impl Visitor<'_> {
         desk: &mut Desk<'_>,
         version: Version,
     ) -> Result<Stream, Failed> {
-        let Reached { stream: server, route, generation } = self.reach(client).await?;
-        desk.server = Some((route, generation));
-        let fresh = tokio::select! {
-            fresh = timeout_at(self.deadline, login::login(server, account)) => fresh,
+        let reached = tokio::select! {
+            reached = reach(&self.house.nodes, || self.house.security(), account, self.wait_until(), self.deadline) => reached,
             () = client.closed() => return Err(Failed::ClientGone),
         };
-        let fresh = match fresh {
-            Ok(Ok(fresh)) => fresh,
-            Ok(Err(failed)) => return Err(self.server_refused(client, account, failed).await),
-            Err(_) => return Err(Failed::refused(self.late())),
+        let LoggedIn { fresh, route, generation } = match reached {
+            Ok(logged_in) => logged_in,
+            Err(NotReached::Login(failed)) => return Err(self.server_refused(client, account, failed).await),
+            Err(NotReached::Late(_)) => return Err(Failed::refused(self.late())),
+            Err(why @ (NotReached::Unreachable(_) | NotReached::Standby(_))) => {
+                return Err(self.unreachable(&why.to_string()));
+            }
         };
+        desk.server = Some((route, generation));
         self.greet(client, fresh, desk, version).await
     }
 

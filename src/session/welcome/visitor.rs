@@ -85,16 +85,19 @@ impl Visitor<'_> {
     }
 
     /// Dials the server that is used.
-    pub(in crate::session) async fn reach(&self, client: &mut Framed<Stream>) -> Result<Reached, Failed> {
+    async fn reach(&self, client: &mut Framed<Stream>) -> Result<Reached, Failed> {
         let security = self.house.security();
         let reached = tokio::select! {
             reached = connect(&self.house.nodes, &security, self.wait_until(), self.deadline) => reached,
             () = client.closed() => return Err(Failed::ClientGone),
         };
-        reached.map_err(|unreachable| {
-            let names = self.settings.listener.servers.join(", ");
-            Failed::refused(refuse::server_unreachable(&names, &unreachable.why))
-        })
+        reached.map_err(|unreachable| self.unreachable(&unreachable.why))
+    }
+
+    /// There is no connection to a server.
+    pub(super) fn unreachable(&self, why: &str) -> Failed {
+        let names = self.settings.listener.servers.join(", ");
+        Failed::refused(refuse::server_unreachable(&names, why))
     }
 
     pub(in crate::session) fn identity(&self, startup: &Startup) -> Identity {

@@ -31,7 +31,7 @@ pub fn write(errand: Errand<'_>, out: &mut BytesMut, mut sent: impl FnMut(u8)) {
             sent(client::SYNC);
         }
         Errand::Flush => {
-            message(client::FLUSH, &[], out);
+            own::flush(out);
             sent(client::FLUSH);
         }
         Errand::Fail(rule) => {

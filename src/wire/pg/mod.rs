@@ -111,7 +111,7 @@ impl Protocol for Pg {
         match conversation.phase.refuse(head.code) {
             Place::Here => {
                 refusal::error(refusal, &mut out.client);
-                if head.code == code::client::QUERY {
+                if phase::is_answered_alone(head.code) {
                     refusal::ready(Transaction::None, &mut out.client);
                 }
             }
@@ -165,7 +165,7 @@ impl Conversation {
     fn provoke(&mut self, head: Head, frame: &[u8], refusal: &Refusal, out: &mut BytesMut) {
         let word = self.refusals.get_or_insert_default().add(refusal);
         match (head.code, request::request(head, frame)) {
-            (code::client::QUERY, _) => refusal::failing_query(&word, out),
+            (code, _) if phase::is_answered_alone(code) => refusal::failing_query(&word, out),
             (_, Ok(Request::Prepare { name, .. })) => refusal::failing_parse(name, &word, out),
             // Part of a pipeline as well: a Query there would end it early. A name of our own, since a Parse without one would
             // take the client's unnamed statement away.

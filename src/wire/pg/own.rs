@@ -59,6 +59,11 @@ pub fn sync(out: &mut BytesMut) {
     message(client::SYNC, &[], out);
 }
 
+/// Writes a Flush.
+pub fn flush(out: &mut BytesMut) {
+    message(client::FLUSH, &[], out);
+}
+
 /// Writes a Parse; `body` is text and types as in another one.
 pub fn parse(name: &[u8], body: &[u8], out: &mut BytesMut) {
     let size = name.len().saturating_add(body.len()).saturating_add(5);

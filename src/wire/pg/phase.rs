@@ -105,7 +105,7 @@ impl Phase {
     /// puts a message in its place that the server must fail on.
     pub fn refuse(&mut self, code: u8) -> Place {
         if *self == Self::Ready(Transaction::None) {
-            if code != client::QUERY {
+            if !is_answered_alone(code) {
                 self.skip();
             }
             return Place::Here;
@@ -197,6 +197,11 @@ impl Phase {
             *self = into(std::mem::take(owed));
         }
     }
+}
+
+/// Does the server answer a message with this code with a ReadyForQuery of its own, whatever becomes of it?
+pub(super) const fn is_answered_alone(code: u8) -> bool {
+    matches!(code, client::QUERY | client::FUNCTION_CALL)
 }
 
 /// Where a client's message goes while its pipeline is skipped, and what comes next.

@@ -73,6 +73,13 @@ pub struct Parameter {
     pub value: Box<[u8]>,
 }
 
+impl Parameter {
+    /// Does it tell that its server is a standby? PostgreSQL 14 and newer report it with each login.
+    pub fn tells_standby(&self) -> bool {
+        *self.name == *b"in_hot_standby" && *self.value == *b"on"
+    }
+}
+
 /// Reads a ParameterStatus; `None` where it is none.
 pub fn parameter(frame: &[u8]) -> Option<Parameter> {
     let mut reader = Reader::new(frame.get(HEAD..)?);

@@ -105,6 +105,23 @@ fn a_query_outside_a_transaction_is_answered_here() {
     assert!(Pg::ready(&conversation));
 }
 
+/// It ends with a ReadyForQuery, as a query does: nobody sends a Sync behind it.
+#[test]
+fn a_function_call_that_is_refused_is_answered_to_its_end() {
+    let frame = framed(b'F', &[0; 8]);
+    let head = Head { code: b'F', size: frame.len() as u64 };
+    let (mut conversation, mut out) = (Conversation::default(), Outgoing::default());
+    Pg::refuse(&mut conversation, head, &frame, &refusal(), &mut out);
+    assert!(out.server.is_empty() && out.client.ends_with(b"Z\0\0\0\x05I"));
+    assert!(Pg::ready(&conversation));
+    // In a transaction the server fails, and says that it is ready for more.
+    let (mut conversation, mut out) = (after(">Q <C <Z:T"), Outgoing::default());
+    Pg::refuse(&mut conversation, head, &frame, &refusal(), &mut out);
+    assert_eq!((out.server[0], out.client.len()), (b'Q', 0));
+    play(&mut conversation, "<E <Z:E");
+    assert!(Pg::ready(&conversation));
+}
+
 #[test]
 fn a_parse_outside_a_transaction_drops_its_pipeline_up_to_sync() {
     let mut conversation = Conversation::default();

@@ -1,6 +1,7 @@
 //! Plays steps at one address, and tells what each was answered, without what differs from server to server by itself.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Message, Raw, VERSION_3_0, cancel_request};
@@ -69,6 +70,14 @@ impl Players {
         answer.unwrap_or_else(|fault| vec![fault])
     }
 
+    /// Takes back what is prepared to be committed: its name is taken everywhere.
+    pub(super) fn forget_transactions(&mut self) {
+        let left = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()";
+        for gid in self.place.helper.rows(left).concat() {
+            self.place.helper.rows(&format!("ROLLBACK PREPARED '{gid}'"));
+        }
+    }
+
     /// What each was notified of.
     pub(super) fn notifications(&self) -> Vec<String> {
         self.clients.iter().map(|player| format!("{:?}", player.notifications)).collect()
@@ -101,8 +110,12 @@ impl Player {
             Waits::Ready(count) | Waits::Answers(count) => count,
         };
         while left > 0 {
-            let Ok(Some(message)) = self.raw.read() else {
-                return Ok(told.into_iter().chain([CLOSED.to_owned()]).collect());
+            let message = match self.raw.read() {
+                Ok(Some(message)) => message,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Ok(told.into_iter().chain([SILENT.to_owned()]).collect());
+                }
+                _ => return Ok(told.into_iter().chain([CLOSED.to_owned()]).collect()),
             };
             told.extend(self.take(&message));
             left = match (waits, message.code) {
@@ -174,12 +187,19 @@ impl Player {
 /// The connection has ended; by which of the system's words depends on who is quicker.
 pub(super) const CLOSED: &str = "closed";
 
+/// Nothing came for a minute.
+pub(super) const SILENT: &str = "no answer";
+
 /// What a message says to a person, without numbers that a server makes up.
 fn words(message: &Message) -> String {
     let body = &message.body;
     // Their words name a statement, which has another name at a server that others use.
     if ["42P05", "26000", "08P01"].contains(&message.sqlstate().as_str()) {
         return format!("E {}", message.sqlstate());
+    }
+    // A statement that is run by SQL has another name as well.
+    if message.code == b'E' && message.sqlstate() == "42601" && message.summary().contains("parameters for prepared") {
+        return "E 42601, parameters".to_owned();
     }
     let text = match message.code {
         b'T' => columns(&body[2..]),

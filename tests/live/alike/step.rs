@@ -101,6 +101,11 @@ impl Sent {
 }
 
 impl Step {
+    /// Does it run a prepared statement by SQL?
+    pub(super) fn executes(&self) -> bool {
+        matches!(&self.act, Act::Send(sent, _) if sent.iter().any(|sent| sent.says.contains(" EXECUTE ")))
+    }
+
     /// As a person reads it.
     pub(super) fn says(&self) -> String {
         let act = match &self.act {

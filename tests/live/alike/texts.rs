@@ -170,7 +170,7 @@ const SETTINGS: [(&str, &[&str]); 16] = [
     ("xmloption", &["document", "content"]),
 ];
 
-const READS: [&str; 30] = [
+const READS: [&str; 33] = [
     "SELECT '2026-01-02 03:04:05'::timestamptz, '01/02/2026'::date",
     "SELECT '1 day 2 hours'::interval, '\\x4142'::bytea, 1.0::float8 / 3",
     "SELECT chr(233), 'é'",
@@ -196,7 +196,10 @@ const READS: [&str; 30] = [
     "DO $$BEGIN RAISE NOTICE 'done'; END$$",
     "EXECUTE q0",
     "EXECUTE q1(3)",
+    "COPY (SELECT * FROM t ORDER BY 1) TO STDOUT",
     "FETCH 2 FROM held",
+    "FETCH BACKWARD 1 FROM held",
+    "MOVE 1 FROM c",
     "FETCH 1 FROM c",
     "SELECT v FROM numbered ORDER BY id LIMIT 3",
     "VALUES (1, 'a'), (2, NULL)",
@@ -239,7 +242,7 @@ const UNPINS: [&str; 12] = [
     "SELECT pg_advisory_unlock_all()",
 ];
 
-const TRANSACTION: [&str; 16] = [
+const TRANSACTION: [&str; 18] = [
     "BEGIN",
     "BEGIN",
     "BEGIN ISOLATION LEVEL REPEATABLE READ",
@@ -255,6 +258,8 @@ const TRANSACTION: [&str; 16] = [
     "RELEASE s",
     "SET TRANSACTION READ ONLY",
     "PREPARE TRANSACTION 'x'",
+    "COMMIT PREPARED 'x'",
+    "ROLLBACK PREPARED 'x'",
     "SET CONSTRAINTS ALL IMMEDIATE",
 ];
 

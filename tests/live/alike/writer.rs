@@ -37,6 +37,8 @@ struct Prepared {
     /// The values that fit it.
     values: Vec<String>,
     may_pin: bool,
+    /// It means something else in a pipeline than in a Query.
+    goes_by_pipeline: bool,
 }
 
 impl Client {
@@ -121,7 +123,10 @@ impl Writer {
             2 if !self.clients[client].holds() => self.comes_again(client),
             3 | 4 if !flushed => self.copies(client),
             5 if !flushed => self.calls(),
-            6..=19 if !flushed => self.asks(client),
+            6 | 7 if !flushed => self.asks_of_a_name(client),
+            8 | 9 if !flushed => self.goes_on(client),
+            10 if !flushed => self.reads_in_portions(client),
+            11..=20 if !flushed => self.asks(client),
             _ => self.pipeline(client),
         }
     }
@@ -140,7 +145,98 @@ impl Writer {
     }
 
     fn calls(&mut self) -> Act {
-        Act::Send(vec![Sent::call(["3", *self.dice.one(&["4", "x"])])], Waits::Ready(1))
+        Act::Send(vec![self.call()], Waits::Ready(1))
+    }
+
+    fn call(&mut self) -> Sent {
+        Sent::call(["3", *self.dice.one(&["4", "x"])])
+    }
+
+    /// SQL about what the protocol has prepared.
+    fn asks_of_a_name(&mut self, client: usize) -> Act {
+        let name = *self.dice.one(&NAMES[1..]);
+        let sql = self.of_a_name(client, name);
+        let goes_by_pipeline = self.clients[client].statements.get(name).is_some_and(|had| had.goes_by_pipeline);
+        if self.dice.once_in(2) && !goes_by_pipeline {
+            return Act::Send(vec![Sent::query(&sql)], Waits::Ready(1));
+        }
+        // Whoever has it prepared runs it.
+        let mut sent = vec![Sent::parse("", &sql), Sent::bind("", "", &[])];
+        if self.dice.once_in(2) {
+            sent.push(Sent::describe('P', ""));
+        }
+        // What it runs is read from the text when it is parsed: it is not there to be bound once the name may be another one.
+        sent.extend([Sent::execute("", 0), Sent::sync(), Sent::close('S', ""), Sent::sync()]);
+        Act::Send(sent, Waits::Ready(2))
+    }
+
+    fn of_a_name(&mut self, client: usize, name: &'static str) -> String {
+        let quote = |value: &String| format!("'{}'", value.replace('\'', "''"));
+        let values: Vec<String> =
+            self.clients[client].statements.get(name).iter().flat_map(|had| had.values.iter().map(quote)).collect();
+        let given = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+        match self.dice.below(4) {
+            0 => {
+                self.gives_up(client, name);
+                format!("DEALLOCATE {name}")
+            }
+            1 => {
+                self.gives_up(client, name);
+                format!("DEALLOCATE PREPARE \"{name}\"")
+            }
+            _ => {
+                self.clients[client].pinned |= self.may_pin(client, name);
+                format!("EXECUTE {name}{given}")
+            }
+        }
+    }
+
+    fn may_pin(&self, client: usize, name: &str) -> bool {
+        self.clients[client].statements.get(name).is_some_and(|had| had.may_pin)
+    }
+
+    /// Queries, calls and pipelines, one behind the other without waiting.
+    fn goes_on(&mut self, client: usize) -> Act {
+        let (mut sent, mut count) = (Vec::new(), 0);
+        for _ in 0..2 + self.dice.below(2) {
+            match self.dice.below(5) {
+                0 | 1 => sent.push(Sent::query(&self.text(client).sql)),
+                2 => sent.push(self.call()),
+                _ => {
+                    for _ in 0..1 + self.dice.below(2) {
+                        let name = *self.dice.one(&NAMES);
+                        self.part(client, name, &mut sent);
+                    }
+                    sent.push(Sent::sync());
+                }
+            }
+            count += 1;
+        }
+        Act::Send(sent, Waits::Ready(count))
+    }
+
+    /// A portal that is read bit by bit, over several Syncs: outside of a transaction it is gone with the first.
+    fn reads_in_portions(&mut self, client: usize) -> Act {
+        let (mut sent, mut syncs) = (Vec::new(), 0);
+        let (text, prepared) = self.written(client, Form::Parameters);
+        self.clients[client].pinned |= prepared.may_pin;
+        let may_pin = prepared.may_pin | self.may_pin(client, "");
+        self.clients[client].statements.insert("", Prepared { may_pin, ..prepared });
+        sent.extend([Sent::parse("", &text.sql), Sent::bind("r", "", &text.values)]);
+        for _ in 0..2 + self.dice.below(3) {
+            let rows = u32::try_from(self.dice.below(3)).unwrap();
+            match self.dice.below(6) {
+                0 => sent.push(Sent::describe('P', "r")),
+                1 => sent.push(Sent::close('P', "r")),
+                _ => sent.push(Sent::execute("r", rows)),
+            }
+            if self.dice.once_in(3) {
+                sent.push(Sent::sync());
+                syncs += 1;
+            }
+        }
+        sent.push(Sent::sync());
+        Act::Send(sent, Waits::Ready(syncs + 1))
     }
 
     /// A text of some kind, to be run now; notes what it does to its client.
@@ -167,7 +263,8 @@ impl Writer {
             return self.written(client, form);
         }
         let may_pin = kind == Kind::Pins || text.sql.contains("watched");
-        let prepared = Prepared { values: text.values.clone(), may_pin };
+        let goes_by_pipeline = matches!(kind, Kind::Transaction | Kind::Unpins) || text.sql.contains("DISCARD");
+        let prepared = Prepared { values: text.values.clone(), may_pin, goes_by_pipeline };
         (text, prepared)
     }
 
@@ -200,7 +297,9 @@ impl Writer {
             return Act::Send([vec![Sent::query(&sql)], data.to_vec()].concat(), Waits::Ready(1));
         }
         let run = vec![Sent::parse("", &sql), Sent::bind("", "", &[]), Sent::execute("", 0)];
-        Act::Send([run, data.to_vec(), vec![Sent::sync()]].concat(), Waits::Ready(1))
+        // Bound once more, it would wait for data that nobody sends.
+        let end = vec![Sent::sync(), Sent::close('S', ""), Sent::sync()];
+        Act::Send([run, data.to_vec(), end].concat(), Waits::Ready(2))
     }
 
     /// Messages of the extended protocol up to a Sync, to several, or to a Flush.
@@ -261,7 +360,10 @@ impl Writer {
         sent.push(Sent::parse(name, &text.sql));
         // Where the name is taken, or the group fails, the other one stays.
         let statements = &mut self.clients[client].statements;
-        prepared.may_pin |= statements.get(name).is_some_and(|before| before.may_pin);
+        if let Some(before) = statements.get(name) {
+            prepared.may_pin |= before.may_pin;
+            prepared.goes_by_pipeline |= before.goes_by_pipeline;
+        }
         statements.insert(name, prepared);
     }
 
@@ -273,7 +375,7 @@ impl Writer {
     }
 
     fn binds(&mut self, client: usize, name: &'static str, sent: &mut Vec<Sent>) {
-        let Prepared { values, may_pin } = self.clients[client].statements.get(name).cloned().unwrap_or_default();
+        let Prepared { values, may_pin, .. } = self.clients[client].statements.get(name).cloned().unwrap_or_default();
         self.clients[client].pinned |= may_pin;
         let portal = *self.dice.one(&PORTALS);
         sent.push(Sent::bind(portal, name, &values));

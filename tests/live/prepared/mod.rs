@@ -116,6 +116,57 @@ fn sql_deallocates_what_the_protocol_prepared_and_nothing_of_others() {
     pooled.finish();
 }
 
+#[test]
+fn a_pipeline_that_ends_all_names_gives_them_again() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_ends_all", 1, NO_PASSWORD);
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    let run = |name: &str| [raw::bind(name, &["2"]), raw::execute(), raw::sync()].concat();
+    other.send(&[raw::parse("s0", "SELECT $1::int + 40"), run("s0")].concat());
+    assert_eq!(reply_codes(&other.until(b"Z")), "1 2 D C Z");
+    client.send(&[raw::parse("s0", "SELECT $1::int + 1"), run("s0")].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 D C Z");
+    // The server has the text, for the other client, until it comes to the end of all.
+    let again = [raw::parse("s0", "SELECT $1::int + 40"), run("s0")].concat();
+    for all in ["DEALLOCATE ALL", "DISCARD ALL"] {
+        client.send(&[raw::query(all), again.clone()].concat());
+        assert_eq!(reply_codes(&client.until(b"Z")), "C Z", "{all}");
+        assert_eq!(reply_codes(&client.until(b"Z")), "1 2 D C Z", "{all}");
+    }
+    client.send(&[raw::run("DEALLOCATE ALL"), again].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 C 1 2 D C Z");
+    client.send(&[raw::run("DEALLOCATE ALL"), run("s0")].concat());
+    assert_eq!(sqlstates(&client.until(b"Z")), ["26000"]);
+    other.send(&run("s0"));
+    assert_eq!(reply_codes(&other.until(b"Z")), "2 D C Z");
+    drop((client, other));
+    pooled.finish();
+}
+
+/// Whoever calls one waits for the end of the answer: it sends no Sync.
+#[test]
+fn a_function_call_that_gets_no_server_is_answered_to_its_end() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_call", 1, &format!("query_wait_timeout = '1s'\n{NO_PASSWORD}"));
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    other.query("BEGIN; SELECT 1");
+    // `pg_backend_pid`, with no values, and what it returns as text.
+    let call = raw::frame(b'F', &[&2026_u32.to_be_bytes()[..], &[0; 6]].concat());
+    client.send(&[call.clone(), raw::query("SELECT 1")].concat());
+    for _ in 0..2 {
+        assert_eq!(sqlstates(&client.until(b"Z")), ["53300"]);
+    }
+    other.query("ROLLBACK");
+    client.send(&call);
+    assert_eq!(reply_codes(&client.until(b"Z")), "V Z");
+    drop((client, other));
+    pooled.finish();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_in_a_pipeline_leaves_no_ghosts() {
     if direct() {

@@ -186,3 +186,21 @@ fn a_temporary_table_is_found_by_its_clients_texts_and_by_no_others() {
     drop((one, others));
     pooled.finish();
 }
+
+/// What the server wants alone it gets alone: no settings are set in front of a text that has no literals.
+#[test]
+fn what_must_not_stand_in_a_pipeline_is_run_at_a_server_that_has_not_got_it() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_alone", 2, NO_PASSWORD);
+    let (mut client, mut other) = (raw_client(&pooled), raw_client(&pooled));
+    client.send(&[raw::parse("all", "DISCARD ALL"), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 Z");
+    client.query("SET DateStyle TO 'SQL, MDY'");
+    other.query("BEGIN; SELECT 1");
+    client.send(&[raw::bind("all", &[]), raw::execute(), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 C Z");
+    drop((client, other));
+    pooled.finish();
+}

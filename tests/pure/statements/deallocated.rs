@@ -117,3 +117,36 @@ fn what_an_unanswered_deallocate_may_have_left_is_waited_for() {
     house.play(0, 0, &[bind("a"), frame(b'S', b"")].concat());
     assert_eq!(codes(&house.clients[0].got), "EZ2Z");
 }
+
+/// The names are free as soon as the server has come to that, and so is what it has prepared.
+#[test]
+fn a_name_that_is_ended_with_all_others_may_be_given_again_in_the_same_group() {
+    let by_parse = [parse("", "all"), bind(""), execute()].concat();
+    for ends_all in [by_parse, query("all")] {
+        let mut house = House::new(2, 10, 2);
+        house.play(1, 0, &[parse("a", "SELECT 1"), parse("b", "SELECT 4"), frame(b'S', b"")].concat());
+        house.play(0, 0, &[parse("a", "SELECT 1"), frame(b'S', b"")].concat());
+        let again = [parse("a", "SELECT 4"), bind("a"), execute(), frame(b'S', b"")].concat();
+        house.play(0, 0, &[ends_all.clone(), again].concat());
+        assert!(codes(&house.clients[0].got).ends_with("12DCZ"), "{}", codes(&house.clients[0].got));
+        // One that is gone is not taught to a server that never had it.
+        for (server, asked) in [(0, bind("a")), (1, bind("a")), (0, describe("a")), (1, query("EXECUTE a"))] {
+            house.play(0, 0, &[close("a"), parse("a", "SELECT 1"), frame(b'S', b"")].concat());
+            house.play(0, server, &[ends_all.clone(), asked, frame(b'S', b"")].concat());
+            house.clients[0].tenure = Tenure::Stays;
+        }
+        house.play(1, 0, &[bind("b"), execute(), frame(b'S', b"")].concat());
+        house.compare();
+    }
+}
+
+/// A group that fails before it comes to that ends nothing.
+#[test]
+fn names_stay_where_the_server_does_not_get_to_the_end_of_all() {
+    let mut house = House::new(1, 10, 1);
+    house.play(0, 0, &[parse("a", "SELECT 1"), frame(b'S', b"")].concat());
+    let fails = [bind("none"), parse("", "all"), bind(""), execute(), parse("a", "SELECT 4"), frame(b'S', b"")];
+    house.play(0, 0, &[fails.concat(), bind("a"), execute(), frame(b'S', b"")].concat());
+    assert!(codes(&house.clients[0].got).ends_with("EZ2DCZ"), "{}", codes(&house.clients[0].got));
+    house.compare();
+}

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::BytesMut;
-use floodwall::session::statements::{Bounds, Context, Known, Names, Parts, Passing, Plan, Repeats, Reply, Shared};
+use floodwall::session::statements::{
+    Bounds, Context, Known, Names, Parts, Passing, Plan, Repeats, Reply, Shared, Tenure,
+};
 use floodwall::wire::Outgoing;
 use floodwall::wire::pg::deallocate::{deallocated, text};
 use floodwall::wire::pg::execute::executed;
@@ -123,6 +125,19 @@ impl Server {
         }
     }
 
+    /// May what a message runs end all statements?
+    fn ends_all(&self, frame: &[u8]) -> bool {
+        let head = client_head(frame).unwrap().unwrap();
+        let ends = |text: &[u8]| text == b"all" || ran(text).is_some();
+        match asked(head, frame).unwrap() {
+            Asked::Query => text(head, frame).is_some_and(ends),
+            Asked::Bind { statement } => {
+                self.statement(statement).is_some_and(|body| ends(body.split(|&byte| byte == 0).next().unwrap()))
+            }
+            _ => false,
+        }
+    }
+
     fn statement(&self, name: &[u8]) -> Option<Vec<u8>> {
         if name.is_empty() { self.unnamed.clone() } else { self.named.get(name).cloned() }
     }
@@ -181,6 +196,7 @@ fn ran(text: &[u8]) -> Option<Vec<u8>> {
 struct Client {
     names: Names,
     plan: Plan,
+    tenure: Tenure,
     got: Vec<Vec<u8>>,
     own: Server,
 }
@@ -239,18 +255,23 @@ impl House {
     }
 
     fn ask(&mut self, client: usize, server: usize, frame: &[u8]) {
+        let ends_all = self.clients[client].own.ends_all(frame);
         self.clients[client].own.feed(frame);
         if self.pass(client, server, frame) == Passed::Later {
-            assert!(self.clients[client].plan.owes_groups(), "nothing to wait for");
+            assert!(self.clients[client].plan.owes(), "nothing to wait for");
             self.hear(client, server, usize::MAX);
             assert_eq!(self.pass(client, server, frame), Passed::Now);
+        }
+        if ends_all {
+            self.clients[client].tenure = Tenure::MayEnd;
         }
     }
 
     fn pass(&mut self, client: usize, server: usize, frame: &[u8]) -> Passed {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
-        let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, context: Context::default() };
+        let context = Context { tenure: client.tenure, ..Context::default() };
+        let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, context };
         let mut caused = Outgoing::default();
         let head = client_head(frame).unwrap().unwrap();
         let asked = asked(head, frame).unwrap();
@@ -303,6 +324,7 @@ impl House {
         self.ask(client, server, &frame(b'S', b""));
         self.hear(client, server, usize::MAX);
         assert!(self.clients[client].plan.is_settled());
+        self.clients[client].tenure = Tenure::Stays;
     }
 
     /// What every client got is what its own server said; errors may have other words. Descriptions, which tell the text here, tell
@@ -456,7 +478,7 @@ fn a_client_that_may_keep_no_more_is_refused_and_goes_on() {
 }
 
 const NAMES: [&str; 5] = ["", "a", "b", "c", "FLOODWALL_1"];
-const TEXTS: [&str; 6] = ["SELECT 1", "SELECT 2 + $1", "SELECT 3 + $1", "bad $1", "fail", "SELECT 4"];
+const TEXTS: [&str; 7] = ["SELECT 1", "SELECT 2 + $1", "SELECT 3 + $1", "bad $1", "fail", "SELECT 4", "all"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
@@ -466,7 +488,7 @@ proptest! {
         most in 1_usize..5,
         repeats in prop_oneof![Just(Repeats::Unnamed), Just(Repeats::Prepared)],
         pipelines in proptest::collection::vec(
-            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..15, 0_usize..5, 0_usize..6, 0_usize..4), 0..12)),
+            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..16, 0_usize..5, 0_usize..7, 0_usize..4), 0..12)),
             1..12,
         )
     ) {
@@ -493,6 +515,7 @@ proptest! {
                     12 => frame(b'S', b""),
                     11 => parse("", &format!("DEALLOCATE \"{name}\"")),
                     13 => query(&format!("EXECUTE \"{name}\"")),
+                    15 => query("all"),
                     _ => parse("runs", &format!("EXECUTE \"{name}\"")),
                 };
                 // A driver asks it between its pipelines, and what it parses it runs, once.

@@ -120,7 +120,7 @@ impl Source for Shelf {
         Ok(Whose::Client)
     }
 
-    fn owes_groups(&self) -> bool {
+    fn owes(&self) -> bool {
         self.stock.borrow().owed > 0
     }
 

@@ -66,9 +66,10 @@ impl Gathered {
             "discard" => self.add(discarded(words.word(at + 1))),
             "prepare" if words.word(at + 1) == "transaction" => {}
             "prepare" => self.add(Traces::PREPARED),
-            "deallocate" | "close" | "unlisten" => self.add(Traces::ENDS),
+            "deallocate" => self.add(deallocated(words, at + 1)),
+            "close" | "unlisten" => self.add(Traces::ENDS),
             // What it runs was read when it was prepared, maybe by another text.
-            "execute" => self.add(Traces::PREPARED.and(Traces::UNKNOWN)),
+            "execute" => self.add(Traces::PREPARED.and(Traces::UNKNOWN).and(Traces::FORGETS)),
             "declare" => {
                 self.add(Traces::HOLD);
                 self.query(words, at);
@@ -192,6 +193,13 @@ fn explained(words: &Words<'_>, at: usize) -> usize {
 /// True for what stands first in a list of options, and not in a query in parentheses.
 fn is_options(word: &str) -> bool {
     !matches!(word, "select" | "values" | "table" | "with" | "(")
+}
+
+fn deallocated(words: &Words<'_>, at: usize) -> Traces {
+    match (words.word(at), words.word(at + 1)) {
+        ("all", _) | ("prepare", "all") => Traces::ENDS.and(Traces::FORGETS),
+        _ => Traces::ENDS,
+    }
 }
 
 fn discarded(what: &str) -> Traces {

@@ -54,8 +54,11 @@ impl Traces {
     pub const RECALLS: Self = Self(8192);
     /// Nothing, but settings are others until its transaction ends: `SET LOCAL`, `set_config(…, true)`.
     pub const LOCAL: Self = Self(16384);
+    /// Nothing, but the client may have no prepared statements behind it: `DEALLOCATE ALL`, or an `EXECUTE` of that. Of `DISCARD ALL` it
+    /// goes without saying.
+    pub const FORGETS: Self = Self(32768);
     /// What is of no matter to others.
-    pub const OWN: Self = Self::ADVANCES.and(Self::RECALLS).and(Self::LOCAL);
+    pub const OWN: Self = Self::ADVANCES.and(Self::RECALLS).and(Self::LOCAL).and(Self::FORGETS);
     /// What says by its words that settings are others behind it.
     pub const RESETS: Self = Self::SETTING.and(Self::DISCARD).and(Self::LOCAL);
 

@@ -56,7 +56,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     parts.push(caps);
     let of_databases = std::mem::take(&mut convert.exceptions);
     parts.extend(of_databases.iter().filter_map(Exception::text));
-    parts.extend(of("users").filter_map(|entry| convert.of_user(entry).text()));
+    parts.extend(of("users").filter_map(|entry| convert.of_user(entry, &listeners).text()));
     parts.extend(convert.access((&login, &listeners), users.as_deref().unwrap_or_default(), source));
     parts.push(convert.rules());
     convert.notes.sort();

@@ -3,7 +3,7 @@
 use super::connect;
 use super::convert::{Convert, DAY, LONGER_THAN_A_DAY, TIMEOUTS, duration};
 use super::ini::Entry;
-use super::listener::quoted;
+use super::listener::{Listener, quoted};
 
 /// What one user or one database has of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Exception {
 
 impl Convert<'_> {
     /// An entry of `[users]`.
-    pub(super) fn of_user(&mut self, entry: &Entry) -> Exception {
+    pub(super) fn of_user(&mut self, entry: &Entry, listeners: &[Listener]) -> Exception {
         let mut found = Exception::of_user(&entry.key);
         for (key, value) in connect::parse(&entry.value).unwrap_or_default() {
             let rule = TIMEOUTS.iter().find(|(theirs, _)| *theirs == key).map(|(_, rule)| *rule);
@@ -61,10 +61,17 @@ impl Convert<'_> {
                 }
                 // 0 is what everybody has.
                 (_, Some(_), Ok(0.0)) | ("max_user_client_connections", _, Ok(0.0)) => {}
+                ("pool_mode", ..) if self.is_everywhere(&value, listeners) => {}
                 (key, ..) => self.note_key(entry, &format!("{} {key}", entry.key), instead(key)),
             }
         }
         found
+    }
+
+    /// Is this mode, as it stands in the file, that of all listeners?
+    fn is_everywhere(&self, mode: &str, listeners: &[Listener]) -> bool {
+        let usual = self.text("pool_mode").unwrap_or("session");
+        mode == usual && listeners.iter().all(|listener| listener.pool.word() == mode)
     }
 }
 

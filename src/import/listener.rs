@@ -33,6 +33,16 @@ pub(super) enum Pool {
     Transaction,
 }
 
+impl Pool {
+    /// The word of `pool`, and of PgBouncer's `pool_mode`.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
 /// What all listeners have in common, as lines of `key = value`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Common {

@@ -204,6 +204,16 @@ client_tls_cert_file = /c
 }
 
 #[test]
+fn a_user_whose_pool_mode_is_that_of_all_needs_no_listener_of_its_own() {
+    let told = |user: &str| {
+        let text = format!("[databases]\n* = host=db\n[users]\napp = {user}\n[pgbouncer]\npool_mode = transaction\n");
+        of(&(text + "auth_user = asker\nauth_query = SELECT $1\n")).1
+    };
+    assert!(!told("pool_mode=transaction").contains(&"4: app pool_mode".to_owned()));
+    assert!(told("pool_mode=session").contains(&"4: app pool_mode".to_owned()));
+}
+
+#[test]
 fn included_files_are_part_of_it() {
     let files = [
         ("/etc/pgb/pgbouncer.ini", "[pgbouncer]\nlisten_port = 1\n%include more/dbs.ini\n"),

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use super::entry::{Entry, Undo, Wants, Whose};
 use super::plan::{Mode, Parts, Passing, Plan};
-use super::shared::is_ours;
+use super::shared::{NOWHERE, is_ours};
 use super::unnamed::Unnamed;
 use crate::wire::Outgoing;
 use crate::wire::pg::own;
@@ -64,8 +64,8 @@ impl Plan {
                 self.ends_by_query(closed, parts, &mut caused.server);
             }
             By::Parse => {
-                self.ours(Wants::Parse, closed);
-                self.ends_by_parse(parts, &mut caused.server);
+                self.ours(Wants::Parse, Undo::Nothing);
+                self.ends_by_parse(closed, parts, &mut caused.server);
             }
         }
         Some(Passing::Withheld)
@@ -77,13 +77,16 @@ impl Plan {
         self.queries([Entry::new(Wants::Executed, Whose::Client).undoing(closed)], parts, out);
     }
 
-    /// The client's unnamed statement is of use at this server only, which has what it ends.
-    fn ends_by_parse(&mut self, parts: &mut Parts<'_>, out: &mut BytesMut) {
+    /// The client's unnamed statement is of use at this server only, which has what it ends. The name goes with a step behind it, which does
+    /// nothing: where the server denies the text, as in a transaction that has failed, it skips that, and the client has what it had.
+    fn ends_by_parse(&mut self, closed: Undo, parts: &mut Parts<'_>, out: &mut BytesMut) {
         own::parse(b"", &[END_GONE.as_bytes(), NOTHING].concat(), out);
         let number = parts.shared.number();
         let client = std::mem::replace(&mut parts.names.unnamed, Unnamed::Some { number, body: None });
         let unnamed = Undo::Unnamed(client, parts.known.unnamed.replace(number));
         self.queue.push_back(Entry::new(Wants::Parse, Whose::Client).undoing(unnamed));
+        own::close(NOWHERE, out);
+        self.ours(Wants::Close, closed);
     }
 
     /// What a client calls by a name of ours is not its own.

@@ -145,6 +145,28 @@ fn a_pipeline_that_ends_all_names_gives_them_again() {
     pooled.finish();
 }
 
+#[test]
+fn a_deallocate_that_a_failed_transaction_denies_takes_no_name_away() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_denied", 1, NO_PASSWORD);
+    let mut client = raw_client(&pooled);
+    let run = [raw::bind("s0", &["2"]), raw::execute(), raw::sync()].concat();
+    client.send(&[raw::parse("s0", "SELECT $1::int + 40"), run.clone()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 D C Z");
+    client.query("BEGIN; SELECT 1/0");
+    client.send(&[raw::run("DEALLOCATE s0"), raw::sync()].concat());
+    assert_eq!(sqlstates(&client.until(b"Z")), ["25P02"]);
+    client.query("ROLLBACK");
+    client.send(&run);
+    assert_eq!(reply_codes(&client.until(b"Z")), "2 D C Z");
+    client.send(&[raw::run("DEALLOCATE s0"), raw::sync()].concat());
+    assert_eq!(reply_codes(&client.until(b"Z")), "1 2 C Z");
+    drop(client);
+    pooled.finish();
+}
+
 /// Whoever calls one waits for the end of the answer: it sends no Sync.
 #[test]
 fn a_function_call_that_gets_no_server_is_answered_to_its_end() {

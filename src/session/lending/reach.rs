@@ -10,6 +10,9 @@ use crate::session::house::House;
 /// (55000), no CONNECT privilege (42501), no line in pg_hba.conf, or a role that is gone or may not log in (28000), another password (28P01).
 const DENIALS: [&str; 5] = ["3D000", "55000", "42501", "28000", "28P01"];
 
+/// What a server says to whoever does not answer what it asks for: invalid_authorization_specification.
+const NO_PROOF: &str = "28000";
+
 /// Connects and logs in, until `deadline`.
 pub(super) async fn reach(house: &House, account: &Account, deadline: Instant) -> Result<LoggedIn, NotMade> {
     let reached = reach::reach(&house.nodes, || house.security(), account, deadline, deadline).await;
@@ -23,9 +26,14 @@ pub(super) async fn reach(house: &House, account: &Account, deadline: Instant) -
     })
 }
 
-/// A server that has no room is full, and one that does not want this client is well: neither is broken.
+/// A server that has no room is full, and one that does not want this client, or asks for a proof that we do not have, is well: neither is
+/// broken.
 fn not_let_in(failed: LoginFailed) -> NotMade {
-    let LoginFailed::Rejected(rejection) = &failed else { return NotMade::Failed(failed.to_string()) };
+    let rejection = match &failed {
+        LoginFailed::Rejected(rejection) => rejection,
+        LoginFailed::NoProof(why) => return NotMade::Denied { sqlstate: NO_PROOF, message: (*why).to_owned() },
+        _ => return NotMade::Failed(failed.to_string()),
+    };
     let sqlstate = rejection.failure.sqlstate;
     match DENIALS.iter().find(|denial| denial.as_bytes() == sqlstate) {
         _ if rejection.is_for_want_of_room() => NotMade::Full(failed.to_string()),
@@ -55,6 +63,9 @@ mod tests {
         for sqlstate in [b"57P03", b"XX000", b"58P01", b"22023"] {
             assert!(matches!(of(sqlstate), NotMade::Failed(_)));
         }
+        // It was 08001, "Try again", before.
+        let asked = NotMade::Denied { sqlstate: NO_PROOF, message: "md5".to_owned() };
+        assert_eq!(not_let_in(LoginFailed::NoProof("md5")), asked);
         assert!(matches!(not_let_in(LoginFailed::Gone), NotMade::Failed(_)));
     }
 }

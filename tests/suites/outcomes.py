@@ -27,6 +27,7 @@ class Outcomes:
         """A line as each test ends, so that a run that is cut off tells of those before."""
         with open(self.path, "a") as file:
             file.write(f"{self.worst.pop(nodeid)} {nodeid}\n")
+        keep_what_is_there()
 
 
 def outcome_of(report):
@@ -42,7 +43,12 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-    """What was collected stays to the end: some tests collect garbage again and again, which would look at all of it each time."""
+    keep_what_is_there()
+
+
+def keep_what_is_there():
+    """What was collected and what is told of tests that have run stays to the end: some tests collect garbage again and again,
+    which would look at all of it each time."""
     gc.collect()
     gc.freeze()
 

@@ -67,7 +67,8 @@ in_venv() { (cd "$kept/tree" && PYTHONPATH=$suites "$kept/venv/bin/python" -m py
 pypi_source() {
     local folder=${1/==/-} paths=("${@:2}")
     [ $# -gt 1 ] || paths=(tests)
-    "$kept/venv/bin/pip" download -q --disable-pip-version-check --no-deps --no-binary :all: -d "$kept" "$1" || return 1
+    # pip asks the sources what they are, which takes their build tools: those as they come, not built here as well.
+    "$kept/venv/bin/pip" download -q --disable-pip-version-check --no-deps --no-binary "${1%%==*}" -d "$kept" "$1" || return 1
     mkdir "$kept/tree" && tar -xf "$kept/$folder.tar.gz" -C "$kept/tree" --strip-components=1 "${paths[@]/#/$folder/}"
 }
 

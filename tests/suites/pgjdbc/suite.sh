@@ -1,14 +1,22 @@
-# pgjdbc: Debian's source package has the tests, its library package the driver of the same version.
+# pgjdbc: Debian's library package has the driver. The tests of the same version come from its source package, or from the project's
+# repository, of which $PGJDBC_SOURCE may name a clone.
 # shellcheck shell=bash
 
 pgjdbc_sources() {
-    debian_source libpgjava || return 1
+    debian_source libpgjava || pgjdbc_repository || return 1
     # Left out: what wants libraries that the distribution does not have, other servers beside the first, or Windows.
     (cd "$kept/src" && rm -f $(grep -rlE '^import (static )?(uk.org.webcompere|se.jiderhamn|org.osgi)|StubEnvironmentAndProperties' --include='*.java' src/test) &&
         rm -rf src/test/java/org/postgresql/test/{osgi,sspi,hostchooser} && find src/test -name '*Suite.java' ! -name AutoRollbackTestSuite.java -delete
         find src/test -name '*.java' -exec sed -i -E -e '/^import org.checkerframework/d' -e 's/@Nullable\b//g' {} +)
     java_compile "$kept/classes" $(find "$kept/src/src/test/java" -name '*.java') && cp -r "$kept/src/src/test/resources/." "$kept/classes/" &&
         java_compile "$kept/runner" "$suites/pgjdbc/Outcomes.java"
+}
+
+# Its root has what the release has, one folder further down.
+pgjdbc_repository() {
+    local version
+    version=$(dpkg-query -Wf '${Version}' libpostgresql-jdbc-java) && rm -rf "$kept/src" &&
+        git_source https://github.com/pgjdbc/pgjdbc "REL${version%%-*}" "${PGJDBC_SOURCE:-}" && cp -r "$kept/src/pgjdbc/src" "$kept/src/src"
 }
 
 java_path=$(printf '/usr/share/java/%s.jar:' postgresql junit4 hamcrest junit-jupiter-{api,engine,params} junit-vintage-engine \

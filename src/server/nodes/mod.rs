@@ -166,6 +166,15 @@ impl Nodes {
         }
     }
 
+    /// Done once another server is used than by the choice `generation`: in between there may be none. Cancel-safe.
+    pub async fn another_server(&self, generation: u64) {
+        let mut choice = self.watch();
+        let used = choice.wait_for(|choice| choice.generation != generation && choice.server.is_some());
+        if used.await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// Takes up a listener's new settings. A choice that is still named stays.
     pub fn reload(&self, listener: &Listener) {
         let new = Watched::new(listener);

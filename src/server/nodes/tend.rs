@@ -204,6 +204,19 @@ mod tests {
         assert!(!self::nodes(&["a:1"]).knows_primary(0), "there is no other");
     }
 
+    /// Whoever had waited came again in between, and met nobody.
+    #[tokio::test]
+    async fn a_primary_that_is_gone_is_no_other_server_yet() {
+        let nodes = nodes(&["a:1", "b:1"]);
+        assert_eq!(see(&nodes, "a:1", Found::Role(Role::Primary)), used("a:1", 1));
+        let mut another = std::pin::pin!(nodes.another_server(1));
+        assert!(futures::poll!(another.as_mut()).is_pending());
+        assert_eq!(see(&nodes, "a:1", Found::Role(Role::Standby)), (None, 2));
+        assert!(futures::poll!(another.as_mut()).is_pending());
+        assert_eq!(see(&nodes, "b:1", Found::Role(Role::Primary)), used("b:1", 3));
+        assert!(futures::poll!(another.as_mut()).is_ready());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn newcomers_wait_for_a_primary_and_no_longer_than_they_may() {
         let nodes = nodes(&["a:1", "b:1"]);

@@ -87,7 +87,7 @@ impl Host for Desk<'_> {
 
     async fn another_server(&self) -> Box<Refusal> {
         if let Some((_, generation)) = &self.server {
-            let another = self.visitor.house.nodes.another_than(*generation);
+            let another = self.visitor.house.nodes.another_server(*generation);
             drop(timeout_at(self.visitor.wait_until(), another).await);
         }
         Box::new(refuse::standby())

@@ -13,13 +13,13 @@ use super::repeated::Repeated;
 
 /// What every name of ours begins with.
 pub const PREFIX: &str = "FLOODWALL_";
+/// A name that no statement ever has.
+pub const NOWHERE: &[u8] = b"FLOODWALL_0";
 
 /// Is it a name of ours, which no client is to call anything by?
 pub(super) fn is_ours(name: &[u8]) -> bool {
     name.starts_with(PREFIX.as_bytes())
 }
-/// A name that no statement ever has.
-pub const NOWHERE: &[u8] = b"FLOODWALL_0";
 
 /// A statement that one or more clients have prepared.
 #[derive(Debug)]

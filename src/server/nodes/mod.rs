@@ -160,17 +160,18 @@ impl Nodes {
 
     /// Done once another choice than `generation` is in force. Cancel-safe.
     pub async fn another_than(&self, generation: u64) {
-        let mut choice = self.watch();
-        if choice.wait_for(|choice| choice.generation != generation).await.is_err() {
-            std::future::pending().await
-        }
+        self.chosen(|choice| choice.generation != generation).await;
     }
 
     /// Done once another server is used than by the choice `generation`: in between there may be none. Cancel-safe.
     pub async fn another_server(&self, generation: u64) {
+        self.chosen(|choice| choice.generation != generation && choice.server.is_some()).await;
+    }
+
+    /// Done once a choice is in force that `fits`; never where nobody chooses any more.
+    async fn chosen(&self, fits: impl FnMut(&Choice) -> bool) {
         let mut choice = self.watch();
-        let used = choice.wait_for(|choice| choice.generation != generation && choice.server.is_some());
-        if used.await.is_err() {
+        if choice.wait_for(fits).await.is_err() {
             std::future::pending().await
         }
     }

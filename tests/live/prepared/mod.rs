@@ -1,5 +1,6 @@
 //! Prepared statements of the protocol where many clients share few servers.
 
+mod apart;
 mod changed;
 mod texts;
 mod unnamed;

@@ -2,6 +2,7 @@
 
 mod apart;
 mod changed;
+mod forgotten;
 mod texts;
 mod unnamed;
 

@@ -54,7 +54,9 @@ where
                 Some(Decision::Drop(BytesMut::new()))
             }
             // A server has nothing to send, and overlooks data that no COPY waits for.
-            Request::Flush | Request::Data { .. } | Request::DataEnd => Some(Decision::Drop(BytesMut::new())),
+            Request::Flush | Request::Data { .. } | Request::DataEnd | Request::DataFail => {
+                Some(Decision::Drop(BytesMut::new()))
+            }
             _ if self.server.try_lease() => {
                 self.listen();
                 None

@@ -130,6 +130,8 @@ impl Plan {
                 Undo::Named(name, statement, _) => drop(parts.names.insert(name, Rc::clone(statement))),
                 // Behind that it has given up what it had prepared behind that.
                 Undo::Closed(name, _) => drop(parts.names.remove(name)),
+                // It made room behind that for what was prepared behind that.
+                Undo::Evicted(number) => parts.known.remove(*number),
                 _ => {}
             }
             if let Some(number) = entry.learns() {

@@ -37,7 +37,8 @@ const SHORTENING: Duration = Duration::from_secs(60);
 const STEPS: usize = 120;
 
 /// A listener: how many servers its pools have, and further keys.
-const POOLS: [(usize, &str); 7] = [
+const POOLS: [(usize, &str); 8] = [
+    (SESSION, ""),
     (1, ""),
     (2, ""),
     (5, ""),
@@ -46,6 +47,9 @@ const POOLS: [(usize, &str); 7] = [
     (5, "prepare_unnamed = true"),
     (1, "max_prepared_statements = 2\nprepare_unnamed = true"),
 ];
+
+/// As many servers as sessions: `pool = "session"`.
+const SESSION: usize = 1_000;
 
 /// The proxy, and its pools by port.
 struct Scene {
@@ -84,10 +88,14 @@ impl Scene {
         let ports: Vec<u16> = POOLS.iter().map(|_| free_port()).collect();
         let mut config = "[[access]]\nuser = 'trusted'\naddress = '127.0.0.0/8'\nmethod = 'trust'\n".to_owned();
         for ((size, keys), port) in POOLS.iter().zip(&ports) {
+            let pool = match *size {
+                SESSION => "pool = 'session'".to_owned(),
+                size => format!("pool = 'transaction'\npool_size = {size}\nquery_wait_timeout = '10s'"),
+            };
             write!(
                 config,
                 "[[listener]]\nname = 'of{port}'\nprotocol = 'postgres'\nbind = '127.0.0.1:{port}'\nservers = ['127.0.0.1:{}']\n\
-                 pool = 'transaction'\npool_size = {size}\nlogin = 'users'\nusers_file = '{}'\nquery_wait_timeout = '10s'\n\
+                 {pool}\nlogin = 'users'\nusers_file = '{}'\n\
                  monitor = {{ user = 'postgres', database = 'postgres' }}\n{keys}\n",
                 cluster.port,
                 users.display()

@@ -368,6 +368,7 @@ fn a_server_that_cannot_be_asked_is_told_as_such() {
     let own = Own::asking("unasked", "auth = { user = 'app', password_env = 'HOME' }\n", "");
     let told = own.psql("app", "app-secret", "SELECT 1").unwrap_err();
     assert!(told.contains("FLOODWALL[rule=server] the server could not be asked"), "{told}");
-    assert!(wait_until(SOON, || own.site.proxy.log().contains("auth_query failed")));
+    let heard = |line: &str| line.contains("auth_query failed") && line.contains("listener=\"main\"");
+    assert!(wait_until(SOON, || own.site.proxy.log().lines().any(heard)), "{}", own.site.proxy.log());
     own.site.finish();
 }

@@ -183,9 +183,10 @@ impl Visitor<'_> {
     pub(in crate::session) fn denied(&self, denied: &Denied) -> Box<Refusal> {
         let common = &self.house.common;
         common.metrics.refused(denied.rule, &denied.scope);
-        if let Pass::Write { suppressed } = common.gate.pass(denied.rule) {
+        let listener = &*self.house.name;
+        if let Pass::Write { suppressed } = common.gate.pass(&format!("{} {listener}", denied.rule)) {
             let Denied { rule, scope, current, limit, .. } = denied;
-            tracing::warn!(rule, scope, current, limit, peer = %self.peer, suppressed, "a client was not let in");
+            tracing::warn!(listener, rule, scope, current, limit, peer = %self.peer, suppressed, "a client was not let in");
         }
         Box::new(refuse::denied(denied))
     }

@@ -86,9 +86,8 @@ impl Visitor<'_> {
 
     /// Dials the server that is used.
     async fn reach(&self, client: &mut Framed<Stream>) -> Result<Reached, Failed> {
-        let security = self.house.security();
         let reached = tokio::select! {
-            reached = connect(&self.house.nodes, &security, self.wait_until(), self.deadline) => reached,
+            reached = connect(&self.house.nodes, || self.house.security(), self.wait_until(), self.deadline) => reached,
             () = client.closed() => return Err(Failed::ClientGone),
         };
         reached.map_err(|unreachable| self.unreachable(&unreachable.why))

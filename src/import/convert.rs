@@ -57,7 +57,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let of_databases = std::mem::take(&mut convert.exceptions);
     parts.extend(of_databases.iter().filter_map(Exception::text));
     parts.extend(of("users").filter_map(|entry| convert.of_user(entry, &listeners).text()));
-    parts.extend(convert.access((&login, &listeners), users.as_deref().unwrap_or_default(), source));
+    parts.extend(convert.access(&listeners, users.as_deref().unwrap_or_default(), source));
     parts.push(convert.rules());
     convert.notes.sort();
     convert.notes.dedup();
@@ -294,17 +294,11 @@ impl Convert<'_> {
     }
 
     /// Who is let in where, and how.
-    fn access(
-        &mut self,
-        (login, listeners): (&Login, &[Listener]),
-        users: &[User],
-        source: &Source<'_>,
-    ) -> Vec<String> {
+    fn access(&mut self, listeners: &[Listener], users: &[User], source: &Source<'_>) -> Vec<String> {
         if let Some(listed) = self.hba(source, listeners) {
             return listed;
         }
-        let proofs = self.proofs(users);
-        if *login == Login::Relay { doors::relayed(listeners, &proofs) } else { doors::entries(listeners, &proofs) }
+        doors::of_proofs(listeners, &self.proofs(users))
     }
 
     /// PgBouncer has no rules for statements: they only warn until somebody has read what they say. Its own timeouts hold.

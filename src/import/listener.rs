@@ -8,15 +8,22 @@ pub(super) struct Listener {
     pub(super) name: String,
     pub(super) bind: String,
     pub(super) servers: Vec<String>,
-    /// The databases that it was declared for.
-    pub(super) databases: Vec<String>,
-    /// The same by the names that the server has for them.
-    pub(super) names: Vec<String>,
+    /// The databases that it was declared for, but for all others.
+    pub(super) databases: Vec<Database>,
     pub(super) others: Others,
     pub(super) pool: Pool,
     pub(super) pool_size: u64,
     /// The most that any of its databases may use; `None`: no bound.
     pub(super) max_server_connections: Option<u64>,
+}
+
+/// A database that was declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Database {
+    /// As PgBouncer's clients know it.
+    pub(super) key: String,
+    /// As the server knows it, and our clients.
+    pub(super) name: String,
 }
 
 /// Whether databases that nobody has declared are there, by `*`.
@@ -71,14 +78,27 @@ impl Common {
 impl Listener {
     /// Was it made of this entry of `[databases]`, among others?
     pub(super) fn declares(&self, key: &str) -> bool {
-        if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known == key) }
+        if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known.key == key) }
+    }
+
+    /// The names that the server has for its databases, each once: two of PgBouncer's may be one.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for database in &self.databases {
+            if !names.contains(&&*database.name) {
+                names.push(&database.name);
+            }
+        }
+        names
     }
 
     pub(super) fn text(&self, login: &Login, common: &Common) -> String {
         let servers: Vec<String> = self.servers.iter().map(|server| quoted(server)).collect();
+        let rest = (self.others == Others::LetIn).then_some("every other database");
+        let databases: Vec<&str> = self.databases.iter().map(|known| &*known.key).chain(rest).collect();
         let mut lines = vec![
             "[[listener]]".to_owned(),
-            format!("# For {}.", self.databases.join(", ")),
+            format!("# For {}.", databases.join(", ")),
             format!("name = {}", quoted(&self.name)),
             format!("bind = {}", quoted(&self.bind)),
             format!("servers = [{}]", servers.join(", ")),

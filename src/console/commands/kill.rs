@@ -29,7 +29,7 @@ pub(super) const KILL_CLIENT: Def = Def {
 pub(super) const DATABASE: Def = Def {
     name: "KILL",
     syntax: "KILL [db]",
-    summary: "end all sessions of a database, or all, and pause it: new clients wait until RESUME, 10m at the most",
+    summary: "end all sessions of a database, or all, and pause it: new clients wait until RESUME [db], 10m at the most",
     role: Role::Admin,
     columns: &[],
     run: of_database,
@@ -60,5 +60,6 @@ fn of_database(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let clients = sessions.len() as u64;
     tracing::warn!(who = asked.operator.name, database = name, clients, "audit: killed");
     let (what, clients, time) = (database::display(name), counted(clients, "client"), display_duration(time));
-    Ok(Answer::done(format!("{what}: ending {clients}; paused for {time}, RESUME ends that{doubt}")))
+    let resume = database::resume(name);
+    Ok(Answer::done(format!("{what}: ending {clients}; paused for {time}, {resume} ends it{doubt}")))
 }

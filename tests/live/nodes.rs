@@ -228,6 +228,20 @@ fn a_relayed_login_at_a_primary_that_has_come_back_as_a_standby_fails_once() {
     proxy.assert_all_zero();
 }
 
+/// The first of `servers` was read until another was chosen: where that is a standby, its limit held for the primary.
+#[test]
+fn no_server_is_read_before_it_is_the_one_that_is_used() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let servers = format!("servers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]", free_port(), cluster.port);
+    let proxy = Proxy::start(cluster, &format!("[[listener]]\n{servers}"));
+    let learnt = || proxy.log().contains("learnt from the server");
+    assert!(wait_until(SOON, learnt), "{}", proxy.log());
+    assert!(!proxy.log().contains("the monitor can't read"), "{}", proxy.log());
+}
+
 /// It went in plain, as had been asked for when the wait began.
 #[test]
 fn a_login_that_waits_for_a_primary_goes_to_it_as_the_last_reload_asks() {

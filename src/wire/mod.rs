@@ -74,13 +74,13 @@ pub struct Refusal {
     pub hint: String,
 }
 
-/// Bytes that the phase owes to either side.
-#[derive(Debug, Default)]
-pub struct Outgoing {
+/// Where bytes of ours that a client's frame causes are added.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
     /// To the client, at the next frame border of what the server sends.
-    pub client: BytesMut,
-    /// To the server, in place of the frame at hand.
-    pub server: BytesMut,
+    pub client: &'a mut BytesMut,
+    /// To the server, before the frame at hand or in place of it.
+    pub server: &'a mut BytesMut,
 }
 
 /// One wire protocol, free of I/O.
@@ -125,7 +125,7 @@ pub trait Protocol: 'static {
     fn server(phase: &mut Self::Phase, head: Head, frame: &[u8]) -> Reply;
 
     /// Refuses the client's frame at hand: advances the phase and writes what each side must get.
-    fn refuse(phase: &mut Self::Phase, head: Head, frame: &[u8], refusal: &Refusal, out: &mut Outgoing);
+    fn refuse(phase: &mut Self::Phase, head: Head, frame: &[u8], refusal: &Refusal, out: &mut Outgoing<'_>);
 
     /// The rest of the client's pipeline goes nowhere: what came before in it has failed, and the server is through with that and owes
     /// nothing.

@@ -174,8 +174,11 @@ impl Source for Borrowed {
         self.translator.needs(head, frame)
     }
 
-    fn asks(&mut self, head: Head, frame: &[u8], out: &mut Outgoing) -> Result<Course, Refusal> {
+    fn asks(&mut self, head: Head, frame: &[u8], out: &mut Outgoing<'_>) -> Result<Course, Refusal> {
         let Some(server) = self.lease.server() else { return Ok(Course::AsIs) };
+        if self.translator.takes(head, frame) {
+            return Ok(Course::AsIs);
+        }
         if head.code == client::FUNCTION_CALL {
             self.kept.gathered.add_unread();
         }
@@ -230,6 +233,9 @@ impl Source for Borrowed {
         if head.code == server::PARAMETER_STATUS {
             server.note(frame);
             self.kept.heard(server);
+        }
+        if self.translator.passes(head) {
+            return Ok(Whose::Client);
         }
         self.translator.answers(head, frame, self.kept.at(server, self.entry.number), client)
     }

@@ -98,11 +98,25 @@ impl Translator {
         body.split(|&byte| byte == 0).next()
     }
 
+    /// A client's message of a pipeline goes to the server as it came, where nothing depends on what either of them has prepared. False: see
+    /// [`Translator::asks`].
+    pub fn takes(&mut self, head: Head, frame: &[u8]) -> bool {
+        matches!(head.code, client::DESCRIBE | client::EXECUTE | client::CLOSE)
+            && self.again.is_none()
+            && asked(head, frame).is_ok_and(|asked| self.plan.takes(asked))
+    }
+
+    /// True where a server's message passes and changes nothing here. False: see [`Translator::answers`].
+    #[inline]
+    pub fn passes(&self, head: Head) -> bool {
+        self.plan.passes(head.code)
+    }
+
     /// What becomes of a client's message: its beginning is read again, and its name exchanged.
     ///
     /// # Errors
     /// The server must not see it.
-    pub fn asks(&mut self, head: Head, frame: &[u8], at: At<'_>, out: &mut Outgoing) -> Result<Course, Refusal> {
+    pub fn asks(&mut self, head: Head, frame: &[u8], at: At<'_>, out: &mut Outgoing<'_>) -> Result<Course, Refusal> {
         // What no server understands is left to it.
         let Ok(asked) = asked(head, frame) else { return Ok(Course::AsIs) };
         let mut shared = self.shared.borrow_mut();
@@ -119,13 +133,13 @@ impl Translator {
             Passing::AsIs => return Ok(Course::AsIs),
             Passing::Withheld => return Ok(Course::Withheld),
             Passing::Later => {
-                flush(&mut out.server);
+                flush(out.server);
                 return Ok(Course::Later);
             }
             Passing::As(name) => name,
         };
         let at = out.server.len();
-        let instead_of = renamed(head, frame, &name, &mut out.server).ok_or_else(refuse::statement_too_long)?;
+        let instead_of = renamed(head, frame, &name, out.server).ok_or_else(refuse::statement_too_long)?;
         if let Asked::Bind { statement } = asked {
             let begin = out.server.get(at..).unwrap_or_default();
             self.copy_bind(statement, head, (begin, frame.get(instead_of..).unwrap_or_default()));
@@ -189,9 +203,6 @@ impl Translator {
     /// # Errors
     /// Nobody waits for it.
     pub fn answers(&mut self, head: Head, frame: &[u8], at: At<'_>, client: &mut BytesMut) -> Result<Whose, Malformed> {
-        if self.plan.passes(head.code) {
-            return Ok(Whose::Client);
-        }
         let mut shared = self.shared.borrow_mut();
         let mut parts = at.parts(&mut shared, &mut self.names, self.bounds);
         if self.again.is_some() && fails_for_change(&mut self.again, (head, frame), &mut self.plan, &mut parts) {

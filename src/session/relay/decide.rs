@@ -33,6 +33,7 @@ where
     /// Decides on frame after frame of the client. `opinion` is that of the first one, where it was awaited.
     pub(super) fn walk_up<'i>(&mut self, input: &'i [u8], mut opinion: Option<Opinion>) -> Result<Walked<'i>, End> {
         let mut walk = Walk::new(input);
+        let mut ours = BytesMut::new();
         self.up.wanted = 0;
         self.show_cargo(input);
         while !walk.rest().is_empty() {
@@ -46,31 +47,20 @@ where
             }
             let Some(head) = P::client_head(walk.rest()).map_err(End::ClientMalformed)? else { break };
             self.turn.client.frames = self.turn.client.frames.saturating_sub(1);
-            match self.decide(head, walk.rest(), opinion.take())? {
-                Decision::Incomplete => break,
-                Decision::Halt(meanwhile) => {
-                    walk.flush(&mut self.up.unsent);
-                    self.up.unsent.extend_from_slice(&meanwhile);
-                    break;
-                }
-                Decision::Forward(behind) => {
-                    if !behind.is_empty() {
-                        walk.flush(&mut self.up.unsent);
-                        self.up.unsent.extend_from_slice(&behind);
-                    }
-                    self.up.passing = head.size;
-                }
-                Decision::Renamed { begin, instead_of } => {
-                    walk.flush(&mut self.up.unsent);
-                    self.up.unsent.extend_from_slice(&begin);
+            let decision = self.decide(head, walk.rest(), opinion.take(), &mut ours)?;
+            if !ours.is_empty() || matches!(decision, Decision::Renamed { .. } | Decision::Drop) {
+                walk.flush(&mut self.up.unsent);
+                self.up.unsent.extend_from_slice(&ours);
+                ours.clear();
+            }
+            match decision {
+                Decision::Incomplete | Decision::Halt => break,
+                Decision::Forward => self.up.passing = head.size,
+                Decision::Renamed { instead_of } => {
                     walk.leave_out(instead_of);
                     self.up.passing = head.size.saturating_sub(instead_of as u64);
                 }
-                Decision::Drop(instead) => {
-                    self.up.dropping = head.size;
-                    walk.flush(&mut self.up.unsent);
-                    self.up.unsent.extend_from_slice(&instead);
-                }
+                Decision::Drop => self.up.dropping = head.size,
                 Decision::Quit => {
                     self.attention = Attention::Quitting;
                     // What is lent is not the client's to close.
@@ -107,7 +97,14 @@ where
         }
     }
 
-    fn decide(&mut self, head: Head, rest: &[u8], opinion: Option<Opinion>) -> Result<Decision, End> {
+    /// What goes to the server before the frame, or in its place, is written to `ours`.
+    fn decide(
+        &mut self,
+        head: Head,
+        rest: &[u8],
+        opinion: Option<Opinion>,
+        ours: &mut BytesMut,
+    ) -> Result<Decision, End> {
         if P::skipping(&self.phase) {
             return Ok(self.skip(head));
         }
@@ -119,10 +116,10 @@ where
         let frame = rest.get(..size).unwrap_or(rest);
         let extent = Extent { size: head.size, held: frame.len() as u64 };
         if let Some(Opinion::Refuse(refusal)) = &opinion {
-            return Ok(self.refuse(head, frame, refusal));
+            return Ok(self.refuse(head, frame, refusal, ours));
         }
         let request = match P::request(head, frame) {
-            Err(Malformed::Name) => return Ok(self.refuse(head, frame, &refuse::name_too_long())),
+            Err(Malformed::Name) => return Ok(self.refuse(head, frame, &refuse::name_too_long(), ours)),
             request => request.map_err(End::ClientMalformed)?,
         };
         match opinion.unwrap_or_else(|| self.overseer.opinion(request, extent)) {
@@ -133,7 +130,7 @@ where
             }
             Opinion::Allow | Opinion::More(_) => {}
             Opinion::Warn(refusal) => P::announce(Announcement::Warning(&refusal), &mut self.answers),
-            Opinion::Refuse(refusal) => return Ok(self.refuse(head, frame, &refusal)),
+            Opinion::Refuse(refusal) => return Ok(self.refuse(head, frame, &refusal, ours)),
             Opinion::Wait => {
                 self.attention = Attention::Awaiting;
                 return Ok(Decision::Incomplete);
@@ -144,7 +141,7 @@ where
                 return Ok(Decision::Incomplete);
             }
         }
-        Ok(self.allowed(head, frame, request))
+        Ok(self.allowed(head, frame, request, ours))
     }
 
     /// Is more of a frame wanted than is at hand, before anybody has an opinion of it?
@@ -167,21 +164,27 @@ where
 
     /// No rule stands in the way of a frame: it goes to a server, unless there is none, or what was sent before has to come first.
     #[inline]
-    fn allowed(&mut self, head: Head, frame: &[u8], request: Request<'_>) -> Decision {
+    fn allowed(&mut self, head: Head, frame: &[u8], request: Request<'_>, ours: &mut BytesMut) -> Decision {
         if !self.server.is_here()
             && let Some(decision) = self.without_server(request)
         {
             return decision;
         }
         if let Some(refusal) = self.strike(request) {
-            return self.refuse(head, frame, &refusal);
+            return self.refuse(head, frame, &refusal, ours);
         }
         match self.admit(request) {
-            Admission::Now => self.pass(head, frame, request, BytesMut::new()),
-            Admission::Behind(bytes) => self.pass(head, frame, request, bytes),
-            Admission::Later(why, meanwhile) => self.stall(why, meanwhile),
-            Admission::Never(refusal) => self.refuse(head, frame, &refusal),
-            Admission::Overlooked => Decision::Drop(BytesMut::new()),
+            Admission::Now => self.pass(head, frame, request, ours),
+            Admission::Behind(bytes) => {
+                ours.extend_from_slice(&bytes);
+                self.pass(head, frame, request, ours)
+            }
+            Admission::Later(why, meanwhile) => {
+                ours.extend_from_slice(&meanwhile);
+                self.stall(why)
+            }
+            Admission::Never(refusal) => self.refuse(head, frame, &refusal, ours),
+            Admission::Overlooked => Decision::Drop,
         }
     }
 
@@ -189,26 +192,26 @@ where
     fn skip(&mut self, head: Head) -> Decision {
         match P::client(&mut self.phase, head) {
             Passage::Forward => Decision::Quit,
-            Passage::Drop => Decision::Drop(BytesMut::new()),
+            Passage::Drop => Decision::Drop,
             Passage::Conclude => self.conclude(),
         }
     }
 
     fn conclude(&mut self) -> Decision {
         P::conclude(&self.phase, &mut self.answers);
-        Decision::Drop(BytesMut::new())
+        Decision::Drop
     }
 
-    /// `behind` goes to the server first.
-    fn pass(&mut self, head: Head, frame: &[u8], request: Request<'_>, behind: BytesMut) -> Decision {
+    /// `ours` goes to the server first.
+    fn pass(&mut self, head: Head, frame: &[u8], request: Request<'_>, ours: &mut BytesMut) -> Decision {
         let leaves = if S::LENT { self.overseer.leaves(request) } else { Leaves::Nothing };
         if let Some(refusal) = self.server.denies(&leaves) {
-            return self.refuse(head, frame, &refusal);
+            return self.refuse(head, frame, &refusal, ours);
         }
-        let (course, behind) = match self.course(head, frame, behind) {
-            Ok((Course::Later, behind)) => return self.stall(Why::Told, behind),
+        let course = match self.course(head, frame, ours) {
+            Ok(Course::Later) => return self.stall(Why::Told),
             Ok(course) => course,
-            Err(refusal) => return self.refuse(head, frame, &refusal),
+            Err(refusal) => return self.refuse(head, frame, &refusal, ours),
         };
         match P::client(&mut self.phase, head) {
             Passage::Forward if matches!(request, Request::Quit) => Decision::Quit,
@@ -219,56 +222,56 @@ where
                 }
                 self.overseer.forwarded(request);
                 match course {
-                    Course::AsIs => Decision::Forward(behind),
-                    Course::Behind(instead_of) => Decision::Renamed { begin: behind, instead_of },
-                    Course::Withheld | Course::Later => Decision::Drop(behind),
+                    Course::AsIs => Decision::Forward,
+                    Course::Behind(instead_of) => Decision::Renamed { instead_of },
+                    Course::Withheld | Course::Later => Decision::Drop,
                 }
             }
-            Passage::Drop => Decision::Drop(BytesMut::new()),
+            Passage::Drop => Decision::Drop,
             Passage::Conclude => self.conclude(),
         }
     }
 
     /// What a frame becomes at a server that is lent, and what goes there before it.
-    fn course(&mut self, head: Head, frame: &[u8], behind: BytesMut) -> Result<(Course, BytesMut), Refusal> {
+    fn course(&mut self, head: Head, frame: &[u8], ours: &mut BytesMut) -> Result<Course, Refusal> {
         if !S::LENT {
-            return Ok((Course::AsIs, behind));
+            return Ok(Course::AsIs);
         }
         let before = self.answers.len();
-        let mut out = Outgoing { server: behind, client: std::mem::take(&mut self.answers) };
+        let mut out = Outgoing { server: ours, client: &mut self.answers };
         let course = self.server.asks(head, frame, &mut out);
-        self.answers = out.client;
-        if before == 0 || before == usize::from(self.stand_in) {
-            self.stand_in = u16::try_from(self.answers.len()).unwrap_or(0);
+        let after = self.answers.len();
+        if after != before && (before == 0 || before == usize::from(self.stand_in)) {
+            self.stand_in = u16::try_from(after).unwrap_or(0);
         }
-        Ok((course?, out.server))
+        course
     }
 
-    fn refuse(&mut self, head: Head, frame: &[u8], refusal: &Refusal) -> Decision {
-        let mut out = Outgoing::default();
-        P::refuse(&mut self.phase, head, frame, refusal, &mut out);
-        self.answers.extend_from_slice(&out.client);
-        if !out.server.is_empty() {
+    fn refuse(&mut self, head: Head, frame: &[u8], refusal: &Refusal, ours: &mut BytesMut) -> Decision {
+        let before = ours.len();
+        P::refuse(&mut self.phase, head, frame, refusal, &mut Outgoing { server: ours, client: &mut self.answers });
+        let instead = ours.get(before..).unwrap_or_default();
+        if !instead.is_empty() {
             self.overseer.forwarded(Request::Other);
-            self.server.sent(&out.server);
+            self.server.sent(instead);
         }
-        Decision::Drop(out.server)
+        Decision::Drop
     }
 }
 
-/// What becomes of one frame of the client.
+/// What becomes of one frame of the client, behind what is ours to send before it, or instead.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Decision {
-    /// It passes, behind these bytes.
-    Forward(BytesMut),
-    /// It has to wait; these bytes go to the server meanwhile.
-    Halt(BytesMut),
-    /// It passes, with these bytes in place of so many at its front.
+    /// It passes.
+    Forward,
+    /// It has to wait.
+    Halt,
+    /// It passes, and what is ours takes the place of so many bytes at its front.
     Renamed {
-        begin: BytesMut,
         instead_of: usize,
     },
-    /// It goes nowhere; these bytes go to the server instead.
-    Drop(BytesMut),
+    /// It goes nowhere.
+    Drop,
     Quit,
     /// Not all of what is needed is here, or the opinion is not.
     Incomplete,

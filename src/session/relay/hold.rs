@@ -242,8 +242,8 @@ where
     }
 
     /// Notes that the first frame of what is held has to wait.
-    pub(super) fn stall(&mut self, why: Why, meanwhile: BytesMut) -> Decision {
+    pub(super) const fn stall(&mut self, why: Why) -> Decision {
         self.attention = Attention::Stalled(why);
-        Decision::Halt(meanwhile)
+        Decision::Halt
     }
 }

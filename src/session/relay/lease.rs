@@ -51,15 +51,15 @@ where
             // A server that owes nothing says so at once.
             Request::Sync => {
                 P::boundary(Transaction::None, &mut self.answers);
-                Some(Decision::Drop(BytesMut::new()))
+                Some(Decision::Drop)
             }
             // A server has nothing to send, and overlooks data that no COPY waits for.
-            Request::Flush | Request::Data { .. } | Request::DataEnd => Some(Decision::Drop(BytesMut::new())),
+            Request::Flush | Request::Data { .. } | Request::DataEnd => Some(Decision::Drop),
             _ if self.server.try_lease() => {
                 self.listen();
                 None
             }
-            _ => Some(self.stall(Why::Server, BytesMut::new())),
+            _ => Some(self.stall(Why::Server)),
         }
     }
 

@@ -17,6 +17,7 @@ mod meter;
 mod outcome;
 mod part;
 mod reply;
+mod rest;
 mod sent;
 mod source;
 mod stage;
@@ -36,7 +37,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::decide::Cargo;
 use self::group::Group;
-use self::hold::{Pause, Why};
+use self::hold::Pause;
 use self::late::Late;
 pub use self::lease::{Behind, Left};
 use self::meter::Meter;
@@ -47,8 +48,8 @@ use self::turn::Turn;
 use self::up::Attention;
 use self::walk::Lane;
 use super::end::End;
-use super::overseer::{Overseer, Rest};
-use crate::wire::{Errand, Protocol, Transaction};
+use super::overseer::Overseer;
+use crate::wire::{Errand, Protocol};
 
 /// Bytes that a worker lends to whichever session reads.
 pub const LENT_BYTES: usize = 64 * 1024;
@@ -176,6 +177,9 @@ where
                 return Poll::Ready(end);
             }
             self.look_at_time();
+            if self.is_spent() {
+                break;
+            }
             let moved = match (self.poll_up(cx), self.poll_down(cx)) {
                 (Ok(up), Ok(down)) => up || down,
                 // A server that takes no more bytes may have said why: what it sent comes first.
@@ -194,21 +198,10 @@ where
                 break;
             }
         }
+        if !self.is_spent() {
+            cx.waker().wake_by_ref();
+        }
         self.look_for_cancels(cx);
-        cx.waker().wake_by_ref();
         Poll::Pending
-    }
-
-    fn rest(&self) -> Rest {
-        let idle = matches!(self.attention, Attention::Reading | Attention::Stalled(Why::Pause))
-            && self.stage.is_passing()
-            && self.late.is_none()
-            && self.up.passing == 0
-            && P::ready(&self.phase)
-            && P::transaction(&self.phase) == Transaction::None
-            && self.answers.is_empty()
-            && self.down.unsent.is_empty()
-            && !self.behind;
-        if idle { Rest::Idle } else { Rest::Working }
     }
 }

@@ -9,7 +9,7 @@ use super::hold::Why;
 use super::source::Source;
 use super::up::Attention;
 use crate::client::refuse;
-use crate::session::cancel::Found;
+use crate::session::cancel::{Found, Target};
 use crate::session::end::End;
 use crate::session::overseer::{Opinion, Overseer};
 use crate::wire::{Protocol, Refusal, Request, Tail, Transaction};
@@ -74,8 +74,12 @@ where
 
     /// A message is about to go to the server. Where a cancel has come behind it, and nothing of its group has run, it does not go
     /// there any more: a server that has not read all of a statement overlooks a cancel.
+    #[inline]
     pub(super) fn strike(&self, request: Request<'_>) -> Option<Refusal> {
-        let target = self.overseer.asked()?;
+        self.strike_for(self.overseer.asked()?, request)
+    }
+
+    fn strike_for(&self, target: &Target, request: Request<'_>) -> Option<Refusal> {
         if !self.is_unsent(request) {
             return None;
         }

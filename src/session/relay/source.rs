@@ -78,7 +78,7 @@ pub trait Source {
     ///
     /// # Errors
     /// The server must not see it.
-    fn asks(&mut self, _head: Head, _frame: &[u8], _out: &mut Outgoing) -> Result<Course, Refusal> {
+    fn asks(&mut self, _head: Head, _frame: &[u8], _out: &mut Outgoing<'_>) -> Result<Course, Refusal> {
         Ok(Course::AsIs)
     }
 

@@ -122,8 +122,15 @@ where
             return Ok(Poll::Pending);
         }
         let read = poll_read(&mut self.client, cx, lent).map_err(|_| End::ClientGone)?;
-        self.turn.client.silent = read.is_pending();
-        Ok(read)
+        let Poll::Ready(count @ 1..) = read else {
+            self.turn.client.silent = read.is_pending();
+            return Ok(read);
+        };
+        let Some(rest) = lent.get_mut(count..).filter(|rest| !rest.is_empty()) else { return Ok(read) };
+        // A socket knows by now, without a system call, whether that was all; and tells its end, or its fault, once more.
+        let Ok(more) = poll_read(&mut self.client, cx, rest) else { return Ok(read) };
+        self.turn.client.silent = more.is_pending();
+        Ok(read.map(|count| count.saturating_add(if let Poll::Ready(more) = more { more } else { 0 })))
     }
 
     /// Is there a goodbye among the frames that wait?

@@ -38,7 +38,7 @@ impl Plan {
         asked: Asked<'_>,
         name: &[u8],
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> Option<Passing> {
         let by = match asked {
             _ if self.mode != Mode::Asking => return None,
@@ -51,21 +51,21 @@ impl Plan {
             return Some(Passing::Later);
         }
         let Some(statement) = parts.names.remove(name) else {
-            return is_ours(name).then(|| self.ends_nothing(by, parts, &mut caused.server));
+            return is_ours(name).then(|| self.ends_nothing(by, parts, caused.server));
         };
         parts.known.learning.names(name);
         let closed = Undo::Closed(name.into(), statement);
-        own::close(GONE, &mut caused.server);
+        own::close(GONE, caused.server);
         self.ours(Wants::Close, Undo::Nothing);
-        own::parse(GONE, NOTHING, &mut caused.server);
+        own::parse(GONE, NOTHING, caused.server);
         match by {
             By::Query => {
                 self.ours(Wants::Parse, Undo::Nothing);
-                self.ends_by_query(closed, parts, &mut caused.server);
+                self.ends_by_query(closed, parts, caused.server);
             }
             By::Parse => {
                 self.ours(Wants::Parse, Undo::Nothing);
-                self.ends_by_parse(closed, parts, &mut caused.server);
+                self.ends_by_parse(closed, parts, caused.server);
             }
         }
         Some(Passing::Withheld)

@@ -30,7 +30,7 @@ impl Plan {
         asked: Asked<'_>,
         executed: &Executed<'_>,
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> Option<Result<Passing, Refused>> {
         // In a transaction that has failed the server says so first.
         if self.mode != Mode::Asking || self.transaction == Transaction::Failed {
@@ -56,7 +56,7 @@ impl Plan {
         match asked {
             Asked::Query if executed.is_alone() && self.is_between_groups() => {
                 statement.iter().for_each(|statement| self.ensure(&executed.name, statement, parts, caused));
-                self.runs_by_query(&text, parts, &mut caused.server);
+                self.runs_by_query(&text, parts, caused.server);
                 Some(Ok(Passing::Withheld))
             }
             Asked::Parse { name, .. } => {
@@ -78,7 +78,7 @@ impl Plan {
         &mut self,
         statement: &Statement,
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> bool {
         let Some(Runs { name, statement }) = statement.runs() else { return true };
         let is_same = parts.names.find(name).is_some_and(|now| now.number == statement.number);
@@ -103,7 +103,7 @@ impl Plan {
         name: &[u8],
         body: &[u8],
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> Result<Passing, Refused> {
         // What its client means by it is nobody else's business.
         let context = parts.context.of_its_own(parts.shared.number());
@@ -119,7 +119,7 @@ impl Plan {
             Passing::AsIs => name.into(),
             done => return Ok(done),
         };
-        own::parse(&name, body, &mut caused.server);
+        own::parse(&name, body, caused.server);
         Ok(Passing::Withheld)
     }
 }

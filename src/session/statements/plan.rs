@@ -144,6 +144,22 @@ impl Plan {
         self.queue.push_back(Entry::new(wants, Whose::Client));
     }
 
+    /// A client's message that is part of a pipeline goes to the server as it came, and changes no book but this one. False: ask
+    /// [`Plan::client`].
+    pub fn takes(&mut self, asked: Asked<'_>) -> bool {
+        let wants = match asked {
+            Asked::DescribePortal => Wants::Described,
+            Asked::ClosePortal => Wants::Close,
+            Asked::Execute => Wants::Executed,
+            _ => return false,
+        };
+        let goes_on = self.mode == Mode::Asking && !self.queue.is_empty();
+        if goes_on {
+            self.pass(wants);
+        }
+        goes_on
+    }
+
     /// A client's message comes.
     ///
     /// # Errors
@@ -152,7 +168,7 @@ impl Plan {
         &mut self,
         asked: Asked<'_>,
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> Result<Passing, Refused> {
         if self.mode == Mode::Skipping && !matches!(asked, Asked::Sync | Asked::Silent) {
             return Ok(Passing::Withheld);
@@ -191,7 +207,7 @@ impl Plan {
             }
             Asked::Silent => Passing::AsIs,
         };
-        self.give(parts, &mut caused.client);
+        self.give(parts, caused.client);
         Ok(passing)
     }
 
@@ -215,7 +231,7 @@ impl Plan {
         name: &[u8],
         body: &[u8],
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> Result<Passing, Refused> {
         if self.may_turn_out(name, parts) {
             return Ok(Passing::Later);
@@ -231,7 +247,7 @@ impl Plan {
     }
 
     /// Bind or Describe: the server must have the statement.
-    fn on(&mut self, wants: Wants, name: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
+    fn on(&mut self, wants: Wants, name: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) -> Passing {
         let Some(mut statement) = parts.names.find(name).map(Rc::clone) else {
             if name.is_empty() {
                 return self.on_unnamed(wants, parts, caused);

@@ -20,7 +20,7 @@ impl Plan {
         statement: &Statement,
         undo: impl FnOnce(Option<Learnt>) -> Undo,
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> Passing {
         // In a transaction that has failed the server says what it says to any text but the end of that.
         let fails = self.transaction == Transaction::Failed;
@@ -50,7 +50,7 @@ impl Plan {
         name: &[u8],
         statement: &Rc<Statement>,
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) {
         if self.lacks(name, statement, parts, caused) {
             self.make_room(parts, caused);
@@ -59,7 +59,7 @@ impl Plan {
     }
 
     /// The same of one that the server may have or not.
-    pub(super) fn teaches_again(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
+    pub(super) fn teaches_again(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) {
         self.gives_up(statement, parts, caused);
         self.make_room(parts, caused);
         self.teaches(statement, parts, caused);
@@ -71,7 +71,7 @@ impl Plan {
         name: &[u8],
         statement: &Statement,
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> bool {
         let in_doubt = self.doubts(name, statement, parts);
         if parts.known.uses(statement.number) && !in_doubt {
@@ -84,29 +84,29 @@ impl Plan {
     }
 
     /// The server learns it from us.
-    pub(super) fn teaches(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
+    pub(super) fn teaches(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) {
         parts.known.prepares(statement.number, By::Us);
         // Nothing runs in front of what may have to be alone, unless it matters.
         let matters = !parts.context.is_unsettled() && depends_on_settings(statement.body());
         let then = statement.reported().filter(|_| matters);
         let differing = then.and_then(|then| Differing::of(then, parts.context.reported));
-        differing.iter().for_each(|differing| self.sets(differing, &mut caused.server));
-        own::parse(&statement.name, statement.body(), &mut caused.server);
+        differing.iter().for_each(|differing| self.sets(differing, caused.server));
+        own::parse(&statement.name, statement.body(), caused.server);
         self.ours(Wants::Parse, Undo::Learnt(statement.number));
-        differing.iter().for_each(|differing| self.sets_back(differing, &mut caused.server));
+        differing.iter().for_each(|differing| self.sets_back(differing, caused.server));
     }
 
     /// A statement that may be there or not is closed before it is prepared again.
-    fn gives_up(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing) {
-        own::close(&statement.name, &mut caused.server);
+    fn gives_up(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) {
+        own::close(&statement.name, caused.server);
         parts.known.learning.goes(statement.number);
         self.ours(Wants::Close, Undo::Evicted(statement.number));
     }
 
     /// Closes what has to go before the server gets one more.
-    fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing) {
+    fn make_room(&mut self, parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) {
         while let Some(number) = parts.known.closing() {
-            own::close(&shared::name(number), &mut caused.server);
+            own::close(&shared::name(number), caused.server);
             self.ours(Wants::Close, Undo::Evicted(number));
         }
     }

@@ -23,6 +23,7 @@ pub enum Reply {
 
 impl Plan {
     /// True where a message of the server passes and changes nothing here.
+    #[inline]
     pub fn passes(&self, code: u8) -> bool {
         match own::answered(code) {
             Answered::Between => true,
@@ -141,8 +142,21 @@ impl Plan {
     }
 
     /// Writes the replies that are due from us.
+    #[inline]
     pub(super) fn give(&mut self, parts: &mut Parts<'_>, out: &mut BytesMut) {
-        while self.queue.front().is_some_and(|entry| entry.whose == Whose::Given) {
+        if self.owes_first() {
+            self.give_first(parts, out);
+        }
+    }
+
+    /// Is the oldest reply that is due one from us?
+    #[inline]
+    fn owes_first(&self) -> bool {
+        self.queue.front().is_some_and(|entry| entry.whose == Whose::Given)
+    }
+
+    fn give_first(&mut self, parts: &mut Parts<'_>, out: &mut BytesMut) {
+        while self.owes_first() {
             self.queue.front().iter().for_each(|step| step.ends(&mut parts.known.learning));
             match self.queue.pop_front().map(|entry| entry.wants) {
                 Some(Wants::Close) => own::close_complete(out),

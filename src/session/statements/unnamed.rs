@@ -54,7 +54,7 @@ impl Plan {
         &mut self,
         body: Option<&[u8]>,
         parts: &mut Parts<'_>,
-        caused: &mut Outgoing,
+        caused: &mut Outgoing<'_>,
     ) -> Passing {
         let repeated = match (parts.bounds.repeats, body) {
             (Repeats::Prepared, Some(body)) if !parts.context.is_private() => {
@@ -70,7 +70,7 @@ impl Plan {
     }
 
     /// One that may be used at any server, and needs a name for that.
-    pub(super) fn parse_anywhere(&mut self, body: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
+    pub(super) fn parse_anywhere(&mut self, body: &[u8], parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) -> Passing {
         match parts.shared.statement(parts.context, body) {
             Some(statement) => self.parse_repeated(statement, parts, caused),
             None => self.parse_once(Some(body), parts),
@@ -78,7 +78,12 @@ impl Plan {
     }
 
     /// The server has it, or learns it under its name.
-    fn parse_repeated(&mut self, statement: Rc<Statement>, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
+    fn parse_repeated(
+        &mut self,
+        statement: Rc<Statement>,
+        parts: &mut Parts<'_>,
+        caused: &mut Outgoing<'_>,
+    ) -> Passing {
         self.repeated = true;
         let before = std::mem::replace(&mut parts.names.unnamed, Unnamed::Repeated(Rc::clone(&statement)));
         let undo = |learnt: Option<Learnt>| Undo::Repeated(before, learnt.map(|_| statement.number));
@@ -107,7 +112,7 @@ impl Plan {
         parts.known.ends_group();
     }
 
-    pub(super) fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Outgoing) -> Passing {
+    pub(super) fn on_unnamed(&mut self, wants: Wants, parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) -> Passing {
         let doubt = self.unnamed_doubt();
         if doubt == Some(Doubt::Client) {
             return Passing::Later;
@@ -115,7 +120,7 @@ impl Plan {
         let passing = match &parts.names.unnamed {
             Unnamed::Some { number, .. } if parts.known.unnamed == Some(*number) && doubt.is_none() => Passing::AsIs,
             Unnamed::Some { number, body: Some(body) } => {
-                own::parse(b"", body, &mut caused.server);
+                own::parse(b"", body, caused.server);
                 let server = parts.known.unnamed.replace(*number);
                 let undo = Undo::Unnamed(parts.names.unnamed.clone(), server);
                 self.ours(Wants::Parse, undo);

@@ -104,18 +104,18 @@ impl Protocol for Pg {
         }
     }
 
-    fn refuse(conversation: &mut Conversation, head: Head, frame: &[u8], refusal: &Refusal, out: &mut Outgoing) {
+    fn refuse(conversation: &mut Conversation, head: Head, frame: &[u8], refusal: &Refusal, out: &mut Outgoing<'_>) {
         if let code::client::COPY_DATA | code::client::COPY_DONE = head.code {
-            return conversation.fail_copy(head.code, refusal, &mut out.server);
+            return conversation.fail_copy(head.code, refusal, out.server);
         }
         match conversation.phase.refuse(head.code) {
             Place::Here => {
-                refusal::error(refusal, &mut out.client);
+                refusal::error(refusal, out.client);
                 if phase::is_answered_alone(head.code) {
-                    refusal::ready(Transaction::None, &mut out.client);
+                    refusal::ready(Transaction::None, out.client);
                 }
             }
-            Place::Server => conversation.provoke(head, frame, refusal, &mut out.server),
+            Place::Server => conversation.provoke(head, frame, refusal, out.server),
         }
     }
 

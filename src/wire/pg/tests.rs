@@ -42,6 +42,19 @@ fn refusal() -> Refusal {
     }
 }
 
+/// What went to either side.
+#[derive(Default)]
+struct Sent {
+    client: BytesMut,
+    server: BytesMut,
+}
+
+impl Sent {
+    fn out(&mut self) -> Outgoing<'_> {
+        Outgoing { client: &mut self.client, server: &mut self.server }
+    }
+}
+
 #[test]
 fn ready_only_when_nothing_is_owed() {
     for (script, ready) in [
@@ -96,12 +109,12 @@ fn transaction_state_is_what_the_server_last_said() {
 #[test]
 fn a_query_outside_a_transaction_is_answered_here() {
     let mut conversation = Conversation::default();
-    let mut out = Outgoing::default();
+    let mut sent = Sent::default();
     let frame = framed(b'Q', b"SELECT 1\0");
-    Pg::refuse(&mut conversation, Head { code: b'Q', size: frame.len() as u64 }, &frame, &refusal(), &mut out);
-    assert!(out.server.is_empty());
-    assert_eq!(out.client[0], b'E');
-    assert!(out.client.ends_with(b"Z\0\0\0\x05I"));
+    Pg::refuse(&mut conversation, Head { code: b'Q', size: frame.len() as u64 }, &frame, &refusal(), &mut sent.out());
+    assert!(sent.server.is_empty());
+    assert_eq!(sent.client[0], b'E');
+    assert!(sent.client.ends_with(b"Z\0\0\0\x05I"));
     assert!(Pg::ready(&conversation));
 }
 
@@ -110,14 +123,14 @@ fn a_query_outside_a_transaction_is_answered_here() {
 fn a_function_call_that_is_refused_is_answered_to_its_end() {
     let frame = framed(b'F', &[0; 8]);
     let head = Head { code: b'F', size: frame.len() as u64 };
-    let (mut conversation, mut out) = (Conversation::default(), Outgoing::default());
-    Pg::refuse(&mut conversation, head, &frame, &refusal(), &mut out);
-    assert!(out.server.is_empty() && out.client.ends_with(b"Z\0\0\0\x05I"));
+    let (mut conversation, mut sent) = (Conversation::default(), Sent::default());
+    Pg::refuse(&mut conversation, head, &frame, &refusal(), &mut sent.out());
+    assert!(sent.server.is_empty() && sent.client.ends_with(b"Z\0\0\0\x05I"));
     assert!(Pg::ready(&conversation));
     // In a transaction the server fails, and says that it is ready for more.
-    let (mut conversation, mut out) = (after(">Q <C <Z:T"), Outgoing::default());
-    Pg::refuse(&mut conversation, head, &frame, &refusal(), &mut out);
-    assert_eq!((out.server[0], out.client.len()), (b'Q', 0));
+    let (mut conversation, mut sent) = (after(">Q <C <Z:T"), Sent::default());
+    Pg::refuse(&mut conversation, head, &frame, &refusal(), &mut sent.out());
+    assert_eq!((sent.server[0], sent.client.len()), (b'Q', 0));
     play(&mut conversation, "<E <Z:E");
     assert!(Pg::ready(&conversation));
 }
@@ -125,10 +138,10 @@ fn a_function_call_that_is_refused_is_answered_to_its_end() {
 #[test]
 fn a_parse_outside_a_transaction_drops_its_pipeline_up_to_sync() {
     let mut conversation = Conversation::default();
-    let mut out = Outgoing::default();
+    let mut sent = Sent::default();
     let frame = framed(b'P', b"s\0SELECT 1\0\0\0");
-    Pg::refuse(&mut conversation, Head { code: b'P', size: frame.len() as u64 }, &frame, &refusal(), &mut out);
-    assert!(out.server.is_empty());
+    Pg::refuse(&mut conversation, Head { code: b'P', size: frame.len() as u64 }, &frame, &refusal(), &mut sent.out());
+    assert!(sent.server.is_empty());
     assert!(Pg::skipping(&conversation));
     let passage = |conversation: &mut Conversation, code| Pg::client(conversation, Head { code, size: 5 });
     for code in [b'B', b'E', b'H', b'Q', b'd', b'P'] {
@@ -147,12 +160,12 @@ fn inside_a_transaction_the_server_fails_and_the_text_is_ours() {
         (">Q", b'Q', b"DELETE FROM t\0"),
     ] {
         let mut conversation = after(script);
-        let mut out = Outgoing::default();
+        let mut sent = Sent::default();
         let frame = framed(code, body);
-        Pg::refuse(&mut conversation, Head { code, size: frame.len() as u64 }, &frame, &refusal(), &mut out);
-        assert!(out.client.is_empty(), "{script}");
-        assert_eq!(out.server[0], code);
-        assert!(!out.server.windows(6).any(|part| part == b"DELETE"), "{script}");
+        Pg::refuse(&mut conversation, Head { code, size: frame.len() as u64 }, &frame, &refusal(), &mut sent.out());
+        assert!(sent.client.is_empty(), "{script}");
+        assert_eq!(sent.server[0], code);
+        assert!(!sent.server.windows(6).any(|part| part == b"DELETE"), "{script}");
         let error = framed(b'E', b"SERROR\0C42601\0Msyntax error at or near \"floodwall_refused_bulk_write_1\"\0\0");
         let head = Head { code: b'E', size: error.len() as u64 };
         let Reply::Substitute(bytes) = Pg::server(&mut conversation, head, &error) else { panic!("{script}") };
@@ -163,9 +176,9 @@ fn inside_a_transaction_the_server_fails_and_the_text_is_ours() {
 #[test]
 fn an_earlier_error_of_the_pipeline_is_left_alone() {
     let mut conversation = after(">P >B >E");
-    let mut out = Outgoing::default();
+    let mut sent = Sent::default();
     let frame = framed(b'P', b"\0DELETE FROM t\0\0\0");
-    Pg::refuse(&mut conversation, Head { code: b'P', size: frame.len() as u64 }, &frame, &refusal(), &mut out);
+    Pg::refuse(&mut conversation, Head { code: b'P', size: frame.len() as u64 }, &frame, &refusal(), &mut sent.out());
     play(&mut conversation, ">S");
     let error = framed(b'E', b"SERROR\0C23505\0Mduplicate key\0\0");
     let head = Head { code: b'E', size: error.len() as u64 };
@@ -235,10 +248,16 @@ fn errors_are_known_in_every_language_of_the_server() {
 #[test]
 fn refusals_that_the_server_skips_do_not_pile_up() {
     let mut conversation = after(">P <E");
-    let mut out = Outgoing::default();
+    let mut sent = Sent::default();
     let frame = framed(b'P', b"\0DELETE FROM t\0\0\0");
     for _ in 0..10_000 {
-        Pg::refuse(&mut conversation, Head { code: b'P', size: frame.len() as u64 }, &frame, &refusal(), &mut out);
+        Pg::refuse(
+            &mut conversation,
+            Head { code: b'P', size: frame.len() as u64 },
+            &frame,
+            &refusal(),
+            &mut sent.out(),
+        );
     }
     assert!(conversation.refusals.unwrap().queue.len() <= 256);
 }

@@ -158,7 +158,8 @@ fn syncs_that_a_copy_swallows_are_not_waited_for() {
         bounds: Bounds::default(),
         context: Context::default(),
     };
-    let mut caused = Outgoing::default();
+    let (mut to_client, mut to_server) = (BytesMut::new(), BytesMut::new());
+    let mut caused = Outgoing { client: &mut to_client, server: &mut to_server };
     for asked in [Asked::Silent, Asked::Sync, Asked::CopyEnd, Asked::Sync] {
         assert_eq!(client.plan.client(asked, &mut parts, &mut caused), Ok(Passing::AsIs));
     }

@@ -272,9 +272,14 @@ impl House {
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
         let context = Context { tenure: client.tenure, ..Context::default() };
         let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, context };
-        let mut caused = Outgoing::default();
+        let (mut to_client, mut to_server) = (BytesMut::new(), BytesMut::new());
+        let mut caused = Outgoing { client: &mut to_client, server: &mut to_server };
         let head = client_head(frame).unwrap().unwrap();
         let asked = asked(head, frame).unwrap();
+        if client.plan.takes(asked) {
+            server.feed(frame);
+            return Passed::Now;
+        }
         let ended = text(head, frame).and_then(deallocated);
         let passing = ended.and_then(|name| client.plan.deallocates(asked, &name, &mut parts, &mut caused));
         let passing = passing
@@ -283,7 +288,7 @@ impl House {
         match passing.unwrap_or_else(|| client.plan.client(asked, &mut parts, &mut caused)) {
             Ok(Passing::AsIs) => caused.server.extend_from_slice(frame),
             Ok(Passing::As(name)) => {
-                let skip = renamed(head, frame, &name, &mut caused.server).unwrap();
+                let skip = renamed(head, frame, &name, caused.server).unwrap();
                 caused.server.extend_from_slice(&frame[skip..]);
             }
             Ok(Passing::Withheld) => {}
@@ -293,11 +298,11 @@ impl House {
             }
             Err(_) => {
                 client.plan.replaced(asked);
-                own::parse(b"refused", b"bad\0\0\0", &mut caused.server);
+                own::parse(b"refused", b"bad\0\0\0", caused.server);
             }
         }
-        server.feed(&caused.server);
-        client.got.extend(cut(&caused.client));
+        server.feed(caused.server);
+        client.got.extend(cut(caused.client));
         Passed::Now
     }
 

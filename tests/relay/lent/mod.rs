@@ -100,7 +100,7 @@ impl Source for Shelf {
         Poll::Pending
     }
 
-    fn asks(&mut self, head: Head, _frame: &[u8], out: &mut Outgoing) -> Result<Course, Refusal> {
+    fn asks(&mut self, head: Head, _frame: &[u8], out: &mut Outgoing<'_>) -> Result<Course, Refusal> {
         let mut stock = self.stock.borrow_mut();
         stock.last = head.code;
         stock.owed += usize::from(head.code == b'S');

@@ -1,5 +1,6 @@
 //! The text of a `[[listener]]`.
 
+use super::common::Common;
 use super::login::Login;
 
 /// A port that clients connect to, with the servers behind it.
@@ -50,31 +51,6 @@ impl Pool {
     }
 }
 
-/// What all listeners have in common, as lines of `key = value`.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Common {
-    lines: Vec<String>,
-    /// Those that only pools have.
-    of_pools: Vec<String>,
-    /// Servers that a pool keeps, as far as it may have so many.
-    pub(super) min_pool_size: u64,
-}
-
-impl Common {
-    pub(super) fn add(&mut self, key: &str, value: impl std::fmt::Display) {
-        self.lines.push(format!("{key} = {value}"));
-    }
-
-    /// Lines of comment.
-    pub(super) fn remark(&mut self, lines: &str) {
-        self.lines.push(lines.to_owned());
-    }
-
-    pub(super) fn add_of_pools(&mut self, key: &str, value: impl std::fmt::Display) {
-        self.of_pools.push(format!("{key} = {value}"));
-    }
-}
-
 impl Listener {
     /// Was it made of this entry of `[databases]`, among others?
     pub(super) fn declares(&self, key: &str) -> bool {
@@ -107,7 +83,7 @@ impl Listener {
         if self.pool == Pool::Transaction {
             lines.push(MONITOR.to_owned());
         }
-        lines.push(format!("pool = {}", quoted(self.pool.name())));
+        lines.push(format!("pool = {}", quoted(self.pool.word())));
         lines.extend(self.max_server_connections.map(|most| format!("max_server_connections = {most}")));
         if self.pool == Pool::Transaction {
             lines.extend(self.pool_lines(common));
@@ -131,15 +107,6 @@ const MONITOR: &str = "\
 # Worth having: a role that may log in and needs no other right. Without it no table is known to be plain, so that a transaction on one
 # costs a question to the server more.
 #monitor = { user = \"floodwall\", password_env = \"FLOODWALL_MONITOR_PASSWORD\" }";
-
-impl Pool {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Transaction => "transaction",
-        }
-    }
-}
 
 /// A string of TOML.
 pub(super) fn quoted(text: &str) -> String {

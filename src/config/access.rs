@@ -79,6 +79,7 @@ pub(super) fn resolve(mut section: Section<'_>) -> Option<AccessRule> {
 
 /// What only the whole file can show: entries that match no listener, and secrets on open networks.
 pub(super) fn check(config: &Config, document: &Document<'_>) {
+    let mut told = false;
     for (index, rule) in config.access.iter().enumerate() {
         let path = |key: &str| ["access", &index.to_string(), key].map(str::to_owned);
         let listeners = client::listeners_of(config, &rule.listener);
@@ -87,7 +88,8 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
             document.warn(&path("listener"), Fault::new(message));
         }
         let relayed = listeners.iter().all(|listener| listener.login == Login::Relay) && !listeners.is_empty();
-        if relayed && rule.method != AccessMethod::Reject {
+        // It is the same for all of them.
+        if relayed && rule.method != AccessMethod::Reject && !std::mem::replace(&mut told, true) {
             let fault =
                 Fault::new("only lets in: with login = \"relay\" the server says how a client proves who it is");
             document.warn(&path("method"), fault);

@@ -6,7 +6,7 @@ use super::connect;
 use super::convert::Convert;
 use super::exception::Exception;
 use super::ini::Entry;
-use super::listener::{Listener, Others, Pool};
+use super::listener::{Database, Listener, Others, Pool};
 
 impl Convert<'_> {
     /// A listener for each group of servers and pool mode.
@@ -27,9 +27,6 @@ impl Convert<'_> {
                 }
                 Some(known) => {
                     known.databases.extend(database.databases);
-                    // Two names of PgBouncer's may be one database of the server's.
-                    let new = database.names.into_iter().filter(|name| !known.names.contains(name));
-                    known.names.extend(new.collect::<Vec<_>>());
                     if database.others == Others::LetIn {
                         known.others = Others::LetIn;
                     }
@@ -80,14 +77,13 @@ impl Convert<'_> {
             name: String::new(),
             bind: String::new(),
             servers: Vec::new(),
-            databases: vec![if is_rest { "every other database".to_owned() } else { entry.key.clone() }],
-            names: if is_rest { Vec::new() } else { vec![entry.key.clone()] },
+            databases: Vec::new(),
             others: if is_rest { Others::LetIn } else { Others::Unknown },
             pool,
             pool_size: size,
             max_server_connections: most,
         };
-        let (mut hosts, mut port) = (String::new(), "5432".to_owned());
+        let (mut hosts, mut port, mut name) = (String::new(), "5432".to_owned(), entry.key.clone());
         for (key, value) in pairs {
             let number = value.parse::<u64>();
             match (key.as_str(), number) {
@@ -104,11 +100,14 @@ impl Convert<'_> {
                 }
                 (key, _) => {
                     self.note_key(entry, &format!("{} {key}", entry.key), of_database(key));
-                    if key == "dbname" && !is_rest {
-                        found.names = vec![value];
+                    if key == "dbname" {
+                        name = value;
                     }
                 }
             }
+        }
+        if !is_rest {
+            found.databases.push(Database { key: entry.key.clone(), name });
         }
         found.servers = self.servers(entry, &hosts, &port);
         Some(found)

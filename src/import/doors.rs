@@ -3,6 +3,9 @@
 //! Whoever goes on asking the first port for a database of another listener would otherwise be given that name's database at the wrong
 //! server, or a server for a transaction where it counts on one for its session.
 
+use ipnet::IpNet;
+
+use super::hba::{ALL, Line};
 use super::listener::{Listener, Others, quoted};
 
 /// How a user, or everybody else, proves who it is.
@@ -14,54 +17,98 @@ pub(super) struct Proof<'a> {
 
 /// What holds where nothing is said of it.
 const SCRAM: Proof<'static> = Proof { user: None, method: "scram" };
+/// What keeps everybody out.
+const REJECT: &str = "reject";
+
+/// An `[[access]]`. What it does not name may be any.
+#[derive(Debug, Clone, Copy, Default)]
+struct Door<'a> {
+    listener: Option<&'a str>,
+    database: Option<&'a str>,
+    user: Option<&'a str>,
+    network: Option<IpNet>,
+    tls: Option<bool>,
+    method: &'static str,
+}
 
 /// The entries for users who prove themselves like this; none where everybody may come in everywhere, by SCRAM.
-pub(super) fn entries(listeners: &[Listener], proofs: &[Proof<'_>]) -> Vec<String> {
+pub(super) fn of_proofs(listeners: &[Listener], proofs: &[Proof<'_>]) -> Vec<String> {
     if let [Listener { others: Others::LetIn, .. }] = listeners {
-        return everywhere(proofs);
+        return proofs.iter().map(|proof| Door::default().by(*proof).text()).collect();
     }
     let proofs = if proofs.is_empty() { &[SCRAM] } else { proofs };
-    let of = |listener: &Listener| match listener.others {
-        Others::LetIn => {
-            let by_name = proofs.iter().map(|proof| entry(Some(&listener.name), None, *proof));
-            refused(listener, listeners).into_iter().chain(by_name).collect::<Vec<_>>()
-        }
-        Others::Unknown => {
-            let place = (listeners.len() > 1).then_some(listener.name.as_str());
-            let of = |name| proofs.iter().map(move |proof| entry(place, Some(name), *proof));
-            listener.names.iter().flat_map(|name| of(name)).collect()
-        }
+    let of = |listener| {
+        let places = databases(listener).into_iter().map(|database| Door { database, ..at(listener, listeners) });
+        let entries = places.flat_map(|place| proofs.iter().map(move |proof| place.by(*proof)));
+        refused(listener, listeners).into_iter().chain(entries).collect::<Vec<_>>()
     };
-    listeners.iter().flat_map(of).collect()
+    listeners.iter().flat_map(of).map(|door| door.text()).collect()
 }
 
-/// The same where the server asks for the proof, and knows which databases there are.
-pub(super) fn relayed(listeners: &[Listener], proofs: &[Proof<'_>]) -> Vec<String> {
-    let apart = apart(listeners);
-    // Where there is an entry, whoever fits none stays outside.
-    let proofs = if proofs.is_empty() && !apart.is_empty() { &[SCRAM] } else { proofs };
-    apart.into_iter().chain(everywhere(proofs)).collect()
+/// The entries for the lines of `auth_hba_file`. Without any, everybody could come in: where no line holds, nobody may.
+pub(super) fn of_lines(listeners: &[Listener], lines: &[Line]) -> Vec<String> {
+    let of = |listener| {
+        let own: Vec<_> = lines.iter().flat_map(|line| of_line(line, listener, listeners)).collect();
+        let none = own.is_empty().then(|| Door { method: REJECT, ..at(listener, listeners) });
+        refused(listener, listeners).into_iter().chain(own).chain(none).collect::<Vec<_>>()
+    };
+    listeners.iter().flat_map(of).map(|door| door.text()).collect()
 }
 
-fn everywhere(proofs: &[Proof<'_>]) -> Vec<String> {
-    proofs.iter().map(|proof| entry(None, None, *proof)).collect()
+/// A line at one of the listeners: an entry for each of its users and databases.
+fn of_line<'a>(line: &'a Line, listener: &'a Listener, all: &'a [Listener]) -> Vec<Door<'a>> {
+    let place = Door { network: line.network, tls: line.tls, method: line.method, ..at(listener, all) };
+    let named = line.databases.iter().flat_map(|name| meant(name, line, listener));
+    let user = |user: &'a String| Some(user.as_str()).filter(|user| *user != ALL);
+    named.flat_map(|database| line.users.iter().map(move |name| Door { database, user: user(name), ..place })).collect()
 }
 
-/// Entries that keep each database from the listeners of others, in front of such as know nothing of listeners.
-pub(super) fn apart(listeners: &[Listener]) -> Vec<String> {
-    listeners.iter().flat_map(|listener| refused(listener, listeners)).collect()
+/// The databases of a listener that a line means by a name; `None` stands for any.
+fn meant<'a>(name: &'a str, line: &Line, listener: &'a Listener) -> Vec<Option<&'a str>> {
+    if name == ALL {
+        return if line.method == REJECT { vec![None] } else { databases(listener) };
+    }
+    let declared = listener.databases.iter().filter(|database| database.key == name);
+    let declared: Vec<_> = declared.map(|database| Some(&*database.name)).collect();
+    // With `*` every other name is the server's; without it nobody could ask for one.
+    if declared.is_empty() && listener.others == Others::LetIn { vec![Some(name)] } else { declared }
 }
 
-fn refused(listener: &Listener, all: &[Listener]) -> Vec<String> {
-    let elsewhere = all.iter().flat_map(|other| &other.names).filter(|name| !listener.names.contains(name));
-    let reject = Proof { user: None, method: "reject" };
-    elsewhere.map(|name| entry(Some(&listener.name), Some(name), reject)).collect()
+/// What a listener lets in to; `None` stands for any.
+fn databases(listener: &Listener) -> Vec<Option<&str>> {
+    match listener.others {
+        Others::LetIn => vec![None],
+        Others::Unknown => listener.names().into_iter().map(Some).collect(),
+    }
 }
 
-fn entry(listener: Option<&str>, database: Option<&str>, proof: Proof<'_>) -> String {
-    let mut lines = vec!["[[access]]".to_owned()];
-    let parts = [("listener", listener), ("database", database), ("user", proof.user)];
-    lines.extend(parts.into_iter().filter_map(|(key, part)| Some(format!("{key} = {}", quoted(part?)))));
-    lines.push(format!("method = {}", quoted(proof.method)));
-    lines.join("\n") + "\n"
+/// Entries that keep the databases of other listeners from one that lets in to any.
+fn refused<'a>(listener: &'a Listener, all: &'a [Listener]) -> Vec<Door<'a>> {
+    if listener.others == Others::Unknown {
+        return Vec::new();
+    }
+    let own = listener.names();
+    let elsewhere = all.iter().flat_map(Listener::names).filter(|name| !own.contains(name));
+    elsewhere.map(|name| Door { database: Some(name), method: REJECT, ..at(listener, all) }).collect()
+}
+
+/// Any way in at a listener, which needs no name where it is the only one.
+fn at<'a>(listener: &'a Listener, all: &[Listener]) -> Door<'a> {
+    Door { listener: (all.len() > 1).then_some(&listener.name), ..Door::default() }
+}
+
+impl<'a> Door<'a> {
+    fn by(self, proof: Proof<'a>) -> Self {
+        Self { user: proof.user, method: proof.method, ..self }
+    }
+
+    fn text(&self) -> String {
+        let mut lines = vec!["[[access]]".to_owned()];
+        let parts = [("listener", self.listener), ("database", self.database), ("user", self.user)];
+        lines.extend(parts.into_iter().filter_map(|(key, part)| Some(format!("{key} = {}", quoted(part?)))));
+        lines.extend(self.network.map(|network| format!("address = \"{network}\"")));
+        lines.extend(self.tls.map(|tls| format!("tls = {tls}")));
+        lines.push(format!("method = {}", quoted(self.method)));
+        lines.join("\n") + "\n"
+    }
 }

@@ -1,4 +1,4 @@
-//! `auth_hba_file`: who may log in from where, and how. A line becomes an `[[access]]` for each of its users and databases.
+//! The lines of `auth_hba_file`: who may log in from where, and how.
 //!
 //! Format: <https://www.pgbouncer.org/config.html#hba-file-format>. What a line says that there is no word for here leaves it out, and
 //! that is told: an entry that is missing lets nobody in, unless a later one does. A Unix socket's clients count as 127.0.0.1, so that
@@ -9,17 +9,31 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
-use super::listener::quoted;
 use super::{Note, Place};
 
-/// What a file becomes.
+/// What a file says.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    /// The entries, as they stand in `config.toml`.
-    pub(super) entries: Vec<String>,
+    /// Its lines, in their order.
+    pub(super) lines: Vec<Line>,
     /// What could not be taken over as it is.
     pub(super) notes: Vec<Note>,
 }
+
+/// A line, in our words.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// `all` is any.
+    pub(super) users: Vec<String>,
+    /// By the names that PgBouncer's clients know; `all` is any.
+    pub(super) databases: Vec<String>,
+    pub(super) network: Option<IpNet>,
+    pub(super) tls: Option<bool>,
+    pub(super) method: &'static str,
+}
+
+/// Any user, any database.
+pub(super) const ALL: &str = "all";
 
 /// Reads the text of a file.
 pub(super) fn read(file: &Path, text: &str) -> Read {
@@ -28,11 +42,13 @@ pub(super) fn read(file: &Path, text: &str) -> Read {
         let words = words(line);
         let mut words = words.iter().map(String::as_str);
         let Some(kind) = words.next() else { continue };
-        let (entries, told) = match record(kind, &mut words) {
-            Ok((record, told)) => (record.entries(), told),
-            Err(why) => (Vec::new(), Some(why)),
+        let told = match meaning(kind, &mut words) {
+            Ok((line, told)) => {
+                read.lines.push(line);
+                told
+            }
+            Err(why) => Some(why),
         };
-        read.entries.extend(entries);
         let note = |advice: String| Note {
             place: Place { file: file.to_owned(), line: index + 1 },
             key: kind.to_owned(),
@@ -40,41 +56,11 @@ pub(super) fn read(file: &Path, text: &str) -> Read {
         };
         read.notes.extend(told.map(note));
     }
-    if read.entries.is_empty() {
-        // A file without a line lets nobody in; no [[access]] at all would let in everybody.
-        read.entries.push("[[access]]\nmethod = \"reject\"\n".to_owned());
-    }
     read
 }
 
-/// A line, in our words.
-struct Record<'a> {
-    users: Vec<&'a str>,
-    databases: Vec<&'a str>,
-    network: Option<IpNet>,
-    tls: Option<bool>,
-    method: &'static str,
-}
-
-impl Record<'_> {
-    fn entries(&self) -> Vec<String> {
-        let of = |database| self.users.iter().map(move |user| self.entry(database, user));
-        self.databases.iter().flat_map(|database| of(database)).collect()
-    }
-
-    fn entry(&self, database: &str, user: &str) -> String {
-        let mut lines = vec!["[[access]]".to_owned()];
-        let named = [("user", user), ("database", database)].into_iter().filter(|(_, name)| *name != "all");
-        lines.extend(named.map(|(key, name)| format!("{key} = {}", quoted(name))));
-        lines.extend(self.network.map(|network| format!("address = \"{network}\"")));
-        lines.extend(self.tls.map(|tls| format!("tls = {tls}")));
-        lines.push(format!("method = \"{}\"", self.method));
-        lines.join("\n") + "\n"
-    }
-}
-
 /// A line, and what is to be told of it; or why it is left out.
-fn record<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<(Record<'a>, Option<String>), String> {
+fn meaning<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<(Line, Option<String>), String> {
     let tls = match kind {
         "local" | "host" => None,
         "hostssl" => Some(true),
@@ -92,7 +78,7 @@ fn record<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<(
     let mapped = words.any(|option| option.starts_with("map="));
     let further = [(kind == "local", SOCKETS), (mapped, NAMES)];
     let told = told.or_else(|| further.iter().find(|(holds, _)| *holds).map(|(_, words)| (*words).to_owned()));
-    Ok((Record { users, databases, network, tls, method }, told))
+    Ok((Line { users, databases, network, tls, method }, told))
 }
 
 const SOCKETS: &str =
@@ -104,13 +90,13 @@ fn left_out(why: &str) -> String {
 }
 
 /// Names between commas; `all` is any.
-fn names<'a>(word: Option<&'a str>, what: &str) -> Result<Vec<&'a str>, String> {
+fn names(word: Option<&str>, what: &str) -> Result<Vec<String>, String> {
     let names: Vec<_> = word.unwrap_or_default().split(',').filter(|name| !name.is_empty()).collect();
     match names.iter().find(|name| name.starts_with(['+', '@', '/']) || OTHERS.contains(name)) {
         _ if names.is_empty() => Err(left_out(&format!("{what} is missing"))),
         Some(&"replication") => Err(left_out("replication is let in by replication = true of a [[client]]")),
         Some(other) => Err(left_out(&format!("{what} cannot be told by {other} here"))),
-        None => Ok(names),
+        None => Ok(names.into_iter().map(str::to_owned).collect()),
     }
 }
 
@@ -120,7 +106,7 @@ const OTHERS: [&str; 4] = ["replication", "sameuser", "samerole", "samegroup"];
 /// The network, and the word behind it: a mask may stand in a word of its own.
 fn network<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<(Option<IpNet>, Option<&'a str>), String> {
     let (address, next) = (words.next().unwrap_or_default(), words.next());
-    if address == "all" {
+    if address == ALL {
         return Ok((None, next));
     }
     if let Ok(network) = address.parse::<IpNet>() {

@@ -1,5 +1,6 @@
 //! The text of a `[[listener]]`.
 
+use super::common::Common;
 use super::login::Login;
 
 /// A port that clients connect to, with the servers behind it.
@@ -8,15 +9,22 @@ pub(super) struct Listener {
     pub(super) name: String,
     pub(super) bind: String,
     pub(super) servers: Vec<String>,
-    /// The databases that it was declared for.
-    pub(super) databases: Vec<String>,
-    /// The same by the names that the server has for them.
-    pub(super) names: Vec<String>,
+    /// The databases that it was declared for, but for all others.
+    pub(super) databases: Vec<Database>,
     pub(super) others: Others,
     pub(super) pool: Pool,
     pub(super) pool_size: u64,
     /// The most that any of its databases may use; `None`: no bound.
     pub(super) max_server_connections: Option<u64>,
+}
+
+/// A database that was declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Database {
+    /// As PgBouncer's clients know it.
+    pub(super) key: String,
+    /// As the server knows it, and our clients.
+    pub(super) name: String,
 }
 
 /// Whether databases that nobody has declared are there, by `*`.
@@ -43,42 +51,30 @@ impl Pool {
     }
 }
 
-/// What all listeners have in common, as lines of `key = value`.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Common {
-    lines: Vec<String>,
-    /// Those that only pools have.
-    of_pools: Vec<String>,
-    /// Servers that a pool keeps, as far as it may have so many.
-    pub(super) min_pool_size: u64,
-}
-
-impl Common {
-    pub(super) fn add(&mut self, key: &str, value: impl std::fmt::Display) {
-        self.lines.push(format!("{key} = {value}"));
-    }
-
-    /// Lines of comment.
-    pub(super) fn remark(&mut self, lines: &str) {
-        self.lines.push(lines.to_owned());
-    }
-
-    pub(super) fn add_of_pools(&mut self, key: &str, value: impl std::fmt::Display) {
-        self.of_pools.push(format!("{key} = {value}"));
-    }
-}
-
 impl Listener {
     /// Was it made of this entry of `[databases]`, among others?
     pub(super) fn declares(&self, key: &str) -> bool {
-        if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known == key) }
+        if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known.key == key) }
+    }
+
+    /// The names that the server has for its databases, each once: two of PgBouncer's may be one.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for database in &self.databases {
+            if !names.contains(&&*database.name) {
+                names.push(&database.name);
+            }
+        }
+        names
     }
 
     pub(super) fn text(&self, login: &Login, common: &Common) -> String {
         let servers: Vec<String> = self.servers.iter().map(|server| quoted(server)).collect();
+        let rest = (self.others == Others::LetIn).then_some("every other database");
+        let databases: Vec<&str> = self.databases.iter().map(|known| &*known.key).chain(rest).collect();
         let mut lines = vec![
             "[[listener]]".to_owned(),
-            format!("# For {}.", self.databases.join(", ")),
+            format!("# For {}.", databases.join(", ")),
             format!("name = {}", quoted(&self.name)),
             format!("bind = {}", quoted(&self.bind)),
             format!("servers = [{}]", servers.join(", ")),
@@ -87,7 +83,7 @@ impl Listener {
         if self.pool == Pool::Transaction {
             lines.push(MONITOR.to_owned());
         }
-        lines.push(format!("pool = {}", quoted(self.pool.name())));
+        lines.push(format!("pool = {}", quoted(self.pool.word())));
         lines.extend(self.max_server_connections.map(|most| format!("max_server_connections = {most}")));
         if self.pool == Pool::Transaction {
             lines.extend(self.pool_lines(common));
@@ -111,15 +107,6 @@ const MONITOR: &str = "\
 # Worth having: a role that may log in and needs no other right. Without it no table is known to be plain, so that a transaction on one
 # costs a question to the server more.
 #monitor = { user = \"floodwall\", password_env = \"FLOODWALL_MONITOR_PASSWORD\" }";
-
-impl Pool {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Transaction => "transaction",
-        }
-    }
-}
 
 /// A string of TOML.
 pub(super) fn quoted(text: &str) -> String {

@@ -5,7 +5,7 @@ use super::convert::Convert;
 use super::doors::{self, Proof};
 use super::hba;
 use super::ini::Entry;
-use super::listener::{Listener, Others, quoted};
+use super::listener::{Listener, quoted};
 use super::userlist::{Secret, User};
 use super::users::Source;
 
@@ -108,18 +108,13 @@ impl Convert<'_> {
         }
         let read = self.text("auth_hba_file").map(|file| source.beside(file));
         let Some((path, Ok(text))) = read else {
-            let advice = "auth_hba_file cannot be read: write its lines as [[access]] entries; without any, everybody may log in with SCRAM";
+            let advice = "auth_hba_file cannot be read, so nobody is let in: write its lines as [[access]] entries";
             self.note_setting("auth_type", advice);
-            return None;
+            return Some(doors::of_lines(listeners, &[]));
         };
         let read = hba::read(&path, &text);
         self.tell(read.notes);
-        if listeners.iter().any(|listener| listener.others == Others::Unknown) {
-            let advice =
-                "a line for all databases lets in to those of the server as well that [databases] does not declare";
-            self.note_setting("auth_hba_file", advice);
-        }
-        Some(doors::apart(listeners).into_iter().chain(read.entries).collect())
+        Some(doors::of_lines(listeners, &read.lines))
     }
 
     /// Who logs in otherwise than by SCRAM.

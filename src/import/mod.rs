@@ -9,12 +9,14 @@
 //!     keys   what becomes of the keys that need no thought
 //!     databases, exception, login, caps  what [databases], the passwords and the limits become
 //!     doors  which databases each listener lets in
+//!     common  what all listeners have in common
 //!     listener, users  the text of config.toml and users.toml
 //! ```
 //!
 //! Source of all meanings and defaults: PgBouncer's manual, <https://www.pgbouncer.org/config.html>.
 
 mod caps;
+mod common;
 mod connect;
 mod convert;
 mod databases;

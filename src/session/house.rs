@@ -84,7 +84,10 @@ impl House {
         common: &Arc<Common>,
     ) -> Result<Self, getrandom::Error> {
         let listener = &current.listener;
-        let catalog = Catalog::new(listener);
+        let nodes = Nodes::new(listener);
+        // Of several servers none is read before one is chosen.
+        let servers = nodes.primary().server.iter().map(ToString::to_string).collect();
+        let catalog = Catalog::new(&Listener { servers, ..listener.clone() });
         catalog.secure(Arc::clone(&tls));
         Ok(Self {
             name: listener.name.as_str().into(),
@@ -92,7 +95,7 @@ impl House {
             lending: Lending::new(listener, config.workers),
             catalog,
             tls,
-            nodes: Nodes::new(listener),
+            nodes,
             logins: Arc::new(Logins::new(config, listener, Arc::clone(deriver))?),
             settings: Settings::new(current),
             common: Arc::clone(common),

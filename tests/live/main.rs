@@ -28,6 +28,7 @@ mod extended;
 mod giants;
 mod handover;
 mod harness;
+mod imported;
 mod leaks;
 mod logins;
 mod mariadb;

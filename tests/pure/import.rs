@@ -464,11 +464,13 @@ local   all  app  md5
     let left_out = [6, 7, 8, 10, 11].map(|line| (line, true));
     assert_eq!(told, [[(2, false), (4, false)].as_slice(), &left_out, &[(12, false), (6, false)]].concat());
 
-    // An empty file lets nobody in, as it does with PgBouncer; one that is not there is told.
+    // An empty file lets nobody in, as it does with PgBouncer, and so does one that is not there, which is told.
     let empty = [("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", "# nobody\n")];
     assert_eq!(table(&self::imported(&empty, None).unwrap().config)["access"][0]["method"].as_str(), Some("reject"));
     let (config, told) = of(ini);
-    assert!(config.get("access").is_none() && told.contains(&"4: auth_type".to_owned()), "{told:?}");
+    assert_eq!(config["access"].as_array().unwrap().len(), 1);
+    assert_eq!(config["access"][0]["method"].as_str(), Some("reject"));
+    assert!(told.contains(&"4: auth_type".to_owned()), "{told:?}");
 }
 
 /// Without that, whoever goes on asking the first port would be pooled in another manner, or get what PgBouncer would not have let it see.
@@ -502,10 +504,46 @@ fn a_listener_lets_in_the_databases_that_were_declared_for_it_and_no_others() {
         ["main logs * reject", "main * old md5", "main * * scram", "pool-2 logs old md5", "pool-2 logs * scram"];
     assert_eq!(entries(&rest, userlist), expected);
     assert_eq!(entries(&format!("{pools}[databases]\n* = host=db\n"), None), [""; 0]);
-    // The server checks passwords, and knows its databases.
+    // The server checks passwords, and has databases that PgBouncer was not told of.
     let relayed = "[databases]\nshop = host=db\nlogs = host=other\n[pgbouncer]\n";
-    assert_eq!(entries(relayed, None), ["main logs * reject", "pool-2 shop * reject", "* * * scram"]);
-    assert_eq!(entries("[databases]\nshop = host=db\n[pgbouncer]\n", None), [""; 0]);
+    assert_eq!(entries(relayed, None), ["main shop * scram", "pool-2 logs * scram"]);
+    assert_eq!(entries("[databases]\nshop = host=db\n[pgbouncer]\n", None), ["* shop * scram"]);
+    let relayed = "[databases]\nlogs = host=other\n* = host=db\n[pgbouncer]\n";
+    assert_eq!(entries(relayed, None), ["main logs * scram", "pool-2 logs * reject", "pool-2 * * scram"]);
+    assert_eq!(entries("[databases]\n* = host=db\n[pgbouncer]\n", None), [""; 0]);
+}
+
+/// A line for all databases let in to those that PgBouncer had not been told of, and a line by another name than the server's was no line.
+#[test]
+fn lines_of_the_hba_file_let_in_to_declared_databases_and_no_others() {
+    let entries = |databases: &str, hba: &str| {
+        let ini = format!(
+            "[databases]\n{databases}[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\nauth_user = asker\n"
+        );
+        let imported = imported(&[("/etc/pgb/pgbouncer.ini", &ini), ("/etc/pgb/hba.conf", hba)], None).unwrap();
+        let config = table(&imported.config);
+        let entries = config["access"].as_array().unwrap();
+        let part =
+            |entry: &toml::Value, key: &str| entry.get(key).map_or("*", |part| part.as_str().unwrap()).to_owned();
+        let written = |entry| ["listener", "database", "user", "method"].map(|key| part(entry, key)).join(" ");
+        entries.iter().map(written).collect::<Vec<_>>()
+    };
+    let everybody = "host all all 0.0.0.0/0 md5\n";
+    assert_eq!(entries("shop = host=db\nlogs = host=db\n", everybody), ["* shop * md5", "* logs * md5"]);
+    let expected = ["main shop * md5", "pool-2 logs * md5"];
+    assert_eq!(entries("shop = host=db\nlogs = host=other\n", everybody), expected);
+    let expected = ["main shop * md5", "pool-2 shop * reject", "pool-2 * * md5"];
+    assert_eq!(entries("shop = host=db\n* = host=other\n", everybody), expected);
+    // Whom a line keeps from a database by PgBouncer's name it keeps from that of the server.
+    let some =
+        "host old evil all reject\nhost postgres root all trust\nhost old,new app all md5\nhost all all all reject\n";
+    let expected = ["* shop evil reject", "* shop app md5", "* logs app md5", "* * * reject"];
+    assert_eq!(entries("old = host=db dbname=shop\nnew = host=db dbname=logs\n", some), expected);
+    let expected = ["main shop evil reject", "main shop app md5", "main * * reject", "pool-2 * * reject"];
+    assert_eq!(entries("old = host=db dbname=shop\nlogs = host=other\n", some), expected);
+    // Where nobody may come in, somebody has to say so: without any entry everybody may.
+    let expected = ["main shop app md5", "pool-2 * * reject"];
+    assert_eq!(entries("shop = host=db\nlogs = host=other\n", "host shop app all md5\n"), expected);
 }
 
 /// What holds for one database with PgBouncer and for a listener here is told, since the one may then use what was the other's.

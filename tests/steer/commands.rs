@@ -179,7 +179,9 @@ fn kill_ends_the_clients_of_a_database_and_pauses_it() {
     let seat = steer.join("django");
     shown(&steer, "KILL bank");
     assert_eq!((seat.signalled(), control.paused("bank"), control.paused("shop")), (Signal::None, true, false));
-    shown(&steer, "KILL shop");
+    // RESUME alone would leave it paused.
+    let killed = steer.psql("sre", PASSWORD, "KILL shop");
+    assert!(killed.err.contains("ending 1 client; paused for 10m, RESUME shop ends it"), "{}", killed.err);
     assert_eq!((seat.signalled(), control.paused("shop")), (Signal::Kill, true));
     let other = steer.join("django");
     shown(&steer, &format!("KILL_CLIENT {}", other.number));

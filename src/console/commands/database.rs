@@ -30,6 +30,11 @@ pub(super) fn display(database: Option<&str>) -> String {
     database.map_or_else(|| "all databases".to_owned(), |database| format!("database {database}"))
 }
 
+/// The command that ends its pause.
+pub(super) fn resume(database: Option<&str>) -> String {
+    database.map_or_else(|| "RESUME".to_owned(), |database| format!("RESUME {database}"))
+}
+
 /// The pools of a database, or all.
 pub(super) fn pools(sources: &Sources, database: Option<&str>) -> Vec<PoolRow> {
     let mut pools = (sources.pools)();

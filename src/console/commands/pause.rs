@@ -55,7 +55,7 @@ fn closed(asked: &Asked<'_>, name: Option<&str>, time: Duration) -> Wait {
         let name = name.as_deref();
         if database::pools(&sources, name).iter().all(|pool| pool.servers.is_empty()) {
             let (what, time) = (database::display(name), display_duration(time));
-            let resume = name.map_or_else(|| "RESUME".to_owned(), |name| format!("RESUME {name}"));
+            let resume = database::resume(name);
             return Some(Ok(format!("{what} paused for {time}; {resume} ends it{doubt}")));
         }
         let holds = sources.control.pauses().contains_key(&name.map(str::to_owned));

@@ -98,6 +98,15 @@ fn entries_of_access_are_read_in_their_order_and_mistakes_are_told() {
     }
 }
 
+/// An imported file has an entry for each database.
+#[test]
+fn what_holds_for_all_entries_of_relayed_logins_is_told_once() {
+    let text = "[[listener]]\n[[access]]\ndatabase = \"a\"\nmethod = \"scram\"\n[[access]]\ndatabase = \"b\"\nmethod = \"scram\"\n";
+    let warnings = read(text).unwrap().warnings.list;
+    let told: Vec<_> = warnings.iter().filter(|warning| warning.message.contains("only lets in")).collect();
+    assert!(told.len() == 1 && told[0].key == "access[0].method", "{told:?}");
+}
+
 /// It let clients in by their certificates, and then failed to log in to the server for each.
 #[test]
 fn a_method_without_a_password_is_warned_of_where_the_server_is_asked_for_verifiers() {

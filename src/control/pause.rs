@@ -1,16 +1,13 @@
-//! What an operator changed at run time: pauses, databases without newcomers, drain, shutdown. Pure state with expiry; each change leaves an audit line.
-//!
-//! `console` writes, the data path reads. Nothing here reaches into a session: `app` runs [`Control::watch_pauses`] and
-//! wakes sessions through the roster when a pause ends.
+//! Pauses: whose sessions are held back, and until when.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::Control;
 use crate::clock;
 use crate::units::display_duration;
 
@@ -18,18 +15,6 @@ use crate::units::display_duration;
 pub const PAUSE_DEFAULT: Duration = Duration::from_secs(600);
 /// The longest pause that is accepted.
 pub const PAUSE_MAX: Duration = Duration::from_secs(24 * 3600);
-
-/// A shutdown as far as it was asked for; it only ever gets stronger.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Shutdown {
-    /// Nobody asked.
-    #[default]
-    No,
-    /// Let sessions end at their next quiet moment, up to the drain's deadline.
-    Drain,
-    /// End at once.
-    Now,
-}
 
 /// A pause that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,57 +27,6 @@ pub struct Pause {
 
 /// Pauses by the database that they hold; `None`: all of them.
 pub type Pauses = BTreeMap<Option<String>, Pause>;
-
-/// Whether a load balancer should send clients here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
-    /// Listeners are not open yet.
-    Starting,
-    /// Clients are served.
-    Ready,
-    /// Sessions are asked to end.
-    Draining,
-}
-
-impl Readiness {
-    /// The word that `/readyz` answers.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Draining => "draining",
-        }
-    }
-}
-
-/// The state that operators change.
-#[derive(Debug)]
-pub struct Control {
-    /// 0 while nothing is paused, else the moment at which the last pause ends. Mirrors `pauses`, for one cheap load.
-    paused_until_ms: AtomicU64,
-    pauses: Mutex<Pauses>,
-    /// Counts changes of the pauses.
-    changes: watch::Sender<u64>,
-    /// Databases that take no newcomers.
-    disabled: Mutex<BTreeSet<String>>,
-    started: AtomicBool,
-    shutdown: watch::Sender<Shutdown>,
-}
-
-impl Default for Control {
-    fn default() -> Self {
-        Self {
-            paused_until_ms: AtomicU64::new(0),
-            pauses: Mutex::default(),
-            changes: watch::Sender::new(0),
-            disabled: Mutex::default(),
-            started: AtomicBool::new(false),
-            shutdown: watch::Sender::new(Shutdown::No),
-        }
-    }
-}
-
-// === pause ===
 
 impl Control {
     /// Holds sessions of a database back, or of all, for this long at the most ([`PAUSE_MAX`] bounds it). A second pause of the same
@@ -208,86 +142,6 @@ fn left(until_ms: u64) -> Duration {
     Duration::from_millis(until_ms.saturating_sub(clock::uptime_ms()))
 }
 
-// === databases that take no newcomers ===
-
-impl Control {
-    /// Lets no new client into a database. False where it was so already.
-    pub fn disable(&self, database: &str, who: &str) -> bool {
-        let changed = self.keeping_out().insert(database.to_owned());
-        if changed {
-            tracing::warn!(who, database, "audit: disabled");
-        }
-        changed
-    }
-
-    /// Lets new clients in again. False where nothing kept them out.
-    pub fn enable(&self, database: &str, who: &str) -> bool {
-        let changed = self.keeping_out().remove(database);
-        if changed {
-            tracing::warn!(who, database, "audit: enabled");
-        }
-        changed
-    }
-
-    /// Does it take no newcomers?
-    pub fn is_disabled(&self, database: &str) -> bool {
-        self.keeping_out().contains(database)
-    }
-
-    /// The databases that take none.
-    pub fn disabled(&self) -> BTreeSet<String> {
-        self.keeping_out().clone()
-    }
-
-    fn keeping_out(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.disabled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === life ===
-
-impl Control {
-    /// The listeners are open.
-    pub fn started(&self) {
-        self.started.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a load balancer should send clients here. Never depends on a server: taking every proxy out of the balance
-    /// because a server is slow turns a slow server into an outage.
-    pub fn readiness(&self) -> Readiness {
-        if self.draining() {
-            Readiness::Draining
-        } else if self.started.load(Ordering::Relaxed) {
-            Readiness::Ready
-        } else {
-            Readiness::Starting
-        }
-    }
-
-    /// Whether sessions are asked to end.
-    pub fn draining(&self) -> bool {
-        *self.shutdown.borrow() != Shutdown::No
-    }
-
-    /// Asks for a shutdown; a weaker wish than the one that stands changes nothing. True where it changed something.
-    pub fn shut_down(&self, how: Shutdown, who: &str) -> bool {
-        let stronger = self.shutdown.send_if_modified(|now| {
-            let stronger = how > *now;
-            *now = how.max(*now);
-            stronger
-        });
-        if stronger {
-            tracing::warn!(who, how = ?how, "audit: shutdown asked for");
-        }
-        stronger
-    }
-
-    /// Tells of every shutdown wish, the one that stands included.
-    pub fn shutdowns(&self) -> watch::Receiver<Shutdown> {
-        self.shutdown.subscribe()
-    }
-}
-
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -387,27 +241,5 @@ mod tests {
         control.pause(None, Duration::from_secs(300), "b");
         assert!(control.resume(Some("shop"), "a") && control.paused("shop"), "all are paused");
         assert!(control.resume(None, "b") && !control.paused("shop"));
-    }
-
-    #[test]
-    fn a_database_is_disabled_until_it_is_enabled() {
-        let control = Control::default();
-        assert!(!control.is_disabled("shop") && !control.enable("shop", "sre"));
-        assert!(control.disable("shop", "sre") && !control.disable("shop", "sre"));
-        assert!(control.is_disabled("shop") && !control.is_disabled("bank"));
-        assert!(control.enable("shop", "sre") && !control.is_disabled("shop"));
-    }
-
-    #[test]
-    fn shutdown_only_gets_stronger() {
-        let control = Control::default();
-        assert_eq!(control.readiness(), Readiness::Starting);
-        control.started();
-        assert_eq!(control.readiness(), Readiness::Ready);
-        assert!(control.shut_down(Shutdown::Drain, "sre"));
-        assert_eq!(control.readiness(), Readiness::Draining);
-        assert!(control.shut_down(Shutdown::Now, "sre"));
-        assert!(!control.shut_down(Shutdown::Drain, "sre"));
-        assert_eq!(*control.shutdowns().borrow(), Shutdown::Now);
     }
 }

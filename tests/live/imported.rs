@@ -1,0 +1,104 @@
+//! Configurations of PgBouncer as `floodwall import` leaves them, run in front of a server.
+
+use std::process::Command;
+
+use crate::support::cluster::{Cluster, run};
+use crate::support::command::{pg, stderr, stdout};
+use crate::support::floodwall::{Launch, Proxy, direct};
+use crate::support::process::Scratch;
+
+/// A proxy with what becomes of a `pgbouncer.ini`, whose database is `database`.
+struct Imported {
+    proxy: Proxy,
+    database: String,
+    _folder: Scratch,
+}
+
+impl Imported {
+    /// `ini` is what stands below `[pgbouncer]`, `files` what it names.
+    fn start(database: &str, ini: &str, files: &[(&str, &str)]) -> Self {
+        let folder = Scratch::new("pgbouncer");
+        let cluster = Cluster::shared();
+        let databases = format!("[databases]\n{database} = host=127.0.0.1 port={}\n", cluster.port);
+        let given = folder.path().join("pgbouncer.ini");
+        std::fs::write(&given, format!("{databases}[pgbouncer]\n{ini}")).unwrap();
+        files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+        let written = folder.path().join("config.toml");
+        let mut import = Command::new(env!("CARGO_BIN_EXE_floodwall"));
+        run(import.arg("import").arg(&given).arg("--output").arg(&written));
+        let mut config: toml::Table = std::fs::read_to_string(&written).unwrap().parse().unwrap();
+        // The port is the test's own, and so is the folder of the proxy's file.
+        let listener = config["listener"][0].as_table_mut().unwrap();
+        listener.remove("bind").unwrap();
+        if let Some(users) = listener.get_mut("users_file") {
+            *users = written.with_file_name("users.toml").display().to_string().into();
+        }
+        let variables = vec![("FLOODWALL_AUTH_PASSWORD", "asker-secret".to_owned())];
+        let launch = Launch { variables, ..Launch::default() };
+        let proxy = Proxy::launch(&format!("127.0.0.1:{}", cluster.port), &config.to_string(), launch);
+        Self { proxy, database: database.to_owned(), _folder: folder }
+    }
+
+    /// psql with that password: who it is, or what it complains about.
+    fn psql(&self, user: &str, password: &str, database: &str) -> Result<String, String> {
+        let mut psql = pg("psql", self.proxy.port, user, database);
+        let out = psql.env("PGPASSWORD", password).args(["-XAtqc", "SELECT current_user"]).output().unwrap();
+        if out.status.success() { Ok(stdout(&out)) } else { Err(stderr(&out)) }
+    }
+
+    /// Users come in to the declared database, and nobody to one that the server has besides.
+    fn keeps_to_its_databases(&self) {
+        assert_eq!(self.psql("app", "app-secret", &self.database), Ok("app".to_owned()), "{}", self.proxy.log());
+        let told = self.psql("app", "app-secret", "app").unwrap_err();
+        assert!(told.contains("[[access]]"), "{told}");
+    }
+}
+
+/// As PgBouncer's manual has it, but that it does not know everybody.
+const ASKED: &str = "DROP ROLE IF EXISTS pgb_asker; CREATE ROLE pgb_asker LOGIN PASSWORD 'asker-secret'; \
+    CREATE FUNCTION public.user_lookup(INOUT p_user text, OUT p_password text) RETURNS record LANGUAGE sql SECURITY DEFINER AS \
+    $$ SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid \
+    WHERE rolname = $1 AND rolcanlogin AND rolname <> 'md5_user' $$; \
+    REVOKE EXECUTE ON FUNCTION public.user_lookup(text) FROM public; \
+    GRANT EXECUTE ON FUNCTION public.user_lookup(text) TO pgb_asker";
+
+#[test]
+fn who_asked_the_server_for_passwords_goes_on_doing_so() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let database = cluster.create_database("lookup");
+    cluster.sql(&database, ASKED);
+    let ini = format!(
+        "pool_mode = transaction\nauth_type = scram-sha-256\nauth_user = pgb_asker\nauth_dbname = {database}\n\
+         auth_query = SELECT p_user, p_password FROM public.user_lookup($1)\n"
+    );
+    let imported = Imported::start(&database, &ini, &[]);
+    imported.keeps_to_its_databases();
+    for (user, password) in [("app", "wrong"), ("md5_user", "md5-secret"), ("nobody", "x")] {
+        let told = imported.psql(user, password, &database).unwrap_err();
+        assert!(told.ends_with(&format!("password authentication failed for user \"{user}\"")), "{told}");
+    }
+    assert_eq!(imported.proxy.console("SHOW POOLS").unwrap()[0]["pool_mode"], "transaction");
+}
+
+#[test]
+fn a_line_of_the_hba_file_for_all_databases_means_those_that_pgbouncer_had() {
+    if direct() {
+        return;
+    }
+    let database = Cluster::shared().create_database("hba");
+    let ini = "pool_mode = transaction\nauth_type = hba\nauth_hba_file = hba.conf\nauth_file = users.txt\n";
+    let files = [("hba.conf", "host all app 127.0.0.0/8 scram-sha-256\n"), ("users.txt", "\"app\" \"app-secret\"\n")];
+    Imported::start(&database, ini, &files).keeps_to_its_databases();
+}
+
+#[test]
+fn where_the_server_checks_passwords_its_other_databases_stay_closed() {
+    if direct() {
+        return;
+    }
+    let database = Cluster::shared().create_database("relayed");
+    Imported::start(&database, "auth_type = md5\n", &[]).keeps_to_its_databases();
+}

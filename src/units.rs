@@ -138,6 +138,12 @@ pub fn display_duration(duration: Duration) -> String {
     out
 }
 
+/// So many of a thing whose plural takes an `s`: `1 server`, `2 servers`.
+pub fn counted(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
 /// Bytes of unknown encoding as text for a log line or a table: control characters and what is no UTF-8 are escaped,
 /// and at most [`DISPLAY_BYTES_MAX`] bytes are shown. For display only: nothing may be decided on it.
 pub fn display_bytes(bytes: &[u8]) -> String {
@@ -309,6 +315,11 @@ mod tests {
         ] {
             assert_eq!(unit.rough(value), written);
         }
+    }
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "server")), ["0 servers", "1 server", "2 servers"]);
     }
 
     #[test]

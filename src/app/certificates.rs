@@ -10,6 +10,7 @@ use crate::config::{Config, PoolMode, SettingError};
 use crate::net::tls::{Expiry, Live, Unusable};
 use crate::session::house::House;
 use crate::telemetry::{Gate, Pass, Series};
+use crate::units::counted;
 
 /// How often the files are looked at. Whoever renews them need not tell us.
 const LOOK: Duration = Duration::from_secs(30);
@@ -59,7 +60,9 @@ fn unusable(listener: usize, error: &Unusable) -> SettingError {
 fn ends(listener: usize, expiry: Expiry) -> Option<SettingError> {
     let message = match left(expiry) {
         ..=0 => "the certificate has expired; peers that check it stay away".to_owned(),
-        left if left < NEAR => format!("the certificate expires in {} days", left / DAY),
+        left if left < NEAR => {
+            format!("the certificate expires in {}", counted((left / DAY).unsigned_abs(), "day"))
+        }
         _ => return None,
     };
     let side = format!("{}_tls", expiry.side);

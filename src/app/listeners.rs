@@ -123,7 +123,7 @@ pub(super) async fn ask_for_verifiers(open: &[Open]) {
 async fn ask_for_verifiers_of(house: &House) {
     let dial = || async {
         let until = clock::now() + DIAL;
-        let reached = connect(&house.nodes, &house.security(), until, until).await;
+        let reached = connect(&house.nodes, || house.security(), until, until).await;
         reached.map(|reached| reached.stream).map_err(|unreachable| unreachable.why)
     };
     house.logins.lookup().run(dial).await;

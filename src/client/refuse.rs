@@ -9,7 +9,7 @@ use super::admission::{Denied, Disclose, Reason};
 use super::login::Channel;
 use crate::guard::Breach;
 use crate::guard::limits::{self, TimeLimit};
-use crate::units::{display_bytes, display_duration};
+use crate::units::{counted, display_bytes, display_duration};
 use crate::wire::pg::own::Raised;
 use crate::wire::{Malformed, Refusal, Severity};
 
@@ -131,7 +131,8 @@ fn cap_hint(rule: &str) -> &'static str {
 
 /// Too many statements wait for a server of one pool.
 pub fn pool_queue_full(waiting: usize) -> Refusal {
-    let message = format!("all servers of this pool are in use, and {waiting} statements wait for one already");
+    let waiting = counted(waiting as u64, "statement");
+    let message = format!("all servers of this pool are in use, with {waiting} waiting for one already");
     statement(LATER, "pool_queue_length", &message, "Try again later; SHOW POOLS on the console tells who waits.")
 }
 

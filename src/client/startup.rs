@@ -37,6 +37,8 @@ pub enum Opening {
 /// How a listener meets its clients.
 #[derive(Debug)]
 pub struct Front<'a> {
+    /// Its name.
+    pub listener: &'a str,
     /// With which certificate, if any.
     pub tls: &'a Live,
     /// Where handshakes are counted.
@@ -157,8 +159,9 @@ impl Front<'_> {
             }
             Err(error) => {
                 self.metrics.handshake("client", "failed", "none");
-                if let Pass::Write { suppressed } = self.gate.pass("tls_handshake") {
-                    tracing::warn!(peer = %self.peer, %error, suppressed, "a TLS handshake with a client failed");
+                let listener = self.listener;
+                if let Pass::Write { suppressed } = self.gate.pass(&format!("tls_handshake {listener}")) {
+                    tracing::warn!(listener, peer = %self.peer, %error, suppressed, "a TLS handshake with a client failed");
                 }
                 Err(error.into())
             }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::verdict::{Breach, Mode};
-use crate::units::{ByteSize, display_duration};
+use crate::units::{ByteSize, counted, display_duration};
 
 /// Everything that is measured; `None` where a rule is off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -131,22 +131,22 @@ pub const IDLE_TRANSACTION_TIMEOUT: &str = "idle_transaction_timeout";
 impl ResultLimit {
     /// The reply has more rows than this.
     pub fn too_many_rows(&self, fate: Fate) -> Breach {
-        let max = self.max_rows;
+        let max = counted(self.max_rows, "row");
         let message = match fate {
-            Fate::Failed => format!("the reply has more than {max} rows and was cut there"),
-            Fate::Passed => format!("the reply has more than {max} rows"),
+            Fate::Failed => format!("the reply has more than {max} and was cut there"),
+            Fate::Passed => format!("the reply has more than {max}"),
         };
-        Self::breach(max, format!("over {max} rows"), message)
+        Self::breach(self.max_rows, format!("over {max}"), message)
     }
 
     /// The reply has more bytes than this; `rows` of it fit.
     pub fn too_many_bytes(&self, rows: u64, fate: Fate) -> Breach {
-        let max = self.max_bytes;
+        let (max, rows) = (self.max_bytes, counted(rows, "row"));
         let message = match fate {
-            Fate::Failed => format!("the reply has more than {max} and was cut after {rows} rows"),
-            Fate::Passed => format!("the reply has more than {max}, which {rows} rows fill"),
+            Fate::Failed => format!("the reply has more than {max} and was cut after {rows}"),
+            Fate::Passed => format!("the reply has more than {max}, in {rows}"),
         };
-        Self::breach(max.0, format!("over {max} in {rows} rows"), message)
+        Self::breach(max.0, format!("over {max} in {rows}"), message)
     }
 
     fn breach(limit: u64, measured: String, message: String) -> Breach {
@@ -168,7 +168,7 @@ impl WriteLimit {
             statement: 0,
             measured: rows.to_string(),
             limit: max,
-            message: format!("the statement changed {rows} rows{undone}; at most {max} are allowed"),
+            message: format!("the statement changed {}{undone}; at most {max} are allowed", counted(rows, "row")),
             hint: "Change the rows slice by slice, by ranges of a key, each committed on its own".to_owned(),
         }
     }
@@ -183,7 +183,7 @@ impl PipelineLimit {
             statement: 0,
             measured: writes.to_string(),
             limit: max,
-            message: format!("one pipeline holds more than {max} writes"),
+            message: format!("one pipeline holds more than {}", counted(max, "write")),
             hint: "Send a Sync (commit) after each slice, or load with COPY … FROM STDIN".to_owned(),
         }
     }
@@ -193,7 +193,7 @@ impl StreamLimit {
     /// A COPY FROM STDIN sent more rows than this.
     pub fn too_many_rows(&self, rows: u64) -> Breach {
         let max = self.max_rows;
-        Self::breach(max, rows.to_string(), format!("COPY FROM STDIN sent more than {max} rows"))
+        Self::breach(max, rows.to_string(), format!("COPY FROM STDIN sent more than {}", counted(max, "row")))
     }
 
     /// A COPY FROM STDIN sent more bytes than this.

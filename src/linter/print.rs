@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::finding::{Counted, Finding, Place};
 use crate::guard::{Breach, Trace};
+use crate::units::counted;
 
 /// A finding in a few lines, the first of which an editor can follow.
 pub(super) fn text(name: &str, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
@@ -37,8 +38,8 @@ pub(super) fn text(name: &str, finding: &Finding, out: &mut impl Write) -> io::R
 /// The last line.
 pub(super) fn summary(outcome: Outcome, out: &mut impl Write) -> io::Result<()> {
     let Outcome { statements, refused, warned } = outcome;
-    let word = if statements == 1 { "statement" } else { "statements" };
-    writeln!(out, "{statements} {word}: {refused} would be refused, {warned} would pass with a warning")
+    let statements = counted(statements as u64, "statement");
+    writeln!(out, "{statements}: {refused} would be refused, {warned} would pass with a warning")
 }
 
 /// The beginning of a shape: enough to know the statement by.

@@ -45,22 +45,24 @@ pub struct Reached {
     pub generation: u64,
 }
 
-/// Connects to the primary, by `security`; each address that its name has is tried in turn. Where there are several servers and none of them
+/// Connects to the primary, by what `security` says when it is dialled; each address that its name has is tried in turn. Where there are several servers and none of them
 /// is one, or the one that was chosen can't be dialled, waits until `patience` for another choice. Cancel-safe.
 ///
 /// # Errors
 /// No address accepted before the deadline, the one that did has no TLS as it is asked for, or no server is the primary.
 pub async fn connect(
     nodes: &Nodes,
-    security: &Security,
+    security: impl Fn() -> Security,
     patience: Instant,
     deadline: Instant,
 ) -> Result<Reached, Unreachable> {
     let patience = patience.min(deadline);
     loop {
         let (server, generation) = nodes.primary_by(patience).await?;
+        // Not before there is a server to dial: a reload may ask for another way while we wait for one.
+        let security = security();
         let reached = async {
-            timeout_at(deadline, secured(&server, security)).await.unwrap_or_else(|_| Err(Unreachable::late()))
+            timeout_at(deadline, secured(&server, &security)).await.unwrap_or_else(|_| Err(Unreachable::late()))
         };
         let reached = tokio::select! {
             biased;

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::lacking::Lacking;
 use super::prove::Login;
 use crate::auth::Proof;
 use crate::net::framed::{Broken, Framed};
@@ -71,8 +72,8 @@ pub enum LoginFailed {
     #[error("the server refused the login ({}): {}", display_bytes(&.0.failure.sqlstate), .0.message)]
     Rejected(Box<Rejection>),
     /// It wants a proof that we do not have.
-    #[error("{0}")]
-    NoProof(&'static str),
+    #[error("the server asks for what Floodwall does not have: {0:?}")]
+    NoProof(Lacking),
     /// It did not prove that it is the server, or its exchange does not fit.
     #[error("the server's login can't be trusted: {0}")]
     Distrusted(String),

@@ -44,7 +44,7 @@ pub enum NotReached {
 
 /// Connects and logs in. Of several servers one that hangs, shuts down, or says that it is a standby, is no longer waited for where
 /// another is used, and is met again otherwise: until `patience`, and a login that is under way until `deadline`. `security` is how
-/// servers are met when it is asked. Cancel-safe: the connection is lost.
+/// servers are met when it is asked, which is before each dial. Cancel-safe: the connection is lost.
 ///
 /// # Errors
 /// See [`NotReached`]: of the last one.
@@ -56,7 +56,7 @@ pub async fn reach(
     deadline: Instant,
 ) -> Result<LoggedIn, NotReached> {
     loop {
-        let reached = connect(nodes, &security(), patience, deadline).await.map_err(NotReached::Unreachable)?;
+        let reached = connect(nodes, &security, patience, deadline).await.map_err(NotReached::Unreachable)?;
         let Reached { stream, route, generation } = reached;
         let fresh = tokio::select! {
             biased;

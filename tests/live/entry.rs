@@ -5,9 +5,11 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use crate::pki::Office;
 use crate::support::cluster::{Cluster, bin, run};
 use crate::support::command::{limited, stdout};
 use crate::support::floodwall::{Proxy, direct};
+use crate::support::ports::free_port;
 use crate::support::process::{SOON, Scratch, wait_until};
 use crate::support::raw::{PATIENCE, Raw, VERSION_3_0, startup};
 
@@ -98,6 +100,40 @@ fn a_header_from_elsewhere_is_refused() {
     assert!(wait_until(SOON, told), "{}", proxy.log());
     assert_eq!(Raw::login(proxy.port, "postgres", "postgres").unwrap().rows("SELECT 1"), [["1"]]);
     proxy.assert_all_zero();
+}
+
+/// Nobody knows which user it was, so the listener is all there is to look for.
+#[test]
+fn what_is_logged_of_those_who_never_say_who_they_are_names_the_listener() {
+    if direct() {
+        return;
+    }
+    let office = Office::new();
+    office.issue("proxy", &["127.0.0.1"]);
+    let (balanced, plain) = (free_port(), free_port());
+    let listeners = format!(
+        "[[listener]]\nname = 'secure'\nclient_tls = {}\n\
+         [[listener]]\nname = 'balanced'\nbind = '127.0.0.1:{balanced}'\nservers = ['127.0.0.1:1']\n\
+         proxy_protocol_from = ['127.0.0.1']\n\
+         [[listener]]\nname = 'plain'\nbind = '127.0.0.1:{plain}'\nservers = ['127.0.0.1:2']",
+        office.side("prefer", Some("proxy"), None)
+    );
+    let proxy = Proxy::start(Cluster::shared(), &listeners);
+    let hello = b"\x16\x03\x01\0\x05hello";
+    // No handshake, a header from elsewhere, none from a balancer, and TLS where there is none.
+    answer(proxy.port, hello);
+    answer(proxy.port, &header());
+    answer(balanced, &login());
+    answer(plain, hello);
+    for (listener, said) in [
+        ("secure", "a TLS handshake with a client failed"),
+        ("secure", "proxy_protocol_from does not name"),
+        ("balanced", "a load balancer was turned away"),
+        ("plain", "this listener has no TLS"),
+    ] {
+        let named = |line: &str| line.contains(said) && line.contains(&format!("listener=\"{listener}\""));
+        assert!(wait_until(SOON, || proxy.log().lines().any(named)), "{said}: {}", proxy.log());
+    }
 }
 
 #[test]

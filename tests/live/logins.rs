@@ -168,6 +168,19 @@ fn which_side_refused_a_login_is_told() {
 }
 
 #[test]
+fn who_asks_the_server_for_verifiers_is_not_sent_to_a_file_of_users() {
+    if direct() {
+        return;
+    }
+    let other = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    let own = Own::asking("another", &format!("{AUTH}auth_query = \"SELECT $1, '{other}'\"\n"), "");
+    let told = own.psql("app", "pencil", "SELECT 1").unwrap_err();
+    assert!(told.contains("another SCRAM verifier"), "{told}");
+    assert!(told.contains("auth_query") && !told.contains("users_file"), "{told}");
+    own.site.finish();
+}
+
+#[test]
 fn a_session_of_ones_own_can_be_cancelled() {
     if direct() {
         return;
@@ -368,6 +381,7 @@ fn a_server_that_cannot_be_asked_is_told_as_such() {
     let own = Own::asking("unasked", "auth = { user = 'app', password_env = 'HOME' }\n", "");
     let told = own.psql("app", "app-secret", "SELECT 1").unwrap_err();
     assert!(told.contains("FLOODWALL[rule=server] the server could not be asked"), "{told}");
-    assert!(wait_until(SOON, || own.site.proxy.log().contains("auth_query failed")));
+    let heard = |line: &str| line.contains("auth_query failed") && line.contains("listener=\"main\"");
+    assert!(wait_until(SOON, || own.site.proxy.log().lines().any(heard)), "{}", own.site.proxy.log());
     own.site.finish();
 }

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::pki::Office;
 use crate::support::cluster::Cluster;
 use crate::support::floodwall::{Proxy, Row, direct};
+use crate::support::ports::free_port;
 use crate::support::process::{SOON, Scratch, wait_until};
-use crate::support::raw::{Raw, query, sqlstates};
+use crate::support::raw::{Raw, VERSION_3_0, query, sqlstates, startup};
+use crate::tls::{SERVER_SSL, encrypting_server};
 
 /// In front of both, the standby named first.
 fn start(primary: &Cluster, standby: &Cluster, interval: &str) -> Proxy {
@@ -223,6 +226,32 @@ fn a_relayed_login_at_a_primary_that_has_come_back_as_a_standby_fails_once() {
     }
     assert_eq!(in_recovery(&mut login(&proxy)), "f");
     proxy.assert_all_zero();
+}
+
+/// It went in plain, as had been asked for when the wait began.
+#[test]
+fn a_login_that_waits_for_a_primary_goes_to_it_as_the_last_reload_asks() {
+    if direct() {
+        return;
+    }
+    let office = Office::new();
+    office.issue("late", &["127.0.0.1"]);
+    let cluster = encrypting_server(&office, "late", &[]);
+    let servers = format!("servers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]", cluster.port, free_port());
+    let wait = "[caps]\nqueue_wait = \"1m\"\nlogin_timeout = \"2m\"\n";
+    let proxy = Proxy::start(&cluster, &format!("{wait}[[listener]]\nserver_check_interval = \"100ms\"\n{servers}"));
+    cluster.stop(Signal::INT);
+    assert!(wait_until(SOON, || !is_used(&proxy, &cluster)));
+    let mut client = Raw::open(proxy.port);
+    client.send(&startup(VERSION_3_0, &[("user", "trusted"), ("database", "app")]));
+    let waits = || proxy.metric("floodwall_cap_current", &["cap=\"max_server_connections\""]) == 1.0;
+    assert!(wait_until(SOON, waits));
+    let text = proxy.config_text();
+    proxy.write_config(&text.replace("[[listener]]", "[[listener]]\nserver_tls = { mode = \"require\" }"));
+    proxy.console("RELOAD").unwrap();
+    cluster.restart();
+    client.finish_login().unwrap_or_else(|error| panic!("{}", error.summary()));
+    assert_eq!(client.rows(SERVER_SSL), [["t"]]);
 }
 
 #[test]

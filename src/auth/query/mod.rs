@@ -53,6 +53,7 @@ pub enum Found {
 /// Asks a server for verifiers and keeps them.
 #[derive(Debug)]
 pub struct Lookup {
+    listener: Box<str>,
     settings: ArcSwapOption<AuthQuery>,
     cache: Mutex<Cache>,
     asks: mpsc::Sender<Ask>,
@@ -68,9 +69,10 @@ struct Ask {
 
 impl Lookup {
     /// Asks nobody before it runs. `None`: there is nothing to ask for.
-    pub fn new(settings: Option<AuthQuery>) -> Self {
+    pub fn new(listener: &str, settings: Option<AuthQuery>) -> Self {
         let (asks, inbox) = mpsc::channel(WAITING_MAX);
         Self {
+            listener: listener.into(),
             settings: ArcSwapOption::from_pointee(settings),
             cache: Mutex::default(),
             asks,
@@ -164,7 +166,12 @@ impl Lookup {
                 if let Pass::Write { suppressed } = self.gate.pass("auth_query") {
                     let advice =
                         if why.contains(DENIED) { "; config.toml has the function that lets a role ask" } else { "" };
-                    tracing::error!(why, suppressed, "auth_query failed; what is known lasts for {STALE:?}{advice}");
+                    tracing::error!(
+                        listener = &*self.listener,
+                        why,
+                        suppressed,
+                        "auth_query failed; what is known lasts for {STALE:?}{advice}"
+                    );
                 }
                 self.stale(&user)
             }
@@ -193,7 +200,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_known_lasts_for_a_while_without_the_server() {
-        let lookup = Lookup::new(Some(settings()));
+        let lookup = Lookup::new("main", Some(settings()));
         lookup.cache().put("app", account(), clock::now());
         let dials = AtomicUsize::new(0);
         let dial = || async {
@@ -222,7 +229,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reload_with_other_settings_forgets_and_one_with_the_same_does_not() {
-        let lookup = Lookup::new(Some(settings()));
+        let lookup = Lookup::new("main", Some(settings()));
         lookup.cache().put("app", account(), clock::now());
         lookup.reload(Some(settings()));
         assert_eq!(lookup.find("app").await, account());

@@ -71,7 +71,7 @@ impl Logins {
         Ok(Self {
             access: ArcSwap::from_pointee(Access::new(&config.access, &listener.name)),
             accounts: ArcSwap::from_pointee(accounts(&listener.login)),
-            lookup: Lookup::new(query(&listener.login)),
+            lookup: Lookup::new(&listener.name, query(&listener.login)),
             penalties: Penalties::new(),
             deriver,
             seed,

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::console::sources::Sources;
 use crate::roster::Entry;
 use crate::telemetry::rows::{PoolRow, Standing};
-use crate::units::{display_bytes, display_duration};
+use crate::units::{counted, display_bytes, display_duration};
 
 /// So many are named.
 const NAMED_MAX: usize = 5;
@@ -16,8 +16,8 @@ const NAMED_MAX: usize = 5;
 /// One sentence about the clients that have servers of a database's pools. `pools` have the servers that are waited for.
 pub(super) fn told(sources: &Sources, name: Option<&str>, pools: &[PoolRow]) -> String {
     let sum = |standing| pools.iter().map(|pool| pool.standing(standing)).sum::<u64>();
-    let servers: usize = pools.iter().map(|pool| pool.servers.len()).sum();
-    let mut told = format!("waiting for {servers} servers ({} held by clients)", sum(Standing::Active));
+    let servers = pools.iter().map(|pool| pool.servers.len() as u64).sum();
+    let mut told = format!("waiting for {} ({} held by clients)", counted(servers, "server"), sum(Standing::Active));
     let sessions = database::sessions(sources, name);
     let mut holders = sessions.iter().filter(|entry| entry.is_lent() && entry.server_generation().is_some());
     for (place, holder) in holders.by_ref().take(NAMED_MAX).enumerate() {

@@ -5,7 +5,7 @@ use crate::config::Role;
 use crate::console::answer::{Answer, Failure};
 use crate::control::PAUSE_DEFAULT;
 use crate::roster::Signal;
-use crate::units::display_duration;
+use crate::units::{counted, display_duration};
 
 pub(super) const DEF: Def = Def {
     name: "KILL CLIENT",
@@ -57,8 +57,8 @@ fn of_database(asked: &Asked<'_>) -> Result<Answer, Failure> {
     sources.steer.pause();
     let sessions = database::sessions(sources, name);
     sessions.iter().for_each(|entry| entry.signal(Signal::Kill));
-    let clients = sessions.len();
+    let clients = sessions.len() as u64;
     tracing::warn!(who = asked.operator.name, database = name, clients, "audit: killed");
-    let (what, time) = (database::display(name), display_duration(time));
-    Ok(Answer::done(format!("{what}: {clients} clients are being ended; paused for {time}, RESUME ends that{doubt}")))
+    let (what, clients, time) = (database::display(name), counted(clients, "client"), display_duration(time));
+    Ok(Answer::done(format!("{what}: ending {clients}; paused for {time}, RESUME ends that{doubt}")))
 }

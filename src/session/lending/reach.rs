@@ -1,6 +1,7 @@
 //! A server for a pool, and what it means to the pool where there is none.
 
 use crate::clock::Instant;
+use crate::config::Login;
 use crate::server::login::{Account, LoginFailed};
 use crate::server::pool::NotMade;
 use crate::server::reach::{self, LoggedIn, NotReached};
@@ -17,7 +18,7 @@ const NO_PROOF: &str = "28000";
 pub(super) async fn reach(house: &House, account: &Account, deadline: Instant) -> Result<LoggedIn, NotMade> {
     let reached = reach::reach(&house.nodes, || house.security(), account, deadline, deadline).await;
     reached.map_err(|why| match why {
-        NotReached::Login(failed) => not_let_in(failed),
+        NotReached::Login(failed) => not_let_in(failed, &house.settings.load().listener.login),
         NotReached::Unreachable(unreachable) => {
             let names = house.settings.load().listener.servers.join(", ");
             NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
@@ -28,10 +29,12 @@ pub(super) async fn reach(house: &House, account: &Account, deadline: Instant) -
 
 /// A server that has no room is full, and one that does not want this client, or asks for a proof that we do not have, is well: neither is
 /// broken.
-fn not_let_in(failed: LoginFailed) -> NotMade {
+fn not_let_in(failed: LoginFailed, login: &Login) -> NotMade {
     let rejection = match &failed {
         LoginFailed::Rejected(rejection) => rejection,
-        LoginFailed::NoProof(why) => return NotMade::Denied { sqlstate: NO_PROOF, message: (*why).to_owned() },
+        LoginFailed::NoProof(lacking) => {
+            return NotMade::Denied { sqlstate: NO_PROOF, message: lacking.told(login) };
+        }
         _ => return NotMade::Failed(failed.to_string()),
     };
     let sqlstate = rejection.failure.sqlstate;
@@ -45,6 +48,7 @@ fn not_let_in(failed: LoginFailed) -> NotMade {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::lacking::Lacking;
     use crate::server::login::Rejection;
     use crate::wire::{Failure, Severity};
 
@@ -53,7 +57,7 @@ mod tests {
         let of = |sqlstate: &[u8; 5]| {
             let failure = Failure { sqlstate: *sqlstate, fatal: Severity::Fatal };
             let rejection = Rejection { failure, message: "no".to_owned(), words: bytes::Bytes::new() };
-            not_let_in(LoginFailed::Rejected(Box::new(rejection)))
+            not_let_in(LoginFailed::Rejected(Box::new(rejection)), &Login::Relay)
         };
         for sqlstate in DENIALS {
             let denied = of(sqlstate.as_bytes().first_chunk().unwrap());
@@ -64,8 +68,8 @@ mod tests {
             assert!(matches!(of(sqlstate), NotMade::Failed(_)));
         }
         // It was 08001, "Try again", before.
-        let asked = NotMade::Denied { sqlstate: NO_PROOF, message: "md5".to_owned() };
-        assert_eq!(not_let_in(LoginFailed::NoProof("md5")), asked);
-        assert!(matches!(not_let_in(LoginFailed::Gone), NotMade::Failed(_)));
+        let asked = NotMade::Denied { sqlstate: NO_PROOF, message: Lacking::Md5.told(&Login::Relay) };
+        assert_eq!(not_let_in(LoginFailed::NoProof(Lacking::Md5), &Login::Relay), asked);
+        assert!(matches!(not_let_in(LoginFailed::Gone, &Login::Relay), NotMade::Failed(_)));
     }
 }

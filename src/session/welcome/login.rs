@@ -125,7 +125,7 @@ impl Relayed<'_> {
                     out.extend_from_slice(&host.key(pid, secret).map_err(Failed::Refused)?);
                 }
                 server::PARAMETER_STATUS => {
-                    if host.wants_primary() && reply::parameter(&message).is_some_and(|it| it.tells_standby()) {
+                    if reply::parameter(&message).is_some_and(|it| it.tells_standby()) && host.wants_primary() {
                         return Err(self.wrong_server(host).await);
                     }
                     if let Some(setting) = reply::setting(&message) {
@@ -245,4 +245,54 @@ fn server_malformed(why: Malformed) -> Failed {
 
 fn server_gone() -> Failed {
     Failed::Refused(Box::new(refuse::server_gone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::wire::pg::{greeting, refusal};
+
+    /// Counts how often it is asked whether another server is wanted.
+    #[derive(Default)]
+    struct Counting(Cell<u32>);
+
+    impl Host for Counting {
+        async fn proven(&mut self) -> Result<(), Box<Refusal>> {
+            Ok(())
+        }
+        fn key(&mut self, _pid: i32, _secret: &[u8]) -> Result<Bytes, Box<Refusal>> {
+            Ok(Bytes::new())
+        }
+        fn setting(&mut self, _setting: Setting) {}
+        fn wants_primary(&self) -> bool {
+            self.0.set(self.0.get() + 1);
+            false
+        }
+        async fn another_server(&self) -> Box<Refusal> {
+            Box::new(refuse::standby())
+        }
+    }
+
+    /// Of several servers it is asked under a lock.
+    #[tokio::test]
+    async fn whether_a_primary_is_wanted_is_asked_where_a_server_says_that_it_is_a_standby_and_nowhere_else() {
+        let mut host = Counting::default();
+        let (client, _clients) = UnixStream::pair().unwrap();
+        let (server, servers) = UnixStream::pair().unwrap();
+        let mut greets = BytesMut::new();
+        greeting::ok(&mut greets);
+        for (name, value) in [("TimeZone", "UTC"), ("server_version", "17.0"), ("in_hot_standby", "on")] {
+            greeting::parameter(name.as_bytes(), value.as_bytes(), &mut greets);
+        }
+        refusal::ready(crate::wire::Transaction::None, &mut greets);
+        Framed::new(Stream::from(servers)).send(&greets).await.unwrap();
+        let mut client = Framed::new(Stream::from(client));
+        let mut relayed = Relayed { client: &mut client, server: Framed::new(Stream::from(server)) };
+        relayed.run(b"", Trust::Accepted, &mut host).await.unwrap();
+        assert_eq!(host.0.get(), 1);
+    }
 }

@@ -104,7 +104,7 @@ pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arriva
         arrival.lobby = lobby;
     }
     let Common { metrics, gate, .. } = &*house.common;
-    let front = Front { tls: &house.tls, metrics, gate, peer: &visitor.peer };
+    let front = Front { listener: &house.name, tls: &house.tls, metrics, gate, peer: &visitor.peer };
     let opening = timeout_at(deadline, startup::receive(&mut client, &front)).await;
     let failed = match opening {
         Ok(Ok(Opening::Session(startup))) => {

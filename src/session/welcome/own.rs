@@ -185,6 +185,10 @@ impl Visitor<'_> {
             LoginFailed::Rejected(rejection) => rejection,
             LoginFailed::Gone => return Failed::refused(refuse::server_gone()),
             LoginFailed::Malformed(why) => return Failed::refused(refuse::server_malformed(why)),
+            LoginFailed::NoProof(lacking) => {
+                let why = lacking.told(&self.settings.listener.login);
+                return Failed::refused(refuse::server_login(&account.user, &why));
+            }
             other => return Failed::refused(refuse::server_login(&account.user, &other.to_string())),
         };
         if rejection.is_for_want_of_room() {

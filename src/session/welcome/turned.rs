@@ -57,8 +57,11 @@ impl Visitor<'_> {
 
     pub(super) fn unexpected_header(&self) -> Option<Guest> {
         self.house.common.metrics.login("bad_proxy_header");
-        if let Pass::Write { suppressed } = self.house.common.gate.pass("unexpected_proxy_header") {
+        let listener = &*self.house.name;
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&format!("unexpected_proxy_header {listener}"))
+        {
             tracing::warn!(
+                listener,
                 peer = %self.peer,
                 suppressed,
                 "a PROXY header came from an address that proxy_protocol_from does not name"
@@ -69,8 +72,14 @@ impl Visitor<'_> {
 
     pub(super) fn direct_tls(&self) -> Option<Guest> {
         self.house.common.metrics.login("direct_tls");
-        if let Pass::Write { suppressed } = self.house.common.gate.pass("direct_tls") {
-            tracing::warn!(peer = %self.peer, suppressed, "a client spoke TLS from the first byte; this listener has no TLS");
+        let listener = &*self.house.name;
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&format!("direct_tls {listener}")) {
+            tracing::warn!(
+                listener,
+                peer = %self.peer,
+                suppressed,
+                "a client spoke TLS from the first byte; this listener has no TLS"
+            );
         }
         None
     }
@@ -87,8 +96,9 @@ impl Visitor<'_> {
             Err(_) => "no PROXY header came in time".to_owned(),
         };
         self.house.common.metrics.login("bad_proxy_header");
-        if let Pass::Write { suppressed } = self.house.common.gate.pass("bad_proxy_header") {
-            tracing::warn!(peer = %self.peer, why, suppressed, "a load balancer was turned away");
+        let listener = &*self.house.name;
+        if let Pass::Write { suppressed } = self.house.common.gate.pass(&format!("bad_proxy_header {listener}")) {
+            tracing::warn!(listener, peer = %self.peer, why, suppressed, "a load balancer was turned away");
         }
         None
     }

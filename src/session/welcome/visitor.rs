@@ -87,9 +87,8 @@ impl Visitor<'_> {
 
     /// Dials the server that is used.
     async fn reach(&self, client: &mut Framed<Stream>) -> Result<Reached, Failed> {
-        let security = self.house.security();
         let reached = tokio::select! {
-            reached = connect(&self.house.nodes, &security, self.wait_until(), self.deadline) => reached,
+            reached = connect(&self.house.nodes, || self.house.security(), self.wait_until(), self.deadline) => reached,
             () = client.closed() => return Err(Failed::ClientGone),
         };
         reached.map_err(|unreachable| self.unreachable(&unreachable.why))
@@ -199,9 +198,10 @@ impl Visitor<'_> {
     pub(in crate::session) fn denied(&self, denied: &Denied) -> Box<Refusal> {
         let common = &self.house.common;
         common.metrics.refused(denied.rule, &denied.scope);
-        if let Pass::Write { suppressed } = common.gate.pass(denied.rule) {
+        let listener = &*self.house.name;
+        if let Pass::Write { suppressed } = common.gate.pass(&format!("{} {listener}", denied.rule)) {
             let Denied { rule, scope, current, limit, .. } = denied;
-            tracing::warn!(rule, scope, current, limit, peer = %self.peer, suppressed, "a client was not let in");
+            tracing::warn!(listener, rule, scope, current, limit, peer = %self.peer, suppressed, "a client was not let in");
         }
         Box::new(refuse::denied(denied))
     }

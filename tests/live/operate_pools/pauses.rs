@@ -30,7 +30,7 @@ async fn pause_waits_for_transactions_closes_all_servers_and_loses_no_statement(
     busy.batch_execute("COMMIT").await.unwrap();
     let paused = pausing.join().unwrap();
     assert!(paused.status.success(), "{}", stderr(&paused));
-    for told in ["waiting for 1 servers (1 held by clients): client ", "user app, idle in transaction for "] {
+    for told in ["waiting for 1 server (1 held by clients): client ", "user app, idle in transaction for "] {
         assert!(stderr(&paused).contains(told), "{told}: {}", stderr(&paused));
     }
     assert_eq!(pooled.servers(), 0, "PAUSE returns when they are closed");

@@ -56,7 +56,9 @@ impl Lacking {
                 "let clients log in by scram, and auth_query give the SCRAM verifier that the server stores"
             }
             Self::Scram => "give the user a password in users_file, or let clients log in by scram",
-            Self::SameVerifier if asks => "let auth_query give rolpassword of pg_authid, as this server has it",
+            Self::SameVerifier if asks => {
+                "connect again where the password has been set since, or let auth_query give rolpassword of pg_authid, as this server has it"
+            }
             Self::SameVerifier => "copy rolpassword from pg_authid, or give the user a password in users_file",
             Self::Token => {
                 "`login = \"relay\"` lets the two agree on it, or ask for scram-sha-256 in pg_hba.conf for Floodwall's address"

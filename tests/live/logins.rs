@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
@@ -200,8 +200,8 @@ fn a_session_of_ones_own_can_be_cancelled() {
     };
     assert!(wait_until(SOON, || sleeping() == "1"));
     // The command runs below `timeout`, which passes the signal on.
-    let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    let pid = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
     let out = running.wait_with_output().unwrap();
     assert!(stderr(&out).contains("canceling statement due to user request"), "{}", stderr(&out));
     own.site.finish();
@@ -437,6 +437,42 @@ async fn a_session_whose_password_is_set_once_more_ends_where_its_pool_needs_a_s
     renewed.expect_in();
     renewed.own.site.proxy.console("RECONNECT").unwrap();
     renewed.own.site.finish();
+}
+
+/// A process that stands still for as long as this lives.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn new(pid: &str) -> Self {
+        let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::CONT);
+    }
+}
+
+#[test]
+fn a_connection_for_verifiers_that_hangs_is_replaced_and_keeps_nobody_out() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let asked_in = cluster.create_database("hung");
+    let listener = format!("auth = {{ user = 'postgres', database = '{asked_in}' }}\n");
+    let own = Own::asking("hung", &listener, "DROP ROLE IF EXISTS next; CREATE ROLE next LOGIN PASSWORD 'next'");
+    assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
+    let asking =
+        format!("SELECT pid FROM pg_stat_activity WHERE datname = '{asked_in}' AND application_name LIKE 'floodwall%'");
+    let stopped = Stopped::new(&cluster.sql("postgres", &asking));
+    // All whose verifier was not known, or no longer, were turned away for as long as it hung.
+    assert_eq!(own.psql("next", "next", "SELECT 1"), Ok("1".to_owned()), "{}", own.site.proxy.log());
+    drop(stopped);
+    own.site.finish();
 }
 
 #[test]

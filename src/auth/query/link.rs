@@ -35,8 +35,17 @@ struct State {
     failed: Option<Instant>,
 }
 
+/// Why there is no answer.
+enum Unanswered {
+    /// The connection hangs or has broken.
+    Lost(String),
+    /// The server says why, or what it said is no answer.
+    Told(String),
+}
+
 impl Link {
-    /// Asks for a user. The error says why that was not possible.
+    /// Asks for a user. The error says why that was not possible. A connection that hangs or breaks meanwhile is no reason to turn anybody
+    /// away: another one is asked, once.
     pub(super) async fn ask<D>(
         &self,
         settings: &Arc<AuthQuery>,
@@ -47,10 +56,21 @@ impl Link {
         D: Future<Output = Result<Stream, String>>,
     {
         let client = self.client(settings, dial).await?;
-        let rows = timeout(PATIENCE, client.query(&settings.query, &[&user])).await;
-        let rows = rows.map_err(|_| "the server did not answer in time".to_owned())?;
-        let rows = rows.map_err(|error| describe(&error))?;
-        rows.first().map_or(Ok(Found::Nobody), read)
+        let mut answer = query(&client, settings, user).await;
+        if let Err(Unanswered::Lost(_)) = answer {
+            self.forget(&client).await;
+            let client = self.client(settings, dial).await?;
+            answer = query(&client, settings, user).await;
+        }
+        answer.map_err(|(Unanswered::Lost(why) | Unanswered::Told(why))| why)
+    }
+
+    /// Nobody else asks this one. Those who wait for its answer do so until their own time is up.
+    async fn forget(&self, lost: &Arc<Client>) {
+        let mut state = self.state.lock().await;
+        if state.client.as_ref().is_some_and(|(_, client)| Arc::ptr_eq(client, lost)) {
+            state.client = None;
+        }
     }
 
     async fn client<D>(&self, settings: &Arc<AuthQuery>, dial: &impl Fn() -> D) -> Result<Arc<Client>, String>
@@ -82,6 +102,15 @@ impl Link {
             }
         }
     }
+}
+
+async fn query(client: &Client, settings: &AuthQuery, user: &str) -> Result<Found, Unanswered> {
+    let Ok(rows) = timeout(PATIENCE, client.query(&settings.query, &[&user])).await else {
+        return Err(Unanswered::Lost("the server did not answer in time".to_owned()));
+    };
+    let of = if client.is_closed() { Unanswered::Lost } else { Unanswered::Told };
+    let rows = rows.map_err(|error| of(describe(&error)))?;
+    rows.first().map_or(Ok(Found::Nobody), read).map_err(Unanswered::Told)
 }
 
 async fn connect<D>(settings: &AuthQuery, dial: &impl Fn() -> D) -> Result<Client, String>

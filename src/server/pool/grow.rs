@@ -118,10 +118,19 @@ impl<M: Make> Pool<M> {
         drop(inner);
         self.watch_deadlines();
         gone.into_iter().for_each(Member::close);
-        if self.shared.paused_until().is_none() {
-            while let Some(slot) = self.shared.reserve(limits.min.min(limits.size)) {
-                self.open(slot);
-            }
+        self.keep_least(limits.min.min(limits.size));
+    }
+
+    /// Begins what is always to be there: one at a time where the last one could not be made, and none where the server lets nobody of this
+    /// pool in. The database may be gone for good, and whoever comes next asks again.
+    fn keep_least(&self, least: usize) {
+        let trouble = self.shared.last_trouble();
+        if matches!(trouble, Some(NotMade::Denied { .. })) || self.shared.paused_until().is_some() {
+            return;
+        }
+        let most = if trouble.is_some() { 1 } else { least };
+        for slot in std::iter::from_fn(|| self.shared.reserve(least)).take(most) {
+            self.open(slot);
         }
     }
 

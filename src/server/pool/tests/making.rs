@@ -139,3 +139,35 @@ fn a_failure_is_tried_again_more_and_more_slowly() {
         assert_eq!(house.maker.0.made.get(), 0);
     });
 }
+
+#[test]
+fn the_least_of_a_pool_that_the_server_lets_nobody_in_of_is_asked_for_again_by_the_next_client() {
+    run(async {
+        let house = House::new(Limits { min: 2, ..LIMITS }, 1);
+        let mut lease = house.lease(0);
+        assert_eq!(take(&mut lease).await, Ok(1));
+        lease.give();
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(house.counts(), [0, 0, 2, 0]);
+        // DROP DATABASE: it was asked for every other second from then on, for ever.
+        let gone = NotMade::Denied { sqlstate: "3D000", message: "database \"shop\" does not exist".to_owned() };
+        *house.maker.0.fails.borrow_mut() = Some(gone);
+        house.maker.0.broken.set(true);
+        sleep(Duration::from_secs(2)).await;
+        for _ in 0..1000 {
+            sleep(Duration::from_millis(10)).await;
+            assert_eq!(house.counts(), [0; 4]);
+        }
+        *house.maker.0.fails.borrow_mut() = None;
+        house.maker.0.broken.set(false);
+        assert_eq!(take(&mut lease).await, Ok(3));
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(house.counts(), [0, 1, 1, 0]);
+        // One that nobody uses any more is forgotten.
+        *house.maker.0.fails.borrow_mut() = Some(NotMade::Denied { sqlstate: "28000", message: String::new() });
+        house.maker.0.broken.set(true);
+        drop(lease);
+        sleep(Duration::from_secs(5)).await;
+        assert!(house.register.rows().is_empty());
+    });
+}

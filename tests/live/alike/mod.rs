@@ -60,7 +60,7 @@ struct Scene {
 }
 
 #[test]
-#[ignore = "make alike: what it found last is not all looked into"]
+#[ignore = "make alike: new scripts each time, for as long as one likes"]
 fn a_pool_answers_as_a_server_of_ones_own() {
     if direct() {
         return;

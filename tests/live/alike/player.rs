@@ -58,8 +58,8 @@ impl Players {
                 player.is_open = matches!(waits, Waits::Answers(_));
                 player.send(&bytes(sent)).and_then(|()| player.answer(*waits))
             }
-            Act::Cancel => player.is_cancelled(place, (&raw::query(SLEEPS), 1)),
-            Act::CancelFirst(sent, count) => player.is_cancelled(place, (&bytes(sent), *count)),
+            Act::Cancel => player.is_cancelled(place, &raw::query(SLEEPS)),
+            Act::CancelFirst(sent) => player.is_cancelled(place, &bytes(sent)),
             Act::CancelNothing => {
                 player.cancel(place);
                 Ok(Vec::new())
@@ -178,9 +178,9 @@ impl Player {
         self.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The first statement of these bytes sleeps, and so many ReadyForQuery come.
-    fn is_cancelled(&mut self, place: &mut Place, sent: (&[u8], usize)) -> Result<Vec<String>, String> {
-        self.send(sent.0)?;
+    /// The first statement of these bytes sleeps, and is cancelled then.
+    fn is_cancelled(&mut self, place: &mut Place, sent: &[u8]) -> Result<Vec<String>, String> {
+        self.send(sent)?;
         let sleepers =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
         // In a transaction that has failed it does not sleep.
@@ -191,7 +191,7 @@ impl Player {
         if !fails {
             self.cancel(place);
         }
-        self.answer(Waits::Ready(sent.1))
+        self.answer(Waits::Ready(1))
     }
 
     /// It is gone behind these bytes, and comes again when the server has seen to that; so many others are at work.

@@ -15,8 +15,8 @@ pub(super) enum Act {
     Send(Vec<Sent>, Waits),
     /// A statement that sleeps, and is cancelled once it does.
     Cancel,
-    /// The same of the first statement of these messages, behind which so many ReadyForQuery come.
-    CancelFirst(Vec<Sent>, usize),
+    /// The same of the first statement of these messages, which are one group.
+    CancelFirst(Vec<Sent>),
     /// A cancel while nothing runs.
     CancelNothing,
     /// It leaves in order, and comes again with these parameters.
@@ -111,7 +111,7 @@ impl Sent {
 impl Step {
     /// Does it run a prepared statement by SQL?
     pub(super) fn executes(&self) -> bool {
-        let (Act::Send(sent, _) | Act::CancelFirst(sent, _)) = &self.act else { return false };
+        let (Act::Send(sent, _) | Act::CancelFirst(sent)) = &self.act else { return false };
         sent.iter().any(|sent| sent.says.contains(" EXECUTE "))
     }
 
@@ -119,7 +119,7 @@ impl Step {
     pub(super) fn says(&self) -> String {
         let act = match &self.act {
             Act::Send(sent, _) => says(sent),
-            Act::CancelFirst(sent, _) => format!("CancelFirst {}", says(sent)),
+            Act::CancelFirst(sent) => format!("CancelFirst {}", says(sent)),
             Act::Breaks(sent) => format!("Breaks {}", says(sent)),
             Act::Cancel | Act::CancelNothing | Act::ComesAgain(_) => format!("{:?}", self.act),
         };

@@ -171,19 +171,19 @@ impl Writer {
         Act::ComesAgain(parameters)
     }
 
-    /// A statement is cancelled, and the rest of its group goes with it.
+    /// A statement is cancelled, and the rest of its group goes with it. Nothing runs behind that: a server is sent two signals for each
+    /// cancel (`signal_child` in `postmaster.c`), of which the second may come later.
     fn is_cancelled_first(&mut self, client: usize) -> Act {
-        let mut sent = vec![Sent::parse("", SLEEPS), Sent::bind("", "", &[]), Sent::execute("", 0)];
-        self.clients[client].statements.remove("");
-        let count = 1 + self.dice.below(2);
-        for _ in 0..count {
+        // What sleeps is bound, and not prepared any more.
+        let mut sent =
+            vec![Sent::parse("", SLEEPS), Sent::bind("", "", &[]), Sent::parse("", "SELECT 1"), Sent::execute("", 0)];
+        self.clients[client].statements.insert("", Prepared::default());
+        for _ in 0..self.dice.below(3) {
             let name = *self.dice.one(&NAMES[1..]);
             self.part(client, name, &mut sent);
-            sent.push(Sent::sync());
         }
-        // In a transaction that has failed it is not prepared.
-        sent.extend([Sent::close('S', ""), Sent::sync()]);
-        Act::CancelFirst(sent, count + 1)
+        sent.push(Sent::sync());
+        Act::CancelFirst(sent)
     }
 
     /// What is not ended by a Sync is taken back.

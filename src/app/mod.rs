@@ -39,6 +39,7 @@ use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::console::Accounts;
 use crate::control::Shutdown;
+use crate::server::pool::Excess;
 use crate::session::house::{Common, House};
 use crate::session::timing::beat::Beat;
 use crate::shutdown::Signals;
@@ -162,11 +163,14 @@ impl App {
     }
 
     async fn tick(&self) {
+        let registers = self.open.iter().map(|open| Arc::clone(&open.house.lending.register));
+        let mut excesses: Vec<_> = registers.map(Excess::new).collect();
         loop {
             sleep(TICK).await;
-            for Open { house, .. } in &self.open {
+            for (Open { house, .. }, excess) in self.open.iter().zip(&mut excesses) {
                 house.admission.set_learnt_server_limit(house.catalog.max_server_connections());
                 house.admission.tick(clock::now());
+                excess.is(house.admission.servers_over());
                 leave_past_servers(&self.common, house);
                 end_idle_clients(&self.common, house);
             }

@@ -359,6 +359,12 @@ pub fn idle_too_long() -> Refusal {
     )
 }
 
+/// What the client logged in with opens no server any more, and a new login may.
+pub fn outdated() -> Refusal {
+    let what = "the session ends, since the server does not take any more what it was begun with";
+    fatal(AUTHORIZATION, "server_login", what, "Connect again, with the password as it is now.")
+}
+
 /// The session's server is not the primary any more.
 pub fn moved() -> Refusal {
     fatal(

@@ -55,12 +55,14 @@ pub enum Signal {
     None = 0,
     /// End if it has been idle for too long, which it knows best.
     Idle = 1,
+    /// End at the next moment with no statement and no transaction: no server takes its login any more.
+    Outdated = 2,
     /// End at the next moment with no statement and no transaction.
-    Drain = 2,
+    Drain = 3,
     /// Lose the server at hand: it does not answer, and another one is used.
-    Lose = 3,
+    Lose = 4,
     /// End now, with a FATAL that names the operator.
-    Kill = 4,
+    Kill = 5,
     /// End now: the time of the drain is over.
-    Shutdown = 5,
+    Shutdown = 6,
 }

@@ -220,9 +220,10 @@ impl Entry {
         match self.signal.load(Ordering::Acquire) {
             0 => Signal::None,
             1 => Signal::Idle,
-            2 => Signal::Drain,
-            3 => Signal::Lose,
-            4 => Signal::Kill,
+            2 => Signal::Outdated,
+            3 => Signal::Drain,
+            4 => Signal::Lose,
+            5 => Signal::Kill,
             _ => Signal::Shutdown,
         }
     }

@@ -65,6 +65,9 @@ impl Rejection {
     }
 }
 
+/// Class of the SQLSTATEs of a login that is not believed.
+const AUTHORIZATION: [u8; 2] = *b"28";
+
 /// Why a server did not let us in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginFailed {
@@ -86,6 +89,17 @@ pub enum LoginFailed {
     /// It sent what no server sends.
     #[error("the server sent what is no login: {0}")]
     Malformed(#[from] Malformed),
+}
+
+impl LoginFailed {
+    /// May the server have another proof of this user by now than we know of?
+    pub fn is_of_proof(&self) -> bool {
+        match self {
+            Self::NoProof(_) => true,
+            Self::Rejected(rejection) => rejection.failure.sqlstate.starts_with(&AUTHORIZATION),
+            _ => false,
+        }
+    }
 }
 
 impl From<Broken> for LoginFailed {

@@ -23,6 +23,8 @@ pub enum End {
     Killed,
     /// It was idle for longer than `client_idle_timeout`.
     IdleTooLong,
+    /// No server takes its login any more.
+    Outdated,
     /// Its server is not the one that is used any more.
     Moved,
     /// Floodwall is going down.
@@ -43,6 +45,7 @@ impl End {
             Self::Overrun => "overrun",
             Self::Killed => "killed",
             Self::IdleTooLong => "client_idle_timeout",
+            Self::Outdated => "outdated",
             Self::Moved => "moved",
             Self::Drained => "drained",
             Self::TimedOut(limit) => limit.rule,
@@ -59,6 +62,7 @@ impl End {
             Self::Overrun => Some(refuse::overrun()),
             Self::Killed => Some(refuse::killed()),
             Self::IdleTooLong => Some(refuse::idle_too_long()),
+            Self::Outdated => Some(refuse::outdated()),
             Self::Moved => Some(refuse::moved()),
             Self::Drained => Some(refuse::draining()),
             Self::TimedOut(limit) => Some(refuse::timed_out(&limit)),

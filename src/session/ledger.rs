@@ -350,8 +350,12 @@ impl Overseer for Ledger {
             (Signal::Lose, _) => self.lost_server(),
             (Signal::Drain, Rest::Idle) if !self.house.common.control.draining() => Some(End::Moved),
             (Signal::Drain, Rest::Idle) | (Signal::Shutdown, _) => Some(End::Drained),
+            (Signal::Outdated, Rest::Idle) => Some(End::Outdated),
             (Signal::Idle, Rest::Idle) if self.is_idle_too_long() => Some(End::IdleTooLong),
-            (Signal::Idle, _) | (Signal::Drain, Rest::Working) | (Signal::None, _) => self.timed_out(),
+            (Signal::Idle, _)
+            | (Signal::Outdated, Rest::Working)
+            | (Signal::Drain, Rest::Working)
+            | (Signal::None, _) => self.timed_out(),
         }
     }
 }

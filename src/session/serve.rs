@@ -62,7 +62,7 @@ pub fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> impl Futu
 /// something there, such as a lock, or because the process ends.
 fn turns<S>(remains: &Remains<Stream, S, Ledger>) -> Option<Rc<Pace>> {
     let by_itself = match remains.end {
-        End::ClientQuit | End::ClientGone | End::IdleTooLong | End::Moved => true,
+        End::ClientQuit | End::ClientGone | End::IdleTooLong | End::Moved | End::Outdated => true,
         End::Drained => remains.overseer.stay.seat.signalled() == Signal::Drain,
         _ => false,
     };
@@ -197,7 +197,7 @@ async fn see_off(end: End, seat: &Seat, server: Stream) {
 
 /// A client that said goodbye may have left long work behind, which the server carries out before it closes.
 fn finishing(end: End, seat: &Seat) -> bool {
-    end == End::ClientQuit && matches!(seat.signalled(), Signal::None | Signal::Idle | Signal::Drain)
+    end == End::ClientQuit && matches!(seat.signalled(), Signal::None | Signal::Idle | Signal::Outdated | Signal::Drain)
 }
 
 /// Says the last words, where there is somebody to hear them.

@@ -49,6 +49,8 @@ pub enum Request<'a> {
     },
     /// The client has sent all data of a COPY IN.
     DataEnd,
+    /// The client gives up a COPY IN.
+    DataFail,
     /// Forget a prepared statement.
     Forget {
         /// Name of the statement.

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::NoTls;
 
+use crate::pooling::Pooled;
 use crate::support::cluster::bin;
 use crate::support::floodwall::direct;
 use crate::support::lock::Lock;
@@ -196,6 +197,34 @@ fn a_cancel_right_behind_its_statement_finds_it_and_none_that_comes_later() {
 }
 
 /// How many cancels went each way.
+/// Who sends the data of a COPY without waiting sends their end behind an error, too: the server overlooks it, so it is no statement.
+#[test]
+fn the_end_of_a_copy_that_has_failed_is_nothing_to_cancel_and_waits_for_no_server() {
+    if direct() {
+        return;
+    }
+    let keys = "query_wait_timeout = '1s'\n[[access]]\nuser = 'app'\naddress = '127.0.0.0/8'\nmethod = 'trust'";
+    let pooled = Pooled::new("cancel_copy", 1, keys);
+    let login = || Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap();
+    let (mut client, mut other) = (login(), login());
+    let (copy, fail) = (raw::query("COPY nosuch FROM STDIN"), raw::frame(b'f', b"enough\0"));
+    for _ in 0..3 {
+        client.send(&[copy.clone(), fail.clone()].concat());
+        assert_eq!(reply_codes(&client.until(b"Z")), "E Z");
+        let (pid, secret) = client.key.clone().unwrap();
+        cancel(&pooled.site, pid, &secret);
+        assert_eq!(client.rows("SELECT 1"), [["1"]]);
+    }
+    assert_eq!(sqlstates(&client.query("COPY nosuch FROM STDIN")), ["42P01"]);
+    other.query("BEGIN; SELECT 1");
+    client.send(&[fail, raw::query("SELECT 1")].concat());
+    assert_eq!(sqlstates(&client.until(b"Z")), ["53300"], "of the query alone");
+    other.query("ROLLBACK");
+    assert_eq!(client.rows("SELECT 1"), [["1"]]);
+    drop((client, other));
+    pooled.finish();
+}
+
 fn outcomes(site: &Site) -> Vec<(&'static str, f64)> {
     let count = |outcome| site.proxy.metric("floodwall_cancels_total", &[&format!("outcome=\"{outcome}\"")]);
     ["forwarded", "queued", "idle", "server_unreachable"].map(|outcome| (outcome, count(outcome))).into()

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tokio::time::timeout;
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
 
 use crate::support::cluster::{Cluster, run};
 use crate::support::command::{pg, stderr, stdout};
@@ -371,6 +374,69 @@ fn a_password_that_changes_is_found_out_by_the_first_failure() {
     let followed = wait_until(SOON, || own.psql("changing", "two", "SELECT 1").is_ok());
     assert!(followed, "{}", own.site.proxy.log());
     own.site.finish();
+}
+
+/// A user whose password is set once more and stays the same, as where each deploy sets it: with another salt.
+struct Renewed {
+    own: Own,
+    role: String,
+}
+
+impl Renewed {
+    fn new(pool: &str) -> Self {
+        let role = format!("renewed_{pool}");
+        let made = format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN PASSWORD 'same'");
+        Self { own: Own::asking(&role, &format!("pool = '{pool}'\n{AUTH}"), &made), role }
+    }
+
+    fn renew(&self) {
+        self.own.site.direct_sql(&format!("ALTER ROLE {} PASSWORD 'same'", self.role));
+    }
+
+    /// Others get in long before the half minute is over for which the old verifier is kept.
+    fn expect_in(&self) {
+        let in_time = Duration::from_secs(10);
+        let followed = wait_until(in_time, || self.own.psql(&self.role, "same", "SELECT 1").is_ok());
+        assert!(followed, "{}", self.own.site.proxy.log());
+    }
+}
+
+#[test]
+fn a_password_that_is_set_once_more_keeps_nobody_out() {
+    if direct() {
+        return;
+    }
+    let renewed = Renewed::new("session");
+    renewed.expect_in();
+    renewed.renew();
+    renewed.expect_in();
+    renewed.own.site.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_password_is_set_once_more_ends_where_its_pool_needs_a_server() {
+    if direct() {
+        return;
+    }
+    let renewed = Renewed::new("transaction");
+    let Renewed { own, role } = &renewed;
+    let mut target = tokio_postgres::Config::new();
+    target.host("127.0.0.1").port(own.site.proxy.port).dbname(&own.site.database).user(role).password("same");
+    let (old, connection) = target.connect(NoTls).await.unwrap();
+    let ended = tokio::spawn(connection);
+    old.simple_query("SELECT 1").await.unwrap();
+    renewed.renew();
+    old.simple_query("SELECT 1").await.expect("a server that is there stays");
+    own.site.proxy.console("RECONNECT").unwrap();
+    let refused = old.simple_query("SELECT 1").await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION));
+    // It lived on, and each of its statements failed until somebody else logged in.
+    let why = timeout(SOON, ended).await.unwrap().unwrap().unwrap_err();
+    let told = why.as_db_error().unwrap();
+    assert_eq!((told.severity(), told.hint()), ("FATAL", Some("Connect again, with the password as it is now.")));
+    renewed.expect_in();
+    renewed.own.site.proxy.console("RECONNECT").unwrap();
+    renewed.own.site.finish();
 }
 
 #[test]

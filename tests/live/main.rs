@@ -39,6 +39,7 @@ mod operate;
 mod operate_pools;
 mod pgbench;
 mod pki;
+mod places;
 mod pooling;
 mod prepared;
 mod psql;

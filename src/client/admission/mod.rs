@@ -110,6 +110,11 @@ impl Admission {
         self.change(Line::ALL, |state, _| state.learnt_server_limit = limit);
     }
 
+    /// Server connections beyond the limit, since that has become lower.
+    pub fn servers_over(&self) -> usize {
+        self.lock().servers_over()
+    }
+
     /// A place for a socket whose start-up packet has not come; `None` where the lobby is full.
     pub fn lobby(self: &Arc<Self>, address: std::net::IpAddr) -> Option<LobbyPermit> {
         let held = self.lock().take_lobby(AddressKey::new(address))?;

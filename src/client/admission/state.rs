@@ -98,6 +98,10 @@ impl State {
         self.limits.server.or(self.learnt_server_limit)
     }
 
+    pub(super) fn servers_over(&self) -> usize {
+        self.server_limit().map_or(0, |limit| self.servers.saturating_sub(limit))
+    }
+
     /// Takes a place in the lobby, where there is one.
     pub(super) fn take_lobby(&mut self, address: AddressKey) -> Option<Held> {
         let LobbyLimits { all, per_address } = self.lobby_limits;

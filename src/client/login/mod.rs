@@ -118,6 +118,11 @@ impl Logins {
         proven
     }
 
+    /// A server did not take what this user has proven: perhaps it knows another verifier by now.
+    pub fn doubt(&self, user: &str) {
+        self.lookup.doubt(user);
+    }
+
     /// Keeps whoever gave a wrong proof waiting for the answer. Cancel-safe.
     pub async fn punish(&self, applicant: &Applicant<'_>) {
         self.penalties.serve(applicant.address, applicant.user).await;

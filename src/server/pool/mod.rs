@@ -22,6 +22,7 @@ mod idle;
 pub mod lease;
 pub mod local;
 pub mod mail;
+pub mod outsider;
 mod place;
 pub mod pools;
 pub mod queue;
@@ -39,6 +40,7 @@ use std::time::Duration;
 
 pub use self::lease::Lease;
 pub use self::local::Pool;
+pub use self::outsider::{ASK_AGAIN, Excess, Outsider};
 pub use self::pools::Pools;
 pub use self::register::{Held, Register};
 pub use self::rows::PoolRow;

@@ -20,17 +20,18 @@ const TURN_OF_MORE: Duration = Duration::from_secs(1);
 const AT_WORK_MS: u64 = 2_000;
 
 impl<A: Debug + Send + 'static> Register<A> {
-    /// Asks for the idle server of another pool to be closed, so that this one may have its place. The pool with the most servers
-    /// beyond its guarantee is asked first; one that is at work keeps its last while others have more. True where one is asked.
-    pub(super) fn evict(&self, for_whom: &Key) -> bool {
+    /// Asks for the idle server of another pool to be closed, so that this one, or who has none, may have its place. The pool with the most
+    /// servers beyond its guarantee is asked first; one that is at work keeps its last while others have more. True where one is asked.
+    pub(super) fn evict(&self, for_whom: Option<&Key>) -> bool {
         let limits = self.limits();
         let kept = limits.min.max(limits.guaranteed);
         let pools = &self.lock().pools;
-        let mut others = pools.values().filter(|pool| pool.key != *for_whom);
+        let mut others = pools.values().filter(|pool| Some(&pool.key) != for_whom);
         let some_have_more = others.any(|pool| pool.expected() > kept.max(1));
         let is_last = |pool: &Arc<Shared<A>>| some_have_more && pool.expected() <= 1 && pool.is_at_work();
-        let spare =
-            |pool: &&Arc<Shared<A>>| pool.key != *for_whom && pool.open() > kept && pool.idle() > 0 && !is_last(pool);
+        let spare = |pool: &&Arc<Shared<A>>| {
+            Some(&pool.key) != for_whom && pool.open() > kept && pool.idle() > 0 && !is_last(pool)
+        };
         let Some(pool) = pools.values().filter(spare).max_by_key(|pool| pool.open()) else { return false };
         // Counted as taken, so that nobody else asks for the same one.
         let Some(worker) = pool.claim_idle(None) else { return false };
@@ -99,7 +100,7 @@ impl<A: Debug + Send + 'static> Shared<A> {
     /// Asks for a place for a pool that needed it so far for `before`.
     fn ask(&self, before: Need) -> Need {
         let starving = &self.register.starving;
-        let starves = !self.register.evict(&self.key) && self.is_in_need();
+        let starves = !self.register.evict(Some(&self.key)) && self.is_in_need();
         match before {
             Need::Asked if starves => {
                 let since = self.register.micros(clock::now());

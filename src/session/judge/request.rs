@@ -49,7 +49,9 @@ impl Judge {
                 self.end_stream();
                 opinion
             }
-            Request::Forget { .. } | Request::Flush | Request::Quit | Request::Other => Opinion::Allow,
+            Request::DataFail | Request::Forget { .. } | Request::Flush | Request::Quit | Request::Other => {
+                Opinion::Allow
+            }
         }
     }
 

@@ -161,6 +161,7 @@ impl Kept {
         let Ok(decision) = findings.decide(&gathered, self.pins, &self.startup) else { return false };
         let mut wardrobe = self.wardrobe.borrow_mut();
         self.pins = decision.reasons;
+        decision.prepared.iter().for_each(|&count| server.hold.known.has_only(count));
         server.hold.settings = wardrobe.shared(decision.server);
         self.wants = wardrobe.shared(decision.client);
         if gathered.stains() {

@@ -15,7 +15,7 @@ use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
 use crate::config::Listener;
 use crate::server::login::Account;
-use crate::server::pool::{Key, Make, NotMade, Slot};
+use crate::server::pool::{ASK_AGAIN, Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
 use crate::server::reach::LoggedIn;
 use crate::session::house::House;
@@ -23,9 +23,6 @@ use crate::session::state::{Reported, Settings};
 use crate::session::statements::Known;
 use crate::session::timing::beat::Beat;
 use crate::telemetry::Pass;
-
-/// How often other pools are asked for room.
-const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Makes the servers of one worker's part of a pool.
 #[derive(Debug)]

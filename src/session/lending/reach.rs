@@ -2,6 +2,7 @@
 
 use crate::clock::Instant;
 use crate::config::Login;
+use crate::server::lacking::Lacking;
 use crate::server::login::{Account, LoginFailed};
 use crate::server::pool::NotMade;
 use crate::server::reach::{self, LoggedIn, NotReached};
@@ -14,11 +15,19 @@ const DENIALS: [&str; 5] = ["3D000", "55000", "42501", "28000", "28P01"];
 /// What a server says to whoever does not answer what it asks for: invalid_authorization_specification.
 const NO_PROOF: &str = "28000";
 
+/// What it says to another password, and we where its verifier is not the one that a client has proven to know: invalid_password.
+pub(super) const OTHER_PASSWORD: &str = "28P01";
+
 /// Connects and logs in, until `deadline`.
 pub(super) async fn reach(house: &House, account: &Account, deadline: Instant) -> Result<LoggedIn, NotMade> {
     let reached = reach::reach(&house.nodes, || house.security(), account, deadline, deadline).await;
     reached.map_err(|why| match why {
-        NotReached::Login(failed) => not_let_in(failed, &house.settings.load().listener.login),
+        NotReached::Login(failed) => {
+            if failed.is_of_proof() {
+                house.logins.doubt(&account.user);
+            }
+            not_let_in(failed, &house.settings.load().listener.login)
+        }
         NotReached::Unreachable(unreachable) => {
             let names = house.settings.load().listener.servers.join(", ");
             NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
@@ -33,7 +42,8 @@ fn not_let_in(failed: LoginFailed, login: &Login) -> NotMade {
     let rejection = match &failed {
         LoginFailed::Rejected(rejection) => rejection,
         LoginFailed::NoProof(lacking) => {
-            return NotMade::Denied { sqlstate: NO_PROOF, message: lacking.told(login) };
+            let sqlstate = if *lacking == Lacking::SameVerifier { OTHER_PASSWORD } else { NO_PROOF };
+            return NotMade::Denied { sqlstate, message: lacking.told(login) };
         }
         _ => return NotMade::Failed(failed.to_string()),
     };
@@ -48,7 +58,6 @@ fn not_let_in(failed: LoginFailed, login: &Login) -> NotMade {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::lacking::Lacking;
     use crate::server::login::Rejection;
     use crate::wire::{Failure, Severity};
 
@@ -70,6 +79,8 @@ mod tests {
         // It was 08001, "Try again", before.
         let asked = NotMade::Denied { sqlstate: NO_PROOF, message: Lacking::Md5.told(&Login::Relay) };
         assert_eq!(not_let_in(LoginFailed::NoProof(Lacking::Md5), &Login::Relay), asked);
+        let other = not_let_in(LoginFailed::NoProof(Lacking::SameVerifier), &Login::Relay);
+        assert!(matches!(other, NotMade::Denied { sqlstate: OTHER_PASSWORD, .. }), "{other}");
         assert!(matches!(not_let_in(LoginFailed::Gone, &Login::Relay), NotMade::Failed(_)));
     }
 }

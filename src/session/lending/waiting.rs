@@ -4,10 +4,11 @@ use std::task::{Context, Poll};
 
 use super::borrowed::Borrowed;
 use super::own::Own;
+use super::reach::OTHER_PASSWORD;
 use crate::client::refuse;
 use crate::clock;
-use crate::roster::Activity;
-use crate::server::pool::Unserved;
+use crate::roster::{Activity, Signal};
+use crate::server::pool::{NotMade, Unserved};
 use crate::session::relay::Source as _;
 use crate::session::timing::durations::micros;
 use crate::traffic::Count;
@@ -68,8 +69,12 @@ impl Borrowed {
         std::mem::take(&mut self.cancelled) || self.target.take_cancelled()
     }
 
-    /// There is no server for the statement.
+    /// There is no server for the statement. Where a new login may open one and this session's does not, the session ends behind it: a
+    /// client that keeps its connections for good would never come again by itself.
     fn refused(&self, unserved: &Unserved) -> Refusal {
+        if let Unserved::NotMade(NotMade::Denied { sqlstate: OTHER_PASSWORD, .. }) = unserved {
+            self.entry.signal(Signal::Outdated);
+        }
         let refusal = super::unserved(unserved, self.lease.pool());
         self.tell(&refusal, UNSERVED);
         refusal

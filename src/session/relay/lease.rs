@@ -54,7 +54,7 @@ where
                 Some(Decision::Drop)
             }
             // A server has nothing to send, and overlooks data that no COPY waits for.
-            Request::Flush | Request::Data { .. } | Request::DataEnd => Some(Decision::Drop),
+            Request::Flush | Request::Data { .. } | Request::DataEnd | Request::DataFail => Some(Decision::Drop),
             _ if self.server.try_lease() => {
                 self.listen();
                 None

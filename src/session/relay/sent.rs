@@ -95,7 +95,9 @@ where
             Tail::Closed | Tail::Buried | Tail::Copy | Tail::Stream | Tail::Lost => false,
         };
         let runs = match request {
-            Request::Sync | Request::Flush | Request::Data { .. } | Request::DataEnd | Request::Quit => false,
+            Request::Sync | Request::Flush | Request::Quit => false,
+            // Where no COPY waits for it, the server overlooks it.
+            Request::Data { .. } | Request::DataEnd | Request::DataFail => false,
             _ if P::transaction(&self.phase) == Transaction::None => true,
             _ => self.overseer.keeps_transaction(request),
         };

@@ -22,6 +22,8 @@ pub struct Decision {
     pub server: Settings,
     /// What the client is to find, there or on its next server: the same, and what it set back to a default of its start-up.
     pub client: Settings,
+    /// How many statements it has that the protocol prepared, where it was asked: a function may have ended them, which nobody is told.
+    pub prepared: Option<usize>,
 }
 
 /// What the question asks about: what the transaction may have left, and what pinned the server before.
@@ -92,8 +94,8 @@ const fn part(reason: Reason) -> &'static str {
             " UNION ALL SELECT 'cursor', NULL, NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors c WHERE c.is_holdable)"
         }
         Reason::Prepared => {
-            " UNION ALL SELECT 'prepare', NULL, NULL WHERE EXISTS \
-             (SELECT FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql)"
+            " UNION ALL SELECT CASE WHEN p.from_sql THEN 'prepare' ELSE 'ours' END, NULL, pg_catalog.count(*)::pg_catalog.text \
+             FROM pg_catalog.pg_prepared_statements p GROUP BY p.from_sql"
         }
         // A role that ALTER ROLE or ALTER DATABASE gives at login is nobody's doing; the one for role and database prevails.
         Reason::Role => {
@@ -121,6 +123,7 @@ const LOGIN: &str =
 pub struct Findings {
     reasons: Reasons,
     settings: Vec<Pair>,
+    ours: usize,
 }
 
 /// Name and value.
@@ -132,6 +135,7 @@ impl Findings {
         let (what, name, value) = (columns.next(), columns.next(), columns.next());
         match (what.and_then(Reason::of), name, value) {
             (Some(reason), _, _) => self.reasons = self.reasons.and(reason),
+            (None, _, Some(count)) if what == Some(OURS) => self.ours = counted(count),
             // One that has been reset, or never was set, is empty: there is no difference to keep.
             (None, Some(name), Some(value)) if !(value.is_empty() && name.contains(&DOT)) => {
                 self.settings.push((name.into(), value.into()));
@@ -153,11 +157,19 @@ impl Findings {
         let from_startup = startup.iter().map(|setting| (&*setting.name, &*setting.value));
         let found = self.settings.iter().map(|(name, value)| (&**name, &**value));
         let client = Settings::new(from_startup.chain(found))?;
-        Ok(Decision { reasons, client, server: Settings::new(self.settings)? })
+        let prepared = asks(gathered, pinned, Reason::Prepared).then_some(self.ours);
+        Ok(Decision { reasons, client, server: Settings::new(self.settings)?, prepared })
     }
 }
 
 const DOT: u8 = b'.';
+/// What a row is called that counts what the protocol prepared.
+const OURS: &[u8] = b"ours";
+
+/// A number in decimal digits; what is none counts as many, of which nothing is missing.
+fn counted(digits: &[u8]) -> usize {
+    std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(usize::MAX)
+}
 
 #[cfg(test)]
 mod tests {
@@ -225,7 +237,16 @@ mod tests {
         let server = Settings::new([("a", "1")]).unwrap();
         // A pinned client finds the defaults of its start-up as well.
         let client = Settings::new([("a", "1"), ("application_name", "web"), ("timezone", "UTC")]).unwrap();
-        assert_eq!(decision, Decision { reasons, server, client });
+        assert_eq!(decision, Decision { reasons, server, client, prepared: Some(0) });
+    }
+
+    #[test]
+    fn what_the_protocol_prepared_is_counted_where_it_may_be_gone() {
+        let rows = [["ours", "", "12"], ["prepare", "", "3"]];
+        for (traces, expected) in [(Traces::UNKNOWN, Some(12)), (Traces::PREPARED, Some(12)), (Traces::SETTING, None)] {
+            let decision = found(&rows).decide(&gathered(traces), Reasons::NONE, &Settings::default()).unwrap();
+            assert_eq!(decision.prepared, expected);
+        }
     }
 
     #[test]

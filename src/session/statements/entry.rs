@@ -35,6 +35,8 @@ pub(super) enum Whose {
     Ours,
     /// The client's, from us: the server was not asked.
     Given,
+    /// An error that the client has been told already, by what went ahead of it: it is dropped.
+    Told,
 }
 
 #[derive(Debug)]

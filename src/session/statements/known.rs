@@ -99,6 +99,15 @@ impl Known {
         self.stale = HashSet::default();
     }
 
+    /// It says how many it has, while nothing is on its way there. Where some are gone, nobody knows which: each is prepared again.
+    pub fn has_only(&mut self, count: usize) {
+        if count == 0 {
+            self.clear();
+        } else if count < self.used.len() {
+            std::mem::take(&mut self.used).into_keys().for_each(|number| self.spoil(number));
+        }
+    }
+
     /// Something of ours has taken its unnamed statement away.
     pub fn forget_unnamed(&mut self) {
         self.unnamed = None;
@@ -139,6 +148,22 @@ mod tests {
         assert_eq!((known.closing(), known.closing(), known.len()), (Some(1), None, 1));
         known.clear();
         assert!(known.is_empty());
+    }
+
+    #[test]
+    fn where_some_are_gone_each_is_closed_and_prepared_again() {
+        let mut known = Known::new(&Arc::new(AtomicUsize::new(9)));
+        [1, 2, 3].into_iter().for_each(|number| known.add(number));
+        known.has_only(4);
+        known.has_only(3);
+        assert_eq!((known.len(), known.closing()), (3, None));
+        known.has_only(2);
+        let mut closing = [(); 4].map(|()| known.closing());
+        closing.sort_unstable();
+        assert_eq!((known.len(), closing), (0, [None, Some(1), Some(2), Some(3)]));
+        known.add(4);
+        known.has_only(0);
+        assert_eq!((known.len(), known.closing()), (0, None));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::context::Context;
 use super::entry::{Entry, Undo, Wants, Whose};
 use super::known::Known;
 use super::names::{Bounds, Names, Refused};
-use super::preparing;
+use super::preparing::{self, Place};
 use super::shared::{NOWHERE, Shared, is_ours};
 use super::touched::Touched;
 use super::unnamed::Doubt;
@@ -62,13 +62,23 @@ pub enum Passing {
 pub struct Plan {
     pub(super) queue: VecDeque<Entry>,
     pub(super) mode: Mode,
-    /// The shared statement that was bound last.
-    pub(super) bound: Option<u64>,
+    pub(super) bound: Bound,
     /// The client's unnamed statement is a repeated one that it has prepared since its last Sync.
     pub(super) repeated: bool,
     /// As the last ReadyForQuery told it.
     pub(super) transaction: Transaction,
     pub(super) touched: Touched,
+}
+
+/// What was bound last since the client was outside of a transaction and between groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Bound {
+    #[default]
+    Nothing,
+    /// What nobody shares.
+    Own,
+    /// This shared statement.
+    Shared(u64),
 }
 
 /// What the server makes of a client's messages.
@@ -271,10 +281,10 @@ impl Plan {
             if !is_there && statement.runs().is_none() {
                 statement = preparing::anew(name, statement, parts);
             }
-            if in_doubt {
-                self.teaches_again(&statement, parts, caused);
-            } else {
-                self.ensure(name, &statement, parts, caused);
+            match self.place(&statement, parts) {
+                Place::Nowhere => return Passing::Later,
+                Place::Apart => self.ensure_apart(name, &statement, parts, caused),
+                Place::InGroup => self.ensure(name, &statement, parts, caused),
             }
         }
         if !self.has_what_runs(&statement, parts, caused) {

@@ -6,7 +6,7 @@ use super::context::{Context, depends_on_settings};
 use super::entry::{Entry, Learnt, Undo, Wants, Whose};
 use super::learning::By;
 use super::literals::Differing;
-use super::plan::{Parts, Passing, Plan};
+use super::plan::{Bound, Parts, Passing, Plan};
 use super::shared::{self, Statement};
 use super::unnamed::Unnamed;
 use crate::wire::Outgoing;
@@ -58,11 +58,38 @@ impl Plan {
         }
     }
 
-    /// The same of one that the server may have or not.
-    pub(super) fn teaches_again(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) {
+    /// The same in a group of ours. It is closed ahead in any case: where the group fails, so does what uses it. In the client's group it is
+    /// no more in doubt than what stands there.
+    pub(super) fn ensure_apart(
+        &mut self,
+        name: &[u8],
+        statement: &Rc<Statement>,
+        parts: &mut Parts<'_>,
+        caused: &mut Outgoing<'_>,
+    ) {
+        if parts.known.uses(statement.number) && !self.doubts(name, statement, parts) {
+            return;
+        }
         self.gives_up(statement, parts, caused);
         self.make_room(parts, caused);
         self.teaches(statement, parts, caused);
+        own::sync(caused.server);
+        self.ours(Wants::Ready, Undo::Nothing);
+    }
+
+    /// Where the server learns a statement: what runs in front of a client's must not share a group with it, since some must be alone.
+    /// That is between the client's groups, and nowhere else: what it has bound in one that is open would be gone.
+    pub(super) fn place(&self, statement: &Statement, parts: &Parts<'_>) -> Place {
+        let is_open = self.bound != Bound::Nothing || self.transaction != Transaction::None;
+        if is_open || differing(statement, parts).is_none() {
+            return Place::InGroup;
+        }
+        let mut group = self.queue.iter().rev().take_while(|step| !step.ends_group());
+        match group.clone().next() {
+            None => Place::Apart,
+            Some(_) if group.any(|step| matches!(step.wants, Wants::Bind | Wants::Executed)) => Place::InGroup,
+            Some(_) => Place::Nowhere,
+        }
     }
 
     /// True where the server is to learn it.
@@ -86,10 +113,7 @@ impl Plan {
     /// The server learns it from us.
     pub(super) fn teaches(&mut self, statement: &Statement, parts: &mut Parts<'_>, caused: &mut Outgoing<'_>) {
         parts.known.prepares(statement.number, By::Us);
-        // Nothing runs in front of what may have to be alone, unless it matters.
-        let matters = !parts.context.is_unsettled() && depends_on_settings(statement.body());
-        let then = statement.reported().filter(|_| matters);
-        let differing = then.and_then(|then| Differing::of(then, parts.context.reported));
+        let differing = differing(statement, parts);
         differing.iter().for_each(|differing| self.sets(differing, caused.server));
         own::parse(&statement.name, statement.body(), caused.server);
         self.ours(Wants::Parse, Undo::Learnt(statement.number));
@@ -110,6 +134,24 @@ impl Plan {
             self.ours(Wants::Close, Undo::Evicted(number));
         }
     }
+}
+
+/// Where a server learns a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In front of what uses it.
+    InGroup,
+    /// In a group of ours.
+    Apart,
+    /// In a group of ours, for which steps of the client's have to be answered first.
+    Nowhere,
+}
+
+/// What has to be set for the server to read a text as it was read. Nothing runs in front of what may have to be alone, unless it matters.
+fn differing<'a>(statement: &'a Statement, parts: &Parts<'a>) -> Option<Differing<'a>> {
+    let matters = !parts.context.is_unsettled() && depends_on_settings(statement.body());
+    let then = statement.reported().filter(|_| matters)?;
+    Differing::of(then, parts.context.reported)
 }
 
 /// The statement of a name that a server is to learn: it will read the text under its settings of now, but for those that make values of

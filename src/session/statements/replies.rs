@@ -5,8 +5,9 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use super::entry::{Entry, Miss, Undo, Wants, Whose};
-use super::plan::{Mode, Parts, Plan};
+use super::plan::{Bound, Mode, Parts, Plan};
 use super::touched::Touched;
+use crate::wire::Transaction;
 use crate::wire::pg::own::{self, Answered};
 use crate::wire::pg::reply;
 
@@ -42,8 +43,7 @@ impl Plan {
             (Some(Wants::All | Wants::Ready), Answered::Ready) => {
                 // A COPY of a simple query may have ended in an error.
                 self.mode = if self.mode == Mode::Copying { Mode::Asking } else { self.mode };
-                self.transaction = reply::status(frame).unwrap_or_default();
-                self.answered()
+                self.is_ready(reply::status(frame).unwrap_or_default())
             }
             (Some(Wants::All | Wants::Executed), Answered::Executed) if own::forgets_all(frame) => {
                 self.forget_all(parts);
@@ -94,9 +94,23 @@ impl Plan {
     fn answered(&mut self) -> Reply {
         let Some(entry) = self.queue.pop_front() else { return Reply::OutOfStep };
         if entry.wants == Wants::Bind {
-            self.bound = entry.uses;
+            self.bound = entry.uses.map_or(Bound::Own, Bound::Shared);
         }
-        if entry.whose == Whose::Ours { Reply::Drop } else { Reply::Pass }
+        match entry.whose {
+            Whose::Client | Whose::Given => Reply::Pass,
+            Whose::Ours => Reply::Drop,
+            // What failed ahead of it is what it needs.
+            Whose::Told => Reply::OutOfStep,
+        }
+    }
+
+    /// The server is ready. Outside of a transaction nothing that was bound is there any more.
+    fn is_ready(&mut self, transaction: Transaction) -> Reply {
+        self.transaction = transaction;
+        if transaction == Transaction::None {
+            self.bound = Bound::Nothing;
+        }
+        self.answered()
     }
 
     /// A command is complete: the oldest step, or one of several in a simple query.
@@ -117,6 +131,8 @@ impl Plan {
                 Undo::Named(name, statement, _) => drop(parts.names.insert(name, Rc::clone(statement))),
                 // Behind that it has given up what it had prepared behind that.
                 Undo::Closed(name, _) => drop(parts.names.remove(name)),
+                // It made room behind that for what was prepared behind that.
+                Undo::Evicted(number) => parts.known.remove(*number),
                 _ => {}
             }
             if let Some(number) = entry.learns() {
@@ -129,16 +145,33 @@ impl Plan {
     fn failed(&mut self, frame: &[u8], parts: &mut Parts<'_>) -> Reply {
         let boundary = self.queue.iter().position(|entry| entry.wants == Wants::Ready);
         let skipped = boundary.unwrap_or(self.queue.len());
-        if let Some(failed) = self.queue.front() {
-            let used = if failed.wants == Wants::Executed { self.bound } else { failed.uses };
-            note(frame, failed.wants, used, parts);
+        let told = self.queue.front().is_some_and(|failed| failed.whose == Whose::Told);
+        if let Some(failed) = self.queue.front().filter(|_| !told) {
+            note(frame, failed.wants, self.uses(failed), parts);
         }
         let lost: Vec<Entry> = self.queue.drain(..skipped).collect();
         for (at, entry) in lost.into_iter().enumerate().rev() {
             entry.undo(if at == 0 { Miss::Failed } else { Miss::Skipped }, &mut self.queue, parts);
         }
         self.mode = if boundary.is_some() { Mode::Asking } else { Mode::Skipping };
-        Reply::Pass
+        self.told_ahead();
+        if told { Reply::Drop } else { Reply::Pass }
+    }
+
+    /// The shared statement that a step uses at the server.
+    fn uses(&self, step: &Entry) -> Option<u64> {
+        match self.bound {
+            Bound::Shared(number) if step.wants == Wants::Executed => Some(number),
+            Bound::Nothing | Bound::Own | Bound::Shared(_) => step.uses,
+        }
+    }
+
+    /// A group of ours has failed: what it went ahead of fails as well, of which the client has just been told.
+    fn told_ahead(&mut self) {
+        let is_ours = self.queue.front().is_some_and(|end| (end.wants, end.whose) == (Wants::Ready, Whose::Ours));
+        if is_ours && let Some(next) = self.queue.get_mut(1) {
+            next.whose = Whose::Told;
+        }
     }
 
     /// Writes the replies that are due from us.

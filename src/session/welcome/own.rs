@@ -181,6 +181,9 @@ impl Visitor<'_> {
 
     /// Says what the server said, and which side it was that failed.
     async fn server_refused(&self, client: &mut Framed<Stream>, account: &Account, failed: LoginFailed) -> Failed {
+        if failed.is_of_proof() {
+            self.house.logins.doubt(&account.user);
+        }
         let rejection = match failed {
             LoginFailed::Rejected(rejection) => rejection,
             LoginFailed::Gone => return Failed::refused(refuse::server_gone()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::desk::Desk;
 use super::login::{Failed, Relayed, Trust};
@@ -24,6 +24,7 @@ use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::{Identity, Newcomer};
 use crate::server::connect::{Reached, connect};
+use crate::server::pool::{ASK_AGAIN, Outsider};
 use crate::session::house::{Current, House};
 use crate::session::local::Local;
 use crate::telemetry::Pass;
@@ -151,10 +152,25 @@ impl Visitor<'_> {
 
     /// A place at the server.
     pub(in crate::session) async fn server_permit(&self) -> Result<ServerPermit, Failed> {
-        let place = self.queued("max_server_connections", self.house.admission.server(self.wait_until())).await;
+        let place = self.queued("max_server_connections", self.server_place()).await;
         let server = place.map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(server.waited());
         Ok(server)
+    }
+
+    /// A place that pools may have to give: this session will be in none.
+    async fn server_place(&self) -> Result<ServerPermit, Denied> {
+        let mut place = pin!(self.house.admission.server(self.wait_until()));
+        if let Poll::Ready(place) = futures::poll!(place.as_mut()) {
+            return place;
+        }
+        let mut outsider = Outsider::new(Arc::clone(&self.house.lending.register));
+        loop {
+            outsider.ask();
+            if let Ok(place) = timeout(ASK_AGAIN, place.as_mut()).await {
+                return place;
+            }
+        }
     }
 
     /// Counts who does not get a place at once.

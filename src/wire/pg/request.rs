@@ -65,6 +65,7 @@ pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
         client::FLUSH => Ok(Request::Flush),
         client::COPY_DATA => Ok(Request::Data { bytes: body, size: head.size.saturating_sub(HEAD_SIZE) }),
         client::COPY_DONE => Ok(Request::DataEnd),
+        client::COPY_FAIL => Ok(Request::DataFail),
         client::CLOSE => close(reader),
         client::TERMINATE => Ok(Request::Quit),
         _ => Ok(Request::Other),

@@ -37,7 +37,8 @@ const SHORTENING: Duration = Duration::from_secs(60);
 const STEPS: usize = 120;
 
 /// A listener: how many servers its pools have, and further keys.
-const POOLS: [(usize, &str); 7] = [
+const POOLS: [(usize, &str); 8] = [
+    (SESSION, ""),
     (1, ""),
     (2, ""),
     (5, ""),
@@ -46,6 +47,9 @@ const POOLS: [(usize, &str); 7] = [
     (5, "prepare_unnamed = true"),
     (1, "max_prepared_statements = 2\nprepare_unnamed = true"),
 ];
+
+/// As many servers as sessions: `pool = "session"`.
+const SESSION: usize = 1_000;
 
 /// The proxy, and its pools by port.
 struct Scene {
@@ -84,10 +88,14 @@ impl Scene {
         let ports: Vec<u16> = POOLS.iter().map(|_| free_port()).collect();
         let mut config = "[[access]]\nuser = 'trusted'\naddress = '127.0.0.0/8'\nmethod = 'trust'\n".to_owned();
         for ((size, keys), port) in POOLS.iter().zip(&ports) {
+            let pool = match *size {
+                SESSION => "pool = 'session'".to_owned(),
+                size => format!("pool = 'transaction'\npool_size = {size}\nquery_wait_timeout = '10s'"),
+            };
             write!(
                 config,
                 "[[listener]]\nname = 'of{port}'\nprotocol = 'postgres'\nbind = '127.0.0.1:{port}'\nservers = ['127.0.0.1:{}']\n\
-                 pool = 'transaction'\npool_size = {size}\nlogin = 'users'\nusers_file = '{}'\nquery_wait_timeout = '10s'\n\
+                 {pool}\nlogin = 'users'\nusers_file = '{}'\n\
                  monitor = {{ user = 'postgres', database = 'postgres' }}\n{keys}\n",
                 cluster.port,
                 users.display()
@@ -194,6 +202,10 @@ impl Scene {
             }
             let answer = players.play(step);
             if is_undescribed(&answer, &expected[at]) {
+                // What follows in the same group is skipped, which a server of its own may have done.
+                if is_all_that_differs(&answer, &expected[at]) {
+                    continue;
+                }
                 return None;
             }
             let is_same = if step.executes() {
@@ -260,24 +272,50 @@ fn same(answer: &[String], expected: &[String]) -> bool {
     answer.len() == expected.len() && answer.iter().zip(expected).all(is_same)
 }
 
-/// A Query with an EXECUTE of what the protocol prepared goes to a server of a pool as a pipeline, under another name: rows are described
-/// before anything runs, and errors count their positions in a longer text.
+/// What of an EXECUTE of what the protocol prepared is the same everywhere. It has a name of another length in a pool, from which errors
+/// count their positions. And a Query goes there as a pipeline: its rows are described before it runs, so before what it says meanwhile,
+/// and where it fails as well.
 fn told_of_execute(answer: &[String]) -> Vec<String> {
-    let state =
-        |word: &String| word.split(' ').find(|part| part.len() == 6 && part.starts_with('C')).map(str::to_owned);
-    let told = answer.iter().filter(|word| !word.starts_with("T ") && !word.starts_with("N "));
-    told.map(|word| if word.starts_with("E ") { state(word).unwrap_or_else(|| word.clone()) } else { word.clone() })
-        .collect()
+    let mut told: Vec<String> = answer.iter().map(|word| without_position(word)).collect();
+    for at in (0..told.len()).rev().filter(|&at| answer[at].starts_with("T ")) {
+        let notices = told[at + 1..].iter().take_while(|word| word.starts_with("N ")).count();
+        let columns = told.remove(at);
+        if told.get(at + notices).is_none_or(|word| !word.starts_with("E ")) {
+            told.insert(at + notices, columns);
+        }
+    }
+    told
 }
 
-/// A transaction that has failed denies a server to learn a statement, so one that is not there is not described; a server of one's own
-/// describes it where it returns no rows, and denies what it is described for. What follows in the pipeline is skipped here.
+/// An error without the place in its text.
+fn without_position(word: &str) -> String {
+    let is_position = |part: &&str| part.strip_prefix('P').is_some_and(|at| at.parse::<u32>().is_ok());
+    if word.starts_with("E ") {
+        word.split(' ').filter(|part| !is_position(part)).collect::<Vec<_>>().join(" ")
+    } else {
+        word.to_owned()
+    }
+}
+
+/// A server that has to learn a statement before it describes it may deny that, where one of the client's own has it and tells its
+/// parameters. That is so for a text that means nothing under the settings of now: its own server tells them and then fails with the same
+/// words, reading the text once more for its columns. And it is so in a transaction that has failed, where nothing is learnt: its own server
+/// describes there what returns no rows, for clients that describe a ROLLBACK before they send it (`exec_describe_statement_message` in
+/// `postgres.c`); and a ROLLBACK is learnt.
 fn is_undescribed(answer: &[String], expected: &[String]) -> bool {
     let at = answer.iter().zip(expected).take_while(|(one, other)| one == other).count();
-    let denied = answer.get(at).is_some_and(|one| one.contains("C25P02 "));
-    denied
-        && expected.get(at).is_some_and(|one| one.starts_with("t "))
-        && expected.get(at + 1).is_some_and(|one| one.starts_with("n "))
+    let (Some(denied), Some(described)) = (answer.get(at), expected.get(at)) else { return false };
+    let behind = expected.get(at + 1).map_or("", String::as_str);
+    denied.starts_with("E ")
+        && described.starts_with("t ")
+        && (behind == denied || (denied.contains("C25P02 ") && behind.starts_with("n ")))
+}
+
+/// Is that, an error in place of a description and of what is behind it, all that differs?
+fn is_all_that_differs(answer: &[String], expected: &[String]) -> bool {
+    let at = answer.iter().zip(expected).take_while(|(one, other)| one == other).count();
+    let rest = |words: &[String], from: usize| words.get(from..).map(<[String]>::to_vec);
+    rest(answer, at + 1) == rest(expected, at + 2)
 }
 
 /// Where two answers part.

@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Message, Raw, VERSION_3_0, cancel_request};
 
-use super::step::{Act, Step, Waits};
+use super::step::{Act, Sent, Step, Waits};
+use super::texts::SLEEPS;
 
 /// Where the steps are played.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ struct Player {
     skips: bool,
     /// As the last ReadyForQuery says.
     status: u8,
+    /// It has begun a pipeline.
+    is_open: bool,
 }
 
 impl Players {
@@ -47,14 +50,16 @@ impl Players {
 
     /// The answer to a step; a fault of the connection is one as well.
     pub(super) fn play(&mut self, step: &Step) -> Vec<String> {
+        let at_work = self.at_work_but(step.client);
         let place = &mut self.place;
         let player = &mut self.clients[step.client];
         let answer = match &step.act {
             Act::Send(sent, waits) => {
-                let bytes: Vec<u8> = sent.iter().flat_map(|sent| sent.bytes.clone()).collect();
-                player.send(&bytes).and_then(|()| player.answer(*waits))
+                player.is_open = matches!(waits, Waits::Answers(_));
+                player.send(&bytes(sent)).and_then(|()| player.answer(*waits))
             }
-            Act::Cancel => player.is_cancelled(place),
+            Act::Cancel => player.is_cancelled(place, (&raw::query(SLEEPS), 1)),
+            Act::CancelFirst(sent, count) => player.is_cancelled(place, (&bytes(sent), *count)),
             Act::CancelNothing => {
                 player.cancel(place);
                 Ok(Vec::new())
@@ -66,8 +71,15 @@ impl Players {
                 player.notifications = heard;
                 Ok(vec![player.told()])
             }
+            Act::Breaks(sent) => player.breaks(place, &bytes(sent), at_work),
         };
         answer.unwrap_or_else(|fault| vec![fault])
+    }
+
+    /// How many others are in a transaction, or in a pipeline.
+    fn at_work_but(&self, client: usize) -> usize {
+        let others = self.clients.iter().enumerate().filter(|(at, _)| *at != client);
+        others.filter(|(_, other)| other.status != b'I' || other.is_open).count()
     }
 
     /// Takes back what is prepared to be committed: its name is taken everywhere.
@@ -89,8 +101,14 @@ impl Player {
         let mut raw = Raw::open(place.port);
         let base = [("user", "trusted"), ("database", place.database.as_str())];
         raw.send(&raw::startup(VERSION_3_0, &[&base, parameters].concat()));
-        let mut player =
-            Self { raw, parameters: BTreeMap::new(), notifications: Vec::new(), skips: false, status: b'I' };
+        let mut player = Self {
+            raw,
+            parameters: BTreeMap::new(),
+            notifications: Vec::new(),
+            skips: false,
+            status: b'I',
+            is_open: false,
+        };
         for message in player.raw.until(b"ZE") {
             assert_ne!(message.code, b'E', "{}", message.summary());
             player.take(&message);
@@ -160,8 +178,9 @@ impl Player {
         self.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
     }
 
-    fn is_cancelled(&mut self, place: &mut Place) -> Result<Vec<String>, String> {
-        self.send(&raw::query("SELECT pg_sleep(600)"))?;
+    /// The first statement of these bytes sleeps, and so many ReadyForQuery come.
+    fn is_cancelled(&mut self, place: &mut Place, sent: (&[u8], usize)) -> Result<Vec<String>, String> {
+        self.send(sent.0)?;
         let sleepers =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
         // In a transaction that has failed it does not sleep.
@@ -172,7 +191,22 @@ impl Player {
         if !fails {
             self.cancel(place);
         }
-        self.answer(Waits::Ready(1))
+        self.answer(Waits::Ready(sent.1))
+    }
+
+    /// It is gone behind these bytes, and comes again when the server has seen to that; so many others are at work.
+    fn breaks(&mut self, place: &mut Place, bytes: &[u8], others: usize) -> Result<Vec<String>, String> {
+        self.send(bytes)?;
+        self.raw.stream.shutdown(std::net::Shutdown::Both).map_err(|_| CLOSED.to_owned())?;
+        let at_work = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND usename = 'trusted' AND state <> 'idle'";
+        if !wait_until(SOON, || place.helper.rows(at_work)[0][0].parse::<usize>().is_ok_and(|count| count <= others)) {
+            return Err("it stays".to_owned());
+        }
+        let heard = std::mem::take(&mut self.notifications);
+        *self = Self::login(place, &[]);
+        self.notifications = heard;
+        Ok(vec![self.told()])
     }
 
     /// Sends a cancel, and waits until it was delivered.
@@ -182,6 +216,10 @@ impl Player {
         lane.send(&cancel_request(pid, &secret));
         lane.byte();
     }
+}
+
+fn bytes(sent: &[Sent]) -> Vec<u8> {
+    sent.iter().flat_map(|sent| sent.bytes.clone()).collect()
 }
 
 /// The connection has ended; by which of the system's words depends on who is quicker.
@@ -242,11 +280,11 @@ fn number(bytes: &[u8]) -> u32 {
 /// Digits behind these words are the server's own.
 fn without_numbers(text: &str) -> String {
     let mut text = text.to_owned();
-    for word in ["pg_temp_", "process ", "PID ", "relation ", "oid "] {
+    for word in ["pg_temp_", "process ", "PID ", "relation ", "oid ", "tuple ("] {
         let mut from = 0;
         while let Some(at) = text[from..].find(word) {
             from += at + word.len();
-            let digits = text[from..].bytes().take_while(u8::is_ascii_digit).count();
+            let digits = text[from..].bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b',').count();
             text.replace_range(from..from + digits, "#");
         }
     }

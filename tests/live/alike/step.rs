@@ -15,10 +15,14 @@ pub(super) enum Act {
     Send(Vec<Sent>, Waits),
     /// A statement that sleeps, and is cancelled once it does.
     Cancel,
+    /// The same of the first statement of these messages, behind which so many ReadyForQuery come.
+    CancelFirst(Vec<Sent>, usize),
     /// A cancel while nothing runs.
     CancelNothing,
     /// It leaves in order, and comes again with these parameters.
     ComesAgain(Vec<(&'static str, &'static str)>),
+    /// It sends these and is gone in the middle of them, and comes again.
+    Breaks(Vec<Sent>),
 }
 
 /// A message, and how a person reads it.
@@ -71,6 +75,10 @@ impl Sent {
         Self::new(format!("CopyData {text:?}"), raw::frame(b'd', text.as_bytes()))
     }
 
+    pub(super) fn copy_bytes(bytes: &[u8]) -> Self {
+        Self::new(format!("CopyData {}", bytes.escape_ascii()), raw::frame(b'd', bytes))
+    }
+
     pub(super) fn copy_done() -> Self {
         Self::new("CopyDone", raw::frame(b'c', &[]))
     }
@@ -103,17 +111,24 @@ impl Sent {
 impl Step {
     /// Does it run a prepared statement by SQL?
     pub(super) fn executes(&self) -> bool {
-        matches!(&self.act, Act::Send(sent, _) if sent.iter().any(|sent| sent.says.contains(" EXECUTE ")))
+        let (Act::Send(sent, _) | Act::CancelFirst(sent, _)) = &self.act else { return false };
+        sent.iter().any(|sent| sent.says.contains(" EXECUTE "))
     }
 
     /// As a person reads it.
     pub(super) fn says(&self) -> String {
         let act = match &self.act {
-            Act::Send(sent, _) => sent.iter().map(|sent| sent.says.as_str()).collect::<Vec<_>>().join(" | "),
-            other => format!("{other:?}"),
+            Act::Send(sent, _) => says(sent),
+            Act::CancelFirst(sent, _) => format!("CancelFirst {}", says(sent)),
+            Act::Breaks(sent) => format!("Breaks {}", says(sent)),
+            Act::Cancel | Act::CancelNothing | Act::ComesAgain(_) => format!("{:?}", self.act),
         };
         format!("client {}: {act}", self.client)
     }
+}
+
+fn says(sent: &[Sent]) -> String {
+    sent.iter().map(|sent| sent.says.as_str()).collect::<Vec<_>>().join(" | ")
 }
 
 fn named(code: u8, kind: char, name: &str) -> Vec<u8> {

@@ -263,6 +263,17 @@ const TRANSACTION: [&str; 18] = [
     "SET CONSTRAINTS ALL IMMEDIATE",
 ];
 
+/// What is cancelled.
+pub(super) const SLEEPS: &str = "SELECT pg_sleep(600)";
+
+/// Ends all prepared statements without a word.
+pub(super) const FORGETS: &str = "DO $$BEGIN EXECUTE 'DEALLOCATE ALL'; END$$";
+
+/// Does it make a temporary table that hides another one?
+pub(super) fn hides(sql: &str) -> bool {
+    ["hides()", "TEMP TABLE t "].iter().any(|word| sql.contains(word))
+}
+
 /// What takes away all that pins a server, in words that say so one by one.
 pub(super) const LETS_GO: [&str; 6] = [
     "ROLLBACK",

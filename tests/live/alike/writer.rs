@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::seed::Dice;
 
 use super::step::{Act, Sent, Step, Waits};
-use super::texts::{Form, Kind, LETS_GO, Text};
+use super::texts::{FORGETS, Form, Kind, LETS_GO, SLEEPS, Text, hides};
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -36,12 +36,35 @@ struct Client {
 struct Prepared {
     /// The values that fit it.
     values: Vec<String>,
-    may_pin: bool,
+    leaves: Leaves,
     /// It means something else in a pipeline than in a Query.
     goes_by_pipeline: bool,
+    /// Its client may have hidden a table since. Whether its text means the new one hangs on its server: one that has had temporary tables
+    /// before reads it no more.
+    is_old: bool,
+}
+
+/// What it may leave in its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Leaves {
+    #[default]
+    Nothing,
+    /// Something that keeps the server with its client.
+    Something,
+    /// A temporary table that hides another one.
+    Table,
 }
 
 impl Client {
+    /// It may have a temporary table that hides another one.
+    fn hides(&mut self) {
+        self.statements.values_mut().for_each(|had| had.is_old = true);
+    }
+
+    fn is_old(&self, name: &str) -> bool {
+        self.statements.get(name).is_some_and(|had| had.is_old)
+    }
+
     fn holds(&self) -> bool {
         !self.idle || self.flushed || self.pinned
     }
@@ -116,7 +139,11 @@ impl Writer {
 
     fn act(&mut self, client: usize) -> Act {
         let flushed = self.clients[client].flushed;
-        match self.dice.below(40) {
+        match self.dice.below(44) {
+            40 if !flushed => self.is_cancelled_first(client),
+            41 if !self.clients[client].holds() => self.breaks(client),
+            42 if !flushed => self.forgets(client),
+            43 if !flushed => self.runs_what_sql_prepared(),
             0 if !flushed => Act::Cancel,
             1 => Act::CancelNothing,
             // What it leaves behind is seen to a moment later, with a server of its own as well.
@@ -142,6 +169,57 @@ impl Writer {
         let parameters: Vec<_> = all.into_iter().filter(|_| self.dice.once_in(3)).collect();
         self.clients[client] = Client { idle: true, dressed: !parameters.is_empty(), ..Client::default() };
         Act::ComesAgain(parameters)
+    }
+
+    /// A statement is cancelled, and the rest of its group goes with it.
+    fn is_cancelled_first(&mut self, client: usize) -> Act {
+        let mut sent = vec![Sent::parse("", SLEEPS), Sent::bind("", "", &[]), Sent::execute("", 0)];
+        self.clients[client].statements.remove("");
+        let count = 1 + self.dice.below(2);
+        for _ in 0..count {
+            let name = *self.dice.one(&NAMES[1..]);
+            self.part(client, name, &mut sent);
+            sent.push(Sent::sync());
+        }
+        // In a transaction that has failed it is not prepared.
+        sent.extend([Sent::close('S', ""), Sent::sync()]);
+        Act::CancelFirst(sent, count + 1)
+    }
+
+    /// What is not ended by a Sync is taken back.
+    fn breaks(&mut self, client: usize) -> Act {
+        let mut sent = Vec::new();
+        for _ in 0..1 + self.dice.below(3) {
+            let kind = *self.dice.one(&[Kind::Reads, Kind::Writes]);
+            let text = Text::of(kind, Form::Parameters, &mut self.dice);
+            if !text.sql.contains("watched") {
+                let name = *self.dice.one(&NAMES);
+                sent.extend([Sent::parse(name, &text.sql), Sent::bind("", name, &text.values), Sent::execute("", 0)]);
+            }
+        }
+        self.clients[client] = Client { idle: true, ..Client::default() };
+        Act::Breaks(sent)
+    }
+
+    /// What it had prepared is given up: a pool does not tell it that it has no more, once its transaction is over.
+    fn forgets(&mut self, client: usize) -> Act {
+        let closes = NAMES[1..].iter().map(|name| Sent::close('S', name));
+        let sent = std::iter::once(Sent::query(FORGETS)).chain(closes).chain([Sent::sync()]).collect();
+        self.clients[client].statements.clear();
+        Act::Send(sent, Waits::Ready(2))
+    }
+
+    fn runs_what_sql_prepared(&mut self) -> Act {
+        let (name, values) = self.dice.one(&[("q0", vec![]), ("q1", vec!["3".to_owned()])]).clone();
+        let mut sent = vec![Sent::bind("", name, &values), Sent::execute("", 0)];
+        if self.dice.once_in(2) {
+            sent.insert(0, Sent::describe('S', name));
+        }
+        if self.dice.once_in(4) {
+            sent.push(Sent::close('S', name));
+        }
+        sent.push(Sent::sync());
+        Act::Send(sent, Waits::Ready(1))
     }
 
     fn calls(&mut self) -> Act {
@@ -171,6 +249,7 @@ impl Writer {
     }
 
     fn of_a_name(&mut self, client: usize, name: &'static str) -> String {
+        let is_old = self.clients[client].is_old(name);
         let quote = |value: &String| format!("'{}'", value.replace('\'', "''"));
         let values: Vec<String> =
             self.clients[client].statements.get(name).iter().flat_map(|had| had.values.iter().map(quote)).collect();
@@ -180,19 +259,31 @@ impl Writer {
                 self.gives_up(client, name);
                 format!("DEALLOCATE {name}")
             }
-            1 => {
+            way if way == 1 || is_old => {
                 self.gives_up(client, name);
                 format!("DEALLOCATE PREPARE \"{name}\"")
             }
             _ => {
-                self.clients[client].pinned |= self.may_pin(client, name);
+                self.is_run(client, name);
                 format!("EXECUTE {name}{given}")
             }
         }
     }
 
-    fn may_pin(&self, client: usize, name: &str) -> bool {
-        self.clients[client].statements.get(name).is_some_and(|had| had.may_pin)
+    /// What a client has prepared under this name is run.
+    fn is_run(&mut self, client: usize, name: &str) {
+        self.leaves(client, self.may_leave(client, name));
+    }
+
+    fn may_leave(&self, client: usize, name: &str) -> Leaves {
+        self.clients[client].statements.get(name).map_or(Leaves::Nothing, |had| had.leaves)
+    }
+
+    fn leaves(&mut self, client: usize, leaves: Leaves) {
+        self.clients[client].pinned |= leaves > Leaves::Nothing;
+        if leaves == Leaves::Table {
+            self.clients[client].hides();
+        }
     }
 
     /// Queries, calls and pipelines, one behind the other without waiting.
@@ -218,10 +309,7 @@ impl Writer {
     /// A portal that is read bit by bit, over several Syncs: outside of a transaction it is gone with the first.
     fn reads_in_portions(&mut self, client: usize) -> Act {
         let (mut sent, mut syncs) = (Vec::new(), 0);
-        let (text, prepared) = self.written(client, Form::Parameters);
-        self.clients[client].pinned |= prepared.may_pin;
-        let may_pin = prepared.may_pin | self.may_pin(client, "");
-        self.clients[client].statements.insert("", Prepared { may_pin, ..prepared });
+        let text = self.is_unnamed(client);
         sent.extend([Sent::parse("", &text.sql), Sent::bind("r", "", &text.values)]);
         for _ in 0..2 + self.dice.below(3) {
             let rows = u32::try_from(self.dice.below(3)).unwrap();
@@ -242,7 +330,7 @@ impl Writer {
     /// A text of some kind, to be run now; notes what it does to its client.
     fn text(&mut self, client: usize) -> Text {
         let (text, prepared) = self.written(client, Form::Literals);
-        self.clients[client].pinned |= prepared.may_pin;
+        self.leaves(client, prepared.leaves);
         text
     }
 
@@ -262,9 +350,14 @@ impl Writer {
         {
             return self.written(client, form);
         }
-        let may_pin = kind == Kind::Pins || text.sql.contains("watched");
+        let leaves = match kind {
+            _ if hides(&text.sql) => Leaves::Table,
+            Kind::Pins => Leaves::Something,
+            _ if text.sql.contains("watched") => Leaves::Something,
+            _ => Leaves::Nothing,
+        };
         let goes_by_pipeline = matches!(kind, Kind::Transaction | Kind::Unpins) || text.sql.contains("DISCARD");
-        let prepared = Prepared { values: text.values.clone(), may_pin, goes_by_pipeline };
+        let prepared = Prepared { values: text.values.clone(), leaves, goes_by_pipeline, is_old: false };
         (text, prepared)
     }
 
@@ -282,6 +375,7 @@ impl Writer {
         if self.dice.once_in(3) {
             let sql = *self.dice.one(&[
                 "COPY t TO STDOUT",
+                "COPY t TO STDOUT (FORMAT binary)",
                 "COPY (SELECT * FROM t ORDER BY 1) TO STDOUT",
                 "COPY nosuch TO STDOUT",
             ]);
@@ -289,17 +383,33 @@ impl Writer {
         }
         let table = *self.dice.one(&["t (k, v)", "numbered (v)", "watched", "nosuch"]);
         self.clients[client].pinned |= table == "watched";
-        let sql = format!("COPY {table} FROM STDIN");
-        let line = *self.dice.one(&["1\ta\n", "9\tb\n", "wrong\n", "x\n", ""]);
+        let (sql, data) = if self.dice.once_in(4) {
+            (format!("COPY {table} FROM STDIN (FORMAT binary)"), self.binary())
+        } else {
+            let line = *self.dice.one(&["1\ta\n", "9\tb\n", "wrong\n", "x\n", ""]);
+            (format!("COPY {table} FROM STDIN"), vec![Sent::copy_data(line)])
+        };
         let end = if self.dice.once_in(3) { Sent::copy_fail() } else { Sent::copy_done() };
-        let data = [Sent::copy_data(line), end];
+        let data = [data, vec![end]].concat();
         if self.dice.once_in(2) {
-            return Act::Send([vec![Sent::query(&sql)], data.to_vec()].concat(), Waits::Ready(1));
+            return Act::Send([vec![Sent::query(&sql)], data].concat(), Waits::Ready(1));
         }
         let run = vec![Sent::parse("", &sql), Sent::bind("", "", &[]), Sent::execute("", 0)];
         // Bound once more, it would wait for data that nobody sends.
         let end = vec![Sent::sync(), Sent::close('S', ""), Sent::sync()];
-        Act::Send([run, data.to_vec(), end].concat(), Waits::Ready(2))
+        Act::Send([run, data, end].concat(), Waits::Ready(2))
+    }
+
+    /// A row in the binary format, in one message or in several, now and then without its head or its end.
+    fn binary(&mut self) -> Vec<Sent> {
+        let head = [&b"PGCOPY\n\xff\r\n\0"[..], &[0; 8]].concat();
+        let row = [&[0, 2, 0, 0, 0, 4, 0, 0, 0, 8, 0, 0, 0, 1][..], b"b"].concat();
+        let parts = [head, row, vec![0xff, 0xff]];
+        let parts: Vec<Vec<u8>> = parts.into_iter().filter(|_| !self.dice.once_in(8)).collect();
+        if self.dice.once_in(2) {
+            return vec![Sent::copy_bytes(&parts.concat())];
+        }
+        parts.iter().map(|part| Sent::copy_bytes(part)).collect()
     }
 
     /// Messages of the extended protocol up to a Sync, to several, or to a Flush.
@@ -329,6 +439,7 @@ impl Writer {
             0..=2 => self.runs(client, sent),
             3..=5 => self.prepares(client, name, sent),
             6..=8 => self.binds(client, name, sent),
+            9 if self.clients[client].is_old(name) => self.prepares(client, name, sent),
             9 => sent.push(Sent::describe('S', name)),
             10 => {
                 self.gives_up(client, name);
@@ -340,16 +451,22 @@ impl Writer {
     }
 
     fn runs(&mut self, client: usize, sent: &mut Vec<Sent>) {
-        let (text, prepared) = self.written(client, Form::Parameters);
-        self.clients[client].pinned |= prepared.may_pin;
-        let may_pin = self.clients[client].statements.get("").is_some_and(|before| before.may_pin);
-        self.clients[client].statements.insert("", Prepared { may_pin: prepared.may_pin | may_pin, ..prepared });
+        let text = self.is_unnamed(client);
         sent.push(Sent::parse("", &text.sql));
         sent.push(Sent::bind("", "", &text.values));
         if self.dice.once_in(2) {
             sent.push(Sent::describe('P', ""));
         }
         sent.push(Sent::execute("", 0));
+    }
+
+    /// What runs now without a name.
+    fn is_unnamed(&mut self, client: usize) -> Text {
+        let (text, mut prepared) = self.written(client, Form::Parameters);
+        prepared.leaves = prepared.leaves.max(self.may_leave(client, ""));
+        self.clients[client].statements.insert("", prepared);
+        self.is_run(client, "");
+        text
     }
 
     fn prepares(&mut self, client: usize, name: &'static str, sent: &mut Vec<Sent>) {
@@ -361,8 +478,9 @@ impl Writer {
         // Where the name is taken, or the group fails, the other one stays.
         let statements = &mut self.clients[client].statements;
         if let Some(before) = statements.get(name) {
-            prepared.may_pin |= before.may_pin;
+            prepared.leaves = prepared.leaves.max(before.leaves);
             prepared.goes_by_pipeline |= before.goes_by_pipeline;
+            prepared.is_old = before.is_old;
         }
         statements.insert(name, prepared);
     }
@@ -375,8 +493,12 @@ impl Writer {
     }
 
     fn binds(&mut self, client: usize, name: &'static str, sent: &mut Vec<Sent>) {
-        let Prepared { values, may_pin, .. } = self.clients[client].statements.get(name).cloned().unwrap_or_default();
-        self.clients[client].pinned |= may_pin;
+        if self.clients[client].is_old(name) {
+            // Unless the group fails before that.
+            sent.push(Sent::close('S', name));
+        }
+        let Prepared { values, .. } = self.clients[client].statements.get(name).cloned().unwrap_or_default();
+        self.is_run(client, name);
         let portal = *self.dice.one(&PORTALS);
         sent.push(Sent::bind(portal, name, &values));
         if self.dice.once_in(3) {

@@ -1,6 +1,8 @@
 //! Prepared statements of the protocol where many clients share few servers.
 
+mod apart;
 mod changed;
+mod forgotten;
 mod texts;
 mod unnamed;
 

@@ -150,3 +150,20 @@ fn names_stay_where_the_server_does_not_get_to_the_end_of_all() {
     assert!(codes(&house.clients[0].got).ends_with("EZ2DCZ"), "{}", codes(&house.clients[0].got));
     house.compare();
 }
+
+/// What is prepared behind that may have to make room for the next one there.
+#[test]
+fn what_has_made_room_behind_the_end_of_all_is_prepared_again() {
+    let mut house = House::new(1, 1, 1);
+    house.bounds.repeats = Repeats::Prepared;
+    let sync = frame(b'S', b"");
+    for text in ["SELECT 2 + $1", "SELECT 3 + $1"].into_iter().flat_map(|text| [text; 4]) {
+        house.play(0, 0, &[parse("", text), sync.clone()].concat());
+    }
+    let behind = [parse("", "SELECT 2 + $1"), parse("", "SELECT 3 + $1"), sync.clone()];
+    house.play(0, 0, &[query("all"), behind.concat()].concat());
+    house.compare();
+    house.play(0, 0, &[parse("", "SELECT 2 + $1"), bind(""), execute(), sync].concat());
+    assert!(codes(&house.clients[0].got).ends_with("12DCZ"), "{}", codes(&house.clients[0].got));
+    house.compare();
+}

@@ -26,7 +26,7 @@ use proptest::prelude::*;
 struct Server {
     named: HashMap<Vec<u8>, Vec<u8>>,
     unnamed: Option<Vec<u8>>,
-    portal: Option<Vec<u8>>,
+    portals: HashMap<Vec<u8>, Vec<u8>>,
     skipping: bool,
     said: VecDeque<Vec<u8>>,
 }
@@ -60,7 +60,7 @@ impl Server {
             Asked::Parse { name, body } => self.parse(name, body.unwrap()),
             Asked::Bind { statement } => match self.statement(statement) {
                 Some(body) => {
-                    self.portal = Some(body);
+                    self.portals.insert(portal(frame, 5), body);
                     self.say(b'2', b"");
                 }
                 None => self.fail("26000"),
@@ -72,11 +72,15 @@ impl Server {
                 }
                 None => self.fail("26000"),
             },
-            Asked::DescribePortal => match self.portal.clone() {
+            Asked::DescribePortal => match self.portals.get(&portal(frame, 6)).cloned() {
                 Some(body) => self.columns(&body),
                 None => self.fail("34000"),
             },
-            Asked::Execute => self.execute(),
+            Asked::Execute => self.execute(&portal(frame, 5)),
+            Asked::ClosePortal => {
+                self.portals.remove(&portal(frame, 6));
+                self.say(b'3', b"");
+            }
             Asked::Close { statement: b"" } => {
                 self.unnamed = None;
                 self.say(b'3', b"");
@@ -86,11 +90,13 @@ impl Server {
                 self.say(b'3', b"");
             }
             Asked::Sync => {
-                (self.skipping, self.portal) = (false, None);
+                self.skipping = false;
+                self.portals.clear();
                 self.say(b'Z', b"I");
             }
             Asked::Query => {
-                (self.unnamed, self.portal) = (None, None);
+                self.unnamed = None;
+                self.portals.clear();
                 let text = text(head, frame).unwrap();
                 if ran(text).is_some_and(|name| self.named.contains_key(&name)) {
                     self.columns(text);
@@ -142,8 +148,8 @@ impl Server {
         if name.is_empty() { self.unnamed.clone() } else { self.named.get(name).cloned() }
     }
 
-    fn execute(&mut self) {
-        match self.portal.clone() {
+    fn execute(&mut self, portal: &[u8]) {
+        match self.portals.get(portal).cloned() {
             None => self.fail("34000"),
             Some(body) => self.run(body.split(|&byte| byte == 0).next().unwrap()),
         }
@@ -173,6 +179,8 @@ impl Server {
         }
         match text {
             b"fail" => self.fail("22012"),
+            // Ours returns no rows, and is run once for every setting.
+            text if text.starts_with(b"SELECT FROM (SELECT pg_catalog.set_config(") => self.say(b'C', b"SELECT 0\0"),
             b"all" => {
                 self.named.clear();
                 self.say(b'C', b"DEALLOCATE ALL\0");
@@ -183,6 +191,11 @@ impl Server {
             }
         }
     }
+}
+
+/// The name of the portal that stands there in a message.
+fn portal(frame: &[u8], at: usize) -> Vec<u8> {
+    frame[at..].iter().copied().take_while(|&byte| byte != 0).collect()
 }
 
 /// The statement that a text runs by SQL.
@@ -197,6 +210,8 @@ struct Client {
     names: Names,
     plan: Plan,
     tenure: Tenure,
+    /// What its servers report.
+    reported: &'static [u8],
     got: Vec<Vec<u8>>,
     own: Server,
 }
@@ -270,7 +285,7 @@ impl House {
     fn pass(&mut self, client: usize, server: usize, frame: &[u8]) -> Passed {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
-        let context = Context { tenure: client.tenure, ..Context::default() };
+        let context = Context { tenure: client.tenure, reported: client.reported, ..Context::default() };
         let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, context };
         let (mut to_client, mut to_server) = (BytesMut::new(), BytesMut::new());
         let mut caused = Outgoing { client: &mut to_client, server: &mut to_server };
@@ -311,8 +326,8 @@ impl House {
         let Self { shared, servers, clients, bounds } = self;
         let (client, (server, known)) = (&mut clients[client], &mut servers[server]);
         for frame in server.said.drain(..count.min(server.said.len())).collect::<Vec<_>>() {
-            let mut parts =
-                Parts { shared, names: &mut client.names, known, bounds: *bounds, context: Context::default() };
+            let context = Context { reported: client.reported, ..Context::default() };
+            let mut parts = Parts { shared, names: &mut client.names, known, bounds: *bounds, context };
             let (passes, mut behind) = (client.plan.passes(frame[0]), BytesMut::new());
             match client.plan.server(frame[0], &frame, &mut parts, &mut behind) {
                 Reply::Pass => client.got.push(frame),
@@ -483,7 +498,10 @@ fn a_client_that_may_keep_no_more_is_refused_and_goes_on() {
 }
 
 const NAMES: [&str; 5] = ["", "a", "b", "c", "FLOODWALL_1"];
-const TEXTS: [&str; 7] = ["SELECT 1", "SELECT 2 + $1", "SELECT 3 + $1", "bad $1", "fail", "SELECT 4", "all"];
+const TEXTS: [&str; 8] =
+    ["SELECT 1", "SELECT 2 + $1", "SELECT 3 + $1", "bad $1", "fail", "SELECT 4", "all", "SELECT '5' + $1"];
+/// Settings under which a literal means something else.
+const REPORTED: [&[u8]; 2] = [b"TimeZone\0UTC\0", b"TimeZone\0GB\0"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
@@ -493,12 +511,13 @@ proptest! {
         most in 1_usize..5,
         repeats in prop_oneof![Just(Repeats::Unnamed), Just(Repeats::Prepared)],
         pipelines in proptest::collection::vec(
-            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..16, 0_usize..5, 0_usize..7, 0_usize..4), 0..12)),
+            (0_usize..3, 0_usize..2, proptest::collection::vec((0_u8..17, 0_usize..5, 0_usize..8, 0_usize..4), 0..12)),
             1..12,
         )
     ) {
         let mut house = House::new(2, most, 3);
         house.bounds.repeats = repeats;
+        house.clients.iter_mut().for_each(|client| client.reported = REPORTED[0]);
         // So often that the next time counts.
         for text in TEXTS.into_iter().flat_map(|text| [text; 4]) {
             house.ask(0, 0, &parse("", text));
@@ -507,6 +526,11 @@ proptest! {
         house.compare();
         for (client, server, steps) in pipelines {
             for (kind, name, text, heard) in steps {
+                if kind == 16 {
+                    house.end(client, server);
+                    house.clients[client].reported = REPORTED[text % 2];
+                    continue;
+                }
                 let (name, text) = (NAMES[name], TEXTS[text]);
                 let asked = match kind {
                     0..=2 => parse(name, text),

@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Config};
 
 use crate::clock;
 use crate::config::{Listener, Monitor};
+use crate::net::library::lacks_password;
 use crate::net::tls::Driver;
 use crate::telemetry::{Gate, Pass};
 
@@ -158,7 +159,7 @@ impl Reader {
         let Pass::Write { suppressed } = self.gate.pass(database) else { return };
         let (user, server) = (&self.monitor.user, format_args!("{}:{}", self.host, self.port));
         let remedy = match failure {
-            Failure::Server(error) if error.as_db_error().is_some() => format!(
+            Failure::Server(error) if error.as_db_error().is_some() || lacks_password(error) => format!(
                 "What it needs, as a superuser: CREATE ROLE {user} LOGIN PASSWORD '…'; GRANT CONNECT ON DATABASE \
                  {database:?} TO {user}; a line for it in pg_hba.conf; and the password in `monitor` of the listener"
             ),

@@ -3,6 +3,7 @@
 pub mod arrived;
 pub mod detached;
 pub mod framed;
+pub mod library;
 pub mod proxy_protocol;
 pub mod socket;
 pub mod stream;

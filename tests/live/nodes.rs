@@ -242,6 +242,28 @@ fn no_server_is_read_before_it_is_the_one_that_is_used() {
     assert!(!proxy.log().contains("the monitor can't read"), "{}", proxy.log());
 }
 
+/// It counted as down, so that with several servers nobody was let in, and the log said to look whether it runs.
+#[test]
+fn a_server_that_asks_the_monitor_for_a_password_is_up() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::shared();
+    let servers = format!("servers = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]", free_port(), cluster.port);
+    let proxy = Proxy::start(cluster, &format!("[[listener]]\nserver_check_interval = \"100ms\"\n{servers}"));
+    let mut config: toml::Table = proxy.config_text().parse().unwrap();
+    config["listener"][0]["monitor"].as_table_mut().unwrap().remove("password_file").unwrap();
+    proxy.write_config(&config.to_string());
+    proxy.console("RELOAD").unwrap();
+    let told = || node(&proxy, cluster)["last_error"].contains("password");
+    assert!(wait_until(SOON, told), "{}", proxy.log());
+    let found = node(&proxy, cluster);
+    assert_eq!((found["state"].as_str(), found["used"].as_str()), ("up", "yes"));
+    let advised = || proxy.log().contains("the password in `monitor`");
+    assert!(wait_until(SOON, advised), "{}", proxy.log());
+    drop(login(&proxy));
+}
+
 /// It went in plain, as had been asked for when the wait began.
 #[test]
 fn a_login_that_waits_for_a_primary_goes_to_it_as_the_last_reload_asks() {

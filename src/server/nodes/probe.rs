@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Config};
 use super::super::connect::resolve_and_dial;
 use crate::clock;
 use crate::config::Monitor;
+use crate::net::library::lacks_password;
 use crate::net::tls::{Driver, Live};
 use crate::wire::pg::startup::TLS_REQUEST;
 
@@ -149,6 +150,7 @@ fn judge(error: &tokio_postgres::Error) -> Found {
     match error.as_db_error() {
         Some(said) if NOBODY.contains(said.code()) => Found::Down(said.message().to_owned()),
         Some(said) => Found::Refused(format!("{} ({})", said.message(), said.code().code())),
+        None if lacks_password(error) => Found::Refused("it asks for a password, and the monitor has none".to_owned()),
         None => Found::Down(match std::error::Error::source(error) {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),

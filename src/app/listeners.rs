@@ -90,8 +90,8 @@ fn doors(index: usize, listener: &Listener, given: &mut Given) -> Result<Vec<Doo
 
 /// Has the catalogue read the server that is used.
 pub(super) fn follow(catalog: &Catalog, choice: &Choice, listener: &Listener) {
-    if let Some(server) = &choice.server {
-        catalog.reload(&Listener { servers: vec![server.to_string()], ..listener.clone() });
+    if choice.server.is_some() {
+        catalog.reload(&choice.narrow(listener));
     }
 }
 

@@ -45,8 +45,9 @@ pub struct Reached {
     pub generation: u64,
 }
 
-/// Connects to the primary, by what `security` says when it is dialled; each address that its name has is tried in turn. Where there are several servers and none of them
-/// is one, or the one that was chosen can't be dialled, waits until `patience` for another choice. Cancel-safe.
+/// Connects to the primary, by what `security` says when it is dialled; each address that its name has is tried in turn. Where there
+/// are several servers and none of them is one, or the one that was chosen can't be dialled, waits until `patience` for another choice.
+/// Cancel-safe.
 ///
 /// # Errors
 /// No address accepted before the deadline, the one that did has no TLS as it is asked for, or no server is the primary.

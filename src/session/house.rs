@@ -86,8 +86,7 @@ impl House {
         let listener = &current.listener;
         let nodes = Nodes::new(listener);
         // Of several servers none is read before one is chosen.
-        let servers = nodes.primary().server.iter().map(ToString::to_string).collect();
-        let catalog = Catalog::new(&Listener { servers, ..listener.clone() });
+        let catalog = Catalog::new(&nodes.primary().narrow(listener));
         catalog.secure(Arc::clone(&tls));
         Ok(Self {
             name: listener.name.as_str().into(),

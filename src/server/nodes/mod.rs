@@ -62,6 +62,13 @@ pub struct Choice {
     last: Option<Arc<str>>,
 }
 
+impl Choice {
+    /// The listener as whoever follows this choice sees it: with no server but the one that is used, if there is one.
+    pub fn narrow(&self, listener: &Listener) -> Listener {
+        Listener { servers: self.server.iter().map(ToString::to_string).collect(), ..listener.clone() }
+    }
+}
+
 /// How connections of an earlier choice end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {

@@ -240,9 +240,8 @@ where
         let before = self.answers.len();
         let mut out = Outgoing { server: ours, client: &mut self.answers };
         let course = self.server.asks(head, frame, &mut out);
-        let after = self.answers.len();
-        if after != before && (before == 0 || before == usize::from(self.stand_in)) {
-            self.stand_in = u16::try_from(after).unwrap_or(0);
+        if before == 0 || before == usize::from(self.stand_in) {
+            self.stand_in = u16::try_from(self.answers.len()).unwrap_or(0);
         }
         course
     }

@@ -178,7 +178,8 @@ where
             }
             self.look_at_time();
             if self.is_spent() {
-                break;
+                self.look_for_cancels(cx);
+                return Poll::Pending;
             }
             let moved = match (self.poll_up(cx), self.poll_down(cx)) {
                 (Ok(up), Ok(down)) => up || down,
@@ -198,10 +199,8 @@ where
                 break;
             }
         }
-        if !self.is_spent() {
-            cx.waker().wake_by_ref();
-        }
         self.look_for_cancels(cx);
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }

@@ -128,9 +128,10 @@ where
         };
         let Some(rest) = lent.get_mut(count..).filter(|rest| !rest.is_empty()) else { return Ok(read) };
         // A socket knows by now, without a system call, whether that was all; and tells its end, or its fault, once more.
-        let Ok(more) = poll_read(&mut self.client, cx, rest) else { return Ok(read) };
+        let more = poll_read(&mut self.client, cx, rest).unwrap_or(Poll::Ready(0));
         self.turn.client.silent = more.is_pending();
-        Ok(read.map(|count| count.saturating_add(if let Poll::Ready(more) = more { more } else { 0 })))
+        let Poll::Ready(more) = more else { return Ok(read) };
+        Ok(Poll::Ready(count.saturating_add(more)))
     }
 
     /// Is there a goodbye among the frames that wait?

@@ -7,6 +7,7 @@ use super::Parts;
 use super::learning::Learning;
 use super::shared::Statement;
 use super::unnamed::{Doubt, Unnamed};
+use crate::wire::pg::rename::Asked;
 
 /// The reply that ends a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,21 @@ pub(super) enum Wants {
     All,
     /// None: the end of COPY data that was sent before the server asked for them.
     CopyEnd,
+}
+
+impl Wants {
+    /// What ends the answer to a message that goes to the server as it is; `None`: nothing does, or more depends on it than that.
+    pub(super) const fn of(asked: Asked<'_>) -> Option<Self> {
+        match asked {
+            Asked::Parse { .. } => Some(Self::Parse),
+            Asked::Bind { .. } => Some(Self::Bind),
+            Asked::Execute => Some(Self::Executed),
+            Asked::Close { .. } | Asked::ClosePortal => Some(Self::Close),
+            Asked::Describe { .. } | Asked::DescribePortal => Some(Self::Described),
+            Asked::Query | Asked::Call => Some(Self::All),
+            Asked::Sync | Asked::CopyEnd | Asked::Silent => None,
+        }
+    }
 }
 
 /// Whose a reply is.

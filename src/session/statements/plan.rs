@@ -137,37 +137,23 @@ impl Plan {
         if self.mode == Mode::Skipping && asked != Asked::Sync {
             return;
         }
-        let wants = match asked {
-            Asked::Parse { .. } => Wants::Parse,
-            Asked::Bind { .. } => Wants::Bind,
-            Asked::Execute => Wants::Executed,
-            Asked::Close { .. } | Asked::ClosePortal => Wants::Close,
-            Asked::Describe { .. } | Asked::DescribePortal => Wants::Described,
-            Asked::Query | Asked::Call => Wants::All,
-            Asked::CopyEnd => return self.copy_ends(),
-            Asked::Silent => return,
+        match asked {
+            Asked::CopyEnd => self.copy_ends(),
             Asked::Sync => {
                 self.sync();
-                return;
             }
-        };
-        self.queue.push_back(Entry::new(wants, Whose::Client));
+            _ => self.queue.extend(Wants::of(asked).map(|wants| Entry::new(wants, Whose::Client))),
+        }
     }
 
     /// A client's message that is part of a pipeline goes to the server as it came, and changes no book but this one. False: ask
     /// [`Plan::client`].
     pub fn takes(&mut self, asked: Asked<'_>) -> bool {
-        let wants = match asked {
-            Asked::DescribePortal => Wants::Described,
-            Asked::ClosePortal => Wants::Close,
-            Asked::Execute => Wants::Executed,
-            _ => return false,
-        };
+        let is_of_portal = matches!(asked, Asked::DescribePortal | Asked::ClosePortal | Asked::Execute);
         let goes_on = self.mode == Mode::Asking && !self.queue.is_empty();
-        if goes_on {
-            self.pass(wants);
-        }
-        goes_on
+        let Some(wants) = Wants::of(asked).filter(|_| is_of_portal && goes_on) else { return false };
+        self.pass(wants);
+        true
     }
 
     /// A client's message comes.

@@ -25,7 +25,7 @@ pub(super) fn start(config: &Config, common: &Arc<Common>, beat: &Arc<Beat>) -> 
         let (memory, prepared) = (Arc::clone(&common.memory), Arc::clone(&common.prepared));
         let means = Means { cache_bytes, ceiling, memory, prepared, metrics: common.metrics.worker(number) };
         let local = Local::start(means, Arc::clone(&common.shapes), Arc::clone(&beat))?;
-        let local = Rc::new(local.of_worker(number));
+        let local = Rc::new(local.of_worker(number).beside(Arc::clone(&common.login_waits)));
         let pace = Rc::clone(&local.pace);
         let room = async move || pace.room().await;
         Ok((room, move |(house, arrival): Job| serve(house, Rc::clone(&local), arrival)))

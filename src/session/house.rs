@@ -10,6 +10,7 @@ use super::cancel::siblings::Siblings;
 use super::judge::policy::Policies;
 use super::lending::Lending;
 use super::memory::{Budget, Prepared};
+use super::pace::Waits;
 use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
@@ -65,6 +66,8 @@ pub struct Common {
     pub memory: Arc<Budget>,
     /// Those of them that prepared statements take.
     pub prepared: Arc<Prepared>,
+    /// How long logins had to wait for their turns.
+    pub login_waits: Arc<Waits>,
     /// The other processes of a hand-over, where there may be any.
     pub siblings: Option<Siblings>,
     /// Rate of the log lines that clients can trigger.
@@ -118,6 +121,7 @@ impl Common {
             shapes: Arc::default(),
             prepared: Prepared::of(&memory),
             memory,
+            login_waits: Arc::default(),
             siblings,
             gate: Gate::default(),
         }

@@ -10,7 +10,7 @@ use rapidhash::fast::GlobalState;
 
 use super::house::House;
 use super::lending::Lenders;
-use super::pace::Pace;
+use super::pace::{Pace, Waits};
 use super::reader::Reader;
 use super::reader::analyst::Means;
 use super::relay::{Lent, lent};
@@ -82,6 +82,12 @@ impl Local {
     pub fn of_worker(self, worker: usize) -> Self {
         self.statements.borrow_mut().number_for(worker);
         Self { worker, ..self }
+    }
+
+    /// The same with logins that wait together with those of other workers.
+    #[must_use]
+    pub fn beside(self, login_waits: Arc<Waits>) -> Self {
+        Self { pace: Rc::new(Pace::beside(login_waits)), ..self }
     }
 
     /// This worker's pools of a listener.

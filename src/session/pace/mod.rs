@@ -13,12 +13,14 @@
 
 mod line;
 mod share;
+mod waits;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use tokio::time::sleep;
 
 use self::line::Line;
 use self::share::{Crowd, PATIENCE_MAX, Share};
+pub use self::waits::Waits;
 use crate::clock;
 
 /// Steps of logins before whoever else is ready gets its turn, and how many of them are kept for those who came in earlier.
@@ -80,6 +83,11 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// The turns of a worker whose logins share what bounds them with those of other workers, who have the same `waits`.
+    pub fn beside(waits: Arc<Waits>) -> Self {
+        Self { share: Share::of(waits), ..Self::default() }
+    }
+
     /// Lets a login go on only when its turn has come. Whoever is refused after a wait of `wait_max` is to have had all the time by then that
     /// logins may take.
     pub fn login<F: Future + Unpin>(self: &Rc<Self>, wait_max: Duration, login: F) -> Paced<F> {

@@ -5,8 +5,10 @@
 //! they soon have the part that they need.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::waits::Waits;
 use crate::clock::Instant;
 
 /// Logins under way that are no crowd yet.
@@ -38,13 +40,18 @@ pub(super) struct Crowd {
 pub(super) struct Share {
     /// Work that is more than the share of the time that has passed since.
     debt: Cell<Duration>,
-    /// How long logins had to wait, less the time since then in which they had not to.
-    waited: Cell<Duration>,
-    /// When both were counted.
+    /// When it was counted.
     counted: Cell<Option<Instant>>,
+    /// How long they had to wait.
+    waits: Arc<Waits>,
 }
 
 impl Share {
+    /// A share that grows by what all who have these `waits` had to wait.
+    pub(super) fn of(waits: Arc<Waits>) -> Self {
+        Self { waits, ..Self::default() }
+    }
+
     /// One of the crowd has made a step that took so long, and has just ended.
     pub(super) fn charge(&self, now: Instant, took: Duration, crowd: Crowd) {
         self.count(now, crowd);
@@ -54,24 +61,29 @@ impl Share {
     /// How long the next step has to wait.
     pub(super) fn pause(&self, now: Instant, crowd: Crowd) -> Duration {
         self.count(now, crowd);
-        let beyond = self.debt.get().saturating_sub(BURST);
-        (beyond.saturating_mul(1_000) / self.thousandths(crowd)).min(PAUSE_MAX)
+        self.until_paid(crowd).min(PAUSE_MAX)
     }
 
     fn count(&self, now: Instant, crowd: Crowd) {
-        let passed = self.counted.replace(Some(now)).map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
-        let has_waited = self.debt.get() > BURST;
-        let made_up = passed.min(Duration::from_secs(1)).saturating_mul(self.thousandths(crowd)) / 1_000;
-        self.debt.update(|debt| debt.saturating_sub(made_up));
-        self.waited.update(|waited| {
-            if has_waited { waited.saturating_add(passed).min(crowd.patience) } else { waited.saturating_sub(passed) }
-        });
+        let then = self.counted.replace(Some(now)).unwrap_or(now);
+        let pause = self.until_paid(crowd);
+        if !pause.is_zero() {
+            self.waits.note(now.min(then + pause));
+        }
+        let passed = now.saturating_duration_since(then).min(Duration::from_secs(1));
+        self.debt.update(|debt| debt.saturating_sub(passed.saturating_mul(self.thousandths(crowd)) / 1_000));
+        self.waits.count(now, crowd.patience);
+    }
+
+    /// How long it takes to make up for what is more than they may take at once.
+    fn until_paid(&self, crowd: Crowd) -> Duration {
+        self.debt.get().saturating_sub(BURST).saturating_mul(1_000) / self.thousandths(crowd)
     }
 
     /// Thousandths of the time that so many logins may take now. Of a crowd it grows by the fourth power of what it has waited: little for most
     /// of its patience, and then fast, since nobody is to wait longer.
     fn thousandths(&self, Crowd { logins, patience }: Crowd) -> u32 {
-        let waited = self.waited.get();
+        let waited = self.waits.waited();
         if logins <= FEW || waited >= patience {
             return MOST;
         }

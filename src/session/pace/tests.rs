@@ -3,6 +3,7 @@
 use super::share::{FEW, LEAST, MOST, PAUSE_MAX};
 use super::*;
 use futures::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 /// How long a newcomer may wait by default, and the patience that it makes.
@@ -135,6 +136,49 @@ fn a_crowd_that_may_wait_longer_is_taken_in_at_more_leisure_and_in_time() {
         assert!((2 * hurried..PATIENCE_MAX).contains(&patient), "{patient:?} beside {hurried:?}");
         let impatient = logins(Duration::ZERO).await;
         assert!(impatient < Duration::from_millis(1_200), "half of the time from the beginning: {impatient:?}");
+    });
+}
+
+#[test]
+fn a_crowd_that_comes_much_later_waits_as_the_first_one_did() {
+    run(async {
+        let pace = Rc::new(Pace::default());
+        let logins = async || crowd(&pace, 5_000, STEP).await;
+        let first = logins().await;
+        pace.share.charge(clock::now(), Duration::from_millis(5), pace.crowd());
+        sleep(Duration::from_secs(3_600)).await;
+        let later = logins().await;
+        assert!((first * 95 / 100..first * 105 / 100).contains(&later), "{later:?} behind {first:?}");
+    });
+}
+
+/// So many logins that each need one of a few places that all workers share; how long until all are through.
+async fn crowd_with_places(pace: Rc<Pace>, places: Rc<Semaphore>, count: usize, step: Duration) -> Duration {
+    let began = clock::now();
+    let login = || {
+        let (places, pace) = (Rc::clone(&places), Rc::clone(&pace));
+        Box::pin(async move {
+            let _place = places.acquire().await.unwrap();
+            work(pace, 5, step).await;
+        })
+    };
+    let logins: Vec<_> = (0..count).map(|_| spawn_local(pace.login(WAIT_MAX, login()))).collect();
+    assert!(join_all(logins).await.iter().all(Result::is_ok));
+    clock::now() - began
+}
+
+#[test]
+fn who_waits_for_places_that_another_worker_holds_does_not_begin_anew() {
+    run(async {
+        let (waits, places) = (Arc::default(), Rc::new(Semaphore::new(10)));
+        let worker = |count, step| {
+            let pace = Rc::new(Pace::beside(Arc::clone(&waits)));
+            spawn_local(crowd_with_places(pace, Rc::clone(&places), count, step))
+        };
+        // Half a second of work for each; the steps of one take three times as long, so it holds nearly all places most of the time.
+        let workers = join_all([worker(1_667, 3 * STEP), worker(5_000, STEP)]).await;
+        let took: Vec<_> = workers.into_iter().map(Result::unwrap).collect();
+        assert!(took.iter().all(|took| *took < WAIT_MAX), "{took:?}");
     });
 }
 

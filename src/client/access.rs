@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use wildmatch::WildMatch;
 
 use super::login::Channel;
-use super::matching::cut;
+use super::matching::{cut, glob};
 use crate::config::{AccessMethod, AccessRule};
 use crate::roster::Identity;
 
@@ -44,8 +44,8 @@ impl Access {
 impl Entry {
     fn new(rule: &AccessRule) -> Self {
         Self {
-            user: WildMatch::new(&rule.user),
-            database: WildMatch::new(&rule.database),
+            user: glob(&rule.user),
+            database: glob(&rule.database),
             networks: rule.addresses.clone(),
             tls: rule.tls,
             method: rule.method,
@@ -84,6 +84,18 @@ mod tests {
             application_name: String::new(),
             address: address.parse().unwrap(),
         }
+    }
+
+    /// PostgreSQL cuts names at 63 bytes: who is kept out by a longer one came in by the same.
+    #[test]
+    fn a_name_that_is_too_long_keeps_out_whom_the_server_takes_for_it() {
+        let long = "a".repeat(70);
+        let rules =
+            [rule(&long, "0.0.0.0/0", None, AccessMethod::Reject), rule("*", "0.0.0.0/0", None, AccessMethod::Scram)];
+        let access = Access::new(&rules, "main");
+        let method = |user: &str| access.method(&who(user, "127.0.0.1"), &Channel::default());
+        assert_eq!((method(&long), method(long.get(..63).unwrap())), (None, None));
+        assert_eq!(method(long.get(..62).unwrap()), Some(AccessMethod::Scram));
     }
 
     #[test]

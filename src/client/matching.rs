@@ -24,9 +24,9 @@ impl Matcher {
     /// Compiles the globs.
     pub fn new(matches: &ClientMatch) -> Self {
         Self {
-            user: WildMatch::new(&matches.user),
-            database: WildMatch::new(&matches.database),
-            application_name: WildMatch::new(&matches.application_name),
+            user: glob(&matches.user),
+            database: glob(&matches.database),
+            application_name: glob(&matches.application_name),
             by_application_name: matches.application_name != "*",
             networks: matches.addresses.clone(),
             listener: WildMatch::new(&matches.listener),
@@ -47,6 +47,11 @@ impl Matcher {
     pub const fn by_application_name(&self) -> bool {
         self.by_application_name
     }
+}
+
+/// A glob over names of the server: one without a pattern is cut as they are, or it would match nobody.
+pub fn glob(text: &str) -> WildMatch {
+    WildMatch::new(if text.contains(['*', '?']) { text } else { cut(text) })
 }
 
 /// A name as the server cuts it.

@@ -7,6 +7,7 @@ use super::convert::Convert;
 use super::exception::Exception;
 use super::ini::Entry;
 use super::listener::{Database, Listener, Others, Pool};
+use super::pattern::{self, is_pattern};
 
 impl Convert<'_> {
     /// A listener for each group of servers and pool mode.
@@ -44,7 +45,20 @@ impl Convert<'_> {
             }
         }
         self.note_shared_bounds(&listeners, databases);
+        self.note_patterns(&listeners, databases);
         listeners
+    }
+
+    /// Databases that no `[[access]]` can name.
+    fn note_patterns(&mut self, listeners: &[Listener], databases: &[&Entry]) {
+        let declared = listeners.iter().filter(|listener| listener.others == Others::Unknown);
+        let known = declared.flat_map(|listener| &listener.databases).filter(|database| is_pattern(&database.name));
+        for database in known {
+            databases
+                .iter()
+                .filter(|entry| entry.key == database.key)
+                .for_each(|entry| self.note(entry, pattern::DATABASE));
+        }
     }
 
     /// PgBouncer bounds each database by itself.
@@ -83,7 +97,7 @@ impl Convert<'_> {
             pool_size: size,
             max_server_connections: most,
         };
-        let (mut hosts, mut port, mut name) = (String::new(), "5432".to_owned(), entry.key.clone());
+        let (mut hosts, mut port, mut name, mut clients) = (String::new(), "5432".to_owned(), entry.key.clone(), None);
         for (key, value) in pairs {
             let number = value.parse::<u64>();
             match (key.as_str(), number) {
@@ -95,9 +109,7 @@ impl Convert<'_> {
                 ("dbname", _) if value == entry.key => {}
                 ("auth_user", _) if self.asker.as_ref() == Some(&value) => {}
                 ("max_db_client_connections", Ok(0)) => {}
-                ("max_db_client_connections", Ok(most)) if entry.key != "*" => {
-                    self.exceptions.push(Exception::of_database(&entry.key, most));
-                }
+                ("max_db_client_connections", Ok(most)) if !is_rest => clients = Some(most),
                 (key, _) => {
                     self.note_key(entry, &format!("{} {key}", entry.key), of_database(key));
                     if key == "dbname" {
@@ -106,11 +118,22 @@ impl Convert<'_> {
                 }
             }
         }
+        if let Some(most) = clients {
+            self.cap_database(entry, &name, most);
+        }
         if !is_rest {
             found.databases.push(Database { key: entry.key.clone(), name });
         }
         found.servers = self.servers(entry, &hosts, &port);
         Some(found)
+    }
+
+    /// A cap for a database, by the name that its clients have to use here.
+    fn cap_database(&mut self, entry: &Entry, name: &str, most: u64) {
+        if is_pattern(name) {
+            return self.note_key(entry, &format!("{} max_db_client_connections", entry.key), pattern::EXCEPTION);
+        }
+        self.exceptions.push(Exception::of_database(name, most));
     }
 
     fn servers(&mut self, entry: &Entry, hosts: &str, port: &str) -> Vec<String> {

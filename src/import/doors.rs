@@ -5,8 +5,9 @@
 
 use ipnet::IpNet;
 
-use super::hba::{ALL, Line};
+use super::hba::Line;
 use super::listener::{Listener, Others, quoted};
+use super::pattern::is_pattern;
 
 /// How a user, or everybody else, proves who it is.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +41,8 @@ pub(super) fn of_proofs(listeners: &[Listener], proofs: &[Proof<'_>]) -> Vec<Str
     let of = |listener| {
         let places = databases(listener).into_iter().map(|database| Door { database, ..at(listener, listeners) });
         let entries = places.flat_map(|place| proofs.iter().map(move |proof| place.by(*proof)));
-        refused(listener, listeners).into_iter().chain(entries).collect::<Vec<_>>()
+        let own: Vec<_> = entries.filter(|door| !door.lets_in_others()).collect();
+        closed(listener, listeners, own)
     };
     listeners.iter().flat_map(of).map(|door| door.text()).collect()
 }
@@ -48,26 +50,34 @@ pub(super) fn of_proofs(listeners: &[Listener], proofs: &[Proof<'_>]) -> Vec<Str
 /// The entries for the lines of `auth_hba_file`. Without any, everybody could come in: where no line holds, nobody may.
 pub(super) fn of_lines(listeners: &[Listener], lines: &[Line]) -> Vec<String> {
     let of = |listener| {
-        let own: Vec<_> = lines.iter().flat_map(|line| of_line(line, listener, listeners)).collect();
-        let none = own.is_empty().then(|| Door { method: REJECT, ..at(listener, listeners) });
-        refused(listener, listeners).into_iter().chain(own).chain(none).collect::<Vec<_>>()
+        let own = lines.iter().flat_map(|line| of_line(line, listener, listeners));
+        // In its place, since a later line may let the same in with less.
+        let own = own.map(|door| if door.lets_in_others() { Door { method: REJECT, ..door } } else { door });
+        closed(listener, listeners, own.collect())
     };
     listeners.iter().flat_map(of).map(|door| door.text()).collect()
+}
+
+/// The entries of a listener, behind those that keep out. Where there are none, nobody is let in.
+fn closed<'a>(listener: &'a Listener, all: &'a [Listener], own: Vec<Door<'a>>) -> Vec<Door<'a>> {
+    let none = own.is_empty().then(|| Door { method: REJECT, ..at(listener, all) });
+    refused(listener, all).into_iter().chain(own).chain(none).collect()
 }
 
 /// A line at one of the listeners: an entry for each of its users and databases.
 fn of_line<'a>(line: &'a Line, listener: &'a Listener, all: &'a [Listener]) -> Vec<Door<'a>> {
     let place = Door { network: line.network, tls: line.tls, method: line.method, ..at(listener, all) };
-    let named = line.databases.iter().flat_map(|name| meant(name, line, listener));
-    let user = |user: &'a String| Some(user.as_str()).filter(|user| *user != ALL);
-    named.flat_map(|database| line.users.iter().map(move |name| Door { database, user: user(name), ..place })).collect()
+    let named = line.databases.iter().flat_map(|name| meant(name.as_deref(), line, listener));
+    named
+        .flat_map(|database| line.users.iter().map(move |user| Door { database, user: user.as_deref(), ..place }))
+        .collect()
 }
 
 /// The databases of a listener that a line means by a name; `None` stands for any.
-fn meant<'a>(name: &'a str, line: &Line, listener: &'a Listener) -> Vec<Option<&'a str>> {
-    if name == ALL {
+fn meant<'a>(name: Option<&'a str>, line: &Line, listener: &'a Listener) -> Vec<Option<&'a str>> {
+    let Some(name) = name else {
         return if line.method == REJECT { vec![None] } else { databases(listener) };
-    }
+    };
     let declared = listener.databases.iter().filter(|database| database.key == name);
     let declared: Vec<_> = declared.map(|database| Some(&*database.name)).collect();
     // With `*` every other name is the server's; without it nobody could ask for one.
@@ -100,6 +110,11 @@ fn at<'a>(listener: &'a Listener, all: &[Listener]) -> Door<'a> {
 impl<'a> Door<'a> {
     fn by(self, proof: Proof<'a>) -> Self {
         Self { user: proof.user, method: proof.method, ..self }
+    }
+
+    /// Would it let in others than it names? One that keeps out too many does no harm.
+    fn lets_in_others(&self) -> bool {
+        self.method != REJECT && [self.database, self.user].into_iter().flatten().any(is_pattern)
     }
 
     fn text(&self) -> String {

@@ -4,6 +4,7 @@ use super::connect;
 use super::convert::{Convert, DAY, LONGER_THAN_A_DAY, TIMEOUTS, duration};
 use super::ini::Entry;
 use super::listener::{Listener, quoted};
+use super::pattern::{EXCEPTION, is_pattern};
 
 /// What one user or one database has of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,10 @@ impl Convert<'_> {
     /// An entry of `[users]`.
     pub(super) fn of_user(&mut self, entry: &Entry, listeners: &[Listener]) -> Exception {
         let mut found = Exception::of_user(&entry.key);
+        if is_pattern(&entry.key) {
+            self.note(entry, EXCEPTION);
+            return found;
+        }
         for (key, value) in connect::parse(&entry.value).unwrap_or_default() {
             let rule = TIMEOUTS.iter().find(|(theirs, _)| *theirs == key).map(|(_, rule)| *rule);
             match (key.as_str(), rule, value.parse::<f64>()) {

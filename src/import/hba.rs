@@ -9,6 +9,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use super::pattern::{LINE, is_pattern};
 use super::{Note, Place};
 
 /// What a file says.
@@ -23,25 +24,35 @@ pub(super) struct Read {
 /// A line, in our words.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// `all` is any.
-    pub(super) users: Vec<String>,
-    /// By the names that PgBouncer's clients know; `all` is any.
-    pub(super) databases: Vec<String>,
+    /// `None` is any.
+    pub(super) users: Vec<Option<String>>,
+    /// By the names that PgBouncer's clients know; `None` is any.
+    pub(super) databases: Vec<Option<String>>,
     pub(super) network: Option<IpNet>,
     pub(super) tls: Option<bool>,
     pub(super) method: &'static str,
 }
 
-/// Any user, any database.
-pub(super) const ALL: &str = "all";
+/// Any user, any database, any address.
+const ALL: &str = "all";
+
+/// Names between commas; most words are one.
+type Word = Vec<Name>;
+
+/// A name, or a word of the format's own: in double quotes it is none of these.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Name {
+    text: String,
+    quoted: bool,
+}
 
 /// Reads the text of a file.
 pub(super) fn read(file: &Path, text: &str) -> Read {
     let mut read = Read::default();
     for (index, line) in text.lines().enumerate() {
         let words = words(line);
-        let mut words = words.iter().map(String::as_str);
-        let Some(kind) = words.next() else { continue };
+        let mut words = words.iter();
+        let Some(kind) = words.next().map(single) else { continue };
         let told = match meaning(kind, &mut words) {
             Ok((line, told)) => {
                 read.lines.push(line);
@@ -60,7 +71,7 @@ pub(super) fn read(file: &Path, text: &str) -> Read {
 }
 
 /// A line, and what is to be told of it; or why it is left out.
-fn meaning<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<(Line, Option<String>), String> {
+fn meaning<'a>(kind: &str, words: &mut impl Iterator<Item = &'a Word>) -> Result<(Line, Option<String>), String> {
     let tls = match kind {
         "local" | "host" => None,
         "hostssl" => Some(true),
@@ -69,14 +80,16 @@ fn meaning<'a>(kind: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<
     };
     let databases = names(words.next(), "a database")?;
     let users = names(words.next(), "a user")?;
+    let mut words = words.map(single);
     // Clients of a Unix socket count as 127.0.0.1.
     let (network, word) = match kind {
         "local" => (Some(IpNet::from(IpAddr::from([127, 0, 0, 1]))), words.next()),
-        _ => network(words)?,
+        _ => network(&mut words)?,
     };
     let (method, told) = method(kind, word.unwrap_or_default())?;
     let mapped = words.any(|option| option.starts_with("map="));
-    let further = [(kind == "local", SOCKETS), (mapped, NAMES)];
+    let patterns = users.iter().chain(&databases).flatten().any(|name| is_pattern(name));
+    let further = [(patterns, LINE), (kind == "local", SOCKETS), (mapped, NAMES)];
     let told = told.or_else(|| further.iter().find(|(holds, _)| *holds).map(|(_, words)| (*words).to_owned()));
     Ok((Line { users, databases, network, tls, method }, told))
 }
@@ -90,14 +103,19 @@ fn left_out(why: &str) -> String {
 }
 
 /// Names between commas; `all` is any.
-fn names(word: Option<&str>, what: &str) -> Result<Vec<String>, String> {
-    let names: Vec<_> = word.unwrap_or_default().split(',').filter(|name| !name.is_empty()).collect();
-    match names.iter().find(|name| name.starts_with(['+', '@', '/']) || OTHERS.contains(name)) {
-        _ if names.is_empty() => Err(left_out(&format!("{what} is missing"))),
-        Some(&"replication") => Err(left_out("replication is let in by replication = true of a [[client]]")),
+fn names(word: Option<&Word>, what: &str) -> Result<Vec<Option<String>>, String> {
+    let names = word.ok_or_else(|| left_out(&format!("{what} is missing")))?;
+    let own = |name: &&Name| !name.quoted && OTHERS.contains(&&*name.text);
+    match names.iter().find(|name| name.text.starts_with(['+', '@', '/']) || own(name)).map(|name| &*name.text) {
+        Some("replication") => Err(left_out("replication is let in by replication = true of a [[client]]")),
         Some(other) => Err(left_out(&format!("{what} cannot be told by {other} here"))),
-        None => Ok(names.into_iter().map(str::to_owned).collect()),
+        None => Ok(names.iter().map(|name| (name.quoted || name.text != ALL).then(|| name.text.clone())).collect()),
     }
+}
+
+/// What is no list of names.
+fn single(word: &Word) -> &str {
+    word.first().map_or("", |name| &name.text)
 }
 
 /// Words that are no names.
@@ -141,20 +159,31 @@ fn method(kind: &str, word: &str) -> Result<(&'static str, Option<String>), Stri
     Ok((method, None))
 }
 
-/// The words of a line, some of them in double quotes; `#` begins a comment.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
-    for letter in line.chars() {
+/// The words of a line: names between commas, behind which there may be space, some of them in double quotes, of which two inside are one.
+/// `#` begins a comment.
+fn words(line: &str) -> Vec<Word> {
+    let (mut words, mut names, mut name, mut quoted) = (Vec::new(), Word::new(), None::<Name>, false);
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
         match letter {
+            '"' if quoted && letters.next_if_eq(&'"').is_some() => name.get_or_insert_default().text.push('"'),
             '"' => {
                 quoted = !quoted;
-                word.get_or_insert_default();
+                name.get_or_insert_default().quoted = true;
             }
-            '#' if !quoted => break,
-            space if space.is_whitespace() && !quoted => words.extend(word.take()),
-            letter => word.get_or_insert_default().push(letter),
+            letter if quoted => name.get_or_insert_default().text.push(letter),
+            '#' => break,
+            ',' => names.extend(name.take()),
+            space if space.is_whitespace() => {
+                if let Some(name) = name.take() {
+                    names.push(name);
+                    words.push(std::mem::take(&mut names));
+                }
+            }
+            letter => name.get_or_insert_default().text.push(letter),
         }
     }
-    words.extend(word);
+    names.extend(name);
+    words.extend(Some(names).filter(|names| !names.is_empty()));
     words
 }

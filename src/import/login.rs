@@ -6,6 +6,7 @@ use super::doors::{self, Proof};
 use super::hba;
 use super::ini::Entry;
 use super::listener::{Listener, quoted};
+use super::pattern::{HASHED, is_pattern};
 use super::userlist::{Secret, User};
 use super::users::Source;
 
@@ -126,7 +127,11 @@ impl Convert<'_> {
             "plain" => vec![of(None, "plain")],
             _ => {
                 let hashed = users.iter().filter(|user| matches!(user.secret, Secret::Md5(_)));
-                let mut proofs: Vec<_> = hashed.map(|user| of(Some(&*user.name), "md5")).collect();
+                let (patterns, hashed): (Vec<_>, Vec<_>) = hashed.partition(|user| is_pattern(&user.name));
+                if !patterns.is_empty() {
+                    self.note_setting("auth_file", HASHED);
+                }
+                let mut proofs: Vec<_> = hashed.into_iter().map(|user| of(Some(&*user.name), "md5")).collect();
                 if !proofs.is_empty() {
                     proofs.push(of(None, "scram"));
                     let advice = "users with an md5 hash log in by md5; SCRAM verifiers (see pg_authid) are safer";

@@ -9,6 +9,7 @@
 //!     keys   what becomes of the keys that need no thought
 //!     databases, exception, login, caps  what [databases], the passwords and the limits become
 //!     doors  which databases each listener lets in
+//!     pattern  names that would hold for others as well
 //!     common  what all listeners have in common
 //!     listener, users  the text of config.toml and users.toml
 //! ```
@@ -27,6 +28,7 @@ mod ini;
 mod keys;
 mod listener;
 mod login;
+mod pattern;
 mod userlist;
 mod users;
 

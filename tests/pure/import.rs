@@ -618,3 +618,89 @@ fn what_is_written_can_be_run() {
     assert!(told.contains("users without a password are left out"), "{told}");
     floodwall(&["check", "--config", "config.toml"]);
 }
+
+/// In `[[access]]` and `match` `*` and `?` stand for other letters. What would let in, or hold for, a name with them held for others as well.
+#[test]
+fn a_name_that_would_be_a_pattern_lets_nobody_else_in() {
+    let pools = "[pgbouncer]\npool_mode = transaction\nauth_file = users\n";
+    let run = |ini: &str, files: &[(&'static str, &'static str)]| {
+        let ini = format!("{ini}{pools}");
+        let files = [&[("/etc/pgb/pgbouncer.ini", ini.as_str())], files].concat();
+        let imported = imported(&files, None).unwrap();
+        let config = table(&imported.config);
+        let entry = |entry: &toml::Value| {
+            let part = |key: &str| entry.get(key).map_or("", |part| part.as_str().unwrap());
+            [part("listener"), part("database"), part("user"), part("method")].join(" ")
+        };
+        let entries = |key: &str| config.get(key).map_or(Vec::new(), |all| all.as_array().unwrap().clone());
+        let access = entries("access").iter().map(entry).collect::<Vec<_>>();
+        let told = imported.notes.iter().filter(|note| note.advice.contains("stand for other letters"));
+        let told: Vec<_> = told.map(|note| format!("{}: {}", note.place.line, note.key)).collect();
+        (access, entries("client").len(), told)
+    };
+    let users = [("/etc/pgb/users", "\"app\" \"secret\"\n")];
+    // One that is let in is not written; where nothing else is, nobody may come in.
+    let (access, _, told) = run("[databases]\nshop? = host=db\nlogs = host=db\n", &users);
+    assert_eq!((access, told), (vec![" logs  scram".to_owned()], vec!["2: shop?".to_owned()]));
+    let (access, _, told) = run("[databases]\nshop = host=db dbname=s*\n", &users);
+    assert_eq!((access, told), (vec!["   reject".to_owned()], vec!["2: shop".to_owned()]));
+    // One that is kept out keeps out what looks like it, too.
+    let (access, _, told) = run("[databases]\nshop? = host=other\n* = host=db\n", &users);
+    assert_eq!(access, ["main   reject", "pool-2 shop?  reject", "pool-2   scram"]);
+    assert_eq!(told, ["2: shop?"]);
+    // What one user or database has of its own.
+    let own = "[databases]\na* = host=db max_db_client_connections=1\n* = host=db\n[users]\n* = query_timeout=60\n";
+    let (access, clients, told) = run(own, &users);
+    assert_eq!((access.len(), clients), (0, 0));
+    assert_eq!(told, ["2: a* max_db_client_connections", "5: *"]);
+    // Users of the older hash.
+    let old = "\"old\" \"md50123456789abcdef0123456789abcdef\"\n\"o*\" \"md50123456789abcdef0123456789abcdef\"\n";
+    let (access, _, told) = run("[databases]\n* = host=db\n", &[("/etc/pgb/users", old)]);
+    assert_eq!((access, told), (vec!["  old md5".to_owned(), "   scram".to_owned()], vec!["5: auth_file".to_owned()]));
+}
+
+/// The same in lines of `auth_hba_file`, where a later line may let in with less.
+#[test]
+fn a_pattern_in_the_hba_file_keeps_out() {
+    let hba =
+        "host all s*,app all md5\nhost d?,shop app all scram-sha-256\nhost all a? all reject\nhost all all all trust\n";
+    let ini = "[databases]\n* = host=db\n[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\nauth_user = asker\n";
+    let imported = imported(&[("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", hba)], None).unwrap();
+    let config = table(&imported.config);
+    let entries: Vec<_> = config["access"].as_array().unwrap().iter().map(|entry| entry.to_string()).collect();
+    let expected = [
+        "{ method = \"reject\", user = \"s*\" }",
+        "{ method = \"md5\", user = \"app\" }",
+        "{ database = \"d?\", method = \"reject\", user = \"app\" }",
+        "{ database = \"shop\", method = \"scram\", user = \"app\" }",
+        "{ method = \"reject\", user = \"a?\" }",
+        "{ method = \"trust\" }",
+    ];
+    assert_eq!(entries, expected);
+    let told = imported.notes.iter().filter(|note| note.place.file == Path::new("/etc/pgb/hba.conf"));
+    assert_eq!(told.map(|note| note.place.line).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+/// A name in quotes is a name: `"all"` was taken for anybody, and `"a,b"` for two.
+#[test]
+fn a_quoted_word_of_the_hba_file_is_a_name() {
+    let hba = "host \"all\" \"a,b\" 10.0.0.0/8 md5\nhost shop, logs \"o\"\"dd\" 10.0.0.0/8 trust\nhost \"sameuser\" app ::1 md5\n";
+    let ini = "[databases]\n* = host=db\n[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\nauth_user = asker\n";
+    let imported = imported(&[("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", hba)], None).unwrap();
+    let config = table(&imported.config);
+    let named =
+        |entry: &toml::Value| format!("{}/{}", entry["database"].as_str().unwrap(), entry["user"].as_str().unwrap());
+    let entries: Vec<_> = config["access"].as_array().unwrap().iter().map(named).collect();
+    assert_eq!(entries, ["all/a,b", "shop/o\"dd", "logs/o\"dd", "sameuser/app"]);
+}
+
+/// Clients name the server's database, so a cap by PgBouncer's name capped nobody.
+#[test]
+fn a_cap_of_a_database_is_by_the_name_that_clients_use() {
+    for order in
+        ["dbname=shop_production max_db_client_connections=3", "max_db_client_connections=3 dbname=shop_production"]
+    {
+        let (config, _) = of(&format!("[databases]\nshop = host=db {order}\n[pgbouncer]\n"));
+        assert_eq!(config["client"][0]["match"]["database"].as_str(), Some("shop_production"));
+    }
+}

@@ -20,7 +20,7 @@ use crate::server::connect::connect;
 use crate::server::nodes::Choice;
 use crate::server::pool::Register;
 use crate::session::house::{Common, Current, House};
-use crate::session::judge::policy::Policies;
+use crate::session::policy::Policies;
 
 /// How long a dial for verifiers may take.
 const DIAL: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use wildmatch::WildMatch;
 
-use super::login::Channel;
+use super::channel::Channel;
 use super::matching::{cut, glob};
 use crate::config::{AccessMethod, AccessRule};
 use crate::roster::Identity;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod channel;
 pub mod door;
 pub mod listener;
 pub mod login;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::admission::{Denied, Disclose, Reason};
-use super::login::Channel;
+use super::channel::Channel;
 use crate::guard::Breach;
 use crate::guard::limits::{self, TimeLimit};
 use crate::units::{counted, display_bytes, display_duration};

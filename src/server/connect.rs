@@ -1,38 +1,13 @@
-//! Resolve a server's name, dial it, prepare the socket, encrypt it where that is asked for: all within one deadline.
+//! Reach the server that is chosen: dial it, encrypt it where that is asked for, all within one deadline.
 
-use std::io;
-use std::path::Path;
-
-use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
+use super::dial::{Unreachable, host, resolve_and_dial};
 use super::nodes::Nodes;
 use super::route::Route;
 use super::secure::Security;
-use crate::address::Endpoint;
 use crate::clock;
-use crate::net::socket;
 use crate::net::stream::Stream;
-
-/// No connection could be made.
-#[derive(Debug, thiserror::Error)]
-#[error("{why}")]
-pub struct Unreachable {
-    /// One phrase, fit for the client: a timeout, or what the system said.
-    pub why: String,
-}
-
-impl From<io::Error> for Unreachable {
-    fn from(error: io::Error) -> Self {
-        Self { why: error.kind().to_string() }
-    }
-}
-
-impl Unreachable {
-    fn late() -> Self {
-        Self { why: "it did not answer in time".to_owned() }
-    }
-}
 
 /// An open connection to the server that was chosen.
 #[derive(Debug)]
@@ -85,62 +60,4 @@ async fn secured(server: &str, security: &Security) -> Result<(Stream, Route), U
     let stream = security.secure(stream, host).await?;
     let route = Route::of(&stream, address, security, host);
     Ok((stream, route))
-}
-
-/// The host of `host:port`, without the brackets of an IPv6 address.
-fn host(server: &str) -> &str {
-    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
-/// Connects to one server by its name in `servers`, whatever it is. Nothing is encrypted.
-///
-/// # Errors
-/// No address accepted.
-pub(super) async fn resolve_and_dial(server: &str) -> Result<(Stream, Endpoint), Unreachable> {
-    if let Some(path) = socket_of(server) {
-        let address = Endpoint::Unix(Path::new(&path).into());
-        return Ok((dial(&address).await?, address));
-    }
-    let mut last = Unreachable { why: "its name has no address".to_owned() };
-    for address in lookup_host(server).await?.map(Endpoint::from) {
-        match dial(&address).await {
-            Ok(stream) => return Ok((stream, address)),
-            Err(error) => last = error.into(),
-        }
-    }
-    Err(last)
-}
-
-/// Connects to an address. Cancel-safe.
-///
-/// # Errors
-/// What the system said.
-pub async fn dial(address: &Endpoint) -> io::Result<Stream> {
-    match address {
-        Endpoint::Tcp(address) => {
-            let stream = TcpStream::connect(address).await?;
-            socket::prepare(&stream)?;
-            Ok(stream.into())
-        }
-        Endpoint::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
-    }
-}
-
-/// The socket of a server named by its folder, `/folder:port`; `None` for a `host:port`.
-fn socket_of(server: &str) -> Option<String> {
-    let (folder, port) = server.rsplit_once(':').filter(|_| server.starts_with('/'))?;
-    Some(format!("{}/.s.PGSQL.{port}", folder.trim_end_matches('/')))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_and_a_port_name_a_socket() {
-        assert_eq!(socket_of("/run/pg:5433").as_deref(), Some("/run/pg/.s.PGSQL.5433"));
-        assert_eq!(socket_of("/:1").as_deref(), Some("/.s.PGSQL.1"));
-        assert_eq!(socket_of("db:5432"), None);
-    }
 }

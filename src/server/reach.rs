@@ -2,7 +2,8 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::{Reached, Unreachable, connect};
+use super::connect::{Reached, connect};
+use super::dial::Unreachable;
 use super::login::{Account, Fresh, LoginFailed, login};
 use super::nodes::Nodes;
 use super::route::Route;

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::connect::dial;
+use super::dial::dial;
 use super::secure::Security;
 use crate::address::Endpoint;
 use crate::net::stream::Stream;

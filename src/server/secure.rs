@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::connect::Unreachable;
+use super::dial::Unreachable;
 use crate::config::TlsMode;
 use crate::net::stream::Stream;
 use crate::net::tls::{Carrier, Connector};

@@ -7,10 +7,10 @@ use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
 use super::cancel::siblings::Siblings;
-use super::judge::policy::Policies;
 use super::lending::Lending;
 use super::memory::{Budget, Prepared};
 use super::pace::Waits;
+use super::policy::Policies;
 use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;

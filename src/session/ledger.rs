@@ -15,8 +15,8 @@ use super::local::Local;
 use super::memory::Share;
 use super::overseer::{Extent, Leaves, Opinion, Overseer, Owes, Rest, Way};
 use super::pace::Pace;
-use super::timing::durations::{Durations, micros};
-use super::timing::{Held, Timed, Timing};
+use super::timing::course::Course;
+use super::timing::{Held, Timed};
 use super::watch::{Excess, Reach, Ruling, Tally, Watch, Work};
 use super::welcome::Stay;
 use crate::client::refuse;
@@ -41,12 +41,8 @@ pub struct Ledger {
     stopper: Option<Box<Stopper>>,
     /// How the statement that the server works on goes.
     outcome: Outcome,
-    /// When the request began that the server is working on.
-    began: Option<Instant>,
-    /// Since when its transaction lasts.
-    transaction: Option<Instant>,
-    durations: Durations,
-    timing: Timing,
+    /// How far it has come, and its transaction.
+    course: Course,
     /// The statement at work has become too late, and nobody was told yet.
     late: bool,
 }
@@ -56,21 +52,8 @@ impl Ledger {
     pub fn new(house: Arc<House>, local: Rc<Local>, stay: Stay) -> Self {
         let share = Share::of(&house.common.memory);
         let judge = Judge::new(Arc::clone(&house), Rc::clone(&local), &stay.seat);
-        let timing = Timing::new(&local.timings);
-        Self {
-            house,
-            local,
-            stay,
-            share,
-            judge,
-            stopper: None,
-            outcome: Outcome::Completed,
-            began: None,
-            transaction: None,
-            durations: Durations::default(),
-            timing,
-            late: false,
-        }
+        let course = Course::new(&local.timings);
+        Self { house, local, stay, share, judge, stopper: None, outcome: Outcome::Completed, course, late: false }
     }
 
     /// Whom to wake where an operator signals, or time is up: the session's task.
@@ -118,12 +101,8 @@ impl Ledger {
 
     /// A statement goes to the server.
     fn begin(&mut self) {
-        if self.began.is_none() {
-            let now = clock::now();
-            self.began = Some(now);
-            self.transaction.get_or_insert(now);
-            self.durations.begins(now, &self.local.metrics);
-            self.begin_timing(now);
+        let held = Held { limits: self.judge.limits(), who: &self.stay.seat };
+        if let Some(now) = self.course.begins(&self.local.metrics, held) {
             self.stay.seat.set_activity(Activity::Active, clock::uptime_ms_at(now));
         }
     }
@@ -142,13 +121,9 @@ impl Ledger {
         limit.is_some_and(|limit| self.stay.seat.is_idle_for(limit, clock::uptime_ms()))
     }
 
-    fn begin_timing(&mut self, now: Instant) {
-        self.timing.begins(now, Held { limits: self.judge.limits(), who: &self.stay.seat });
-    }
-
     /// The end of a session whose transaction has taken too long.
     fn timed_out(&mut self) -> Option<End> {
-        match self.timing.take_due()? {
+        match self.course.take_due()? {
             Timed::Statement => {
                 self.late = true;
                 None
@@ -159,10 +134,10 @@ impl Ledger {
 
     /// The server is in no transaction any more.
     fn ends_transaction(&mut self, now: Instant) {
-        if let Some(since) = self.transaction.take() {
+        if let Some(us) = self.course.ends_transaction(now) {
             let traffic = &self.stay.seat.traffic;
             traffic.add(Count::Transactions, 1);
-            traffic.add(Count::TransactionUs, micros(now.saturating_duration_since(since)));
+            traffic.add(Count::TransactionUs, us);
         }
     }
 }
@@ -266,37 +241,28 @@ impl Overseer for Ledger {
         }
         self.begin();
         if self.judge.opens(request) {
-            self.timing.opens(clock::now(), Held { limits: self.judge.limits(), who: &self.stay.seat });
+            self.course.opens(Held { limits: self.judge.limits(), who: &self.stay.seat });
         }
     }
 
     fn boundary(&mut self, transaction: Transaction, owes: Owes) {
         let now = clock::now();
-        let began = self.began.take();
-        if let Some(began) = began {
-            self.settle(micros(now.saturating_duration_since(began)));
+        if let Some(us) = self.course.at_work_us(now) {
+            self.settle(us);
         }
         if transaction == Transaction::None {
             self.ends_transaction(now);
         }
-        if owes == Owes::Nothing {
-            self.durations.rests(transaction, began, now, &self.local.metrics);
-            let held = Held { limits: self.judge.limits(), who: &self.stay.seat };
-            self.timing.rests(transaction, began.unwrap_or(now), now, held);
-            self.judge.settled(transaction);
+        let held = Held { limits: self.judge.limits(), who: &self.stay.seat };
+        if owes == Owes::More {
+            return self.course.goes_on(transaction, now, held);
         }
-        let activity = match (owes, transaction) {
-            (Owes::More, _) => {
-                self.began = Some(now);
-                self.transaction.get_or_insert(now);
-                let held = Held { limits: self.judge.limits(), who: &self.stay.seat };
-                self.timing.ends(transaction, began.unwrap_or(now), held);
-                self.begin_timing(now);
-                return;
-            }
-            (Owes::Nothing, Transaction::None) => Activity::Idle,
-            (Owes::Nothing, Transaction::Open) => Activity::IdleInTransaction,
-            (Owes::Nothing, Transaction::Failed) => Activity::FailedTransaction,
+        self.course.rests(transaction, now, &self.local.metrics, held);
+        self.judge.settled(transaction);
+        let activity = match transaction {
+            Transaction::None => Activity::Idle,
+            Transaction::Open => Activity::IdleInTransaction,
+            Transaction::Failed => Activity::FailedTransaction,
         };
         self.stay.seat.set_activity(activity, clock::uptime_ms_at(now));
     }

@@ -5,7 +5,8 @@
 //! it asks the [`judge`], who goes by what [`reader`] has read, keeps the [`timing`], and knows whom to [`cancel`]. What a client leaves in
 //! a lent server is told in [`state`] and [`statements`].
 //!
-//! Sessions share the [`house`] of their listener, with one [`memory`] for all, and what is [`local`] to their worker, with its [`pace`].
+//! Sessions share the [`house`] of their listener, with the [`policy`] for each client and one [`memory`] for all, and what is [`local`] to
+//! their worker, with its [`pace`].
 
 pub mod cancel;
 pub mod end;
@@ -17,6 +18,7 @@ pub mod local;
 pub mod memory;
 pub mod overseer;
 pub mod pace;
+pub mod policy;
 pub mod reader;
 pub mod relay;
 pub mod serve;

@@ -1,11 +1,9 @@
 //! Who wants to come in, and how.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
+use crate::client::channel::Channel;
 use crate::config::AccessMethod;
-use crate::net::stream::Stream;
-use crate::net::tls::Identity;
 
 /// Who wants to come in, and how.
 #[derive(Debug, Clone, Copy)]
@@ -18,26 +16,4 @@ pub struct Applicant<'a> {
     pub method: AccessMethod,
     /// By what it came.
     pub channel: &'a Channel,
-}
-
-/// By what a client came.
-#[derive(Debug, Clone, Default)]
-pub struct Channel {
-    /// Encrypted.
-    pub tls: bool,
-    /// Names of its certificate, which TLS has verified.
-    pub certificate: Option<Identity>,
-    /// The hash of our certificate (`tls-server-end-point`).
-    pub binding: Option<Arc<[u8]>>,
-}
-
-impl Channel {
-    /// Of a client's stream.
-    pub fn of(stream: &Stream) -> Self {
-        Self {
-            tls: stream.is_tls(),
-            certificate: stream.peer_identity().cloned(),
-            binding: stream.channel_binding().map(Arc::from),
-        }
-    }
 }

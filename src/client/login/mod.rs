@@ -16,10 +16,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-pub use self::applicant::{Applicant, Channel};
+pub use self::applicant::Applicant;
 use self::penalty::Penalties;
 pub use self::unproven::Unproven;
 use super::access::Access;
+use super::channel::Channel;
 use crate::auth::Proof;
 use crate::auth::accounts::{Account, Accounts};
 use crate::auth::derive::Deriver;

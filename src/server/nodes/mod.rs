@@ -24,7 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use self::watched::Watched;
-use super::connect::Unreachable;
+use super::dial::Unreachable;
 use crate::clock;
 use crate::config::Listener;
 use crate::telemetry::rows::NodeRow;

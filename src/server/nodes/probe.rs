@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config};
 
-use super::super::connect::resolve_and_dial;
+use super::super::dial::resolve_and_dial;
 use crate::clock;
 use crate::config::Monitor;
 use crate::net::library::lacks_password;

@@ -3,16 +3,17 @@
 
 use std::rc::Rc;
 
-use super::memo::Observed;
 use super::portals::{Due, Portal};
 use super::text::Case;
-use super::values::{self, Bound, Unbound, is_long};
+use super::values::{Bound, Unbound, is_long};
 use super::{Judge, Lending};
 use crate::client::refuse;
 use crate::guard::{Breach, Fetch, Judgement, Measure, Mode, Plan, Verdict};
 use crate::roster::Entry;
 use crate::session::overseer::{Extent, Opinion};
 use crate::session::reader::Text;
+use crate::session::reader::memo::Observed;
+use crate::session::reader::values::for_sql;
 use crate::sql::Values;
 use crate::sql::lexer::Marks;
 use crate::sql::values::Found;
@@ -54,7 +55,7 @@ impl Judge {
             self.lending = Some(Box::new(Lending::Values(Unbound::of(bound))));
             return Opinion::Lend;
         }
-        let read = Values::read(wanted, values::sent(values));
+        let read = Values::read(wanted, for_sql(values));
         self.bound(bound, Some(read), who)
     }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::Judge;
 use super::break_glass;
-use super::memo::Observed;
 use super::text::{Case, Occasion};
 use crate::client::refuse;
 use crate::guard::{Breach, Intake, Judgement, Notice, OnUnreadable, Plan, RuleDef, UNREADABLE, Verdict};
 use crate::roster::Entry;
 use crate::session::overseer::Opinion;
 use crate::session::reader::Text;
+use crate::session::reader::memo::Observed;
 use crate::telemetry::Pass;
 use crate::telemetry::report::{Hit, HitOutcome};
 use crate::units::{display_bytes, display_duration};

@@ -1,8 +1,8 @@
 //! What a judge goes by, as it is now: the settings of its session, the rules of its client, the tables of its database.
 
 use super::Judge;
-use super::policy::Policy;
 use crate::roster::Entry;
+use crate::session::policy::Policy;
 use crate::session::reader::sketch::ChangesSchema;
 use crate::sql::{Encoding, Strings};
 use crate::telemetry::shapes::Outcome;

@@ -12,10 +12,10 @@ use crate::guard::failure_tests::failing;
 use crate::guard::{Guard, State};
 use crate::roster::{Identity, Newcomer, Seat};
 use crate::session::house::{Common, Current, House};
-use crate::session::judge::policy::Policies;
 use crate::session::local::Local;
 use crate::session::memory::Budget;
 use crate::session::overseer::{Extent, Opinion};
+use crate::session::policy::Policies;
 use crate::session::reader::analyst::Means;
 use crate::wire::Request;
 

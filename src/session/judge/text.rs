@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::Judge;
-use super::memo::{Memo, Observed};
 use super::portals::Due;
 use super::request::Prepares;
 use crate::clock;
@@ -12,6 +11,7 @@ use crate::guard::{Fetch, Intake, Judgement, Plan, Whole};
 use crate::roster::Entry;
 use crate::session::overseer::Opinion;
 use crate::session::reader::Text;
+use crate::session::reader::memo::{Memo, Observed};
 use crate::sql::{Values, Verb};
 
 /// Texts of more statements than this are timed.

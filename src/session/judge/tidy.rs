@@ -1,7 +1,6 @@
 //! What the statement at hand may leave behind in a server that is lent.
 
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
 
 use super::Judge;
 use super::text::Case;
@@ -9,8 +8,6 @@ use crate::config::UnknownTables;
 use crate::guard::Whole;
 use crate::session::overseer::Leaves;
 use crate::session::reader::Text;
-use crate::session::state::given;
-use crate::sql::Schema;
 use crate::sql::facts::Traces;
 use crate::wire::Request;
 
@@ -20,14 +17,6 @@ pub(super) struct Tidy {
     pub(super) unknown: UnknownTables,
     /// What the text at hand leaves, in all ways in which it was read; `None`: it was not read.
     leaves: Option<Leaves>,
-}
-
-/// What a text leaves under one picture of the tables. An empty one holds for nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Traced {
-    schema: Weak<Schema>,
-    unknown: UnknownTables,
-    traces: Traces,
 }
 
 impl Judge {
@@ -67,20 +56,5 @@ impl Judge {
             // Read in two ways that differ: whatever they leave.
             Some(Leaves::Traces(..) | Leaves::Unread) => Leaves::Unread,
         });
-    }
-}
-
-impl Text {
-    /// What it leaves: reckoned once for each picture of the tables.
-    fn traces(&self, schema: &Arc<Schema>, unknown: UnknownTables) -> Traces {
-        let left = &self.reading.facts().left;
-        if left.tables.is_empty() {
-            return left.traces;
-        }
-        let mut traced = self.traced.borrow_mut();
-        if traced.schema.as_ptr() != Arc::as_ptr(schema) || traced.unknown != unknown {
-            *traced = Traced { schema: Arc::downgrade(schema), unknown, traces: given(left, schema, unknown) };
-        }
-        traced.traces
     }
 }

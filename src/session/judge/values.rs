@@ -15,10 +15,11 @@ use crate::guard::Fetch;
 use crate::roster::Entry;
 use crate::session::overseer::{Extent, Opinion};
 use crate::session::reader::analyst::{Counted, LongValues, Pending};
+use crate::session::reader::values::for_sql;
 use crate::session::reader::{READ_HERE_MAX, Text};
-use crate::sql::values::{self, Part, Wanted};
+use crate::sql::values::{Wanted, bytes_to_read};
 use crate::telemetry::TextLent;
-use crate::wire::{self, Format};
+use crate::wire;
 
 /// A statement that gets its values.
 #[derive(Debug, Clone, Copy)]
@@ -80,26 +81,8 @@ impl Judge {
 }
 
 /// Would reading them keep the worker from its other sessions? What is at hand of a short frame is never looked at for that.
-pub(super) fn is_long(wanted: &[Wanted], (sent, frame): (wire::Values<'_>, Extent)) -> bool {
-    frame.held > READ_HERE_MAX as u64 && values::bytes_to_read(wanted, self::sent(sent)) > READ_HERE_MAX
-}
-
-/// Values as they were sent.
-pub(in crate::session) fn sent(values: wire::Values<'_>) -> impl Iterator<Item = (values::Value<'_>, Part)> {
-    values.iter().map(value)
-}
-
-/// A value as the wire has it, for those who know SQL.
-fn value(sent: wire::Value<'_>) -> (values::Value<'_>, Part) {
-    let of = |format, bytes| match format {
-        Format::Text => values::Value::Text(bytes),
-        Format::Binary => values::Value::Binary(bytes),
-    };
-    match sent {
-        wire::Value::Null => (values::Value::Null, Part::Whole),
-        wire::Value::Whole(format, bytes) => (of(format, bytes), Part::Whole),
-        wire::Value::Beginning(format, bytes) => (of(format, bytes), Part::Beginning),
-    }
+pub(super) fn is_long(wanted: &[Wanted], (values, frame): (wire::Values<'_>, Extent)) -> bool {
+    frame.held > READ_HERE_MAX as u64 && bytes_to_read(wanted, for_sql(values)) > READ_HERE_MAX
 }
 
 #[cfg(test)]

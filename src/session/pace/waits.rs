@@ -46,8 +46,8 @@ impl Waits {
         let then = self.counted.fetch_max(now, Ordering::Relaxed).min(now);
         let waited = self.until.load(Ordering::Relaxed).min(now).saturating_sub(then);
         let free = (now - then) - waited;
-        let sum = |before: u64| before.saturating_add(waited).min(micros(most)).saturating_sub(free);
-        self.waited.update(Ordering::Relaxed, Ordering::Relaxed, sum);
+        let sum = |before: u64| Some(before.saturating_add(waited).min(micros(most)).saturating_sub(free));
+        let _ = self.waited.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
     }
 
     /// How long they had to wait, less the time since then in which nobody had to.

@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::manner::{Manner, manners};
 use super::sketch::Sketch;
+use super::values::for_sql;
 use crate::clock;
-use crate::session::judge::values;
 use crate::session::memory::{Budget, Prepared, Share};
 use crate::sql::Encoding;
 use crate::sql::cache::ShapeCache;
@@ -221,7 +221,7 @@ fn attempt<T>(tell: Tell<T>, job: impl FnOnce() -> Result<T, Failed>) {
 
 fn count(LongValues { bytes, wanted }: LongValues) -> Counted {
     let began = clock::now();
-    let (values, found) = Values::read(&wanted, values::sent(wire::Values::new(&bytes)));
+    let (values, found) = Values::read(&wanted, for_sql(wire::Values::new(&bytes)));
     Counted { values, found, spent: clock::now().saturating_duration_since(began) }
 }
 

@@ -6,8 +6,11 @@
 
 pub mod analyst;
 pub mod manner;
+pub mod memo;
 pub mod sketch;
 mod text;
+mod traced;
+pub mod values;
 
 use std::rc::Rc;
 use std::sync::Arc;

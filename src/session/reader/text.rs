@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::memo::Memo;
 use super::sketch::Sketch;
-use crate::session::judge::memo::Memo;
-use crate::session::judge::tidy::Traced;
+use super::traced::Traced;
 use crate::sql::Reading;
 use crate::sql::facts::Facts;
 use crate::sql::lexer::Lexed;
@@ -21,7 +21,7 @@ pub struct Text {
     /// Under what it passed last.
     pub memo: RefCell<Memo>,
     /// What it leaves behind in its session.
-    pub(in crate::session) traced: RefCell<Traced>,
+    pub(super) traced: RefCell<Traced>,
 }
 
 /// What is known of a shape.

@@ -1,9 +1,11 @@
 //! Time limits of statements and transactions, without a timer for each.
 //!
 //! A session notes when something began that may not take for ever. Its worker looks at those sessions, and at no others,
-//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within `BEAT`.
+//! ten times a second, and wakes one whose time is up. A limit is therefore kept to within `BEAT`. The [`course`] of a session is that and
+//! what is counted of its times whether or not there is a limit.
 
 pub mod beat;
+pub mod course;
 pub mod durations;
 mod times;
 

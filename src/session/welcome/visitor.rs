@@ -15,7 +15,7 @@ use super::turned::Turned;
 use super::{Back, Guest, Permits, Stay};
 use crate::address::Endpoint;
 use crate::client::admission::{Denied, HousePermit, LoginPermit, ServerPermit, Waited};
-use crate::client::login::Channel;
+use crate::client::channel::Channel;
 use crate::client::proxied::Way;
 use crate::client::refuse;
 use crate::clock;

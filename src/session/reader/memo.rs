@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-use super::policy::Policy;
 use crate::guard::{Measure, Plan};
+use crate::session::policy::Policy;
 use crate::sql::Schema;
 use crate::telemetry::WorkerMetrics;
 use crate::telemetry::report::Slot;

@@ -15,7 +15,7 @@ use crate::config::{AdminUser, Role};
 /// Who logged in.
 #[derive(Debug, Clone)]
 pub(super) struct Operator {
-    /// Name, fit for a log.
+    /// Who they have proved to be, fit for a log.
     pub(super) name: String,
     /// What they may do.
     pub(super) role: Role,

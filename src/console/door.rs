@@ -197,8 +197,10 @@ impl House {
 
     async fn unix(self: Arc<Self>, stream: UnixStream, _permit: OwnedSemaphorePermit) {
         let ours = rustix::process::geteuid().as_raw();
-        let known = stream.peer_cred().is_ok_and(|peer| peer.uid() == ours || peer.uid() == 0);
-        self.attend(stream, if known { Proof::Peer } else { Proof::Stranger }, LOCAL.to_owned()).await;
+        let uid = stream.peer_cred().ok().map(|peer| peer.uid());
+        let known = uid.filter(|uid| *uid == ours || *uid == 0);
+        let whose = uid.map_or_else(|| LOCAL.to_owned(), |uid| format!("{LOCAL}, uid {uid}"));
+        self.attend(stream, known.map_or(Proof::Stranger, Proof::Peer), whose).await;
     }
 
     /// One connection from its first byte to its last.
@@ -207,6 +209,7 @@ impl House {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut wire = Wire::new(stream);
+        let by_password = matches!(proof, Proof::Scram(_));
         let (operator, key) = match tokio::time::timeout(LOGIN_WAIT, login(&mut wire, proof, &self.keys)).await {
             Ok(Ok(Some((operator, key)))) => (Arc::new(operator), key),
             Ok(Ok(None)) => return,
@@ -214,7 +217,12 @@ impl House {
             Err(_) => return self.login_failed(&mut wire, End::Refused(too_slow()), &peer).await,
         };
         self.sources.metrics.console_login("ok");
-        self.log_login(&operator, &peer);
+        if by_password {
+            self.log_login(&operator, &peer);
+        } else {
+            // `floodwall ctl` comes for each command: what changes something has a line of its own.
+            tracing::debug!(who = operator.name, peer, "audit: console login");
+        }
         let desk = Desk { wire: &mut wire, operator: Arc::clone(&operator), sources: self.sources.clone(), key };
         let Err(end) = session::run(desk).await else { return };
         tracing::debug!(who = operator.name, peer, %end, "console closed");
@@ -225,8 +233,7 @@ impl House {
 
     /// Exporters and health checks come every few seconds, for ever; what changes something has a line of its own, whoever does it.
     fn log_login(&self, operator: &Operator, peer: &str) {
-        let may_change = operator.role == Role::Admin && peer != LOCAL;
-        if !may_change {
+        if operator.role != Role::Admin {
             tracing::debug!(who = operator.name, peer, "audit: console login");
         } else if let Pass::Write { suppressed } = self.gate.pass(&format!("login {peer}")) {
             tracing::info!(who = operator.name, peer, suppressed, "audit: console login");

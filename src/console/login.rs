@@ -26,8 +26,8 @@ const ENCRYPTION_REQUESTS_MAX: usize = 2;
 pub(super) enum Proof {
     /// By password.
     Scram(Arc<Accounts>),
-    /// The kernel says that the peer is us or root.
-    Peer,
+    /// The kernel says that the peer is us or root, by this number.
+    Peer(u32),
     /// The kernel says that the peer is somebody else.
     Stranger,
 }
@@ -43,16 +43,23 @@ where
         return Err(End::Refused(Failure::new("28000", "no user name in the startup packet")));
     }
     negotiate(wire, &startup)?;
-    let role = match proof {
-        Proof::Peer => Role::Admin,
+    let operator = match proof {
+        Proof::Peer(uid) => Operator { name: claimed(uid, user), role: Role::Admin },
         Proof::Stranger => return Err(End::Refused(Failure::new("28000", "peer authentication failed"))),
-        Proof::Scram(accounts) => scram(wire, &accounts, user).await?,
+        Proof::Scram(accounts) => {
+            let role = scram(wire, &accounts, user).await?;
+            Operator { name: display_bytes(user.as_bytes()), role }
+        }
     };
-    let operator = Operator { name: display_bytes(user.as_bytes()), role };
     let key = keys.issue().map_err(|error| End::Io(error.into()))?;
     welcome(wire, user, &startup, &key)?;
     wire.flush().await?;
     Ok(Some((operator, key)))
+}
+
+/// Who comes over the Unix socket: the number is the kernel's word, the name is nobody's but their own.
+fn claimed(uid: u32, user: &str) -> String {
+    format!("uid {uid} (as {})", display_bytes(user.as_bytes()))
 }
 
 async fn startup<S>(wire: &mut Wire<S>, keys: &Keys) -> Result<Option<Startup>, End>

@@ -96,3 +96,17 @@ async fn other_hosts_need_a_chosen_password() {
     let chosen = Accounts::open(&users(), dir.path()).unwrap();
     assert!(Doors::open(everywhere, None, &chosen).await.is_ok());
 }
+
+/// The name that somebody gives there is nobody's word but their own: it was told as if it had been proved.
+#[test]
+fn over_the_unix_socket_the_number_of_the_user_is_told_and_the_name_as_a_claim() {
+    let steer = Steer::start(&users());
+    let output = steer.psql_unix("PAUSE bank");
+    assert!(output.ok, "{}", output.err);
+    let state = steer.psql("sre", "admin secret", "SHOW STATE");
+    let ours = fs::metadata("/proc/self").unwrap().uid();
+    assert!(state.out.contains(&format!("bank: by uid {ours} (as anybody), ")), "{}", state.out);
+    assert!(steer.psql("sre", "admin secret", "RESUME bank").ok && steer.psql("sre", "admin secret", "PAUSE bank").ok);
+    let state = steer.psql("sre", "admin secret", "SHOW STATE");
+    assert!(state.out.contains("bank: by sre, "), "{}", state.out);
+}

@@ -136,12 +136,53 @@ pub fn pool_queue_full(waiting: usize) -> Refusal {
     statement(LATER, "pool_queue_length", &message, "Try again later; SHOW POOLS on the console tells who waits.")
 }
 
+/// Why a pool had no server for a statement within its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// All of its servers were lent.
+    Busy,
+    /// So they were, and there was no room for another one.
+    Full(String),
+    /// Another one could not be made.
+    Unmade(String),
+    /// The first one is being made, and the server has not answered yet.
+    Dialled,
+    /// The server does not answer when it is asked how it is.
+    Silent(String),
+    /// An operator holds its statements back.
+    Paused,
+}
+
+impl Lack {
+    /// What is known of it, for the detail.
+    fn detail(&self) -> String {
+        match self {
+            Self::Busy => String::new(),
+            Self::Full(why) | Self::Unmade(why) => format!("The pool could not grow: {why}."),
+            Self::Dialled => "It has no server yet: one is being dialled, or has not answered its login.".to_owned(),
+            Self::Silent(why) => format!("The server does not answer: {why}."),
+            Self::Paused => "An operator has paused this database.".to_owned(),
+        }
+    }
+
+    /// Nobody who waits for a server that hangs is helped by shorter transactions.
+    const fn hint(&self) -> &'static str {
+        match self {
+            Self::Busy | Self::Full(_) => "Shorten transactions, or raise `pool_size` or `query_wait_timeout`.",
+            Self::Unmade(_) | Self::Dialled | Self::Silent(_) => {
+                "See that the server runs and answers, and look at its log; SHOW NODES on the console tells what is known of it."
+            }
+            Self::Paused => {
+                "Try again after RESUME; SHOW STATE on the console tells who has paused it, and for how long."
+            }
+        }
+    }
+}
+
 /// A statement waited too long for a server of its pool.
-pub fn pool_waited(waited: Duration, why: Option<String>) -> Refusal {
+pub fn pool_waited(waited: Duration, lack: &Lack) -> Refusal {
     let message = format!("no server of this pool was free within {:.1} s", waited.as_secs_f64());
-    let hint = "Shorten transactions, or raise `pool_size` or `query_wait_timeout`.";
-    let detail = why.map_or_else(String::new, |why| format!("The pool could not grow: {why}."));
-    Refusal { detail, ..statement(LATER, "query_wait_timeout", &message, hint) }
+    Refusal { detail: lack.detail(), ..statement(LATER, "query_wait_timeout", &message, lack.hint()) }
 }
 
 /// A pool has no server, and none could be made.

@@ -313,6 +313,47 @@ fn a_single_server_that_hangs_is_told_and_used_all_the_same() {
     proxy.assert_all_zero();
 }
 
+/// A statement that waited for a server that hangs was advised to shorten transactions.
+#[test]
+fn who_waits_for_a_server_that_hangs_is_told_to_look_at_it() {
+    if direct() {
+        return;
+    }
+    let cluster = Cluster::start(&[]);
+    let folder = Scratch::new("users");
+    let users = folder.path().join("users.toml");
+    std::fs::write(&users, "# Everybody comes on trust.\n").unwrap();
+    let overrides = format!(
+        "[[access]]\naddress = \"127.0.0.0/8\"\nmethod = \"trust\"\n[[listener]]\nlogin = \"users\"\nusers_file = \"{}\"\n\
+         server_check_interval = \"200ms\"\npool = \"transaction\"\npool_size = 1\nquery_wait_timeout = \"6s\"\n",
+        users.display()
+    );
+    let proxy = Proxy::start(&cluster, &overrides);
+    let (mut busy, mut waiting) = (login(&proxy), login(&proxy));
+    busy.query("BEGIN; SELECT 1");
+    let advised = |client: &mut Raw| {
+        client.send(&query("SELECT 2"));
+        let reply = client.until(b"Z");
+        assert_eq!(sqlstates(&reply), ["53300"]);
+        [b'D', b'H'].map(|code| reply[0].field(code).unwrap_or_default()).join(" ")
+    };
+    let told = advised(&mut waiting);
+    assert!(told.contains("Shorten transactions"), "{told}");
+    let stopped = Stopped::new(&cluster);
+    assert!(wait_until(SOON, || node(&proxy, &cluster)["state"] == "down"));
+    let told = advised(&mut waiting);
+    assert!(told.contains("The server does not answer: ") && told.contains("See that the server runs"), "{told}");
+    assert!(!told.contains("Shorten transactions"), "{told}");
+    drop(stopped);
+    busy.query("COMMIT");
+    assert!(wait_until(SOON, || node(&proxy, &cluster)["state"] == "up"));
+    assert_eq!(waiting.rows("SELECT 3"), [["3"]]);
+    drop((busy, waiting));
+    proxy.console("RECONNECT").unwrap();
+    proxy.console("WAIT_CLOSE").unwrap();
+    proxy.assert_all_zero();
+}
+
 #[test]
 fn sessions_of_a_past_primary_end_with_their_transaction() {
     if direct() {

@@ -119,6 +119,7 @@ async fn a_statement_that_waits_too_long_fails_and_its_session_lives() {
     let error = refused.as_db_error().unwrap();
     assert_eq!(error.code().code(), "53300");
     assert!(error.message().starts_with("FLOODWALL[rule=query_wait_timeout]"), "{}", error.message());
+    assert!(error.hint().unwrap().starts_with("Shorten transactions"), "{error:?}");
     assert!(begin.elapsed() >= Duration::from_secs(5));
     let pools = pooled.site.proxy.console("SHOW POOLS").unwrap();
     let row = pools.iter().find(|row| row["user"] == "app").unwrap();

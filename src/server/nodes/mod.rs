@@ -199,6 +199,13 @@ impl Nodes {
         self.replaced.notify_one();
     }
 
+    /// What was found of the server that is used, or was last, where it does not answer; `None` too where nobody asks it.
+    pub fn fault(&self) -> Option<String> {
+        let server = self.primary().last?;
+        let health = self.watched.load().find(&server)?.health();
+        if health.is_down() { health.error } else { None }
+    }
+
     /// Each server as it was last seen.
     pub fn rows(&self) -> Vec<NodeRow> {
         let chosen = self.primary().server;

@@ -1,6 +1,7 @@
 //! One client's hold on a pool: nothing, a place in the queue, or a server.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use super::queue::Waiter;
@@ -102,6 +103,16 @@ impl<M: Make> Lease<M> {
 }
 
 impl<M: Make> Pool<M> {
+    /// Has an operator paused it?
+    pub fn is_paused(&self) -> bool {
+        self.shared.is_paused()
+    }
+
+    /// Has it no server yet, while one is being made?
+    pub fn is_beginning(&self) -> bool {
+        self.shared.servers() == 0 && self.shared.making.load(Ordering::Relaxed) > 0
+    }
+
     /// What makes its servers.
     pub fn maker(&self) -> &M {
         &self.make

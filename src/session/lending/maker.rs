@@ -61,6 +61,11 @@ impl Maker {
         self.account.get().user
     }
 
+    /// What is wrong with the server that is used, where it does not answer.
+    pub fn server_fault(&self) -> Option<String> {
+        self.house.nodes.fault()
+    }
+
     /// How long a server may take for what is ours to do there.
     pub fn patience(&self) -> Duration {
         self.house.settings.load().listener.pool.server_connect_timeout

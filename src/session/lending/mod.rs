@@ -39,7 +39,7 @@ use self::greetings::Greetings;
 use self::maker::Maker;
 use self::turns::Turns;
 use crate::client::admission::ServerPermit;
-use crate::client::refuse;
+use crate::client::refuse::{self, Lack};
 use crate::config::{self, Listener};
 use crate::server::pool::{Key, Limits, NotMade, Pool, PoolRow, Pools, Register, Unserved};
 use crate::server::pooled::{Away, Server};
@@ -149,11 +149,25 @@ impl Lending {
 fn unserved(unserved: &Unserved, pool: &Lender) -> Refusal {
     match unserved {
         Unserved::QueueFull(waiting) => refuse::pool_queue_full(*waiting),
-        Unserved::TooLong(waited, why) => refuse::pool_waited(*waited, why.as_ref().map(NotMade::to_string)),
+        Unserved::TooLong(waited, why) => refuse::pool_waited(*waited, &lack(why.as_ref(), pool)),
         Unserved::NotMade(NotMade::Denied { sqlstate, message }) => {
             refuse::pool_denied(&pool.maker().user(), sqlstate, message)
         }
         Unserved::NotMade(why) => refuse::pool_has_no_server(&why.to_string()),
+    }
+}
+
+/// What a statement of this pool has waited for in vain; `why`: what hindered the pool from growing.
+fn lack(why: Option<&NotMade>, pool: &Lender) -> Lack {
+    if pool.is_paused() {
+        return Lack::Paused;
+    }
+    match (pool.maker().server_fault(), why) {
+        (Some(fault), _) => Lack::Silent(fault),
+        (None, Some(NotMade::Full(why))) => Lack::Full(why.clone()),
+        (None, Some(why @ (NotMade::Failed(_) | NotMade::Denied { .. }))) => Lack::Unmade(why.to_string()),
+        (None, Some(NotMade::InLine) | None) if pool.is_beginning() => Lack::Dialled,
+        (None, Some(NotMade::InLine) | None) => Lack::Busy,
     }
 }
 

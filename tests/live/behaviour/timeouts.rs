@@ -182,6 +182,30 @@ fn a_server_that_says_nothing_is_given_up() {
     pool.finish();
 }
 
+/// Its transactions are not too long: there is none.
+#[test]
+fn who_waits_for_a_server_that_says_nothing_is_told_that_one_is_dialled() {
+    if direct() {
+        return;
+    }
+    let gate = Gate::new(Cluster::shared().port, Manner::Open);
+    let own = "query_wait_timeout = '1s'\nserver_connect_timeout = '1m'\n";
+    let pool = pool("bhv_dialled", 1, &format!("{}{own}", gate.key()));
+    let mut client = join(&pool);
+    gate.set(Manner::Silent);
+    gate.cut();
+    let reply = client.query("SELECT 1");
+    assert_eq!(sqlstates(&reply), ["53300"]);
+    let told = [b'D', b'H'].map(|code| reply[0].field(code).unwrap_or_default()).join(" ");
+    let known = told.contains("one is being dialled") || told.contains("The server does not answer");
+    assert!(known && told.contains("See that the server runs") && !told.contains("Shorten"), "{told}");
+    gate.set(Manner::Open);
+    gate.cut();
+    assert!(wait_until(SOON, || sqlstates(&client.query("SELECT 2")).is_empty()));
+    drop(client);
+    pool.finish();
+}
+
 #[test]
 fn who_comes_while_the_server_is_away_is_told_at_once() {
     if direct() {

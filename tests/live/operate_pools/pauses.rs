@@ -63,6 +63,7 @@ async fn who_waits_in_a_pause_for_too_long_is_told_and_goes_on() {
     let error = one(&client, "SELECT 2").await.unwrap_err();
     assert_eq!(sqlstate(&error), "53300");
     assert!(error.as_db_error().unwrap().message().contains("query_wait_timeout"), "{error}");
+    assert!(error.as_db_error().unwrap().hint().unwrap().contains("after RESUME"), "{error:?}");
     // A client that leaves while it waits is gone at once.
     let leaving = Waiting::begin(pooled.site.session("app").await, "SELECT 3");
     pooled.expect("cl_waiting", 1);

@@ -57,14 +57,25 @@ fn unusable(listener: usize, error: &Unusable) -> SettingError {
     SettingError { path: path.into(), message: error.to_string() }
 }
 
-fn ends(listener: usize, expiry: Expiry) -> Option<SettingError> {
-    let message = match left(expiry) {
-        ..=0 => "the certificate has expired; peers that check it stay away".to_owned(),
+/// What is to be told of a certificate's end.
+fn end(expiry: Expiry) -> Option<String> {
+    match left(expiry) {
+        ..=0 => Some("the certificate has expired; peers that check it stay away".to_owned()),
         left if left < NEAR => {
-            format!("the certificate expires in {}", counted((left / DAY).unsigned_abs(), "day"))
+            Some(format!("the certificate expires in {}", counted((left / DAY).unsigned_abs(), "day")))
         }
-        _ => return None,
-    };
+        _ => None,
+    }
+}
+
+/// Certificates in force of a listener that have ended or will soon, for whoever asks for a RELOAD.
+pub(super) fn ending(house: &House) -> Vec<String> {
+    let told = |expiry: Expiry| Some(format!("listener \"{}\", {}_tls: {}", house.name, expiry.side, end(expiry)?));
+    house.tls.expiries().into_iter().filter_map(told).collect()
+}
+
+fn ends(listener: usize, expiry: Expiry) -> Option<SettingError> {
+    let message = end(expiry)?;
     let side = format!("{}_tls", expiry.side);
     let path = ["listener", &listener.to_string(), &side, "cert_file"].map(str::to_owned);
     Some(SettingError { path: path.into(), message })

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use rustls::pki_types::UnixTime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::acceptor::Acceptor;
@@ -67,11 +68,11 @@ impl Live {
         if unusable.is_empty() { Ok(live) } else { Err(unusable) }
     }
 
-    /// Reads the files again. A side whose files say what they said before stays as it is, and so does one whose files can't be used:
-    /// those are returned. Blocks on the files.
+    /// Reads the files again. A side whose files say what they said before stays as it is, and so does one whose files can't be used, or
+    /// whose new certificate has ended where the old one has not: those are returned. Blocks on the files.
     pub fn reload(&self, tls: &Tls) -> Vec<Unusable> {
-        let client = renew(("client_tls", &tls.client), &self.client, |old| old.digest, Acceptor::new);
-        let server = renew(("server_tls", &tls.server), &self.server, |old| old.digest, Connector::new);
+        let client = renew(("client_tls", &tls.client), &self.client, Acceptor::new);
+        let server = renew(("server_tls", &tls.server), &self.server, Connector::new);
         if server.is_ok() {
             let mut made_of = self.made_of.lock().unwrap_or_else(PoisonError::into_inner);
             self.other_way.fetch_or(*made_of != tls.server, Ordering::Relaxed);
@@ -109,10 +110,43 @@ impl Live {
     }
 }
 
-fn renew<T>(
+/// What both sides tell of their files.
+trait Made {
+    /// Of all that they are made of.
+    fn digest(&self) -> [u8; 32];
+    /// When our certificate ends, in seconds since 1970.
+    fn not_after(&self) -> Option<i64>;
+}
+
+impl Made for Acceptor {
+    fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    fn not_after(&self) -> Option<i64> {
+        self.not_after
+    }
+}
+
+impl Made for Connector {
+    fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    fn not_after(&self) -> Option<i64> {
+        self.not_after
+    }
+}
+
+/// By the clock that `rustls` goes by as well.
+fn has_ended(made: &impl Made) -> bool {
+    let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+    made.not_after().is_some_and(|end| end < now)
+}
+
+fn renew<T: Made>(
     (name, side): (&'static str, &TlsSide),
     current: &ArcSwapOption<T>,
-    digest: impl Fn(&T) -> [u8; 32],
     make: impl Fn(&Material) -> Result<T, Unusable>,
 ) -> Result<(), Unusable> {
     if side.mode == TlsMode::Disable {
@@ -120,8 +154,14 @@ fn renew<T>(
         return Ok(());
     }
     let material = Material::read(name, side)?;
-    if current.load().as_ref().is_none_or(|old| digest(old) != material.digest()) {
-        current.store(Some(Arc::new(make(&material)?)));
+    let old = current.load();
+    if old.as_ref().is_some_and(|old| old.digest() == material.digest()) {
+        return Ok(());
     }
+    let new = make(&material)?;
+    if has_ended(&new) && old.as_ref().is_some_and(|old| old.not_after().is_some() && !has_ended(&**old)) {
+        return Err(material.ended());
+    }
+    current.store(Some(Arc::new(new)));
     Ok(())
 }

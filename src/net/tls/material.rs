@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
@@ -33,6 +33,12 @@ pub enum Why {
     /// It holds nothing of what it should hold.
     #[error("no {0} in PEM form")]
     Empty(&'static str),
+    /// It breaks off inside of one, as where it is being written at this moment.
+    #[error("a {0} in it is cut off or damaged")]
+    Damaged(&'static str),
+    /// It ended already, and the one in force has not.
+    #[error("the certificate has expired, and the one in force has not")]
+    Ended,
     /// It does not fit with the others: what `rustls` said.
     #[error("{0}")]
     Unfit(String),
@@ -92,8 +98,8 @@ impl Material {
     pub(super) fn shown(&self) -> Result<Option<Shown>, Unusable> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else { return Ok(None) };
         let chain = self.certificates(cert)?;
-        let key =
-            PrivateKeyDer::from_pem_slice(&key.content).map_err(|_| self.broken(key, Why::Empty("private key")))?;
+        let read = PrivateKeyDer::from_pem_slice(&key.content);
+        let key = read.map_err(|error| self.broken(key, unread(&error, "private key")))?;
         Ok(Some(Shown { chain, key }))
     }
 
@@ -117,6 +123,12 @@ impl Material {
         }
     }
 
+    /// Our certificate has ended.
+    pub(super) fn ended(&self) -> Unusable {
+        let (key, file) = self.cert.as_ref().map_or(("cert_file", String::new()), |file| (file.key, file.path.clone()));
+        Unusable { side: self.side, key, file, why: Why::Ended }
+    }
+
     /// What `rustls` says of our certificate, in words that tell what to do.
     pub(super) fn unshown(&self, error: &rustls::Error) -> Unusable {
         match error {
@@ -126,8 +138,11 @@ impl Material {
     }
 
     fn certificates(&self, file: &File) -> Result<Vec<CertificateDer<'static>>, Unusable> {
-        let all = CertificateDer::pem_slice_iter(&file.content).collect::<Result<Vec<_>, _>>().unwrap_or_default();
-        if all.is_empty() { Err(self.broken(file, Why::Empty("certificate"))) } else { Ok(all) }
+        match CertificateDer::pem_slice_iter(&file.content).collect::<Result<Vec<_>, _>>() {
+            Ok(all) if all.is_empty() => Err(self.broken(file, Why::Empty("certificate"))),
+            Ok(all) => Ok(all),
+            Err(error) => Err(self.broken(file, unread(&error, "certificate"))),
+        }
     }
 
     fn broken(&self, file: &File, why: Why) -> Unusable {
@@ -139,6 +154,14 @@ impl Shown {
     /// When the certificate ends, in seconds since 1970.
     pub(super) fn not_after(&self) -> Option<i64> {
         self.chain.first().and_then(validity).map(|(_, not_after)| not_after)
+    }
+}
+
+/// Why a file does not hold what it should.
+const fn unread(error: &pem::Error, what: &'static str) -> Why {
+    match error {
+        pem::Error::NoItemsFound => Why::Empty(what),
+        _ => Why::Damaged(what),
     }
 }
 

@@ -219,12 +219,38 @@ async fn new_files_take_effect_and_broken_ones_do_not() {
     assert_eq!(live.reload(&tls).len(), 1);
     assert_eq!(seen().await, second);
 
-    std::fs::write(office.path("server.crt"), good).unwrap();
+    std::fs::write(office.path("server.crt"), &good).unwrap();
     assert!(live.reload(&tls).is_empty());
     assert_eq!(seen().await, second);
     assert_eq!(live.expiries().iter().map(|expiry| expiry.side).collect::<Vec<_>>(), ["client"]);
     assert!(live.reload(&Tls::default()).is_empty());
     assert!(live.client().is_none() && live.server().is_none());
+}
+
+/// One that somebody writes at this moment, and one that has ended already: neither takes the place of one that holds.
+#[test]
+fn half_a_file_and_a_certificate_that_has_ended_replace_nothing() {
+    let office = Office::new();
+    let tls = Tls { client: office.issue("server", &["db.example"], |_| {}), server: TlsSide::default() };
+    let live = Live::open(&tls).unwrap();
+    let (before, path) = (live.client().unwrap(), office.path("server.crt"));
+    let told =
+        |live: &Live| live.reload(&tls).iter().map(|wrong| format!("{} {}", wrong.key, wrong.why)).collect::<Vec<_>>();
+    let good = std::fs::read(&path).unwrap();
+    let chain = [&good[..], &good[..good.len() / 2]].concat();
+    for half in [&good[..good.len() / 2], &chain] {
+        std::fs::write(&path, half).unwrap();
+        assert_eq!(told(&live), ["cert_file a certificate in it is cut off or damaged"]);
+    }
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(told(&live), ["cert_file no certificate in PEM form"]);
+    office.issue("server", &["db.example"], |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    assert_eq!(told(&live), ["cert_file the certificate has expired, and the one in force has not"]);
+    assert!(std::sync::Arc::ptr_eq(&before, &live.client().unwrap()));
+    // Where there is none that holds, it is shown: some peers do not look at the time.
+    let live = Live::open(&tls).unwrap();
+    office.issue("server", &["db.example"], |params| params.not_after = rcgen::date_time_ymd(2021, 1, 1));
+    assert!(live.reload(&tls).is_empty());
 }
 
 #[test]

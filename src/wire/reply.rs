@@ -19,8 +19,10 @@ pub enum Transaction {
 pub enum Reply {
     /// Passes on untouched.
     Other,
-    /// Passes on untouched, at any moment: notices, notifications and settings belong to no request.
+    /// Passes on untouched, at any moment: notifications, settings and what is meant for a log belong to no request.
     Aside,
+    /// Passes on untouched, behind all that was answered before it: what the statement at work has to say.
+    Notice,
     /// A row of a reply.
     Row,
     /// A row that is all of its reply: the value of a function that was called without a text.

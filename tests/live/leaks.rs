@@ -294,6 +294,30 @@ async fn a_role_that_may_not_set_what_the_login_did_keeps_its_session() {
         .sql("postgres", "REVOKE SET ON PARAMETER log_min_duration_statement FROM app; DROP ROLE leak_lowly");
 }
 
+/// `pg_settings` lists no role, so nobody had asked for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_set_config_takes_on_stays_with_its_client() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("leak_set_config_role", 1, "");
+    pooled.site.direct_sql("CREATE ROLE leak_other; GRANT leak_other TO app");
+    let (client, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    for call in ["set_config('role', 'leak_other', false)", "set_config('ro' || 'le', 'leak_other', false)"] {
+        assert_eq!(one(&client, &format!("SELECT {call}")).await.unwrap(), "leak_other");
+        assert_eq!(pins(&pooled), ["role"], "{call}");
+        assert_eq!(one(&client, "SELECT current_user").await.unwrap(), "leak_other");
+        client.batch_execute("RESET ROLE").await.unwrap();
+        assert_eq!(one(&other, "SELECT current_user").await.unwrap(), "app");
+    }
+    assert_eq!(one(&client, "SELECT set_config('role', 'leak_other', true)").await.unwrap(), "leak_other");
+    assert_eq!(one(&other, "SELECT current_user").await.unwrap(), "app");
+    assert!(pins(&pooled).is_empty());
+    drop((client, other));
+    pooled.finish();
+    Cluster::shared().sql("postgres", "DROP ROLE leak_other");
+}
+
 /// What its server says while it takes the settings of its client is the client's as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_that_comes_while_a_server_is_dressed_is_heard() {

@@ -123,7 +123,7 @@ fn what_stays_in_a_session_pins_it_until_it_is_gone() {
          PERFORM pg_advisory_lock(7); LISTEN sly; END $$",
     );
     let mut lent = Lent::new(cluster, &database);
-    let table: [(&[&str], &str); 31] = [
+    let table: [(&[&str], &str); 33] = [
         (&["CREATE TEMP TABLE x (id int)"], "temp"),
         (&["SELECT 1"], "temp"),
         (&["DROP TABLE x"], ""),
@@ -151,6 +151,8 @@ fn what_stays_in_a_session_pins_it_until_it_is_gone() {
         (&["RESET ROLE"], ""),
         (&["SET SESSION AUTHORIZATION app"], "role"),
         (&["RESET SESSION AUTHORIZATION"], ""),
+        (&["SELECT set_config('role', 'app', false)"], "role"),
+        (&["RESET ROLE"], ""),
         (&["SELECT sly()"], "temp, advisory_lock, listen"),
         (&["DISCARD ALL"], ""),
         (

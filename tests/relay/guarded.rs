@@ -100,6 +100,25 @@ fn the_completions_before_the_last_pass_at_once() {
 }
 
 #[test]
+fn a_notice_comes_behind_the_completions_before_it() {
+    with_relay(4096, |mut ends| async move {
+        guarded(&mut ends, WRITE).await;
+        let says = |severity: &str| message(b'N', format!("S{severity}\0V{severity}\0Mdone\0\0").as_bytes());
+        put(&mut ends.server, &[done("UPDATE 1"), says("NOTICE"), done("DO")].concat()).await;
+        expect(&mut ends.client, &[done("UPDATE 1"), says("NOTICE")].concat()).await;
+        expect_nothing(&mut ends.client).await;
+        // It says how long the text took, and is behind its last completion.
+        put(&mut ends.server, &[says("LOG"), ready(b'T')].concat()).await;
+        expect(&mut ends.client, &says("LOG")).await;
+        expect(&mut ends.server, &query("COMMIT")).await;
+        expect_nothing(&mut ends.client).await;
+        // A trigger that waits for the end of the transaction speaks before that is told.
+        put(&mut ends.server, &[says("NOTICE"), done("COMMIT"), ready(b'I')].concat()).await;
+        expect(&mut ends.client, &[says("NOTICE"), done("DO"), ready(b'I')].concat()).await;
+    });
+}
+
+#[test]
 fn a_returning_that_is_cut_writes_nothing() {
     with_relay(4096, |mut ends| async move {
         let row = message(b'D', b"\0\0");

@@ -282,6 +282,13 @@ pub fn parse(name: &str, sql: &str) -> Vec<u8> {
     frame(b'P', &[cstring(name), cstring(sql), vec![0, 0]].concat())
 }
 
+/// Parse with the types of the first parameters.
+pub fn parse_typed(name: &str, sql: &str, types: &[u32]) -> Vec<u8> {
+    let count = u16::try_from(types.len()).unwrap().to_be_bytes();
+    let types = types.iter().flat_map(|oid| oid.to_be_bytes());
+    frame(b'P', &[cstring(name), cstring(sql), count.to_vec(), types.collect()].concat())
+}
+
 /// Bind of text values to the unnamed portal, results as text.
 pub fn bind(statement: &str, values: &[&str]) -> Vec<u8> {
     bind_portal("", statement, values)

@@ -81,7 +81,7 @@ impl Kept {
         // What its session has of these it may reset.
         text.is_none_or(tells_unreported)
             || tells_unreported(self.wants.context())
-            || (traces.has(Traces::UNNAMED) && text.is_some_and(|text| !of_set_config(text).1))
+            || (traces.has(Traces::UNNAMED) && text.is_some_and(|text| of_set_config(text).1.has(Traces::UNNAMED)))
     }
 
     /// Has an idle server the settings of the session of that number already?

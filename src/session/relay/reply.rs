@@ -29,7 +29,9 @@ where
             return Ok(Fate::Drop);
         }
         let reply = P::server(&mut self.phase, head, frame);
-        if S::LENT && !matches!(reply, Reply::Aside | Reply::Setting(_) | Reply::Failed(_) | Reply::Other) {
+        if S::LENT
+            && !matches!(reply, Reply::Aside | Reply::Notice | Reply::Setting(_) | Reply::Failed(_) | Reply::Other)
+        {
             self.group.hears();
         }
         Ok(match reply {
@@ -40,6 +42,10 @@ where
             Reply::Other => self.staged(Event::Other, frame),
             Reply::Copying => self.staged(Event::Copying, frame),
             Reply::Aside => Fate::Pass,
+            Reply::Notice => {
+                self.words.extend_from_slice(&self.stage.let_go());
+                Fate::Pass
+            }
             Reply::Setting(setting) => {
                 self.overseer.setting(setting);
                 Fate::Pass

@@ -219,6 +219,11 @@ impl Stage {
         }
     }
 
+    /// What was kept back and is no text's last completion, since a statement behind it has spoken.
+    pub(super) fn let_go(&mut self) -> BytesMut {
+        if let Self::Guarded(..) = self { self.take_kept() } else { BytesMut::new() }
+    }
+
     fn take_kept(&mut self) -> BytesMut {
         match self {
             Self::Guarded(_, kept) | Self::Committing(_, kept) => std::mem::take(kept),

@@ -23,9 +23,9 @@ impl Gathered {
         let mut lost = left.settings.iter().fold(Traces::NONE, |lost, name| lost.and(self.name(name.as_bytes())));
         let mut given = given;
         if given.has(Traces::UNNAMED) {
-            let (found, told) = names::of_set_config(text);
+            let (found, other) = names::of_set_config(text);
             lost = found.iter().fold(lost, |lost, name| lost.and(self.name(name)));
-            given = if told { given.without(Traces::UNNAMED) } else { given };
+            given = given.without(Traces::UNNAMED).and(other);
         }
         let given = given.and(lost);
         self.traces = self.traces.and(given);
@@ -105,6 +105,13 @@ mod tests {
         assert_eq!(both.traces(), Traces::SETTING.and(Traces::LISTEN));
         assert_eq!(both.names(), [Box::from(&b"app.tenant"[..])]);
         assert!(!both.stains());
+    }
+
+    #[test]
+    fn set_config_may_set_the_role_as_well() {
+        let may = |text: &str| gathered(&[text]).traces().has(Traces::ROLE);
+        assert!(may("SELECT set_config('role', 'x', false)") && may("SELECT set_config($1, $2, false)"));
+        assert!(!may("SELECT set_config('role', 'x', true)") && !may("SELECT set_config('work_mem', '1MB', false)"));
     }
 
     #[test]

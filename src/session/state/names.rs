@@ -1,20 +1,29 @@
 //! The names of settings that a text gives to `set_config`, where they are plain literals.
 
-/// Names with a dot that `set_config` calls of a text give, and whether every call told its name.
+use crate::sql::facts::Traces;
+
+/// Names with a dot that `set_config` calls of a text give, and what else the calls may leave: the role, where one of them names it, and
+/// anything that has a name, the role too, where one does not tell its name.
 ///
 /// What looks like a call in a comment or a literal counts too: a name too many costs a column of a question.
-pub fn of_set_config(text: &[u8]) -> (Vec<Box<[u8]>>, bool) {
-    let (mut names, mut told) = (Vec::new(), true);
+pub fn of_set_config(text: &[u8]) -> (Vec<Box<[u8]>>, Traces) {
+    let (mut names, mut left) = (Vec::new(), Traces::NONE);
     let mut rest = text;
     while let Some(at) = find(rest, CALL) {
         rest = rest.get(at.saturating_add(CALL.len())..).unwrap_or_default();
         match literal(rest) {
             Some(name) if name.contains(&DOT) => names.push(name.into()),
+            Some(name) if is_role(name) => left = left.and(Traces::ROLE),
             Some(_) => {}
-            None => told = false,
+            None => left = left.and(Traces::UNNAMED).and(Traces::ROLE),
         }
     }
-    (names, told)
+    (names, left)
+}
+
+/// `pg_settings` lists neither of them.
+fn is_role(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"role") || name.eq_ignore_ascii_case(b"session_authorization")
 }
 
 const CALL: &[u8] = b"set_config";
@@ -39,22 +48,31 @@ fn literal(text: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
+    const UNTOLD: Traces = Traces::UNNAMED.and(Traces::ROLE);
+
     #[test]
     fn plain_names_are_told_and_others_are_not() {
-        let table: [(&str, &[&str], bool); 9] = [
-            ("SELECT set_config('app.tenant', $1, false)", &["app.tenant"], true),
-            ("SELECT SET_CONFIG ( 'a.b'::text , 'x', false), set_config('work_mem', '1MB', false)", &["a.b"], true),
-            ("SELECT \"set_config\"('a.b', 'x', false)", &["a.b"], true),
-            ("SELECT 1", &[], true),
-            ("SELECT set_config($1, $2, false)", &[], false),
-            ("SELECT set_config('a.' || 'b', 'x', false)", &[], false),
-            ("SELECT set_config('a.b', 'x', false), set_config(n, 'x', false) FROM t", &["a.b"], false),
-            ("SELECT set_config('a''.b', 'x', false)", &[], false),
-            ("SELECT set_config(/* x */ 'a.b', 'x', false)", &[], false),
+        let table: [(&str, &[&str], Traces); 12] = [
+            ("SELECT set_config('app.tenant', $1, false)", &["app.tenant"], Traces::NONE),
+            (
+                "SELECT SET_CONFIG ( 'a.b'::text , 'x', false), set_config('work_mem', '1MB', false)",
+                &["a.b"],
+                Traces::NONE,
+            ),
+            ("SELECT \"set_config\"('a.b', 'x', false)", &["a.b"], Traces::NONE),
+            ("SELECT 1", &[], Traces::NONE),
+            ("SELECT set_config($1, $2, false)", &[], UNTOLD),
+            ("SELECT set_config('a.' || 'b', 'x', false)", &[], UNTOLD),
+            ("SELECT set_config('a.b', 'x', false), set_config(n, 'x', false) FROM t", &["a.b"], UNTOLD),
+            ("SELECT set_config('a''.b', 'x', false)", &[], UNTOLD),
+            ("SELECT set_config(/* x */ 'a.b', 'x', false)", &[], UNTOLD),
+            ("SELECT set_config('role', $1, false)", &[], Traces::ROLE),
+            ("SELECT set_config('a.b', 'x', false), set_config('ROLE', 'x', false)", &["a.b"], Traces::ROLE),
+            ("SELECT set_config('session_authorization', 'x', false)", &[], Traces::ROLE),
         ];
-        for (text, names, told) in table {
+        for (text, names, left) in table {
             let names: Vec<Box<[u8]>> = names.iter().map(|name| name.as_bytes().into()).collect();
-            assert_eq!(of_set_config(text.as_bytes()), (names, told), "{text}");
+            assert_eq!(of_set_config(text.as_bytes()), (names, left), "{text}");
         }
     }
 }

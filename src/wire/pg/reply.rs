@@ -13,12 +13,16 @@ const READ_MAX: u64 = 64 * 1024;
 /// The longest CommandComplete that is read: tags are short.
 const TAG_MAX: u64 = 256;
 
+/// The front of a NoticeResponse, in which its severity stands.
+const SEVERITY_MAX: u64 = 64;
+
 /// How much of a message must be at hand.
 pub const fn needs(head: Head) -> Needs {
     match head.code {
         server::READY | server::ERROR | server::PARAMETER_STATUS | server::NOTIFICATION if head.size <= READ_MAX => {
             Needs::Prefix(head.size)
         }
+        server::NOTICE => Needs::Prefix(SEVERITY_MAX),
         server::COMMAND_COMPLETE if head.size <= TAG_MAX => Needs::Prefix(head.size),
         _ => Needs::Head,
     }
@@ -45,6 +49,7 @@ impl Conversation {
             server::COMMAND_COMPLETE => Reply::Completed(completion(frame)),
             server::PORTAL_SUSPENDED | server::EMPTY_QUERY => Reply::Completed(Completion::Other),
             server::COPY_IN => Reply::Copying,
+            server::NOTICE if !is_logged(frame) => Reply::Notice,
             server::NOTICE | server::NOTIFICATION => Reply::Aside,
             _ => Reply::Other,
         }
@@ -103,6 +108,11 @@ pub fn failure(frame: &[u8]) -> Failure {
         }
     }
     failure
+}
+
+/// Is a notice of a kind that a server's log is for? A client that asks for those is sent some when its statement is over: how long it took.
+fn is_logged(frame: &[u8]) -> bool {
+    fields(frame).any(|(kind, value)| kind == b'V' && (value == b"LOG" || value.starts_with(b"DEBUG")))
 }
 
 /// The primary message of an ErrorResponse.

@@ -32,6 +32,13 @@ pub(super) struct Sent {
     pub(super) bytes: Vec<u8>,
 }
 
+/// The form of the columns of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    Text,
+    Binary,
+}
+
 /// What ends the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waits {
@@ -57,6 +64,28 @@ impl Sent {
     pub(super) fn bind(portal: &str, name: &str, values: &[String]) -> Self {
         let texts: Vec<&str> = values.iter().map(String::as_str).collect();
         Self::new(format!("Bind {portal:?} {name:?} {values:?}"), raw::bind_portal(portal, name, &texts))
+    }
+
+    /// A Parse with the types of its parameters.
+    pub(super) fn parse_as(name: &str, sql: &str, types: &[u32]) -> Self {
+        let told = if types.is_empty() { String::new() } else { format!(" of {types:?}") };
+        Self::new(format!("Parse {name:?} {}{told}", short(sql)), raw::parse_typed(name, sql, types))
+    }
+
+    /// A Bind of texts, `None` for NULL, whose columns come in this form.
+    pub(super) fn bind_as(portal: &str, name: &str, values: &[Option<&str>], columns: Columns) -> Self {
+        let told = if columns == Columns::Binary { ", in binary" } else { "" };
+        let words = format!("Bind {portal:?} {name:?} {values:?}{told}");
+        let values: Vec<_> = values.iter().map(|value| (0, value.map(str::as_bytes))).collect();
+        let mut bytes = raw::bind_values(portal, name, &values);
+        if columns == Columns::Binary {
+            // In place of "all as text", which ends it: one format, for all of them.
+            bytes.truncate(bytes.len() - 2);
+            bytes.extend([0, 1, 0, 1]);
+            let size = u32::try_from(bytes.len() - 1).unwrap();
+            bytes[1..5].copy_from_slice(&size.to_be_bytes());
+        }
+        Self::new(words, bytes)
     }
 
     pub(super) fn describe(kind: char, name: &str) -> Self {
@@ -113,6 +142,11 @@ impl Step {
     pub(super) fn executes(&self) -> bool {
         let (Act::Send(sent, _) | Act::CancelFirst(sent)) = &self.act else { return false };
         sent.iter().any(|sent| sent.says.contains(" EXECUTE "))
+    }
+
+    /// Does its group go on behind it?
+    pub(super) fn stays_open(&self) -> bool {
+        matches!(self.act, Act::Send(_, Waits::Answers(_)))
     }
 
     /// As a person reads it.

@@ -7,6 +7,8 @@ use crate::seed::Dice;
 pub(super) struct Text {
     pub(super) sql: String,
     pub(super) values: Vec<String>,
+    /// The types that its parameters are said to have, 0 where the server finds out; fewer than there are values is as good.
+    pub(super) types: Vec<u32>,
     form: Form,
 }
 
@@ -16,6 +18,8 @@ pub(super) enum Form {
     #[default]
     Literals,
     Parameters,
+    /// Parameters whose types the client says.
+    Typed,
 }
 
 /// What a text may do to its server.
@@ -26,15 +30,21 @@ pub(super) enum Kind {
     Sets,
     /// Something that keeps the server with its client.
     Pins,
+    /// Another role, for which names mean other tables, of which it may read some.
+    Role,
     /// The end of that.
     Unpins,
     Transaction,
 }
 
-/// What every database begins with. The same table in four places, each of its own columns.
+/// The role that clients take on.
+pub(super) const ROLE: &str = "CREATE ROLE other; GRANT other TO trusted";
+
+/// What every database begins with. The same table in five places, each of its own columns.
 pub(super) const SCENE: &str = "
-    DROP SCHEMA IF EXISTS public, s0, s1, s2 CASCADE; CREATE SCHEMA public; CREATE SCHEMA s0; CREATE SCHEMA s1; CREATE SCHEMA s2;
+    DROP SCHEMA IF EXISTS public, other, s0, s1, s2 CASCADE; CREATE SCHEMA public; CREATE SCHEMA other; CREATE SCHEMA s0; CREATE SCHEMA s1; CREATE SCHEMA s2;
     CREATE TABLE public.t (k int PRIMARY KEY, v text, w int DEFAULT 7);
+    CREATE TABLE other.t (k int PRIMARY KEY, v text, x int DEFAULT 8);
     CREATE TABLE s0.t (k int PRIMARY KEY, v text);
     CREATE TABLE s1.t (k int PRIMARY KEY, v varchar(3));
     CREATE TABLE s2.t (k int PRIMARY KEY, v text, at timestamptz DEFAULT '2026-01-02 03:04:05+00');
@@ -53,6 +63,9 @@ pub(super) const SCENE: &str = "
         'BEGIN PERFORM pg_try_advisory_lock(new.k); PERFORM set_config(''work_mem'', ''3MB'', false); RETURN new; END';
     CREATE TRIGGER noted BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION noted();
     CREATE VIEW seen AS SELECT k, v, say(k) FROM public.t;
+    INSERT INTO other.t SELECT n, 'r' || n FROM generate_series(1, 3) n;
+    GRANT ALL ON SCHEMA s1, other TO other; GRANT USAGE ON SCHEMA public TO other;
+    GRANT SELECT ON public.t, s1.t TO other; GRANT ALL ON other.t TO other;
     GRANT ALL ON SCHEMA s0, s1, s2, public TO trusted;
     GRANT ALL ON ALL TABLES IN SCHEMA s0, s1, s2, public TO trusted;
     GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO trusted;";
@@ -65,6 +78,7 @@ impl Text {
             Kind::Writes => text.writes(dice),
             Kind::Sets => text.sets(dice),
             Kind::Pins => text.pins(dice),
+            Kind::Role => (*dice.one(&ROLES)).to_owned(),
             Kind::Unpins => (*dice.one(&UNPINS)).to_owned(),
             Kind::Transaction => (*dice.one(&TRANSACTION)).to_owned(),
         };
@@ -77,15 +91,27 @@ impl Text {
             return value;
         }
         self.values.push(value);
-        format!("${}::int", self.values.len())
+        self.parameter("int", &[0, INT4, INT8, TEXT, UNKNOWN], dice)
     }
 
-    fn text(&mut self, of: &str) -> String {
+    fn text(&mut self, of: &str, dice: &mut Dice) -> String {
         if self.form == Form::Literals {
             return format!("'{of}'");
         }
         self.values.push(of.to_owned());
-        format!("${}::text", self.values.len())
+        self.parameter("text", &[0, TEXT, VARCHAR, UNKNOWN], dice)
+    }
+
+    /// The last parameter, of a type that the text says, or the client, or both.
+    fn parameter(&mut self, kind: &str, types: &[u32], dice: &mut Dice) -> String {
+        let at = self.values.len();
+        if self.form == Form::Typed {
+            self.types.push(*dice.one(types));
+            if dice.once_in(2) {
+                return format!("${at}");
+            }
+        }
+        format!("${at}::{kind}")
     }
 
     fn reads(&mut self, dice: &mut Dice) -> String {
@@ -108,7 +134,8 @@ impl Text {
 
     fn writes(&mut self, dice: &mut Dice) -> String {
         let n = self.int(dice);
-        let word = self.text(dice.one::<&str>(&["a", "bb", "too long"]));
+        let word = *dice.one(&["a", "bb", "too long"]);
+        let word = self.text(word, dice);
         match dice.below(8) {
             0 => format!("INSERT INTO t VALUES ({n}, {word}) ON CONFLICT (k) DO NOTHING"),
             1 => format!("INSERT INTO t VALUES ({n}, {word})"),
@@ -131,8 +158,8 @@ impl Text {
             5 => format!("RESET {name}"),
             6 => (*dice.one(&["RESET ALL", "SET TimeZone TO DEFAULT", "DISCARD ALL", "SELECT zone('Asia/Tokyo')"]))
                 .to_owned(),
-            7 => format!("SELECT set_config('{name}', {}, true)", self.text(value)),
-            _ => format!("SELECT set_config('{name}', {}, false)", self.text(value)),
+            7 => format!("SELECT set_config('{name}', {}, true)", self.text(value, dice)),
+            _ => format!("SELECT set_config('{name}', {}, false)", self.text(value, dice)),
         }
     }
 
@@ -170,7 +197,8 @@ const SETTINGS: [(&str, &[&str]); 16] = [
     ("xmloption", &["document", "content"]),
 ];
 
-const READS: [&str; 33] = [
+const READS: [&str; 34] = [
+    "SELECT current_user, session_user",
     "SELECT '2026-01-02 03:04:05'::timestamptz, '01/02/2026'::date",
     "SELECT '1 day 2 hours'::interval, '\\x4142'::bytea, 1.0::float8 / 3",
     "SELECT chr(233), 'é'",
@@ -227,6 +255,30 @@ const PINS: [&str; 18] = [
     "ALTER TABLE t ADD COLUMN IF NOT EXISTS never int, DROP COLUMN never",
 ];
 
+/// Types by their numbers; the last one is as good as none.
+const INT4: u32 = 23;
+const INT8: u32 = 20;
+const TEXT: u32 = 25;
+const VARCHAR: u32 = 1043;
+const UNKNOWN: u32 = 705;
+
+const ROLES: [&str; 14] = [
+    "SET ROLE other",
+    "SET ROLE other",
+    "SET LOCAL ROLE other",
+    "SET LOCAL ROLE other",
+    "SET LOCAL ROLE NONE",
+    "SET ROLE nobody",
+    "SET ROLE NONE",
+    "RESET ROLE",
+    "SELECT set_config('role', 'other', true)",
+    "SELECT set_config('role', 'other', false)",
+    "SET SESSION AUTHORIZATION trusted",
+    "SET SESSION AUTHORIZATION DEFAULT",
+    "SET LOCAL SESSION AUTHORIZATION trusted",
+    "RESET SESSION AUTHORIZATION",
+];
+
 const UNPINS: [&str; 12] = [
     "DROP TABLE other",
     "UNLISTEN *",
@@ -275,8 +327,9 @@ pub(super) fn hides(sql: &str) -> bool {
 }
 
 /// What takes away all that pins a server, in words that say so one by one.
-pub(super) const LETS_GO: [&str; 6] = [
+pub(super) const LETS_GO: [&str; 7] = [
     "ROLLBACK",
+    "RESET ROLE",
     "CLOSE ALL",
     "UNLISTEN *",
     "SELECT pg_advisory_unlock_all()",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::seed::Dice;
 
-use super::step::{Act, Sent, Step, Waits};
+use super::step::{Act, Columns, Sent, Step, Waits};
 use super::texts::{FORGETS, Form, Kind, LETS_GO, SLEEPS, Text, hides};
 
 #[derive(Debug)]
@@ -306,11 +306,12 @@ impl Writer {
         Act::Send(sent, Waits::Ready(count))
     }
 
-    /// A portal that is read bit by bit, over several Syncs: outside of a transaction it is gone with the first.
+    /// A portal that is read bit by bit, over several Syncs: outside of a transaction it is gone with the first. Or over a Flush, behind which
+    /// more of it may be read.
     fn reads_in_portions(&mut self, client: usize) -> Act {
         let (mut sent, mut syncs) = (Vec::new(), 0);
         let text = self.is_unnamed(client);
-        sent.extend([Sent::parse("", &text.sql), Sent::bind("r", "", &text.values)]);
+        sent.extend([Sent::parse_as("", &text.sql, &text.types), self.bound("r", "", &text.values)]);
         for _ in 0..2 + self.dice.below(3) {
             let rows = u32::try_from(self.dice.below(3)).unwrap();
             match self.dice.below(6) {
@@ -322,6 +323,12 @@ impl Writer {
                 sent.push(Sent::sync());
                 syncs += 1;
             }
+        }
+        if syncs == 0 && self.dice.once_in(3) {
+            let answers = sent.len();
+            sent.push(Sent::flush());
+            self.clients[client].flushed = true;
+            return Act::Send(sent, Waits::Answers(answers));
         }
         sent.push(Sent::sync());
         Act::Send(sent, Waits::Ready(syncs + 1))
@@ -340,10 +347,12 @@ impl Writer {
             0..=7 => Kind::Reads,
             8..=10 => Kind::Writes,
             11..=13 => Kind::Sets,
-            14 | 15 => Kind::Pins,
+            14 => Kind::Pins,
+            15 => *self.dice.one(&[Kind::Pins, Kind::Role]),
             16 => Kind::Unpins,
             _ => Kind::Transaction,
         };
+        let form = if form == Form::Parameters && self.dice.once_in(3) { Form::Typed } else { form };
         let text = Text::of(kind, form, &mut self.dice);
         if self.clients[client].dressed
             && ["RESET", "DEFAULT", "DISCARD ALL", "pg_settings"].iter().any(|word| text.sql.contains(word))
@@ -352,7 +361,7 @@ impl Writer {
         }
         let leaves = match kind {
             _ if hides(&text.sql) => Leaves::Table,
-            Kind::Pins => Leaves::Something,
+            Kind::Pins | Kind::Role => Leaves::Something,
             _ if text.sql.contains("watched") => Leaves::Something,
             _ => Leaves::Nothing,
         };
@@ -445,15 +454,17 @@ impl Writer {
                 self.gives_up(client, name);
                 sent.push(Sent::close('S', name));
             }
-            _ if self.dice.once_in(2) => sent.push(Sent::execute("p", 2)),
-            _ => sent.push(Sent::close('P', "p")),
+            _ => {
+                let portal = *self.dice.one(&["p", "r"]);
+                sent.push(if self.dice.once_in(3) { Sent::close('P', portal) } else { Sent::execute(portal, 2) });
+            }
         }
     }
 
     fn runs(&mut self, client: usize, sent: &mut Vec<Sent>) {
         let text = self.is_unnamed(client);
-        sent.push(Sent::parse("", &text.sql));
-        sent.push(Sent::bind("", "", &text.values));
+        sent.push(Sent::parse_as("", &text.sql, &text.types));
+        sent.push(self.bound("", "", &text.values));
         if self.dice.once_in(2) {
             sent.push(Sent::describe('P', ""));
         }
@@ -474,7 +485,7 @@ impl Writer {
             sent.push(Sent::close('S', name));
         }
         let (text, mut prepared) = self.written(client, Form::Parameters);
-        sent.push(Sent::parse(name, &text.sql));
+        sent.push(Sent::parse_as(name, &text.sql, &text.types));
         // Where the name is taken, or the group fails, the other one stays.
         let statements = &mut self.clients[client].statements;
         if let Some(before) = statements.get(name) {
@@ -492,6 +503,17 @@ impl Writer {
         }
     }
 
+    /// A Bind of these values, now and then with a NULL among them, or with columns in binary.
+    fn bound(&mut self, portal: &str, name: &str, values: &[String]) -> Sent {
+        let mut values: Vec<Option<&str>> = values.iter().map(|value| Some(value.as_str())).collect();
+        if !values.is_empty() && self.dice.once_in(10) {
+            let at = self.dice.below(values.len());
+            values[at] = None;
+        }
+        let columns = if self.dice.once_in(4) { Columns::Binary } else { Columns::Text };
+        Sent::bind_as(portal, name, &values, columns)
+    }
+
     fn binds(&mut self, client: usize, name: &'static str, sent: &mut Vec<Sent>) {
         if self.clients[client].is_old(name) {
             // Unless the group fails before that.
@@ -500,7 +522,7 @@ impl Writer {
         let Prepared { values, .. } = self.clients[client].statements.get(name).cloned().unwrap_or_default();
         self.is_run(client, name);
         let portal = *self.dice.one(&PORTALS);
-        sent.push(Sent::bind(portal, name, &values));
+        sent.push(self.bound(portal, name, &values));
         if self.dice.once_in(3) {
             sent.push(Sent::describe('P', portal));
         }

@@ -24,6 +24,9 @@ impl Signals {
     /// # Errors
     /// The system does not let us.
     pub fn listen() -> io::Result<Self> {
+        // A file that may not grow any more (LimitFSIZE) is an error of whoever writes it, not the end of the process: what is listened for
+        // once stays so.
+        drop(signal(SignalKind::from_raw(FILE_SIZE.as_raw()))?);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -48,6 +51,9 @@ impl Signals {
         }
     }
 }
+
+/// What the system sends to whoever writes beyond the largest size of a file.
+const FILE_SIZE: rustix::process::Signal = rustix::process::Signal::XFSZ;
 
 /// The first signal drains, the second ends at once.
 fn end(control: &Control, who: &str) {

@@ -10,7 +10,7 @@ pub(super) fn suppressed_total() -> u64 {
     SUPPRESSED.load(Ordering::Relaxed)
 }
 
-/// Lines lost because the log's reader did not keep up, in the life of the process.
+/// Lines lost because the log's reader did not keep up, or because they could not be written, in the life of the process.
 pub(super) fn dropped_total() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }

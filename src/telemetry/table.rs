@@ -113,7 +113,7 @@ metrics! {
     BREAK_GLASS Counter "floodwall_break_glass_total" ["rule"], "Breaches of a rule that a break-glass pass lifted.";
     BREAK_GLASS_REJECTED Counter "floodwall_break_glass_rejected_total" ["reason"], "Break-glass passes that did not hold, by reason.";
     LOG_SUPPRESSED Counter "floodwall_log_lines_suppressed_total" [], "Log lines left out because clients triggered too many of them.";
-    LOG_DROPPED Counter "floodwall_log_lines_dropped_total" [], "Log lines lost because whoever reads the log did not keep up.";
+    LOG_DROPPED Counter "floodwall_log_lines_dropped_total" [], "Log lines lost because whoever reads the log did not keep up, or because they could not be written.";
     RESIDENT_BYTES Gauge "process_resident_memory_bytes" [], "Resident memory.";
     OPEN_FDS Gauge "process_open_fds" [], "Open file descriptors.";
     MAX_FDS Gauge "process_max_fds" [], "Limit of open file descriptors.";

@@ -60,14 +60,18 @@ impl Writer {
     }
 }
 
-/// The thread: one write a line, and a line that says so after some were dropped.
+/// The thread: one write a line, and a line that says so after some were dropped. While nothing can be written, as on a full disk, nobody
+/// can be told: lines that are lost are counted, and told once there is room again.
 fn drain(lines: &Receiver<Message>, mut sink: impl Write, waiting_bytes: &AtomicUsize) {
     let mut told = lines::dropped_total();
+    let mut can_write = true;
     while let Ok(message) = lines.recv() {
         match message {
             Message::Line(line) => {
-                // Nobody is left to tell that the log is gone.
-                let _ = sink.write_all(&line);
+                can_write = sink.write_all(&line).is_ok();
+                if !can_write {
+                    lines::count_dropped();
+                }
                 waiting_bytes.fetch_sub(line.len(), Ordering::Relaxed);
             }
             Message::Flush(done) => {
@@ -75,8 +79,11 @@ fn drain(lines: &Receiver<Message>, mut sink: impl Write, waiting_bytes: &Atomic
                 let _ = done.try_send(());
             }
         }
-        if waiting_bytes.load(Ordering::Relaxed) == 0 && lines::dropped_total() > told {
-            tracing::warn!(lines = lines::dropped_total() - told, "log lines dropped: their reader did not keep up");
+        if can_write && waiting_bytes.load(Ordering::Relaxed) == 0 && lines::dropped_total() > told {
+            tracing::warn!(
+                lines = lines::dropped_total() - told,
+                "log lines dropped: their reader did not keep up, or they could not be written"
+            );
             told = lines::dropped_total();
         }
     }
@@ -148,6 +155,41 @@ mod tests {
         let seen = seen.lock().unwrap().len();
         assert!(seen > 0 && seen <= BYTES_MAX + 2000, "{seen}");
         assert_eq!(writer.waiting_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    /// Fails while there is no room.
+    struct Disk {
+        full: Arc<std::sync::atomic::AtomicBool>,
+        seen: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.full.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.seen.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// They were lost, and nothing counted them.
+    #[test]
+    fn lines_that_a_full_disk_did_not_take_are_counted_and_the_log_goes_on() {
+        let (full, seen) = (Arc::new(true.into()), Arc::new(Mutex::new(Vec::new())));
+        let writer = Writer::start(Disk { full: Arc::clone(&full), seen: Arc::clone(&seen) }).unwrap();
+        let before = lines::dropped_total();
+        (0..3).for_each(|_| (&writer).write_all(b"lost\n").unwrap());
+        writer.flush();
+        assert!(lines::dropped_total() >= before + 3);
+        full.store(false, Ordering::Relaxed);
+        (&writer).write_all(b"kept\n").unwrap();
+        writer.flush();
+        assert_eq!(*seen.lock().unwrap(), b"kept\n");
     }
 
     #[test]

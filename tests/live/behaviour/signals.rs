@@ -106,3 +106,20 @@ fn a_drain_in_a_pause_ends_those_who_wait_for_its_end() {
     assert_eq!(sqlstates(&paused.rest().unwrap()), ["57P01"]);
     assert!(pool.site.proxy.wait(AT_ONCE).expect("still running").success());
 }
+
+/// As a log file gets it that has reached LimitFSIZE: it ended the process, with all of its sessions.
+#[test]
+fn a_file_that_may_not_grow_ends_nothing() {
+    if direct() {
+        return;
+    }
+    let pool = pool("bhv_file_size", 1, "");
+    let mut client = join(&pool);
+    pool.site.proxy.signal(Signal::XFSZ);
+    // It is in order behind that one.
+    pool.site.proxy.signal(Signal::HUP);
+    assert!(wait_until(SOON, || pool.site.proxy.log().contains("audit: reloaded")));
+    assert_eq!(one(&mut client, "SELECT 1"), "1");
+    drop(client);
+    pool.finish();
+}

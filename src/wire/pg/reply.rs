@@ -22,7 +22,8 @@ pub const fn needs(head: Head) -> Needs {
         server::READY | server::ERROR | server::PARAMETER_STATUS | server::NOTIFICATION if head.size <= READ_MAX => {
             Needs::Prefix(head.size)
         }
-        server::NOTICE => Needs::Prefix(SEVERITY_MAX),
+        server::NOTICE if head.size > SEVERITY_MAX => Needs::Prefix(SEVERITY_MAX),
+        server::NOTICE => Needs::Prefix(head.size),
         server::COMMAND_COMPLETE if head.size <= TAG_MAX => Needs::Prefix(head.size),
         _ => Needs::Head,
     }

@@ -270,6 +270,18 @@ fn the_name_of_a_statement_is_wanted_even_where_its_text_is_not() {
 }
 
 #[test]
+fn of_a_short_notice_no_more_is_wanted_than_there_is() {
+    for text in ["x", "a text that is longer than what has to be at hand of it, to know of what kind it is"] {
+        let frame = framed(b'N', format!("SLOG\0VLOG\0C00000\0M{text}\0\0").as_bytes());
+        let size = frame.len() as u64;
+        let Needs::Prefix(bytes) = reply::needs(Head { code: b'N', size }) else {
+            panic!("{text}: its kind is not looked at")
+        };
+        assert!(bytes <= size, "{bytes} of {size}");
+    }
+}
+
+#[test]
 fn names_are_too_long_or_not_however_their_message_is_cut() {
     let most = usize::try_from(request::NAME_PREFIX).unwrap();
     let named = |code: u8, long: usize| {

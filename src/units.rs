@@ -120,9 +120,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, BadQuantity> {
     Ok(Duration::from_micros(total))
 }
 
+/// Microseconds of a duration; saturates.
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Prints a duration so that `parse_duration` reads it back; below a microsecond is cut off.
 pub fn display_duration(duration: Duration) -> String {
-    let mut rest = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let mut rest = micros(duration);
     if rest == 0 {
         return "0s".to_owned();
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::clock;
 use crate::config::{Config, PoolMode, SettingError};
 use crate::net::tls::{Expiry, Live, Unusable};
 use crate::session::house::House;
@@ -59,7 +58,7 @@ fn unusable(listener: usize, error: &Unusable) -> SettingError {
 
 /// What is to be told of a certificate's end.
 fn end(expiry: Expiry) -> Option<String> {
-    match left(expiry) {
+    match expiry.left() {
         ..=0 => Some("the certificate has expired; peers that check it stay away".to_owned()),
         left if left < NEAR => {
             Some(format!("the certificate expires in {}", counted((left / DAY).unsigned_abs(), "day")))
@@ -79,11 +78,6 @@ fn ends(listener: usize, expiry: Expiry) -> Option<SettingError> {
     let side = format!("{}_tls", expiry.side);
     let path = ["listener", &listener.to_string(), &side, "cert_file"].map(str::to_owned);
     Some(SettingError { path: path.into(), message })
-}
-
-/// Seconds until the end; below 0 since then.
-fn left(expiry: Expiry) -> i64 {
-    expiry.not_after.saturating_sub(i64::try_from(clock::wall().as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Takes up what has changed in the files, for ever. A broken file changes nothing.
@@ -121,7 +115,7 @@ fn warn(house: &House) {
         let (listener, shown_to) = (&house.name, expiry.side);
         let side = if shown_to == "client" { &tls.client } else { &tls.server };
         let file = side.cert_file.as_deref().map(|file| tracing::field::display(file.display()));
-        match left(expiry) {
+        match expiry.left() {
             ..=0 => tracing::error!(%listener, shown_to, file, "the certificate has expired"),
             left if left < NEAR => {
                 tracing::warn!(%listener, shown_to, file, days = left / DAY, "the certificate expires soon")

@@ -217,10 +217,11 @@ impl House {
             Err(_) => return self.login_failed(&mut wire, End::Refused(too_slow()), &peer).await,
         };
         self.sources.metrics.console_login("ok");
-        if by_password {
-            self.log_login(&operator, &peer);
+        // `floodwall ctl` comes for each command, exporters and health checks every few seconds, for ever; what changes something has a line of
+        // its own, whoever does it.
+        if by_password && operator.role == Role::Admin {
+            self.log_admin(&operator, &peer);
         } else {
-            // `floodwall ctl` comes for each command: what changes something has a line of its own.
             tracing::debug!(who = operator.name, peer, "audit: console login");
         }
         let desk = Desk { wire: &mut wire, operator: Arc::clone(&operator), sources: self.sources.clone(), key };
@@ -231,11 +232,9 @@ impl House {
         }
     }
 
-    /// Exporters and health checks come every few seconds, for ever; what changes something has a line of its own, whoever does it.
-    fn log_login(&self, operator: &Operator, peer: &str) {
-        if operator.role != Role::Admin {
-            tracing::debug!(who = operator.name, peer, "audit: console login");
-        } else if let Pass::Write { suppressed } = self.gate.pass(&format!("login {peer}")) {
+    /// Somebody has proved to be who may change something.
+    fn log_admin(&self, operator: &Operator, peer: &str) {
+        if let Pass::Write { suppressed } = self.gate.pass(&format!("login {peer}")) {
             tracing::info!(who = operator.name, peer, suppressed, "audit: console login");
         }
     }

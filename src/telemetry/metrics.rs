@@ -15,6 +15,7 @@ use super::report::{Hit, HitOutcome, Report};
 use super::table::{self, Def};
 use super::worker::WorkerMetrics;
 use super::{VERSION, lines};
+use crate::units;
 
 /// Listeners that get a label of their own; there are never more in a sane configuration.
 const LISTENERS_MAX: usize = 64;
@@ -146,7 +147,7 @@ impl Metrics {
 
     /// Counts how long somebody waited for a cap, in vain or not.
     pub fn waited(&self, cap: &'static str, time: Duration) {
-        self.rare.waits.cell(&[cap]).observe(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        self.rare.waits.cell(&[cap]).observe(units::micros(time));
     }
 
     /// Counts a login by how it ended.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::histogram::{Histogram, bump};
 use super::report::{Slot, Slots};
+use crate::units;
 
 macro_rules! labelled {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $label:literal,)* }) => {
@@ -124,7 +125,7 @@ pub(super) struct GuardCounters {
 impl WorkerMetrics {
     /// Counts the time that one text took to be read or judged, where nothing was known of it.
     pub fn guard_time(&self, time: Duration) {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let us = units::micros(time);
         self.guard.time.observe_alone(us);
         if us > self.guard.slowest_us.load(Ordering::Relaxed) {
             self.guard.slowest_us.store(us, Ordering::Relaxed);

@@ -42,6 +42,18 @@ pub struct Expiry {
     pub not_after: i64,
 }
 
+impl Expiry {
+    /// Seconds until the end; below 0 since then.
+    pub fn left(self) -> i64 {
+        left(self.not_after)
+    }
+}
+
+/// By the clock that `rustls` goes by as well.
+fn left(not_after: i64) -> i64 {
+    not_after.saturating_sub(i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX))
+}
+
 impl Default for Live {
     /// No TLS on either side.
     fn default() -> Self {
@@ -138,10 +150,8 @@ impl Made for Connector {
     }
 }
 
-/// By the clock that `rustls` goes by as well.
 fn has_ended(made: &impl Made) -> bool {
-    let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
-    made.not_after().is_some_and(|end| end < now)
+    made.not_after().is_some_and(|end| left(end) < 0)
 }
 
 fn renew<T: Made>(

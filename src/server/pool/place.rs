@@ -11,6 +11,7 @@ use super::register::Register;
 use super::shared::{Shared, Turn};
 use super::slot::{AlreadyWaiting, Count, Need, Overtaken};
 use crate::clock;
+use crate::units;
 
 /// How long a pool without any server waits at least before others that are at work give it their last one: each turn costs a login.
 const TURN: Duration = Duration::from_millis(100);
@@ -73,7 +74,7 @@ impl<A: Debug + Send + 'static> Shared<A> {
 
     /// Has so much time passed since that microsecond?
     fn has_passed(&self, since: u64, time: Duration) -> bool {
-        let until = since.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        let until = since.saturating_add(units::micros(time));
         until <= self.register.micros(clock::now())
     }
 

@@ -14,6 +14,7 @@ use super::shared::Shared;
 use super::starving::Starving;
 use super::{Key, Limits};
 use crate::clock::{self, Instant};
+use crate::units;
 
 /// How often idle servers are looked at. Nothing that a client waits for waits for it.
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -147,7 +148,7 @@ impl<A: Debug + Send + 'static> Register<A> {
 
     /// Microseconds since the register was made, and one more: zero means never.
     pub(super) fn micros(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.epoch).as_micros()).unwrap_or(u64::MAX).saturating_add(1)
+        units::micros(at.saturating_duration_since(self.epoch)).saturating_add(1)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, All<A>> {

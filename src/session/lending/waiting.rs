@@ -10,8 +10,8 @@ use crate::clock;
 use crate::roster::{Activity, Signal};
 use crate::server::pool::{NotMade, Unserved};
 use crate::session::relay::Source as _;
-use crate::session::timing::durations::micros;
 use crate::traffic::Count;
+use crate::units::micros;
 use crate::wire::Refusal;
 
 /// What is told of a statement that has waited for a server in vain.

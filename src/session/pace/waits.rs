@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
+use crate::units::micros;
 
 /// Pauses between two waits that are no longer than this are part of the waiting.
 const GAP: Duration = Duration::from_millis(40);
@@ -58,8 +59,4 @@ impl Waits {
     fn moment(&self, moment: Instant) -> u64 {
         micros(moment.saturating_duration_since(self.start))
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

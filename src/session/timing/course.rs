@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::durations::{Durations, micros};
+use super::durations::Durations;
 use super::{Held, Timed, Timing, Timings};
 use crate::clock::{self, Instant};
 use crate::telemetry::WorkerMetrics;
+use crate::units::micros;
 use crate::wire::Transaction;
 
 /// The course of one session.

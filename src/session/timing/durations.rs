@@ -1,10 +1,9 @@
 //! How long statements and transactions take, noted for the report whether or not a rule limits them.
 
-use std::time::Duration;
-
 use crate::clock::Instant;
 use crate::guard::Measure;
 use crate::telemetry::WorkerMetrics;
+use crate::units::micros;
 use crate::wire::Transaction;
 
 /// The times of one session's transaction. It asks no clock: whoever calls has just done so.
@@ -43,9 +42,4 @@ impl Durations {
 
 fn note(measure: Measure, since: Instant, now: Instant, metrics: &WorkerMetrics) {
     metrics.observe(measure.into(), micros(now.saturating_duration_since(since)));
-}
-
-/// Saturates.
-pub fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

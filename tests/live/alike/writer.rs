@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::seed::Dice;
 
 use super::step::{Act, Columns, Sent, Step, Waits};
-use super::texts::{FORGETS, Form, Kind, LETS_GO, SLEEPS, Text, hides};
+use super::texts::{FORGETS, Form, Kind, LETS_GO, SLEEPS, THE_END, Text, hides};
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -73,6 +73,17 @@ impl Client {
 const NAMES: [&str; 4] = ["", "a", "b", "c"];
 const PORTALS: [&str; 3] = ["", "", "p"];
 
+/// What ends the connection, and what only fails. A message whose body is not what it says is none of these: README, "Limits of this version".
+const BROKEN: [(&str, &[u8]); 7] = [
+    ("a letter that nothing has", b"\x7f\0\0\0\x04"),
+    ("a letter of servers", b"Z\0\0\0\x05I"),
+    ("a Query of less than its length", b"Q\0\0\0\x03"),
+    ("a Parse of no length", b"P\0\0\0\0"),
+    ("a Bind of less than nothing", b"B\xff\xff\xff\xff"),
+    ("a text that is no UTF-8", b"Q\0\0\0\x0fSELECT '\xff'\0"),
+    ("a Parse that is no UTF-8", b"P\0\0\0\x12\0SELECT '\xff'\0\0\0"),
+];
+
 impl Writer {
     pub(super) fn new(mut dice: Dice, servers: usize) -> Self {
         let clients = (0..2 + dice.below(3)).map(|_| Client { idle: true, ..Client::default() }).collect();
@@ -139,7 +150,8 @@ impl Writer {
 
     fn act(&mut self, client: usize) -> Act {
         let flushed = self.clients[client].flushed;
-        match self.dice.below(44) {
+        match self.dice.below(45) {
+            44 if !self.clients[client].holds() => self.garbles(),
             40 if !flushed => self.is_cancelled_first(client),
             41 if !self.clients[client].holds() => self.breaks(client),
             42 if !flushed => self.forgets(client),
@@ -149,7 +161,7 @@ impl Writer {
             // What it leaves behind is seen to a moment later, with a server of its own as well.
             2 if !self.clients[client].holds() => self.comes_again(client),
             3 | 4 if !flushed => self.copies(client),
-            5 if !flushed => self.calls(),
+            5 if !flushed => self.calls(client),
             6 | 7 if !flushed => self.asks_of_a_name(client),
             8 | 9 if !flushed => self.goes_on(client),
             10 if !flushed => self.reads_in_portions(client),
@@ -222,12 +234,33 @@ impl Writer {
         Act::Send(sent, Waits::Ready(1))
     }
 
-    fn calls(&mut self) -> Act {
-        Act::Send(vec![self.call()], Waits::Ready(1))
+    fn calls(&mut self, client: usize) -> Act {
+        Act::Send(vec![self.call(client)], Waits::Ready(1))
     }
 
-    fn call(&mut self) -> Sent {
-        Sent::call(["3", *self.dice.one(&["4", "x"])])
+    fn call(&mut self, client: usize) -> Sent {
+        match self.dice.below(6) {
+            0 => {
+                self.clients[client].pinned = true;
+                Sent::call(("pg_try_advisory_lock", 2882), &["5"])
+            }
+            1 | 2 => {
+                let (name, value) = *self.dice.one(&[
+                    ("search_path", "s1"),
+                    ("search_path", "s2"),
+                    ("TimeZone", "Asia/Tokyo"),
+                    ("app.x", "called"),
+                ]);
+                Sent::call(("set_config", 2078), &[name, value, *self.dice.one(&["f", "t"])])
+            }
+            _ => Sent::call(("int4pl", 177), &["3", *self.dice.one(&["4", "x"])]),
+        }
+    }
+
+    /// What no driver sends. Some of it ends the connection.
+    fn garbles(&mut self) -> Act {
+        let (says, bytes) = self.dice.one(&BROKEN);
+        Act::Garbles(vec![Sent::broken(says, bytes.to_vec()), Sent::sync(), Sent::query(THE_END)])
     }
 
     /// SQL about what the protocol has prepared.
@@ -292,7 +325,10 @@ impl Writer {
         for _ in 0..2 + self.dice.below(2) {
             match self.dice.below(5) {
                 0 | 1 => sent.push(Sent::query(&self.text(client).sql)),
-                2 => sent.push(self.call()),
+                2 => {
+                    let call = self.call(client);
+                    sent.push(call);
+                }
                 _ => {
                     for _ in 0..1 + self.dice.below(2) {
                         let name = *self.dice.one(&NAMES);

@@ -347,7 +347,7 @@ impl Writer {
     fn reads_in_portions(&mut self, client: usize) -> Act {
         let (mut sent, mut syncs) = (Vec::new(), 0);
         let text = self.is_unnamed(client);
-        sent.extend([Sent::parse_as("", &text.sql, &text.types), self.bound("r", "", &text.values)]);
+        sent.extend([Sent::parse_as("", &text.sql, &text.types), self.bound(client, "r", "", &text.values)]);
         for _ in 0..2 + self.dice.below(3) {
             let rows = u32::try_from(self.dice.below(3)).unwrap();
             match self.dice.below(6) {
@@ -413,6 +413,10 @@ impl Writer {
         if self.dice.once_in(2) {
             return Act::Send(vec![Sent::query(&texts.join("; "))], Waits::Ready(1));
         }
+        if self.dice.once_in(40) {
+            let long = format!("{}; SELECT length('{}')", texts[0], "x".repeat(1 << 20));
+            return Act::Send(vec![Sent::query(&long)], Waits::Ready(1));
+        }
         Act::Send(texts.iter().map(|sql| Sent::query(sql)).collect(), Waits::Ready(count))
     }
 
@@ -439,10 +443,32 @@ impl Writer {
         if self.dice.once_in(2) {
             return Act::Send([vec![Sent::query(&sql)], data].concat(), Waits::Ready(1));
         }
+        if self.dice.once_in(3) {
+            return self.copies_within(client, &sql, data);
+        }
         let run = vec![Sent::parse("", &sql), Sent::bind("", "", &[]), Sent::execute("", 0)];
         // Bound once more, it would wait for data that nobody sends.
         let end = vec![Sent::sync(), Sent::close('S', ""), Sent::sync()];
         Act::Send([run, data, end].concat(), Waits::Ready(2))
+    }
+
+    /// In the middle of a group, with its data.
+    fn copies_within(&mut self, client: usize, sql: &str, data: Vec<Sent>) -> Act {
+        let mut sent = Vec::new();
+        let (before, behind) = (self.dice.below(3), self.dice.below(3));
+        for _ in 0..before {
+            let name = *self.dice.one(&NAMES[1..]);
+            self.part(client, name, &mut sent);
+        }
+        sent.extend([Sent::parse("", sql), Sent::bind("", "", &[]), Sent::execute("", 0)]);
+        sent.extend(data);
+        for _ in 0..behind {
+            let name = *self.dice.one(&NAMES[1..]);
+            self.part(client, name, &mut sent);
+        }
+        sent.extend([Sent::sync(), Sent::close('S', ""), Sent::sync()]);
+        self.clients[client].statements.remove("");
+        Act::Send(sent, Waits::Ready(2))
     }
 
     /// A row in the binary format, in one message or in several, now and then without its head or its end.
@@ -500,7 +526,7 @@ impl Writer {
     fn runs(&mut self, client: usize, sent: &mut Vec<Sent>) {
         let text = self.is_unnamed(client);
         sent.push(Sent::parse_as("", &text.sql, &text.types));
-        sent.push(self.bound("", "", &text.values));
+        sent.push(self.bound(client, "", "", &text.values));
         if self.dice.once_in(2) {
             sent.push(Sent::describe('P', ""));
         }
@@ -540,9 +566,10 @@ impl Writer {
     }
 
     /// A Bind of these values, now and then with a NULL among them, or with columns in binary.
-    fn bound(&mut self, portal: &str, name: &str, values: &[String]) -> Sent {
+    fn bound(&mut self, client: usize, portal: &str, name: &str, values: &[String]) -> Sent {
         let mut values: Vec<Option<&str>> = values.iter().map(|value| Some(value.as_str())).collect();
-        if !values.is_empty() && self.dice.once_in(10) {
+        // A setting of NULL is a RESET.
+        if !values.is_empty() && !self.clients[client].dressed && self.dice.once_in(10) {
             let at = self.dice.below(values.len());
             values[at] = None;
         }
@@ -558,7 +585,7 @@ impl Writer {
         let Prepared { values, .. } = self.clients[client].statements.get(name).cloned().unwrap_or_default();
         self.is_run(client, name);
         let portal = *self.dice.one(&PORTALS);
-        sent.push(self.bound(portal, name, &values));
+        sent.push(self.bound(client, portal, name, &values));
         if self.dice.once_in(3) {
             sent.push(Sent::describe('P', portal));
         }

@@ -326,6 +326,8 @@ fn who_reads_a_last_value_that_an_earlier_text_left_is_told() {
         "WITH x AS (INSERT INTO t (a) VALUES (1)) SELECT currval('s')",
         "MERGE INTO t USING u ON t.id = u.id WHEN NOT MATCHED THEN INSERT (a) VALUES (1)",
         "COPY t FROM STDIN",
+        "UPDATE t SET id = DEFAULT WHERE id = 1",
+        "WITH x AS (UPDATE t SET (a, id) = (1, DEFAULT) RETURNING 1) SELECT currval('s')",
     ] {
         assert_eq!(of_values(sql), [true, false], "{sql}");
     }

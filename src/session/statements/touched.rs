@@ -9,9 +9,8 @@ use crate::wire::pg::own::Objects;
 pub(super) enum Touched {
     #[default]
     Nothing,
-    /// It made some: they are gone where that is taken back.
-    Made,
-    /// It changed some, which others see when it ends.
+    /// It made, altered or dropped some: others see that when it ends, or nobody does. One that is made may stand in front of another in the
+    /// search path, or be called in place of it.
     Changed,
 }
 
@@ -20,15 +19,13 @@ impl Touched {
     pub(super) fn completes(&mut self, objects: Option<Objects>, context: Context<'_>) -> bool {
         match objects {
             Some(Objects::TakenBack) => *self != Self::Nothing,
-            Some(Objects::Changed) if !context.is_private() => {
+            // Its own, most likely: temporary ones come and go all day, and are seldom altered.
+            Some(Objects::MadeOrDropped) if context.is_private() => false,
+            None => false,
+            Some(Objects::MadeOrDropped | Objects::Altered) => {
                 *self = Self::Changed;
                 true
             }
-            Some(Objects::Made) if !context.is_private() && *self == Self::Nothing => {
-                *self = Self::Made;
-                false
-            }
-            _ => false,
         }
     }
 

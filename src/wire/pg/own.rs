@@ -246,10 +246,10 @@ pub fn forgets_all(frame: &[u8]) -> bool {
 /// What a CommandComplete says of tables, types and functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Objects {
-    /// There are new ones.
-    Made,
-    /// Some are others than before, or gone.
-    Changed,
+    /// Some are new or gone, which may be temporary ones.
+    MadeOrDropped,
+    /// Some are others than before.
+    Altered,
     /// What its transaction did is taken back, or some of it.
     TakenBack,
 }
@@ -257,8 +257,10 @@ pub enum Objects {
 /// What a CommandComplete says of tables, types and functions; `None`: nothing.
 pub fn objects(frame: &[u8]) -> Option<Objects> {
     match frame.get(HEAD..)? {
-        [b'A', b'L', b'T', b'E', b'R', b' ', ..] | [b'D', b'R', b'O', b'P', b' ', ..] => Some(Objects::Changed),
-        [b'C', b'R', b'E', b'A', b'T', b'E', b' ', ..] => Some(Objects::Made),
+        [b'A', b'L', b'T', b'E', b'R', b' ', ..] => Some(Objects::Altered),
+        [b'C', b'R', b'E', b'A', b'T', b'E', b' ', ..] | [b'D', b'R', b'O', b'P', b' ', ..] => {
+            Some(Objects::MadeOrDropped)
+        }
         b"ROLLBACK\0" => Some(Objects::TakenBack),
         _ => None,
     }
@@ -305,9 +307,9 @@ mod tests {
     fn tags_of_what_changes_objects_are_known() {
         let frame = |tag: &[u8]| [&b"C\0\0\0\0"[..], tag].concat();
         for (tag, expected) in [
-            (&b"ALTER TABLE\0"[..], Some(Objects::Changed)),
-            (b"DROP TYPE\0", Some(Objects::Changed)),
-            (b"CREATE TABLE\0", Some(Objects::Made)),
+            (&b"ALTER TABLE\0"[..], Some(Objects::Altered)),
+            (b"DROP TYPE\0", Some(Objects::MadeOrDropped)),
+            (b"CREATE TABLE\0", Some(Objects::MadeOrDropped)),
             (b"ROLLBACK\0", Some(Objects::TakenBack)),
             (b"ROLLBACK PREPARED\0", None),
             (b"DROPPED\0", None),

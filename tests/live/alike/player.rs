@@ -71,6 +71,7 @@ impl Players {
                 player.notifications = heard;
                 Ok(vec![player.told()])
             }
+            Act::Garbles(sent) => player.garbles(place, &bytes(sent)),
             Act::Breaks(sent) => player.breaks(place, &bytes(sent), at_work),
         };
         answer.unwrap_or_else(|fault| vec![fault])
@@ -194,6 +195,23 @@ impl Player {
         self.answer(Waits::Ready(1))
     }
 
+    /// What these bytes, which ask for `THE_END` at last, are answered until the connection ends or tells that.
+    fn garbles(&mut self, place: &Place, bytes: &[u8]) -> Result<Vec<String>, String> {
+        self.send(bytes)?;
+        let mut told = Vec::new();
+        while !told.iter().any(|word: &String| word == CLOSED || word == SILENT || word.contains("the end")) {
+            told.append(&mut self.answer(Waits::Ready(1))?);
+        }
+        if told.last().is_some_and(|word| word == CLOSED) {
+            // PostgreSQL tells of a length that can't be in its log alone, and we tell the client.
+            told = vec!["ended".to_owned()];
+            let heard = std::mem::take(&mut self.notifications);
+            *self = Self::login(place, &[]);
+            self.notifications = heard;
+        }
+        Ok(told)
+    }
+
     /// It is gone behind these bytes, and comes again when the server has seen to that; so many others are at work.
     fn breaks(&mut self, place: &mut Place, bytes: &[u8], others: usize) -> Result<Vec<String>, String> {
         self.send(bytes)?;
@@ -238,6 +256,10 @@ fn words(message: &Message) -> String {
     // A statement that is run by SQL has another name as well.
     if message.code == b'E' && message.sqlstate() == "42601" && message.summary().contains("parameters for prepared") {
         return "E 42601, parameters".to_owned();
+    }
+    // What is temporary has a schema at a server where somebody had something of that kind.
+    if message.code == b'E' && message.summary().contains("pg_temp") {
+        return "E pg_temp".to_owned();
     }
     let text = match message.code {
         b'T' => columns(&body[2..]),

@@ -21,6 +21,8 @@ pub(super) enum Act {
     CancelNothing,
     /// It leaves in order, and comes again with these parameters.
     ComesAgain(Vec<(&'static str, &'static str)>),
+    /// It sends what may cost it its connection, and comes again where it does.
+    Garbles(Vec<Sent>),
     /// It sends these and is gone in the middle of them, and comes again.
     Breaks(Vec<Sent>),
 }
@@ -116,16 +118,22 @@ impl Sent {
         Self::new("CopyFail", raw::frame(b'f', b"enough\0"))
     }
 
-    /// `int4pl`, by its number.
-    pub(super) fn call(values: [&str; 2]) -> Self {
-        let mut body = 177_u32.to_be_bytes().to_vec();
-        body.extend([0, 0, 0, 2]);
+    /// A function of the server's own, by its number.
+    pub(super) fn call((name, number): (&str, u32), values: &[&str]) -> Self {
+        let mut body = number.to_be_bytes().to_vec();
+        body.extend([0, 0]);
+        body.extend(u16::try_from(values.len()).unwrap().to_be_bytes());
         for value in values {
             body.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
             body.extend(value.as_bytes());
         }
         body.extend([0, 0]);
-        Self::new(format!("FunctionCall int4pl {values:?}"), raw::frame(b'F', &body))
+        Self::new(format!("FunctionCall {name} {values:?}"), raw::frame(b'F', &body))
+    }
+
+    /// What is no message, or one that says what it can't.
+    pub(super) fn broken(says: &str, bytes: Vec<u8>) -> Self {
+        Self::new(format!("Broken, {says}"), bytes)
     }
 
     pub(super) fn sync() -> Self {
@@ -154,6 +162,7 @@ impl Step {
         let act = match &self.act {
             Act::Send(sent, _) => says(sent),
             Act::CancelFirst(sent) => format!("CancelFirst {}", says(sent)),
+            Act::Garbles(sent) => format!("Garbles {}", says(sent)),
             Act::Breaks(sent) => format!("Breaks {}", says(sent)),
             Act::Cancel | Act::CancelNothing | Act::ComesAgain(_) => format!("{:?}", self.act),
         };

@@ -62,6 +62,18 @@ pub(super) const SCENE: &str = "
     CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN PERFORM pg_try_advisory_lock(new.k); PERFORM set_config(''work_mem'', ''3MB'', false); RETURN new; END';
     CREATE TRIGGER noted BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION noted();
+    CREATE TABLE public.parent (k int PRIMARY KEY);
+    CREATE TABLE public.late (k int REFERENCES public.parent DEFERRABLE INITIALLY DEFERRED);
+    INSERT INTO public.parent VALUES (1);
+    SELECT lo_unlink(oid) FROM pg_largeobject_metadata;
+    CREATE PROCEDURE commits(n int) LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO public.numbered (v) VALUES (''c'' || n); COMMIT; PERFORM 1 / (n - 2); END';
+    CREATE PROCEDURE goes_back(n int) LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO public.numbered (v) VALUES (''r'' || n); ROLLBACK; INSERT INTO public.numbered (v) VALUES (''s'' || n); END';
+    CREATE PROCEDURE sets(path text) LANGUAGE plpgsql AS
+        'BEGIN PERFORM set_config(''search_path'', path, false); COMMIT; PERFORM set_config(''TimeZone'', ''PST8PDT'', false); END';
+    CREATE FUNCTION goes(path text) RETURNS text LANGUAGE plpgsql AS
+        'BEGIN EXECUTE ''SET search_path TO '' || path; RETURN current_schema(); END';
     CREATE VIEW seen AS SELECT k, v, say(k) FROM public.t;
     INSERT INTO other.t SELECT n, 'r' || n FROM generate_series(1, 3) n;
     GRANT ALL ON SCHEMA s1, other TO other; GRANT USAGE ON SCHEMA public TO other;
@@ -156,8 +168,7 @@ impl Text {
             3 => format!("SET LOCAL {name} TO '{value}'"),
             4 => format!("SET SESSION {name} = '{value}'"),
             5 => format!("RESET {name}"),
-            6 => (*dice.one(&["RESET ALL", "SET TimeZone TO DEFAULT", "DISCARD ALL", "SELECT zone('Asia/Tokyo')"]))
-                .to_owned(),
+            6 => (*dice.one(&UNTOLD)).to_owned(),
             7 => format!("SELECT set_config('{name}', {}, true)", self.text(value, dice)),
             _ => format!("SELECT set_config('{name}', {}, false)", self.text(value, dice)),
         }
@@ -197,7 +208,26 @@ const SETTINGS: [(&str, &[&str]); 16] = [
     ("xmloption", &["document", "content"]),
 ];
 
-const READS: [&str; 34] = [
+/// What is set by other words than SET and a name.
+const UNTOLD: [&str; 15] = [
+    "RESET ALL",
+    "SET TimeZone TO DEFAULT",
+    "DISCARD ALL",
+    "SELECT zone('Asia/Tokyo')",
+    "SELECT goes('s1')",
+    "SELECT goes('s2, s0')",
+    "CALL sets('s1')",
+    "CALL sets('s2')",
+    "DO $$BEGIN EXECUTE 'SET search_path TO s1'; END$$",
+    "DO $$BEGIN SET LOCAL work_mem = '5MB'; SET search_path = s2; END$$",
+    "DO $$BEGIN PERFORM set_config('DateStyle', 'German', false); RAISE EXCEPTION 'set'; END$$",
+    "SELECT (SELECT set_config('work_mem', '3MB', false))",
+    "WITH s AS (SELECT set_config('search_path', 's0', false) AS path) SELECT path FROM s",
+    "SELECT set_config('search_path', 's' || k, false) FROM public.t WHERE k = 2",
+    "SELECT set_config('app.x', v, false), set_config('search_path', 's1', true) FROM public.t WHERE k = 1",
+];
+
+const READS: [&str; 51] = [
     "SELECT current_user, session_user",
     "SELECT '2026-01-02 03:04:05'::timestamptz, '01/02/2026'::date",
     "SELECT '1 day 2 hours'::interval, '\\x4142'::bytea, 1.0::float8 / 3",
@@ -231,10 +261,27 @@ const READS: [&str; 34] = [
     "FETCH 1 FROM c",
     "SELECT v FROM numbered ORDER BY id LIMIT 3",
     "VALUES (1, 'a'), (2, NULL)",
+    "DO $$BEGIN RAISE WARNING 'careful'; RAISE LOG 'unheard'; RAISE DEBUG 'small'; RAISE INFO 'always'; END$$",
+    "DO $$BEGIN RAISE EXCEPTION 'thrown' USING ERRCODE = 'P0099', DETAIL = 'more', HINT = 'less'; END$$",
+    "DO $$BEGIN PERFORM 1 / 0; EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'caught'; END$$",
+    "CALL commits(1)",
+    "CALL commits(2)",
+    "CALL goes_back(1)",
+    "SELECT lo_from_bytea(9, 'abc')",
+    "SELECT lo_put(9, 1, 'xy'), lo_get(9)",
+    "SELECT lo_open(9, 393216)",
+    "SELECT loread(0, 2)",
+    "SELECT lo_unlink(9)",
+    "INSERT INTO public.late VALUES (9)",
+    "INSERT INTO public.late VALUES (1)",
+    "SELECT application_name = current_setting('application_name') FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+    "FETCH ALL FROM held",
+    "FETCH 1 FROM b",
+    "SELECT pg_temp.f()",
     "SELECT nextval('numbered_id_seq') > 0, lastval() > 0, currval('numbered_id_seq') > 0",
 ];
 
-const PINS: [&str; 18] = [
+const PINS: [&str; 32] = [
     "CREATE TEMP TABLE t (k int, mine text)",
     "CREATE TEMP TABLE other (k int)",
     "CREATE TEMP TABLE gone (k int) ON COMMIT DROP",
@@ -250,6 +297,20 @@ const PINS: [&str; 18] = [
     "PREPARE q1 (int) AS SELECT $1 + 1",
     "SELECT 1 AS k INTO TEMP other",
     "CREATE TEMP VIEW viewed AS SELECT 1 AS one",
+    "CREATE OR REPLACE TEMP VIEW viewed AS SELECT 2 AS one, 3 AS two",
+    "TABLE viewed",
+    "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 41'",
+    "CREATE TEMP SEQUENCE counted",
+    "SELECT nextval('counted')",
+    "SELECT setval('counted', 5)",
+    "CREATE TEMP TABLE emptied (k int) ON COMMIT DELETE ROWS",
+    "INSERT INTO emptied VALUES (1) RETURNING (SELECT count(*) FROM emptied)",
+    "DECLARE b BINARY CURSOR FOR SELECT 258",
+    "DECLARE held SCROLL CURSOR WITH HOLD FOR SELECT k FROM t ORDER BY 1 DESC",
+    "SELECT pg_try_advisory_lock_shared(3), pg_try_advisory_lock(1, 2)",
+    "SELECT pg_advisory_unlock_shared(3)",
+    "DO $$BEGIN CREATE TEMP TABLE IF NOT EXISTS other (k int); END$$",
+    "DO $$BEGIN PERFORM pg_try_advisory_lock(4); RAISE EXCEPTION 'locked'; END$$",
     "SET ROLE NONE",
     "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
     "ALTER TABLE t ADD COLUMN IF NOT EXISTS never int, DROP COLUMN never",
@@ -294,7 +355,7 @@ const UNPINS: [&str; 12] = [
     "SELECT pg_advisory_unlock_all()",
 ];
 
-const TRANSACTION: [&str; 18] = [
+const TRANSACTION: [&str; 28] = [
     "BEGIN",
     "BEGIN",
     "BEGIN ISOLATION LEVEL REPEATABLE READ",
@@ -313,10 +374,23 @@ const TRANSACTION: [&str; 18] = [
     "COMMIT PREPARED 'x'",
     "ROLLBACK PREPARED 'x'",
     "SET CONSTRAINTS ALL IMMEDIATE",
+    "SET CONSTRAINTS ALL DEFERRED",
+    "SAVEPOINT u",
+    "ROLLBACK TO u",
+    "RELEASE SAVEPOINT u",
+    "SAVEPOINT s; SET LOCAL search_path TO s1; ROLLBACK TO s",
+    "BEGIN; SET search_path TO s2; ROLLBACK",
+    "COMMIT; BEGIN",
+    "ABORT",
+    "END",
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 ];
 
 /// What is cancelled.
 pub(super) const SLEEPS: &str = "SELECT pg_sleep(600)";
+
+/// What shows that all before it is answered.
+pub(super) const THE_END: &str = "SELECT 'the end'";
 
 /// Ends all prepared statements without a word.
 pub(super) const FORGETS: &str = "DO $$BEGIN EXECUTE 'DEALLOCATE ALL'; END$$";

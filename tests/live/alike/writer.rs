@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::seed::Dice;
 
 use super::step::{Act, Columns, Sent, Step, Waits};
-use super::texts::{FORGETS, Form, Kind, LETS_GO, SLEEPS, Text, hides};
+use super::texts::{FORGETS, Form, Kind, LETS_GO, SLEEPS, THE_END, Text, hides};
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -73,6 +73,17 @@ impl Client {
 const NAMES: [&str; 4] = ["", "a", "b", "c"];
 const PORTALS: [&str; 3] = ["", "", "p"];
 
+/// What ends the connection, and what only fails. A message whose body is not what it says is none of these: README, "Limits of this version".
+const BROKEN: [(&str, &[u8]); 7] = [
+    ("a letter that nothing has", b"\x7f\0\0\0\x04"),
+    ("a letter of servers", b"Z\0\0\0\x05I"),
+    ("a Query of less than its length", b"Q\0\0\0\x03"),
+    ("a Parse of no length", b"P\0\0\0\0"),
+    ("a Bind of less than nothing", b"B\xff\xff\xff\xff"),
+    ("a text that is no UTF-8", b"Q\0\0\0\x0fSELECT '\xff'\0"),
+    ("a Parse that is no UTF-8", b"P\0\0\0\x12\0SELECT '\xff'\0\0\0"),
+];
+
 impl Writer {
     pub(super) fn new(mut dice: Dice, servers: usize) -> Self {
         let clients = (0..2 + dice.below(3)).map(|_| Client { idle: true, ..Client::default() }).collect();
@@ -139,7 +150,8 @@ impl Writer {
 
     fn act(&mut self, client: usize) -> Act {
         let flushed = self.clients[client].flushed;
-        match self.dice.below(44) {
+        match self.dice.below(45) {
+            44 if !self.clients[client].holds() => self.garbles(),
             40 if !flushed => self.is_cancelled_first(client),
             41 if !self.clients[client].holds() => self.breaks(client),
             42 if !flushed => self.forgets(client),
@@ -149,7 +161,7 @@ impl Writer {
             // What it leaves behind is seen to a moment later, with a server of its own as well.
             2 if !self.clients[client].holds() => self.comes_again(client),
             3 | 4 if !flushed => self.copies(client),
-            5 if !flushed => self.calls(),
+            5 if !flushed => self.calls(client),
             6 | 7 if !flushed => self.asks_of_a_name(client),
             8 | 9 if !flushed => self.goes_on(client),
             10 if !flushed => self.reads_in_portions(client),
@@ -222,12 +234,33 @@ impl Writer {
         Act::Send(sent, Waits::Ready(1))
     }
 
-    fn calls(&mut self) -> Act {
-        Act::Send(vec![self.call()], Waits::Ready(1))
+    fn calls(&mut self, client: usize) -> Act {
+        Act::Send(vec![self.call(client)], Waits::Ready(1))
     }
 
-    fn call(&mut self) -> Sent {
-        Sent::call(["3", *self.dice.one(&["4", "x"])])
+    fn call(&mut self, client: usize) -> Sent {
+        match self.dice.below(6) {
+            0 => {
+                self.clients[client].pinned = true;
+                Sent::call(("pg_try_advisory_lock", 2882), &["5"])
+            }
+            1 | 2 => {
+                let (name, value) = *self.dice.one(&[
+                    ("search_path", "s1"),
+                    ("search_path", "s2"),
+                    ("TimeZone", "Asia/Tokyo"),
+                    ("app.x", "called"),
+                ]);
+                Sent::call(("set_config", 2078), &[name, value, *self.dice.one(&["f", "t"])])
+            }
+            _ => Sent::call(("int4pl", 177), &["3", *self.dice.one(&["4", "x"])]),
+        }
+    }
+
+    /// What no driver sends. Some of it ends the connection.
+    fn garbles(&mut self) -> Act {
+        let (says, bytes) = self.dice.one(&BROKEN);
+        Act::Garbles(vec![Sent::broken(says, bytes.to_vec()), Sent::sync(), Sent::query(THE_END)])
     }
 
     /// SQL about what the protocol has prepared.
@@ -292,7 +325,10 @@ impl Writer {
         for _ in 0..2 + self.dice.below(2) {
             match self.dice.below(5) {
                 0 | 1 => sent.push(Sent::query(&self.text(client).sql)),
-                2 => sent.push(self.call()),
+                2 => {
+                    let call = self.call(client);
+                    sent.push(call);
+                }
                 _ => {
                     for _ in 0..1 + self.dice.below(2) {
                         let name = *self.dice.one(&NAMES);
@@ -311,7 +347,7 @@ impl Writer {
     fn reads_in_portions(&mut self, client: usize) -> Act {
         let (mut sent, mut syncs) = (Vec::new(), 0);
         let text = self.is_unnamed(client);
-        sent.extend([Sent::parse_as("", &text.sql, &text.types), self.bound("r", "", &text.values)]);
+        sent.extend([Sent::parse_as("", &text.sql, &text.types), self.bound(client, "r", "", &text.values)]);
         for _ in 0..2 + self.dice.below(3) {
             let rows = u32::try_from(self.dice.below(3)).unwrap();
             match self.dice.below(6) {
@@ -377,6 +413,10 @@ impl Writer {
         if self.dice.once_in(2) {
             return Act::Send(vec![Sent::query(&texts.join("; "))], Waits::Ready(1));
         }
+        if self.dice.once_in(40) {
+            let long = format!("{}; SELECT length('{}')", texts[0], "x".repeat(1 << 20));
+            return Act::Send(vec![Sent::query(&long)], Waits::Ready(1));
+        }
         Act::Send(texts.iter().map(|sql| Sent::query(sql)).collect(), Waits::Ready(count))
     }
 
@@ -403,10 +443,32 @@ impl Writer {
         if self.dice.once_in(2) {
             return Act::Send([vec![Sent::query(&sql)], data].concat(), Waits::Ready(1));
         }
+        if self.dice.once_in(3) {
+            return self.copies_within(client, &sql, data);
+        }
         let run = vec![Sent::parse("", &sql), Sent::bind("", "", &[]), Sent::execute("", 0)];
         // Bound once more, it would wait for data that nobody sends.
         let end = vec![Sent::sync(), Sent::close('S', ""), Sent::sync()];
         Act::Send([run, data, end].concat(), Waits::Ready(2))
+    }
+
+    /// In the middle of a group, with its data.
+    fn copies_within(&mut self, client: usize, sql: &str, data: Vec<Sent>) -> Act {
+        let mut sent = Vec::new();
+        let (before, behind) = (self.dice.below(3), self.dice.below(3));
+        for _ in 0..before {
+            let name = *self.dice.one(&NAMES[1..]);
+            self.part(client, name, &mut sent);
+        }
+        sent.extend([Sent::parse("", sql), Sent::bind("", "", &[]), Sent::execute("", 0)]);
+        sent.extend(data);
+        for _ in 0..behind {
+            let name = *self.dice.one(&NAMES[1..]);
+            self.part(client, name, &mut sent);
+        }
+        sent.extend([Sent::sync(), Sent::close('S', ""), Sent::sync()]);
+        self.clients[client].statements.remove("");
+        Act::Send(sent, Waits::Ready(2))
     }
 
     /// A row in the binary format, in one message or in several, now and then without its head or its end.
@@ -464,7 +526,7 @@ impl Writer {
     fn runs(&mut self, client: usize, sent: &mut Vec<Sent>) {
         let text = self.is_unnamed(client);
         sent.push(Sent::parse_as("", &text.sql, &text.types));
-        sent.push(self.bound("", "", &text.values));
+        sent.push(self.bound(client, "", "", &text.values));
         if self.dice.once_in(2) {
             sent.push(Sent::describe('P', ""));
         }
@@ -504,9 +566,10 @@ impl Writer {
     }
 
     /// A Bind of these values, now and then with a NULL among them, or with columns in binary.
-    fn bound(&mut self, portal: &str, name: &str, values: &[String]) -> Sent {
+    fn bound(&mut self, client: usize, portal: &str, name: &str, values: &[String]) -> Sent {
         let mut values: Vec<Option<&str>> = values.iter().map(|value| Some(value.as_str())).collect();
-        if !values.is_empty() && self.dice.once_in(10) {
+        // A setting of NULL is a RESET.
+        if !values.is_empty() && !self.clients[client].dressed && self.dice.once_in(10) {
             let at = self.dice.below(values.len());
             values[at] = None;
         }
@@ -522,7 +585,7 @@ impl Writer {
         let Prepared { values, .. } = self.clients[client].statements.get(name).cloned().unwrap_or_default();
         self.is_run(client, name);
         let portal = *self.dice.one(&PORTALS);
-        sent.push(self.bound(portal, name, &values));
+        sent.push(self.bound(client, portal, name, &values));
         if self.dice.once_in(3) {
             sent.push(Sent::describe('P', portal));
         }

@@ -63,6 +63,51 @@ async fn who_prepares_a_text_behind_a_drop_gets_it_as_at_a_server_of_its_own() {
     pooled.finish();
 }
 
+/// The statement that others keep goes on to mean the table further off, as at a server of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_prepares_a_text_behind_a_create_gets_the_table_that_is_nearer_now() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_nearer", 1, "");
+    pooled.site.direct_sql(
+        "CREATE SCHEMA near AUTHORIZATION app; CREATE SCHEMA far AUTHORIZATION app; CREATE TABLE far.things (v text); \
+         ALTER TABLE far.things OWNER TO app",
+    );
+    let (owner, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    for client in [&owner, &other] {
+        client.batch_execute("SET search_path TO near, far").await.unwrap();
+    }
+    let text = "SELECT v FROM things WHERE v = $1";
+    let old = other.prepare(text).await.unwrap();
+    assert_eq!(old.params(), [Type::TEXT]);
+    owner.batch_execute("BEGIN; CREATE TABLE near.things (v int8); COMMIT").await.unwrap();
+    for client in [&owner, &other] {
+        assert_eq!(client.prepare(text).await.unwrap().params(), [Type::INT8]);
+    }
+    drop((old, owner, other));
+    pooled.finish();
+}
+
+/// Of a temporary table of its own nobody has prepared anything, and yet others have of what it alters beside that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_altered_by_who_has_a_temporary_table_is_news_to_everybody() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_altered_beside", 2, "");
+    pooled.site.direct_sql("CREATE SCHEMA remade AUTHORIZATION app; CREATE TABLE remade.things (v text); ALTER TABLE remade.things OWNER TO app");
+    let (owner, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    let text = "SELECT * FROM remade.things";
+    owner.batch_execute("CREATE TEMP TABLE scratch (n int)").await.unwrap();
+    let old = other.prepare(text).await.unwrap();
+    owner.batch_execute("ALTER TABLE remade.things ADD COLUMN w int").await.unwrap();
+    let new = other.prepare(text).await.unwrap();
+    assert_eq!((new.columns().len(), other.query(&new, &[]).await.unwrap().len()), (2, 0));
+    drop((old, new, owner, other));
+    pooled.finish();
+}
+
 /// A service that drops its own temporary tables all day must not have everybody prepare anew.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_drops_a_temporary_table_costs_nobody_a_statement() {

@@ -90,7 +90,8 @@ impl Gathered {
             match words.word(at) {
                 // What its rows are made of is read before; what it returns, behind.
                 "insert" if at > from => self.add(Traces::ADVANCES),
-                "returning" => self.add(Traces::ADVANCES),
+                // `UPDATE … SET id = DEFAULT` takes the next value as well.
+                "returning" | "default" => self.add(Traces::ADVANCES),
                 "(" => self.call(words, at),
                 "into" => self.into(words, at),
                 // An operator of a schema.

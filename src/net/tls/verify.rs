@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::certificate::validity;
+use super::certificate::Validity;
 use super::material::{Material, Unusable};
 use super::provider;
 use crate::config::TlsMode;
@@ -99,9 +99,9 @@ impl Chain {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        match validity(certificate) {
-            Some((from, _)) if now < from => return Err(CertificateError::NotValidYet.into()),
-            Some((_, to)) if now > to => return Err(CertificateError::Expired.into()),
+        match Validity::of(certificate) {
+            Some(validity) if now < validity.not_before => return Err(CertificateError::NotValidYet.into()),
+            Some(validity) if now > validity.not_after => return Err(CertificateError::Expired.into()),
             Some(_) => {}
             None => return Err(CertificateError::BadEncoding.into()),
         }

@@ -90,16 +90,20 @@ fn meaning<'a>(kind: &str, words: &mut impl Iterator<Item = &'a Word>) -> Result
     let asked = method(kind, word)?;
     let option = words.next();
     let unread = unread.or_else(|| option.filter(|_| asked.name != LDAP).and_then(unknown_option));
-    if let Some(why) = unread.filter(|_| asked.name != REJECT) {
-        return Err(left_out(&why));
-    }
+    let stricter = match unread {
+        Some(why) if asked.name == REJECT => {
+            Some(format!("{why}: PgBouncer does not heed the line, and here it keeps out"))
+        }
+        Some(why) => return Err(left_out(&why)),
+        None => None,
+    };
     let kept_out = [databases.beyond, users.beyond].into_iter().flatten().next().or(asked.beyond);
     let (databases, users) = (databases.listed, users.listed);
     let patterns = users.iter().chain(&databases).flatten().any(|name| is_pattern(name));
     let further = [(patterns, LINE), (kind == "local", SOCKETS), (option.is_some_and(is_map), NAMES)];
     let further = further.iter().find(|(holds, _)| *holds).map(|(_, words)| (*words).to_owned());
     let method = if kept_out.is_some() { REJECT } else { asked.name };
-    let told = kept_out.map(|why| kept_out_for(&why)).or(asked.told).or(further);
+    let told = kept_out.map(|why| kept_out_for(&why)).or(stricter).or(asked.told).or(further);
     Ok((Line { users, databases, network, tls, method }, told))
 }
 

@@ -712,13 +712,18 @@ fn whom_a_line_of_the_hba_file_means_without_words_for_it_here_is_kept_out() {
         ("host replication,shop app all md5", "{ database = \"shop\", method = \"md5\", user = \"app\" }"),
         ("host all /app all reject", "{ method = \"reject\", user = \"/app\" }"),
         ("host all \"+app\" all md5", "{ method = \"md5\", user = \"+app\" }"),
-        // None at PgBouncer; what was meant is plain, and keeps somebody out.
+    ];
+    for (line, meant) in plain {
+        assert_eq!(before_everybody(line), (vec![meant.to_owned()], false), "{line}");
+    }
+    // None at PgBouncer; what was meant is plain, and keeps somebody out, which is told.
+    let stricter = [
         ("host all app 10.0.0.1 reject", "{ address = \"10.0.0.1/32\", method = \"reject\", user = \"app\" }"),
         ("host all app 10.0.0.1/8 reject", "{ address = \"10.0.0.0/8\", method = \"reject\", user = \"app\" }"),
         ("host all app all reject always", "{ method = \"reject\", user = \"app\" }"),
     ];
-    for (line, meant) in plain {
-        assert_eq!(before_everybody(line), (vec![meant.to_owned()], false), "{line}");
+    for (line, meant) in stricter {
+        assert_eq!(before_everybody(line), (vec![meant.to_owned()], true), "{line}");
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::config::{Config, PoolMode, SettingError};
-use crate::net::tls::{Expiry, Live, Unusable};
+use crate::net::tls::{Expiry, Live, Unusable, Validity};
 use crate::session::house::House;
 use crate::telemetry::{Gate, Pass, Series};
-use crate::units::counted;
+use crate::units::{counted, display_duration};
 
 /// How often the files are looked at. Whoever renews them need not tell us.
 const LOOK: Duration = Duration::from_secs(30);
@@ -24,18 +24,18 @@ const DAY: i64 = 24 * 60 * 60;
 pub struct Checked {
     /// Files that can't be used.
     pub unusable: Vec<SettingError>,
-    /// Certificates of ours that have ended, or will soon.
-    pub ending: Vec<SettingError>,
+    /// Certificates of ours that have ended, will soon, or do not hold yet.
+    pub untimely: Vec<SettingError>,
 }
 
 /// Reads the files that a configuration names. Blocks on them.
 pub fn check_certificates(config: &Config) -> Checked {
     let (usable, unusable) = open(config);
-    let mut ending = Vec::new();
+    let mut untimely = Vec::new();
     for (index, live) in usable {
-        ending.extend(live.expiries().iter().filter_map(|expiry| ends(index, *expiry)));
+        untimely.extend(live.expiries().iter().filter_map(|expiry| located(index, *expiry)));
     }
-    Checked { unusable, ending }
+    Checked { unusable, untimely }
 }
 
 /// Reads the files of all listeners: those that can be used, by the number of their listener, and what is wrong with the others.
@@ -56,25 +56,32 @@ fn unusable(listener: usize, error: &Unusable) -> SettingError {
     SettingError { path: path.into(), message: error.to_string() }
 }
 
-/// What is to be told of a certificate's end.
-fn end(expiry: Expiry) -> Option<String> {
-    match expiry.left() {
-        ..=0 => Some("the certificate has expired; peers that check it stay away".to_owned()),
-        left if left < NEAR => {
+/// What is to be told of a certificate's time, if anything.
+fn told(validity: Validity) -> Option<String> {
+    match (validity.ahead(), validity.left()) {
+        (_, ..=0) => Some("the certificate has expired; peers that check it stay away".to_owned()),
+        (ahead @ 1.., _) => {
+            let wait = display_duration(Duration::from_secs(ahead.unsigned_abs()));
+            Some(format!("the certificate is not valid yet, it begins in {wait}; peers that check it stay away"))
+        }
+        (_, left) if left < NEAR => {
             Some(format!("the certificate expires in {}", counted((left / DAY).unsigned_abs(), "day")))
         }
         _ => None,
     }
 }
 
-/// Certificates in force of a listener that have ended or will soon, for whoever asks for a RELOAD.
-pub(super) fn ending(house: &House) -> Vec<String> {
-    let told = |expiry: Expiry| Some(format!("listener \"{}\", {}_tls: {}", house.name, expiry.side, end(expiry)?));
-    house.tls.expiries().into_iter().filter_map(told).collect()
+/// Certificates in force of a listener that have ended, will soon, or do not hold yet, for whoever asks for a RELOAD.
+pub(super) fn untimely(house: &House) -> Vec<String> {
+    let of = |expiry: Expiry| {
+        let told = told(expiry.validity)?;
+        Some(format!("listener \"{}\", {}_tls: {told}", house.name, expiry.side))
+    };
+    house.tls.expiries().into_iter().filter_map(of).collect()
 }
 
-fn ends(listener: usize, expiry: Expiry) -> Option<SettingError> {
-    let message = end(expiry)?;
+fn located(listener: usize, expiry: Expiry) -> Option<SettingError> {
+    let message = told(expiry.validity)?;
     let side = format!("{}_tls", expiry.side);
     let path = ["listener", &listener.to_string(), &side, "cert_file"].map(str::to_owned);
     Some(SettingError { path: path.into(), message })
@@ -115,9 +122,12 @@ fn warn(house: &House) {
         let (listener, shown_to) = (&house.name, expiry.side);
         let side = if shown_to == "client" { &tls.client } else { &tls.server };
         let file = side.cert_file.as_deref().map(|file| tracing::field::display(file.display()));
-        match expiry.left() {
-            ..=0 => tracing::error!(%listener, shown_to, file, "the certificate has expired"),
-            left if left < NEAR => {
+        match (expiry.validity.ahead(), expiry.validity.left()) {
+            (_, ..=0) => tracing::error!(%listener, shown_to, file, "the certificate has expired"),
+            (ahead @ 1.., _) => {
+                tracing::error!(%listener, shown_to, file, seconds = ahead, "the certificate is not valid yet")
+            }
+            (_, left) if left < NEAR => {
                 tracing::warn!(%listener, shown_to, file, days = left / DAY, "the certificate expires soon")
             }
             _ => {}
@@ -128,7 +138,8 @@ fn warn(house: &House) {
 /// When each certificate ends, by listener and side.
 pub(super) fn expiries(houses: &[Arc<House>]) -> Series {
     let of = |house: &Arc<House>| {
-        let series = |expiry: Expiry| (vec![house.name.to_string(), expiry.side.to_owned()], expiry.not_after as f64);
+        let series =
+            |expiry: Expiry| (vec![house.name.to_string(), expiry.side.to_owned()], expiry.validity.not_after as f64);
         house.tls.expiries().into_iter().map(series).collect::<Series>()
     };
     houses.iter().flat_map(of).collect()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::certificates::{ending, leave_old_way};
+use super::certificates::{leave_old_way, untimely};
 use super::listeners::{current, follow};
 use super::{descriptors, herald};
 use crate::config::{self, Config, Loaded, Process, RulesTable, SettingError};
@@ -64,7 +64,7 @@ impl Reloader {
                 tracing::error!(listener = %house.name, %error, "new TLS files can't be used; the old ones are in force");
                 kept.push(format!("listener \"{}\" keeps its old TLS files: {error}", house.name));
             }
-            kept.extend(ending(house));
+            kept.extend(untimely(house));
             house.admission.reload(&config);
             house.nodes.reload(&current.listener);
             follow(&house.catalog, &house.nodes.primary(), &current.listener);

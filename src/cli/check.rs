@@ -20,10 +20,10 @@ impl Check {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let path = self.config.as_path();
         let config = load(path, Process::WithSecrets)?;
-        let Checked { unusable, ending } = check_certificates(&config);
+        let Checked { unusable, untimely } = check_certificates(&config);
         anyhow::ensure!(unusable.is_empty(), config::locate(path, unusable));
-        if !ending.is_empty() {
-            writeln!(io::stderr(), "{}", config::locate(path, ending).as_warnings())?;
+        if !untimely.is_empty() {
+            writeln!(io::stderr(), "{}", config::locate(path, untimely).as_warnings())?;
         }
         write!(io::stdout(), "# {} resolves to:\n{}", path.display(), config.to_toml())?;
         Ok(ExitCode::SUCCESS)

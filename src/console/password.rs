@@ -67,10 +67,18 @@ fn write(path: &Path, secret: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+    let written = fill(file, secret).and_then(|()| fs::rename(&aside, path));
+    if written.is_err() {
+        // What went wrong before is what is told.
+        _ = fs::remove_file(&aside);
+    }
+    written
+}
+
+fn fill(mut file: fs::File, secret: &str) -> io::Result<()> {
     writeln!(file, "{secret}")?;
-    file.sync_all()?;
-    fs::rename(&aside, path)
+    file.sync_all()
 }
 
 fn generate() -> io::Result<String> {
@@ -113,6 +121,15 @@ mod tests {
         let (password, path) = read_or_make(dir.path(), FILE).unwrap();
         assert_ne!(password.reveal(), "x".repeat(LENGTH));
         assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    /// What was written aside stayed for ever, with each start by another process one more.
+    #[test]
+    fn what_could_not_take_its_place_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join(FILE).join("in the way")).unwrap();
+        assert!(write(&dir.path().join(FILE), "secret").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

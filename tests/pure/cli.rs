@@ -124,6 +124,24 @@ fn check_warns_of_a_certificate_that_has_ended() {
     assert!(told.contains(":2: warning: listener[0].client_tls.cert_file: the certificate has expired"), "{told}");
 }
 
+/// It was shown to everybody, and nobody was told why peers stayed away.
+#[test]
+fn check_warns_of_a_certificate_that_does_not_hold_yet() {
+    let (folder, path) =
+        file("[[listener]]\nclient_tls = { mode = \"prefer\", cert_file = \"new.crt\", key_file = \"new.key\" }\n");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["proxy.example".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2098, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2099, 1, 1);
+    std::fs::write(folder.path().join("new.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(folder.path().join("new.key"), key.serialize_pem()).unwrap();
+    let output = floodwall(&["check", "--config", path.to_str().unwrap()], &[]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let warning = ":2: warning: listener[0].client_tls.cert_file: the certificate is not valid yet, it begins in ";
+    assert!(told.contains(warning), "{told}");
+}
+
 #[test]
 fn run_tells_which_address_is_taken_and_where_it_stands() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

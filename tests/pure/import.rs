@@ -460,7 +460,7 @@ fn lines_of_the_hba_file_become_access_entries_and_what_differs_is_told() {
     let hba = "\
 # who may
 local   all  all  peer
-host    all  \"big boss\",admin  10.1.2.3/16  scram-sha-256   # a comment
+host    all  \"big boss\",admin  10.1.0.0/16  scram-sha-256   # a comment
 hostssl shop app  2001:db8::/32  cert map=people
 host    shop,bank  all  192.168.1.0  255.255.255.0  md5
 host    all  +ops  all  trust
@@ -482,13 +482,14 @@ local   all  app  md5
         "{ address = \"2001:db8::/32\", database = \"shop\", method = \"cert\", tls = true, user = \"app\" }",
         "{ address = \"192.168.1.0/24\", database = \"shop\", method = \"md5\" }",
         "{ address = \"192.168.1.0/24\", database = \"bank\", method = \"md5\" }",
+        "{ method = \"reject\" }",
         "{ method = \"reject\", tls = false }",
         "{ address = \"127.0.0.1/32\", method = \"md5\", user = \"app\" }",
     ];
     assert_eq!(entries, expected);
     let told: Vec<_> = imported.notes.iter().map(|note| (note.place.line, note.advice.contains("left out"))).collect();
-    let left_out = [6, 7, 8, 10, 11].map(|line| (line, true));
-    assert_eq!(told, [[(2, false), (4, false)].as_slice(), &left_out, &[(12, false), (6, false)]].concat());
+    let expected = [(2, false), (4, false), (6, true), (7, false), (8, true), (10, true), (11, true), (12, false)];
+    assert_eq!(told, [expected.as_slice(), &[(6, false)]].concat());
 
     // An empty file lets nobody in, as it does with PgBouncer, and so does one that is not there, which is told.
     let empty = [("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", "# nobody\n")];
@@ -707,10 +708,75 @@ fn a_pattern_in_the_hba_file_keeps_out() {
     assert_eq!(told.map(|note| note.place.line).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
+/// What a line before one that lets everybody in becomes, and whether it is told.
+fn before_everybody(line: &str) -> (Vec<String>, bool) {
+    let ini = "[databases]\n* = host=db\n[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\nauth_user = asker\n";
+    let hba = format!("{line}\nhost all all 0.0.0.0/0 trust\n");
+    let imported = imported(&[("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", &hba)], None).unwrap();
+    let config = table(&imported.config);
+    let (everybody, own) = config["access"].as_array().unwrap().split_last().unwrap();
+    assert_eq!(everybody.to_string(), "{ address = \"0.0.0.0/0\", method = \"trust\" }");
+    let told = imported.notes.iter().any(|note| note.place.file == Path::new("/etc/pgb/hba.conf"));
+    (own.iter().map(toml::Value::to_string).collect(), told)
+}
+
+/// Such a line was left out, so that a later one let in whom it had refused.
+#[test]
+fn whom_a_line_of_the_hba_file_means_without_words_for_it_here_is_kept_out() {
+    let table = [
+        ("host sameuser all 10.0.0.0/8 reject", "{ address = \"10.0.0.0/8\", method = \"reject\" }"),
+        ("host sameuser app 10.0.0.0/8 md5", "{ address = \"10.0.0.0/8\", method = \"reject\", user = \"app\" }"),
+        ("hostssl shop @list all cert", "{ database = \"shop\", method = \"reject\", tls = true }"),
+        ("host shop sameuser all md5", "{ database = \"shop\", method = \"reject\" }"),
+        ("host all app all ldap ldapserver=x ldapport=1", "{ method = \"reject\", user = \"app\" }"),
+        ("host all app all peer", "{ method = \"reject\", user = \"app\" }"),
+    ];
+    for (line, meant) in table {
+        assert_eq!(before_everybody(line), (vec![meant.to_owned()], true), "{line}");
+    }
+    let plain = [
+        ("host replication,shop app all md5", "{ database = \"shop\", method = \"md5\", user = \"app\" }"),
+        ("host all /app all reject", "{ method = \"reject\", user = \"/app\" }"),
+        ("host all \"+app\" all md5", "{ method = \"md5\", user = \"+app\" }"),
+    ];
+    for (line, meant) in plain {
+        assert_eq!(before_everybody(line), (vec![meant.to_owned()], false), "{line}");
+    }
+    // None at PgBouncer; what was meant is plain, and keeps somebody out, which is told.
+    let stricter = [
+        ("host all app 10.0.0.1 reject", "{ address = \"10.0.0.1/32\", method = \"reject\", user = \"app\" }"),
+        ("host all app 10.0.0.1/8 reject", "{ address = \"10.0.0.0/8\", method = \"reject\", user = \"app\" }"),
+        ("host all app all reject always", "{ method = \"reject\", user = \"app\" }"),
+    ];
+    for (line, meant) in stricter {
+        assert_eq!(before_everybody(line), (vec![meant.to_owned()], true), "{line}");
+    }
+}
+
+/// PgBouncer goes on with the next line, and so must we; but some of these let in.
+#[test]
+fn a_line_of_the_hba_file_that_pgbouncer_does_not_read_lets_nobody_in() {
+    let table = [
+        "host all +ops all reject",
+        "host samerole all all reject",
+        "host replication all all reject",
+        "host all app db.example reject",
+        "host all app 10.0.0.1 trust",
+        "host all app 10.0.0.1/8 trust",
+        "host all app 10.0.0.1 255.0.0.0 trust",
+        "host all app all md5 clientcert=verify-full",
+        "host all app all plain",
+        "hostgssenc all app all reject",
+    ];
+    for line in table {
+        assert_eq!(before_everybody(line), (Vec::new(), true), "{line}");
+    }
+}
+
 /// A name in quotes is a name: `"all"` was taken for anybody, and `"a,b"` for two.
 #[test]
 fn a_quoted_word_of_the_hba_file_is_a_name() {
-    let hba = "host \"all\" \"a,b\" 10.0.0.0/8 md5\nhost shop, logs \"o\"\"dd\" 10.0.0.0/8 trust\nhost \"sameuser\" app ::1 md5\n";
+    let hba = "host \"all\" \"a,b\" 10.0.0.0/8 md5\nhost shop, logs \"o\"\"dd\" 10.0.0.0/8 trust\nhost \"sameuser\" app ::1/128 md5\n";
     let ini = "[databases]\n* = host=db\n[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\nauth_user = asker\n";
     let imported = imported(&[("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", hba)], None).unwrap();
     let config = table(&imported.config);

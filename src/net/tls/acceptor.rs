@@ -10,7 +10,7 @@ use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use super::certificate::channel_binding;
+use super::certificate::{Validity, channel_binding};
 use super::material::{Material, Shown, Unusable};
 use super::socket::Socket;
 use super::{ALPN, provider, verify_client, versions};
@@ -21,7 +21,7 @@ pub struct Acceptor {
     mode: TlsMode,
     config: Arc<ServerConfig>,
     binding: Option<Arc<[u8]>>,
-    pub(super) not_after: Option<i64>,
+    pub(super) validity: Option<Validity>,
     pub(super) digest: [u8; 32],
 }
 
@@ -34,11 +34,11 @@ impl std::fmt::Debug for Acceptor {
 impl Acceptor {
     pub(super) fn new(material: &Material) -> Result<Self, Unusable> {
         let shown = material.shown()?.ok_or_else(|| material.unfit(&"cert_file and key_file are missing"))?;
-        let (not_after, binding) = (shown.not_after(), shown.chain.first().and_then(channel_binding));
+        let (validity, binding) = (shown.validity(), shown.chain.first().and_then(channel_binding));
         let verifier = verify_client::verifier(material)?;
         let config = config(material.protocols, shown, verifier).map_err(|error| material.unshown(&error))?;
         let (mode, digest) = (material.mode, material.digest());
-        Ok(Self { mode, config: Arc::new(config), binding: binding.map(Into::into), not_after, digest })
+        Ok(Self { mode, config: Arc::new(config), binding: binding.map(Into::into), validity, digest })
     }
 
     /// What the listener asks of its clients.

@@ -42,19 +42,44 @@ impl Identity {
     }
 }
 
-/// From when to when a certificate holds, in seconds since 1970.
-pub(super) fn validity(certificate: &CertificateDer<'_>) -> Option<(i64, i64)> {
-    let parsed = parse(certificate)?;
-    let validity = parsed.validity();
-    Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
+/// From when to when a certificate holds, in seconds since 1970: `not_before <= not_after`, unless whoever made it erred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Its first second.
+    pub not_before: i64,
+    /// Its last one.
+    pub not_after: i64,
+}
+
+impl Validity {
+    /// Seconds until it begins to hold; 0 and below since then.
+    pub fn ahead(self) -> i64 {
+        until(self.not_before)
+    }
+
+    /// Seconds until the end; below 0 since then.
+    pub fn left(self) -> i64 {
+        until(self.not_after)
+    }
+
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let parsed = parse(certificate)?;
+        let validity = parsed.validity();
+        Some(Self { not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() })
+    }
+}
+
+/// By the clock that `rustls` goes by as well.
+fn until(time: i64) -> i64 {
+    time.saturating_sub(i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Fails before and after that time.
 pub(super) fn holds_at(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    match validity(certificate) {
-        Some((from, _)) if now < from => Err(CertificateError::NotValidYet.into()),
-        Some((_, to)) if now > to => Err(CertificateError::Expired.into()),
+    match Validity::of(certificate) {
+        Some(validity) if now < validity.not_before => Err(CertificateError::NotValidYet.into()),
+        Some(validity) if now > validity.not_after => Err(CertificateError::Expired.into()),
         Some(_) => Ok(()),
         None => Err(CertificateError::BadEncoding.into()),
     }

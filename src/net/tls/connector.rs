@@ -9,7 +9,7 @@ use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use super::certificate::channel_binding;
+use super::certificate::{Validity, channel_binding};
 use super::material::{Material, Unusable};
 use super::socket::Socket;
 use super::verify::verifier;
@@ -20,7 +20,7 @@ use crate::config::TlsMode;
 pub struct Connector {
     mode: TlsMode,
     config: Arc<ClientConfig>,
-    pub(super) not_after: Option<i64>,
+    pub(super) validity: Option<Validity>,
     pub(super) digest: [u8; 32],
 }
 
@@ -38,7 +38,7 @@ impl Connector {
         let builder = builder.with_protocol_versions(versions(material.protocols)).map_err(unfit)?;
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         let shown = material.shown()?;
-        let not_after = shown.as_ref().and_then(|shown| shown.not_after());
+        let validity = shown.as_ref().and_then(|shown| shown.validity());
         let mut config = match shown {
             Some(shown) => {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown.certified().map_err(unfit)?)))
@@ -47,7 +47,7 @@ impl Connector {
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
         let (mode, digest) = (material.mode, material.digest());
-        Ok(Self { mode, config: Arc::new(config), not_after, digest })
+        Ok(Self { mode, config: Arc::new(config), validity, digest })
     }
 
     /// What the listener asks of its servers.

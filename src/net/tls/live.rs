@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use rustls::pki_types::UnixTime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::acceptor::Acceptor;
+use super::certificate::Validity;
 use super::connector::Connector;
-use super::material::{Material, Unusable};
+use super::material::{Material, Unusable, Why};
 use crate::config::{Tls, TlsMode, TlsSide};
 
 /// Clients' handshakes in progress. Each costs a fraction of a millisecond of a worker; the sessions that it carries get their turns in
@@ -33,25 +33,13 @@ impl std::fmt::Debug for Live {
     }
 }
 
-/// When a certificate of ours ends.
+/// When a certificate of ours holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
     /// To whom it is shown: `client` or `server`.
     pub side: &'static str,
-    /// Seconds since 1970.
-    pub not_after: i64,
-}
-
-impl Expiry {
-    /// Seconds until the end; below 0 since then.
-    pub fn left(self) -> i64 {
-        left(self.not_after)
-    }
-}
-
-/// By the clock that `rustls` goes by as well.
-fn left(not_after: i64) -> i64 {
-    not_after.saturating_sub(i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX))
+    /// From when to when.
+    pub validity: Validity,
 }
 
 impl Default for Live {
@@ -81,7 +69,7 @@ impl Live {
     }
 
     /// Reads the files again. A side whose files say what they said before stays as it is, and so does one whose files can't be used, or
-    /// whose new certificate has ended where the old one has not: those are returned. Blocks on the files.
+    /// whose new certificate has ended or begins later where the old one holds: those are returned. Blocks on the files.
     pub fn reload(&self, tls: &Tls) -> Vec<Unusable> {
         let client = renew(("client_tls", &tls.client), &self.client, Acceptor::new);
         let server = renew(("server_tls", &tls.server), &self.server, Connector::new);
@@ -115,10 +103,10 @@ impl Live {
 
     /// Our certificates.
     pub fn expiries(&self) -> Vec<Expiry> {
-        let client = self.client.load().as_ref().and_then(|side| side.not_after);
-        let server = self.server.load().as_ref().and_then(|side| side.not_after);
-        let ends = [("client", client), ("server", server)];
-        ends.into_iter().filter_map(|(side, end)| end.map(|not_after| Expiry { side, not_after })).collect()
+        let client = self.client.load().as_ref().and_then(|side| side.validity);
+        let server = self.server.load().as_ref().and_then(|side| side.validity);
+        let sides = [("client", client), ("server", server)];
+        sides.into_iter().filter_map(|(side, validity)| validity.map(|validity| Expiry { side, validity })).collect()
     }
 }
 
@@ -126,8 +114,8 @@ impl Live {
 trait Made {
     /// Of all that they are made of.
     fn digest(&self) -> [u8; 32];
-    /// When our certificate ends, in seconds since 1970.
-    fn not_after(&self) -> Option<i64>;
+    /// When our certificate holds, as far as that can be read.
+    fn validity(&self) -> Option<Validity>;
 }
 
 impl Made for Acceptor {
@@ -135,8 +123,8 @@ impl Made for Acceptor {
         self.digest
     }
 
-    fn not_after(&self) -> Option<i64> {
-        self.not_after
+    fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 }
 
@@ -145,13 +133,18 @@ impl Made for Connector {
         self.digest
     }
 
-    fn not_after(&self) -> Option<i64> {
-        self.not_after
+    fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 }
 
-fn has_ended(made: &impl Made) -> bool {
-    made.not_after().is_some_and(|end| left(end) < 0)
+/// Why a certificate is not to take the place of one that holds.
+fn untimely(validity: Validity) -> Option<Why> {
+    match (validity.ahead(), validity.left()) {
+        (_, ..0) => Some(Why::Ended),
+        (1.., _) => Some(Why::Early),
+        _ => None,
+    }
 }
 
 fn renew<T: Made>(
@@ -169,8 +162,9 @@ fn renew<T: Made>(
         return Ok(());
     }
     let new = make(&material)?;
-    if has_ended(&new) && old.as_ref().is_some_and(|old| old.not_after().is_some() && !has_ended(&**old)) {
-        return Err(material.ended());
+    let holds = |old: &Arc<T>| old.validity().is_some_and(|validity| untimely(validity).is_none());
+    if let Some(why) = new.validity().and_then(untimely).filter(|_| old.as_ref().is_some_and(holds)) {
+        return Err(material.untimely(why));
     }
     current.store(Some(Arc::new(new)));
     Ok(())

@@ -8,7 +8,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 use sha2::{Digest, Sha256};
 
-use super::certificate::validity;
+use super::certificate::Validity;
 use super::provider;
 use super::v1::V1;
 use crate::config::{TlsMode, TlsProtocols, TlsSide};
@@ -42,6 +42,9 @@ pub enum Why {
     /// It ended already, and the one in force has not.
     #[error("the certificate has expired, and the one in force has not")]
     Ended,
+    /// It begins later, and the one in force holds.
+    #[error("the certificate is not valid yet, and the one in force is")]
+    Early,
     /// It does not fit with the others: what `rustls` said.
     #[error("{0}")]
     Unfit(String),
@@ -126,10 +129,10 @@ impl Material {
         }
     }
 
-    /// Our certificate has ended.
-    pub(super) fn ended(&self) -> Unusable {
+    /// Our certificate does not hold now.
+    pub(super) fn untimely(&self, why: Why) -> Unusable {
         let (key, file) = self.cert.as_ref().map_or(("cert_file", String::new()), |file| (file.key, file.path.clone()));
-        Unusable { side: self.side, key, file, why: Why::Ended }
+        Unusable { side: self.side, key, file, why }
     }
 
     /// What `rustls` says of our certificate, in words that tell what to do.
@@ -171,9 +174,9 @@ impl Shown {
         Ok(CertifiedKey::new(self.chain, key))
     }
 
-    /// When the certificate ends, in seconds since 1970.
-    pub(super) fn not_after(&self) -> Option<i64> {
-        self.chain.first().and_then(validity).map(|(_, not_after)| not_after)
+    /// From when to when the certificate holds; `None` where that can't be read.
+    pub(super) fn validity(&self) -> Option<Validity> {
+        self.chain.first().and_then(Validity::of)
     }
 }
 

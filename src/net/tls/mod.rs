@@ -22,7 +22,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SupportedProtocolVersion};
 
 pub use self::acceptor::Acceptor;
-pub use self::certificate::{Identity, channel_binding};
+pub use self::certificate::{Identity, Validity, channel_binding};
 pub use self::connector::Connector;
 pub use self::driver::{Driver, Ready};
 pub use self::live::{Expiry, Live};

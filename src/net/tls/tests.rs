@@ -284,6 +284,28 @@ fn half_a_file_and_a_certificate_that_has_ended_replace_nothing() {
     assert!(live.reload(&tls).is_empty());
 }
 
+/// It was taken up at once, and from then on peers that look at the time stayed away.
+#[test]
+fn a_certificate_that_begins_later_replaces_none_that_holds() {
+    let office = Office::new();
+    let later = |params: &mut CertificateParams| params.not_before = rcgen::date_time_ymd(2098, 1, 1);
+    let tls = Tls { client: office.issue("server", &["db.example"], |_| {}), server: TlsSide::default() };
+    let live = Live::open(&tls).unwrap();
+    let before = live.client().unwrap();
+    office.issue("server", &["db.example"], later);
+    let told: Vec<_> = live.reload(&tls).iter().map(|wrong| format!("{} {}", wrong.key, wrong.why)).collect();
+    assert_eq!(told, ["cert_file the certificate is not valid yet, and the one in force is"]);
+    assert!(std::sync::Arc::ptr_eq(&before, &live.client().unwrap()));
+    // Where there is none that holds, it is shown, and one that holds takes its place.
+    let live = Live::open(&tls).unwrap();
+    assert!(live.expiries()[0].validity.ahead() > 0);
+    office.issue("server", &["db.example"], later);
+    assert!(live.reload(&tls).is_empty());
+    office.issue("server", &["db.example"], |_| {});
+    assert!(live.reload(&tls).is_empty());
+    assert!(live.expiries()[0].validity.ahead() <= 0);
+}
+
 #[test]
 fn files_that_can_not_be_used_are_named_at_the_start() {
     let office = Office::new();

@@ -56,6 +56,18 @@ impl Office {
         std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
+    /// The same as [`Self::issue`], for the common name alone, by the commands of the PostgreSQL manual ("Creating Certificates").
+    pub(crate) fn issue_by_openssl(&self, label: &str, common_name: &str) {
+        std::fs::write(self.path("ca.key"), self.issuer.key().serialize_pem()).unwrap();
+        let file = |end: &str| self.text(&format!("{label}.{end}"));
+        let (request, key, subject) = (file("csr"), file("key"), format!("/CN={common_name}"));
+        let mut ask = Command::new("openssl");
+        run(ask.args(["req", "-new", "-nodes", "-subj", &subject, "-out", &request, "-keyout", &key]));
+        let mut sign = Command::new("openssl");
+        sign.args(["x509", "-req", "-days", "365", "-CA", &self.text("ca.crt"), "-CAkey", &self.text("ca.key")]);
+        run(sign.args(["-CAcreateserial", "-in", &request, "-out", &file("crt")]));
+    }
+
     /// A copy of `LABEL.key` that belongs to the server's user, who takes no other.
     pub(crate) fn key_for_server(&self, label: &str) -> String {
         let copy = self.path(&format!("{label}.server.key"));

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring::Ticketer;
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::certificate::channel_binding;
 use super::material::{Material, Shown, Unusable};
 use super::socket::Socket;
-use super::{ALPN, provider, versions};
+use super::{ALPN, provider, verify_client, versions};
 use crate::config::{TlsMode, TlsProtocols};
 
 /// Takes clients' handshakes with one certificate.
@@ -35,8 +35,8 @@ impl Acceptor {
     pub(super) fn new(material: &Material) -> Result<Self, Unusable> {
         let shown = material.shown()?.ok_or_else(|| material.unfit(&"cert_file and key_file are missing"))?;
         let (not_after, binding) = (shown.not_after(), shown.chain.first().and_then(channel_binding));
-        let config =
-            config(material.protocols, shown, client_verifier(material)?).map_err(|error| material.unshown(&error))?;
+        let verifier = verify_client::verifier(material)?;
+        let config = config(material.protocols, shown, verifier).map_err(|error| material.unshown(&error))?;
         let (mode, digest) = (material.mode, material.digest());
         Ok(Self { mode, config: Arc::new(config), binding: binding.map(Into::into), not_after, digest })
     }
@@ -56,15 +56,6 @@ impl Acceptor {
     }
 }
 
-fn client_verifier(material: &Material) -> Result<Option<Arc<dyn ClientCertVerifier>>, Unusable> {
-    if !material.mode.verifies() {
-        return Ok(None);
-    }
-    let (_, roots) = material.authorities()?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    verifier.map(Some).map_err(|error| material.unfit(&error))
-}
-
 fn config(
     protocols: TlsProtocols,
     shown: Shown,
@@ -75,7 +66,7 @@ fn config(
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_single_cert(shown.chain, shown.key)?;
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown.certified()?)));
     config.alpn_protocols = vec![ALPN.to_vec()];
     // Tickets make a session known to whoever holds it, so that a storm of dials costs half, and no memory here.
     config.ticketer = Ticketer::new()?;

@@ -1,6 +1,7 @@
 //! What is read of a certificate beside its signature, which `rustls` checks.
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, Error};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -48,6 +49,40 @@ pub(super) fn validity(certificate: &CertificateDer<'_>) -> Option<(i64, i64)> {
     Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
 }
 
+/// Fails before and after that time.
+pub(super) fn holds_at(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    match validity(certificate) {
+        Some((from, _)) if now < from => Err(CertificateError::NotValidYet.into()),
+        Some((_, to)) if now > to => Err(CertificateError::Expired.into()),
+        Some(_) => Ok(()),
+        None => Err(CertificateError::BadEncoding.into()),
+    }
+}
+
+/// Is it for that host by its common name? Only where it has no alternative names, as libpq has it (PostgreSQL manual, "SSL Client
+/// Certificates"). `*.` stands for one label.
+pub(super) fn is_commonly_named(certificate: &CertificateDer<'_>, host: &ServerName<'_>) -> bool {
+    let Some(parsed) = parse(certificate) else { return false };
+    if !matches!(parsed.subject_alternative_name(), Ok(None)) {
+        return false;
+    }
+    let common = parsed.subject().iter_common_name().filter_map(|name| name.as_str().ok()).last();
+    common.is_some_and(|common| is_for(common, host))
+}
+
+fn is_for(common: &str, host: &ServerName<'_>) -> bool {
+    let host_text = host.to_str();
+    let behind_label = match (common.strip_prefix("*."), host) {
+        (Some(domain), ServerName::DnsName(_)) => host_text.split_once('.').map(|(_, rest)| (domain, rest)),
+        _ => None,
+    };
+    match behind_label {
+        Some((domain, rest)) => domain.eq_ignore_ascii_case(rest),
+        None => common.eq_ignore_ascii_case(&host_text),
+    }
+}
+
 /// The `tls-server-end-point` binding of a certificate: its hash by the function of its signature, SHA-256 in place of MD5 and SHA-1
 /// (RFC 5929, 4.1). `None` where the signature has no such function, as Ed25519: then PostgreSQL offers no binding either.
 pub fn channel_binding(certificate: &CertificateDer<'_>) -> Option<Box<[u8]>> {
@@ -93,6 +128,7 @@ fn hash_named(oid: &Oid<'_>) -> Option<Hash> {
     table.iter().find(|(known, _)| known == oid).map(|(_, hash)| *hash)
 }
 
-fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+/// `None` where it is no certificate.
+pub(super) fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     parse_x509_certificate(certificate).ok().map(|(_, parsed)| parsed)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, TlsStream};
 
@@ -39,7 +40,9 @@ impl Connector {
         let shown = material.shown()?;
         let not_after = shown.as_ref().and_then(|shown| shown.not_after());
         let mut config = match shown {
-            Some(shown) => builder.with_client_auth_cert(shown.chain, shown.key).map_err(unfit)?,
+            Some(shown) => {
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown.certified().map_err(unfit)?)))
+            }
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![ALPN.to_vec()];

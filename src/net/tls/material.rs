@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, RootCertStore};
 use sha2::{Digest, Sha256};
 
 use super::certificate::validity;
+use super::provider;
+use super::v1::V1;
 use crate::config::{TlsMode, TlsProtocols, TlsSide};
 
 /// A file that a side can't be made of.
@@ -151,6 +154,23 @@ impl Material {
 }
 
 impl Shown {
+    /// Ready for use.
+    ///
+    /// # Errors
+    /// No key that we can sign with, or the key of another certificate.
+    pub(super) fn certified(self) -> Result<CertifiedKey, rustls::Error> {
+        let provider = provider();
+        // As `CertifiedKey::from_der`, which reads no certificate of version 1.
+        let Some(v1) = self.chain.first().and_then(V1::read) else {
+            return CertifiedKey::from_der(self.chain, self.key, &provider);
+        };
+        let key = provider.key_provider.load_private_key(self.key)?;
+        if key.public_key().is_some_and(|public| public != v1.key()) {
+            return Err(InconsistentKeys::KeyMismatch.into());
+        }
+        Ok(CertifiedKey::new(self.chain, key))
+    }
+
     /// When the certificate ends, in seconds since 1970.
     pub(super) fn not_after(&self) -> Option<i64> {
         self.chain.first().and_then(validity).map(|(_, not_after)| not_after)

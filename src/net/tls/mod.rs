@@ -11,7 +11,9 @@ mod driver;
 mod live;
 mod material;
 mod socket;
+mod v1;
 mod verify;
+mod verify_client;
 
 use std::sync::Arc;
 

@@ -13,13 +13,13 @@ use crate::config::{Tls, TlsMode, TlsSide};
 use rustls::pki_types::CertificateDer;
 
 /// A folder with an authority of its own.
-struct Office {
+pub(super) struct Office {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Office {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -29,12 +29,17 @@ impl Office {
         Self { folder, issuer: Issuer::new(params, key) }
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(super) fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
+    /// What it signs with.
+    pub(super) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
     /// Issues `LABEL.crt` and `LABEL.key` for names; `change` has the last word.
-    fn issue(&self, label: &str, names: &[&str], change: impl Fn(&mut CertificateParams)) -> TlsSide {
+    pub(super) fn issue(&self, label: &str, names: &[&str], change: impl Fn(&mut CertificateParams)) -> TlsSide {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name.push(DnType::CommonName, label);
@@ -48,17 +53,21 @@ impl Office {
     }
 
     /// Checks servers against this authority.
-    fn checks(&self, mode: TlsMode) -> TlsSide {
+    pub(super) fn checks(&self, mode: TlsMode) -> TlsSide {
         TlsSide { mode, ca_file: Some(self.path("ca.pem")), ..TlsSide::default() }
     }
 }
 
-fn live(client: TlsSide, server: TlsSide) -> Live {
+pub(super) fn live(client: TlsSide, server: TlsSide) -> Live {
     Live::open(&Tls { client, server }).unwrap()
 }
 
 /// A handshake over a pipe of so many bytes: the client's end, and the server's.
-async fn shake(live: &Live, room: usize, host: &str) -> Result<(Socket<DuplexStream>, Socket<DuplexStream>), String> {
+pub(super) async fn shake(
+    live: &Live,
+    room: usize,
+    host: &str,
+) -> Result<(Socket<DuplexStream>, Socket<DuplexStream>), String> {
     let (near, far) = duplex(room);
     let (acceptor, connector) = (live.client().unwrap(), live.server().unwrap());
     let (client, server) = tokio::join!(connector.connect(near, host), acceptor.accept(far));
@@ -88,6 +97,28 @@ async fn each_mode_checks_what_it_says() {
     for (number, (client, server, host, works)) in table.into_iter().enumerate() {
         let shaken = shake(&live(client, server), 4096, host).await;
         assert_eq!(shaken.is_ok(), works, "{number}: {:?}", shaken.err());
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_named_by_the_common_name_where_its_certificate_has_no_other() {
+    let office = Office::new();
+    let table = [
+        ("db.example", &[][..], "db.example", true),
+        ("db.example", &[], "else.example", false),
+        ("*.example", &[], "db.example", true),
+        ("*.example", &[], "a.db.example", false),
+        ("*.example", &[], "example", false),
+        ("127.0.0.1", &[], "127.0.0.1", true),
+        ("*.0.0.1", &[], "127.0.0.1", false),
+        // Where there are alternative names, the common one says nothing.
+        ("db.example", &["else.example"], "db.example", false),
+        ("db.example", &["127.0.0.1"], "db.example", false),
+    ];
+    for (common, names, host, works) in table {
+        let server = office.issue(common, names, |_| {});
+        let shaken = shake(&live(server, office.checks(TlsMode::VerifyFull)), 4096, host).await;
+        assert_eq!(shaken.is_ok(), works, "{common} {names:?} {host}: {:?}", shaken.err());
     }
 }
 

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::certificate::validity;
+use super::certificate::{holds_at, is_commonly_named};
 use super::material::{Material, Unusable};
 use super::provider;
+use super::v1::V1;
 use crate::config::TlsMode;
 
 /// What the mode asks for.
@@ -44,6 +45,12 @@ struct Chain {
     named: bool,
 }
 
+impl Verifier {
+    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
+        &self.provider.signature_verification_algorithms
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -55,15 +62,15 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is looked at last: all else holds.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !chain.named => Ok(ServerCertVerified::assertion()),
-            Err(_) if chain.listed.iter().any(|listed| listed == end_entity) => {
-                chain.listed_itself(end_entity, server_name, now)
-            }
-            verified => verified,
+            Ok(verified) => return Ok(verified),
+            Err(error) if is_of_name_alone(&error) => {}
+            // libpq takes the very certificate that `ca_file` lists, as `openssl req -x509` makes them; webpki does not, since it is an
+            // authority's.
+            Err(_) if chain.listed.iter().any(|listed| listed == end_entity) => holds_at(end_entity, now)?,
+            Err(error) => V1::read(end_entity).ok_or(error)?.is_issued_by(&chain.listed, now, self.algorithms())?,
         }
+        chain.check_name(end_entity, server_name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -72,7 +79,10 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        match V1::read(cert) {
+            Some(v1) => v1.has_signed_tls12(message, dss, self.algorithms()),
+            None => verify_tls12_signature(message, cert, dss, self.algorithms()),
+        }
     }
 
     fn verify_tls13_signature(
@@ -81,33 +91,34 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        match V1::read(cert) {
+            Some(v1) => v1.has_signed_tls13(message, dss, self.algorithms()),
+            None => verify_tls13_signature(message, cert, dss, self.algorithms()),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.algorithms().supported_schemes()
     }
 }
 
+/// The name is looked at last: does all else hold?
+const fn is_of_name_alone(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })
+    )
+}
+
 impl Chain {
-    /// A server that shows the very certificate that `ca_file` lists, as those do that were made by `openssl req -x509`: libpq takes
-    /// it, webpki does not, since it is an authority's.
-    fn listed_itself(
-        &self,
-        certificate: &CertificateDer<'_>,
-        name: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        match validity(certificate) {
-            Some((from, _)) if now < from => return Err(CertificateError::NotValidYet.into()),
-            Some((_, to)) if now > to => return Err(CertificateError::Expired.into()),
-            Some(_) => {}
-            None => return Err(CertificateError::BadEncoding.into()),
+    /// Is it for the host that was dialled, where that is asked for?
+    fn check_name(&self, certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
+        if !self.named || is_commonly_named(certificate, name) {
+            return Ok(());
         }
-        if self.named {
-            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+        if V1::read(certificate).is_some() {
+            return Err(CertificateError::NotValidForName.into());
         }
-        Ok(ServerCertVerified::assertion())
+        verify_server_name(&ParsedCertificate::try_from(certificate)?, name)
     }
 }

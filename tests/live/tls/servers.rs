@@ -53,6 +53,38 @@ fn a_server_that_can_not_show_who_it_is_gets_no_login() {
     assert_eq!(answer(&mut psql(prefer.port, "app", &[], SERVER_SSL)), "f");
 }
 
+/// They have a common name and nothing else, and where openssl is older, not even a version.
+#[test]
+fn certificates_that_were_made_as_the_manual_says_hold() {
+    if direct() {
+        return;
+    }
+    let office = Office::new();
+    for (label, name) in [("server", "127.0.0.1"), ("else", "else.example"), ("app", "app")] {
+        office.issue_by_openssl(label, name);
+    }
+    let cluster = encrypting_server(&office, "server", &[]);
+    let client_tls = office.side("verify-full", Some("server"), Some(&office));
+    let (cert, key, ca) = (office.text("app.crt"), office.text("app.key"), office.text("ca.crt"));
+    let own = [("PGSSLMODE", "verify-ca"), ("PGSSLROOTCERT", &ca), ("PGSSLCERT", &cert), ("PGSSLKEY", &key)];
+    for (mode, ca) in
+        [("prefer", None), ("require", None), ("verify-ca", Some(&office)), ("verify-full", Some(&office))]
+    {
+        let tls = format!("client_tls = {client_tls}\nserver_tls = {}", office.side(mode, None, ca));
+        let proxy =
+            Proxy::start(&cluster, &format!("{LISTENER}login = 'query'\nauth = {{ user = 'postgres' }}\n{tls}"));
+        assert_eq!(answer(&mut psql(proxy.port, "app", &own, SERVER_SSL)), "t", "{mode}");
+        refusal(&mut psql(proxy.port, "md5_user", &own, "SELECT 1"));
+        proxy.assert_all_zero();
+    }
+    let other = encrypting_server(&office, "else", &[]);
+    let tls = office.side("verify-full", None, Some(&office));
+    let proxy = Proxy::start(&other, &format!("{LISTENER}server_tls = {tls}"));
+    let words = refusal(&mut psql(proxy.port, "app", &[], "SELECT 1"));
+    assert!(words.contains("the TLS handshake failed"), "{words}");
+    proxy.assert_all_zero();
+}
+
 #[test]
 fn a_cancel_goes_to_the_server_encrypted() {
     if direct() {

@@ -61,8 +61,9 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     parts.push(convert.rules());
     convert.notes.sort();
     convert.notes.dedup();
+    let auth_password = login.auth_password(users.as_deref().unwrap_or_default());
     let users = users.filter(|_| login == Login::Users).map(|users| users::text(&users));
-    Ok(Imported { config: parts.join("\n"), users, notes: convert.notes })
+    Ok(Imported { config: parts.join("\n"), users, auth_password, notes: convert.notes })
 }
 
 /// PgBouncer's limits of time that are rules here.

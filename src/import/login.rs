@@ -15,7 +15,56 @@ use super::users::Source;
 pub(super) enum Login {
     Relay,
     Users,
-    Query { query: Option<String>, user: Option<String>, database: Option<String> },
+    Query { query: Option<String>, asker: Option<Asker>, database: Option<String> },
+}
+
+/// Who asks the server for passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asker {
+    pub(super) user: String,
+    proof: AskerProof,
+}
+
+/// With what it logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AskerProof {
+    /// With nothing: PgBouncer knew no password either.
+    Nothing,
+    /// With the password that stood in `auth_file`, which gets a file of its own.
+    File,
+    /// With one that nobody has told.
+    Variable,
+}
+
+impl Asker {
+    fn new(user: String, users: Option<&[User]>) -> Self {
+        let known = users.map(|users| users.iter().find(|known| known.name == user).map(|known| &known.secret));
+        let proof = match known {
+            Some(None | Some(Secret::None)) => AskerProof::Nothing,
+            Some(Some(Secret::Password(_))) => AskerProof::File,
+            Some(Some(Secret::Md5(_) | Secret::Scram(_))) | None => AskerProof::Variable,
+        };
+        Self { user, proof }
+    }
+
+    /// A table of TOML.
+    fn text(&self, database: Option<&str>) -> String {
+        let proof = match self.proof {
+            AskerProof::Nothing => String::new(),
+            AskerProof::File => format!(", password_file = \"{AUTH_PASSWORD}\""),
+            AskerProof::Variable => format!(", password_env = \"{AUTH_VARIABLE}\""),
+        };
+        let database = database.map(|name| format!(", database = {}", quoted(name))).unwrap_or_default();
+        format!("{{ user = {}{proof}{database} }}", quoted(&self.user))
+    }
+
+    const fn advice(&self) -> Option<&'static str> {
+        match self.proof {
+            AskerProof::Nothing => Some("auth_file has no password of it: the server has to let it in without one"),
+            AskerProof::File => None,
+            AskerProof::Variable => Some("put its password into the environment as FLOODWALL_AUTH_PASSWORD"),
+        }
+    }
 }
 
 impl Login {
@@ -23,24 +72,27 @@ impl Login {
         match self {
             Self::Relay => vec!["login = \"relay\"".to_owned()],
             Self::Users => vec!["login = \"users\"".to_owned(), "users_file = \"users.toml\"".to_owned()],
-            Self::Query { query, user, database } => {
+            Self::Query { query, asker, database } => {
                 let mut lines = vec!["login = \"query\"".to_owned()];
                 lines.extend(query.as_deref().map(|query| format!("auth_query = {}", quoted(query))));
-                if let Some(user) = user {
-                    let database = database.as_deref().map(|name| format!(", database = {}", quoted(name)));
-                    let database = database.unwrap_or_default();
-                    lines.push(format!(
-                        "auth = {{ user = {}, password_env = \"{AUTH_VARIABLE}\"{database} }}",
-                        quoted(user)
-                    ));
-                }
+                lines.extend(asker.as_ref().map(|asker| format!("auth = {}", asker.text(database.as_deref()))));
                 lines
             }
         }
     }
+
+    /// The text of `auth.password`, where the user that asks has a password among these.
+    pub(super) fn auth_password(&self, users: &[User]) -> Option<String> {
+        let Self::Query { asker: Some(Asker { user, proof: AskerProof::File }), .. } = self else { return None };
+        users.iter().find_map(|known| match &known.secret {
+            Secret::Password(password) if known.name == *user => Some(password.clone()),
+            _ => None,
+        })
+    }
 }
 
 const AUTH_VARIABLE: &str = "FLOODWALL_AUTH_PASSWORD";
+const AUTH_PASSWORD: &str = "auth.password";
 
 /// The `auth_user` that every database names, if it is the same.
 fn asker(databases: &[&Entry]) -> Option<String> {
@@ -72,11 +124,15 @@ impl Convert<'_> {
         if query.is_none() && user.is_none() {
             return if users.is_some() || self.text("auth_file").is_some() { Login::Users } else { self.relayed() };
         }
+        let asker = user.map(|user| Asker::new(user, users));
+        let advice = asker.as_ref().and_then(Asker::advice);
         if let (Some(_), Some(first)) = (&self.asker, databases.first()) {
-            let advice = format!("asks for all databases: put its password into the environment as {AUTH_VARIABLE}");
-            self.note_key(first, &format!("{} auth_user", first.key), &advice);
-        } else if user.is_some() {
-            self.note_setting("auth_user", &format!("put its password into the environment as {AUTH_VARIABLE}"));
+            let advice = advice.map_or_else(String::new, |advice| format!(": {advice}"));
+            self.note_key(first, &format!("{} auth_user", first.key), &format!("asks for all databases{advice}"));
+        } else if asker.is_some() {
+            if let Some(advice) = advice {
+                self.note_setting("auth_user", advice);
+            }
         } else {
             self.note_setting("auth_query", "without auth_user the monitor asks: give the listener a monitor, or auth");
         }
@@ -89,7 +145,7 @@ impl Convert<'_> {
             let advice = "with login = \"query\" the server knows all users: those of this file are not asked any more";
             self.note_setting("auth_file", advice);
         }
-        Login::Query { query, user, database }
+        Login::Query { query, asker, database }
     }
 
     /// Nobody here knows a password, so the server checks it; that takes a server for each client.

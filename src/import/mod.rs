@@ -46,6 +46,9 @@ pub struct Imported {
     pub config: String,
     /// The text of `users.toml`, which holds secrets; `None` where no user is known.
     pub users: Option<String>,
+    /// The text of `auth.password`, with which the user logs in that asks the server for passwords; `None` where it needs none, or nobody
+    /// has told it.
+    pub auth_password: Option<String>,
     /// What has no equivalent, in the order of the files.
     pub notes: Vec<Note>,
 }

@@ -100,6 +100,11 @@ impl Entry {
         server_generation: Option<u64>,
     ) -> Self {
         let now_ms = clock::uptime_ms();
+        let (lent, traffic) = (server_generation.is_none(), Traffic::default());
+        if !lent {
+            // It has its server for life.
+            traffic.add(Count::Assignments, 1);
+        }
         Self {
             number,
             identity,
@@ -107,12 +112,12 @@ impl Entry {
             peer,
             server,
             server_generation: AtomicU64::new(server_generation.unwrap_or(NONE)),
-            lent: server_generation.is_none(),
+            lent,
             since_ms: now_ms,
             server_pid: AtomicI32::new(0),
             activity: AtomicU8::new(Activity::Login as u8),
             activity_since_ms: AtomicU64::new(now_ms),
-            traffic: Traffic::default(),
+            traffic,
             signal: AtomicU8::new(Signal::None as u8),
             tls: AtomicU8::new(0),
             pin: Mutex::new(None),

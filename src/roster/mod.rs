@@ -5,6 +5,7 @@
 
 mod activity;
 mod entry;
+mod past;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use rapidhash::fast::GlobalState;
 
 pub use self::activity::{Activity, Signal};
 pub use self::entry::{Entry, Identity, Newcomer, Pin};
+use self::past::Past;
 use crate::traffic::{self, ByDatabase};
 
 /// All live sessions.
@@ -25,6 +27,7 @@ pub struct Roster {
     identities: Mutex<HashMap<Arc<Identity>, Shared, GlobalState>>,
     /// What those have moved who have left.
     left: Mutex<ByDatabase>,
+    past: Past,
 }
 
 /// What sessions of one identity share.
@@ -66,6 +69,23 @@ impl Roster {
             traffic::add(&mut sums, &entry.identity.database, &entry.traffic.totals());
         }
         sums
+    }
+
+    /// The sessions of a database, or all, that have a server of their own are to leave it behind: whoever comes from now on is not meant.
+    /// How many there are.
+    pub fn reconnect(&self, database: Option<&str>) -> u64 {
+        let meant = |entry: &&Entry| !entry.is_lent() && database.is_none_or(|name| entry.identity.database == name);
+        let count = self.list().iter().map(|entry| &**entry).filter(meant).count() as u64;
+        // So that a name that nobody uses is not kept.
+        if count > 0 {
+            self.past.note(database, self.next.load(Ordering::Relaxed));
+        }
+        count
+    }
+
+    /// Is its server one that [`Self::reconnect`] meant?
+    pub fn is_past(&self, entry: &Entry) -> bool {
+        self.past.has(entry)
     }
 
     fn leave(&self, entry: &Entry) {

@@ -45,7 +45,9 @@ pub(super) async fn resolve_and_dial(server: &str) -> Result<(Stream, Endpoint),
         return Ok((dial(&address).await?, address));
     }
     let mut last = Unreachable { why: "its name has no address".to_owned() };
-    for address in lookup_host(server).await?.map(Endpoint::from) {
+    // What kind of error that is says nothing.
+    let addresses = lookup_host(server).await.map_err(|error| Unreachable { why: error.to_string() })?;
+    for address in addresses.map(Endpoint::from) {
         match dial(&address).await {
             Ok(stream) => return Ok((stream, address)),
             Err(error) => last = error.into(),
@@ -78,6 +80,12 @@ fn socket_of(server: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_is_told_as_that() {
+        let why = resolve_and_dial("no-such-host.invalid:5432").await.map(drop).unwrap_err().why;
+        assert!(why.starts_with("failed to lookup address information"), "{why}");
+    }
 
     #[test]
     fn a_folder_and_a_port_name_a_socket() {

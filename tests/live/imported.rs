@@ -33,6 +33,9 @@ impl Imported {
         if let Some(users) = listener.get_mut("users_file") {
             *users = written.with_file_name("users.toml").display().to_string().into();
         }
+        if let Some(password) = listener.get_mut("auth").and_then(|auth| auth.get_mut("password_file")) {
+            *password = written.with_file_name("auth.password").display().to_string().into();
+        }
         let variables = vec![("FLOODWALL_AUTH_PASSWORD", "asker-secret".to_owned())];
         let launch = Launch { variables, ..Launch::default() };
         let proxy = Proxy::launch(&format!("127.0.0.1:{}", cluster.port), &config.to_string(), launch);
@@ -74,6 +77,13 @@ fn who_asked_the_server_for_passwords_goes_on_doing_so() {
         "pool_mode = transaction\nauth_type = scram-sha-256\nauth_user = pgb_asker\nauth_dbname = {database}\n\
          auth_query = SELECT p_user, p_password FROM public.user_lookup($1)\n"
     );
+    let known = Imported::start(
+        &database,
+        &format!("{ini}auth_file = users\n"),
+        &[("users", "\"pgb_asker\" \"asker-secret\"\n")],
+    );
+    known.keeps_to_its_databases();
+    drop(known);
     let imported = Imported::start(&database, &ini, &[]);
     imported.keeps_to_its_databases();
     for (user, password) in [("app", "wrong"), ("md5_user", "md5-secret"), ("nobody", "x")] {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::floodwall::direct;
+use crate::support::command::{pg_within, stderr};
+use crate::support::floodwall::{CONSOLE_USER, direct};
 use crate::support::http;
 use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Raw, codes, reply_codes, sqlstates};
@@ -187,6 +188,38 @@ fn kill_ends_one_session_with_a_reason_and_its_query_with_it() {
     assert_eq!(other.rows("SELECT 1"), [["1"]]);
     assert!(site.proxy.console("KILL CLIENT 999999").is_err());
     drop((victim, other));
+    site.finish();
+}
+
+#[test]
+fn wait_close_waits_for_sessions_whose_servers_reconnect_meant() {
+    let Some(site) = site("wait_close", "") else { return };
+    let database = &site.database;
+    let (meant, console) = (site.raw(), site.proxy.console_port);
+    site.proxy.console(&format!("RECONNECT {database}")).unwrap();
+    let later = site.raw();
+    let needed = |client: &Raw| {
+        let pid = client.key.clone().unwrap().0.to_string();
+        let rows = site.proxy.console("SHOW SERVERS").unwrap();
+        rows.into_iter().find(|row| row["server_pid"] == pid).unwrap()["close_needed"].clone()
+    };
+    assert_eq!((needed(&meant), needed(&later)), ("1".to_owned(), "0".to_owned()));
+    let (user, password) = CONSOLE_USER;
+    let mut psql = pg_within(60, "psql", console, (user, "floodwall"));
+    psql.env("PGPASSWORD", password).args(["-XAtq", "-c", &format!("WAIT_CLOSE {database}")]);
+    let waiting = std::thread::spawn(move || psql.output().unwrap());
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!waiting.is_finished());
+    drop(meant);
+    let waited = waiting.join().unwrap();
+    assert!(waited.status.success(), "{}", stderr(&waited));
+    // Who came later is waited for by nobody.
+    site.proxy.console(&format!("WAIT_CLOSE {database}")).unwrap();
+    // A server for life is one assignment.
+    let stats = site.proxy.console("SHOW STATS").unwrap();
+    let own = stats.iter().find(|row| row["database"] == *database).unwrap();
+    assert_eq!(own["total_server_assignment_count"], own["total_client_login_count"]);
+    drop(later);
     site.finish();
 }
 

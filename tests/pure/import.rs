@@ -249,6 +249,32 @@ fn a_second_section_begins_from_the_defaults_again() {
     assert!(told.iter().all(|note| note.place.file == Path::new("/etc/pgb/own.ini")));
 }
 
+#[test]
+fn the_user_that_asks_for_passwords_keeps_the_one_that_it_had() {
+    let ini = "[databases]\n* = host=db\n[pgbouncer]\nauth_user = asker\nauth_file = userlist.txt\nauth_query = SELECT f($1)\n";
+    let import = |users: &str| {
+        let files = [("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/userlist.txt", users)];
+        let imported = imported(&files, None).unwrap();
+        let auth = listener(&table(&imported.config), 0)["auth"].as_table().unwrap().to_string();
+        (auth, imported.auth_password)
+    };
+    let variable = "password_env = \"FLOODWALL_AUTH_PASSWORD\"\nuser = \"asker\"\n";
+    let table = [
+        (
+            "\"app\" \"x\"\n\"asker\" \"it's \"\"so\"\"\"\n",
+            "password_file = \"auth.password\"\nuser = \"asker\"\n",
+            Some("it's \"so\""),
+        ),
+        ("\"app\" \"x\"\n", "user = \"asker\"\n", None),
+        ("\"asker\" \"\"\n", "user = \"asker\"\n", None),
+        ("\"asker\" \"md594f6dfa9ce48919dd181f96e6e406c5f\"\n", variable, None),
+        ("\"asker\" \"SCRAM-SHA-256$4096:x$y:z\"\n", variable, None),
+    ];
+    for (users, auth, password) in table {
+        assert_eq!(import(users), (auth.to_owned(), password.map(str::to_owned)), "{users}");
+    }
+}
+
 /// As the operator of Zalando writes it.
 #[test]
 fn the_user_that_asks_for_all_databases_asks_for_the_listener() {

@@ -1,6 +1,7 @@
 //! Whom a command waits for that waits for servers to be given back.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::database;
@@ -13,15 +14,18 @@ use crate::units::{counted, display_bytes, display_duration};
 /// So many are named.
 const NAMED_MAX: usize = 5;
 
-/// One sentence about the clients that have servers of a database's pools. `pools` have the servers that are waited for.
-pub(super) fn told(sources: &Sources, name: Option<&str>, pools: &[PoolRow]) -> String {
+/// One sentence about the clients that have servers of a database's pools. `pools` have the servers that are waited for, `own` are clients that
+/// are waited for with a server of their own.
+pub(super) fn told(sources: &Sources, name: Option<&str>, pools: &[PoolRow], own: Vec<Arc<Entry>>) -> String {
     let sum = |standing| pools.iter().map(|pool| pool.standing(standing)).sum::<u64>();
-    let servers = pools.iter().map(|pool| pool.servers.len() as u64).sum();
-    let mut told = format!("waiting for {} ({} held by clients)", counted(servers, "server"), sum(Standing::Active));
-    let sessions = database::sessions(sources, name);
-    let mut holders = sessions.iter().filter(|entry| entry.is_lent() && entry.server_generation().is_some());
+    let (servers, owners) = (pools.iter().map(|pool| pool.servers.len() as u64).sum::<u64>(), own.len() as u64);
+    let (servers, held) = (servers.saturating_add(owners), sum(Standing::Active).saturating_add(owners));
+    let mut told = format!("waiting for {} ({held} held by clients)", counted(servers, "server"));
+    let lent = database::sessions(sources, name).into_iter();
+    let lent = lent.filter(|entry| entry.is_lent() && entry.server_generation().is_some());
+    let mut holders = lent.chain(own);
     for (place, holder) in holders.by_ref().take(NAMED_MAX).enumerate() {
-        let _ = write!(told, "{}{}", if place == 0 { ": " } else { ", " }, holding(holder));
+        let _ = write!(told, "{}{}", if place == 0 { ": " } else { ", " }, holding(&holder));
     }
     match holders.count() {
         0 => told,

@@ -61,7 +61,8 @@ fn closed(asked: &Asked<'_>, name: Option<&str>, time: Duration) -> Wait {
         let holds = sources.control.pauses().contains_key(&name.map(str::to_owned));
         (!holds).then(|| Err(Failure::new("57014", "the pause ended before all servers were given back")))
     };
-    let told = move || holders::told(&teller, whose.as_deref(), &database::pools(&teller, whose.as_deref()));
+    let told =
+        move || holders::told(&teller, whose.as_deref(), &database::pools(&teller, whose.as_deref()), Vec::new());
     Wait { ended: Box::new(ended), told: Box::new(told), given_up: Box::new(given_up) }
 }
 

@@ -3,6 +3,7 @@
 use super::{Asked, Def, database};
 use crate::config::Role;
 use crate::console::answer::{Answer, Failure};
+use crate::units::counted;
 
 pub(super) const DEF: Def = Def {
     name: "RECONNECT",
@@ -16,7 +17,13 @@ pub(super) const DEF: Def = Def {
 fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let name = database::optional(asked, &DEF)?;
     asked.sources.steer.reconnect(name);
+    let kept = match asked.sources.roster.reconnect(name) {
+        0 => String::new(),
+        count => format!(", and for {} with a server for life to end (KILL CLIENT)", counted(count, "session")),
+    };
     tracing::warn!(who = asked.operator.name, database = name, "audit: reconnect");
     let (whose, doubt) = (database::display(name), database::doubt(asked.sources, name));
-    Ok(Answer::done(format!("servers of {whose} are closed as they become free; WAIT_CLOSE waits for that{doubt}")))
+    Ok(Answer::done(format!(
+        "servers of {whose} are closed as they become free; WAIT_CLOSE waits for that{kept}{doubt}"
+    )))
 }

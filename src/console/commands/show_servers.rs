@@ -8,7 +8,7 @@ use crate::config::Role;
 use crate::console::answer::{Answer, Column, Failure, Row, Value, count, text};
 use crate::console::pools::Cancels;
 use crate::console::socket::{self, Now, Socket};
-use crate::roster::{Activity, Entry};
+use crate::roster::{Activity, Entry, Roster};
 use crate::telemetry::rows::{PoolRow, ServerRow, Standing};
 
 const OURS: [Column; 5] = [text("server"), count("server_pid"), count("client_id"), text("activity"), text("listener")];
@@ -27,7 +27,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     asked.nothing_more(&DEF)?;
     let now = Now::new();
     let entries = asked.sources.roster.list();
-    let own = entries.iter().filter(|entry| !entry.is_lent()).map(|entry| own(entry, now));
+    let own = entries.iter().filter(|entry| !entry.is_lent()).map(|entry| own(entry, &asked.sources.roster, now));
     let lent = lent(&entries);
     let pools = (asked.sources.pools)();
     let pooled = pools.iter().flat_map(|pool| pool.servers.iter().map(move |server| (pool, server)));
@@ -48,7 +48,7 @@ fn lent(entries: &[Arc<Entry>]) -> Lent<'_> {
 }
 
 /// The server of a client that has one of its own.
-fn own(entry: &Entry, now: Now) -> Row {
+fn own(entry: &Entry, roster: &Roster, now: Now) -> Row {
     let activity = entry.activity();
     let socket = Socket {
         kind: "S",
@@ -57,6 +57,7 @@ fn own(entry: &Entry, now: Now) -> Row {
         state: if activity == Activity::Login { Standing::Login } else { Standing::Active }.label(),
         address: Some((entry.server.host(), entry.server.port())),
         connected: Some(now.date(entry.since_ms)),
+        close_needed: roster.is_past(entry),
         link: Some(entry.number),
         pid: super::pid(entry),
         application_name: &entry.identity.application_name,

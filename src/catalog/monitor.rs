@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Config};
 
 use crate::clock;
 use crate::config::{Listener, Monitor};
-use crate::net::library::lacks_password;
+use crate::net::library::{Carried, lacks_password};
 use crate::net::tls::Driver;
 use crate::telemetry::{Gate, Pass};
 
@@ -34,13 +33,7 @@ struct Session {
     client: Client,
     /// The server's own `search_path`, as far as the monitor can see it.
     path: Option<String>,
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+    _carried: Carried,
 }
 
 /// Why a database could not be read.
@@ -189,11 +182,7 @@ impl Reader {
             config.password(password.reveal());
         }
         let (client, connection) = bounded(config.connect(driver)).await?;
-        // Ends with the client; its errors reach the client's calls.
-        let driver = tokio::spawn(async move {
-            connection.await.ok();
-        });
-        let mut session = Session { database: database.into(), client, path: None, driver };
+        let mut session = Session { database: database.into(), client, path: None, _carried: Carried::of(connection) };
         session.path = bounded(read::server_path(&session.client)).await?;
         Ok(session)
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config};
@@ -11,7 +10,7 @@ use tokio_postgres::{Client, Config};
 use super::super::dial::resolve_and_dial;
 use crate::clock;
 use crate::config::Monitor;
-use crate::net::library::lacks_password;
+use crate::net::library::{Carried, lacks_password};
 use crate::net::tls::{Driver, Live};
 use crate::wire::pg::startup::TLS_REQUEST;
 
@@ -67,19 +66,13 @@ pub(super) struct Prober<'a> {
 /// A connection of the monitor's.
 struct Kept {
     client: Client,
-    driver: JoinHandle<()>,
     since: Instant,
+    _carried: Carried,
 }
 
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kept").field("since", &self.since).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.driver.abort();
     }
 }
 
@@ -139,9 +132,7 @@ async fn log_in(server: &str, monitor: &Monitor, tls: &Live) -> Result<Kept, tok
         config.password(password.reveal());
     }
     let (client, connection) = config.connect(driver).await?;
-    // Ends with the client; its errors reach the client's calls.
-    let driver = tokio::spawn(async move { drop(connection.await) });
-    Ok(Kept { client, driver, since: clock::now() })
+    Ok(Kept { client, since: clock::now(), _carried: Carried::of(connection) })
 }
 
 /// A server that gives an error is there, unless the error says that it serves nobody.

@@ -119,7 +119,11 @@ pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arriva
             }
         }
         Ok(Ok(Opening::Refused(refusal))) => Failed::Refused(refusal),
-        Ok(Ok(Opening::Cancel(request))) => return cancel(house, &request).await,
+        Ok(Ok(Opening::Cancel(request))) => {
+            cancel(house, &request).await;
+            turned::leave_canceller(client).await;
+            return None;
+        }
         Ok(Ok(Opening::DirectTls)) => return visitor.direct_tls(),
         // A check of a balancer's: no client came, so none is gone.
         Ok(Err(Broken::Closed | Broken::Io(_))) if visitor.way == Way::Check => return None,
@@ -136,7 +140,7 @@ pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arriva
 }
 
 /// Cancels need no place and no login, so that they get through a full house.
-async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
+async fn cancel(house: &Arc<House>, request: &Cancel) {
     let outcome = match house.common.keys.find(request) {
         None => cancel_elsewhere(house, request).await,
         Some(target) => {
@@ -149,7 +153,6 @@ async fn cancel(house: &Arc<House>, request: &Cancel) -> Option<Guest> {
         }
     };
     house.common.metrics.cancel(outcome);
-    None
 }
 
 /// In a hand-over the session may be the other process's.

@@ -134,6 +134,15 @@ async fn say_goodbye(mut client: Framed<Stream>, words: &[u8]) {
     }
 }
 
+/// Ends the connection of a cancel request, whose sender waits for that. By TLS nothing but TLS's own end tells it from a cut: libpq takes
+/// a cancel for failed otherwise.
+pub(super) async fn leave_canceller(client: Framed<Stream>) {
+    let (client, _unread) = client.into_parts();
+    if client.is_tls() {
+        drop(timeout(FAREWELL, close(client)).await);
+    }
+}
+
 /// A login that came to nothing.
 pub(in crate::session) struct Turned {
     pub(in crate::session) failed: Failed,

@@ -280,6 +280,26 @@ fn a_cancel_comes_encrypted_into_a_full_house() {
     site.finish();
 }
 
+/// As libpq 17 and newer want it, who otherwise say that the cancel failed.
+#[test]
+fn the_connection_of_a_cancel_ends_as_tls_does() {
+    if direct() {
+        return;
+    }
+    let (office, site) = encrypted("tls_cancel_end", "require", "");
+    let config = office.client(&["postgresql"]);
+    let mut client = shake(site.proxy.port, &config, Manner::Asked).unwrap();
+    let (pid, secret) = log_in(&mut client, &site.database);
+    for (manner, pid) in [(Manner::Asked, pid), (Manner::Direct, pid), (Manner::Asked, pid ^ 1)] {
+        let mut cancel = shake(site.proxy.port, &config, manner).unwrap();
+        cancel.write_all(&raw::cancel_request(pid, &secret)).unwrap();
+        let mut rest = Vec::new();
+        assert_eq!(cancel.read_to_end(&mut rest).map_err(|error| error.to_string()), Ok(0), "{rest:?}");
+    }
+    drop(client);
+    site.finish();
+}
+
 #[test]
 fn a_second_session_is_resumed() {
     if direct() {

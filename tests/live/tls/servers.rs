@@ -139,6 +139,23 @@ fn with_tls_on_both_sides_a_bound_login_needs_one_certificate() {
 }
 
 #[test]
+fn the_monitor_takes_leave_of_an_encrypted_server() {
+    if direct() {
+        return;
+    }
+    let office = Office::new();
+    office.issue("server", &["127.0.0.1"]);
+    let cluster = encrypting_server(&office, "server", &[("log_disconnections", "on")]);
+    let tls = office.side("verify-full", None, Some(&office));
+    let proxy = Proxy::start(&cluster, &format!("{LISTENER}server_tls = {tls}"));
+    assert_eq!(answer(&mut psql(proxy.port, "app", &[], "SELECT 1")), "1");
+    let read = |log: &str| log.lines().any(|line| line.contains(" floodwall@app ") && line.contains("disconnection"));
+    assert!(wait_until(SOON, || read(&cluster.log())), "{}", cluster.log());
+    let log = cluster.log();
+    assert!(!log.contains("SSL error") && !log.contains("could not receive data"), "{log}");
+}
+
+#[test]
 fn the_monitor_dials_as_the_listener_does() {
     if direct() {
         return;

@@ -1,7 +1,11 @@
-# Perl's DBD::Pg: Debian's source package has the tests and the driver.
+# Perl's DBD::Pg: the project's repository, of which $DBD_PG_SOURCE may name a clone, has the tests and the driver; Debian's source
+# package has them as well, of whatever version.
 # shellcheck shell=bash
 
-dbd_pg_sources() { debian_source libdbd-pg-perl && (cd "$kept/src" && perl Makefile.PL </dev/null && make); }
+dbd_pg_sources() {
+    git_source https://github.com/bucardo/dbdpg 3.18.0 "${DBD_PG_SOURCE:-}" || debian_source libdbd-pg-perl || return 1
+    (cd "$kept/src" && perl Makefile.PL </dev/null && make)
+}
 
 dbd_pg_start() {
     local files

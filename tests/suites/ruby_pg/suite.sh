@@ -1,9 +1,16 @@
-# ruby-pg: Debian's source package has the specs, its library package the driver of the same version.
+# ruby-pg: Debian's library package has the driver. The specs of the same version come from its source package, or from the project's
+# repository, of which $RUBY_PG_SOURCE may name a clone.
 # shellcheck shell=bash
 
 ruby_pg_sources() {
-    debian_source ruby-pg || return 1
+    debian_source ruby-pg || ruby_pg_repository || return 1
     mkdir "$kept/tree" && cp -r "$kept/src/spec" "$kept/tree/" && certificate
+}
+
+ruby_pg_repository() {
+    local version
+    version=$(dpkg-query -Wf '${Version}' ruby-pg) && rm -rf "$kept/src" &&
+        git_source https://github.com/ged/ruby-pg "v${version%%-*}" "${RUBY_PG_SOURCE:-}"
 }
 
 ruby_pg_start() {

@@ -7,7 +7,6 @@
 mod acceptor;
 mod certificate;
 mod connector;
-mod driver;
 mod live;
 mod material;
 mod socket;
@@ -24,7 +23,6 @@ use rustls::{ProtocolVersion, SupportedProtocolVersion};
 pub use self::acceptor::Acceptor;
 pub use self::certificate::{Identity, Validity, channel_binding};
 pub use self::connector::Connector;
-pub use self::driver::{Driver, Ready};
 pub use self::live::{Expiry, Live};
 pub use self::material::{Unusable, Why};
 pub use self::socket::{Carrier, Socket};

@@ -56,12 +56,12 @@ impl Drop for Load {
 }
 
 impl<J: Send + 'static> Workers<J> {
-    /// Starts `count` threads. Each calls `settle` once with its number, on its own thread; the first half of what that returns waits
+    /// Starts `count` threads of that name. Each calls `settle` once with its number, on its own thread; the first half of what that returns waits
     /// until there is room for another job, the second turns every job into a task.
     ///
     /// # Errors
     /// A thread or a runtime could not be made.
-    pub fn start<S, W, R, T>(count: usize, settle: S) -> io::Result<Self>
+    pub fn start<S, W, R, T>(name: &str, count: usize, settle: S) -> io::Result<Self>
     where
         S: Fn(usize) -> io::Result<(W, R)> + Clone + Send + 'static,
         W: AsyncFn() + 'static,
@@ -73,7 +73,7 @@ impl<J: Send + 'static> Workers<J> {
             let (tell, told) = std::sync::mpsc::sync_channel(1);
             let settle = settle.clone();
             let body = move || run(queue, &tell, || settle(number));
-            thread::Builder::new().name(format!("worker-{number}")).spawn(body)?;
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(body)?;
             told.recv().map_err(|_| io::Error::other("a worker ended before it began"))??;
             Ok(Worker { load: Arc::default(), work })
         };
@@ -88,6 +88,13 @@ impl<J: Send + 'static> Workers<J> {
         let load = Load::on(&worker.load);
         // A worker's queue closes only when its thread is gone; the job is dropped with everything it holds.
         drop(worker.work.send(Work::Job(what, load)).await);
+    }
+
+    /// Waits until there is room in some worker's queue. Cancel-safe.
+    pub async fn room(&self) {
+        let Some(worker) = self.workers.iter().max_by_key(|worker| worker.work.capacity()) else { return };
+        // A worker's queue closes only when its thread is gone: nobody waits for that.
+        drop(worker.work.reserve().await);
     }
 
     /// Has the first worker run what `make` makes there, for as long as that likes. Waits while its queue is full. It is no job and does
@@ -174,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_hosted_runs_on_the_first_worker_and_is_no_load() {
-        let workers = Workers::start(2, |_| Ok((async || (), |_: ()| async {}))).unwrap();
+        let workers = Workers::start("worker", 2, |_| Ok((async || (), |_: ()| async {}))).unwrap();
         let (tell, told) = oneshot::channel();
         let stays = async move || {
             tell.send(thread::current().name().map(str::to_owned)).unwrap();
@@ -187,10 +194,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn there_is_room_until_the_queue_is_full() {
+        let (open, wait) = tokio::sync::watch::channel(());
+        let stuck = move |_| {
+            let wait = wait.clone();
+            let room = async move || drop(wait.clone().changed().await);
+            Ok((room, |_: usize| async {}))
+        };
+        let workers = Workers::start("stuck", 1, stuck).unwrap();
+        // One is taken out of the queue, and waits for room.
+        for job in 0..=QUEUE {
+            workers.room().await;
+            workers.give(job).await;
+        }
+        assert!(futures::poll!(std::pin::pin!(workers.room())).is_pending());
+        drop(open);
+        workers.room().await;
+    }
+
+    #[tokio::test]
     async fn a_task_that_panics_ends_alone_and_its_load_comes_back() {
-        let workers =
-            Workers::start(2, |_| Ok((async || (), |job: usize| async move { assert!(job != 1, "this one fails") })))
-                .unwrap();
+        let workers = Workers::start("worker", 2, |_| {
+            Ok((async || (), |job: usize| async move { assert!(job != 1, "this one fails") }))
+        })
+        .unwrap();
         for job in 0..10 {
             workers.give(job).await;
         }

@@ -32,6 +32,17 @@ pub struct Framed<S> {
     held: BytesMut,
 }
 
+impl<S> Framed<S> {
+    /// The same around what `change` makes of the stream: what was read, and what is to go out, comes along.
+    ///
+    /// # Errors
+    /// Those of `change`; everything is gone then.
+    pub fn carried<T, E>(self, change: impl FnOnce(S) -> Result<T, E>) -> Result<Framed<T>, E> {
+        let Self { stream, buf, held } = self;
+        Ok(Framed { stream: change(stream)?, buf, held })
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
     /// Wraps a stream of which nothing has been read.
     pub fn new(stream: S) -> Self {
@@ -133,6 +144,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_read_and_what_is_held_comes_along_with_another_stream() {
+        let (first, _) = tokio::io::duplex(64);
+        let (second, mut theirs) = tokio::io::duplex(64);
+        let mut framed = Framed::with_read(first, BytesMut::from("read"));
+        framed.hold(b"held ");
+        let mut framed = framed.carried(|_| io::Result::Ok(second)).unwrap();
+        assert_eq!(framed.peek(), b"read");
+        framed.send(b"sent").await.unwrap();
+        let mut seen = [0; 9];
+        theirs.read_exact(&mut seen).await.unwrap();
+        assert_eq!(&seen, b"held sent");
+    }
 
     #[tokio::test]
     async fn what_is_held_goes_out_once_before_what_is_sent_next() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -102,6 +103,12 @@ impl House {
             settings: Settings::new(current),
             common: Arc::clone(common),
         })
+    }
+
+    /// How long a login may wait for its places, and so for its turns.
+    pub fn login_wait_max(&self) -> Duration {
+        let caps = &self.settings.load().caps;
+        caps.queue_wait.min(caps.login_timeout)
     }
 
     /// How servers are met, as things are now.

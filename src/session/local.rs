@@ -18,6 +18,7 @@ use super::state::Interner;
 use super::statements::Shared;
 use super::timing::Timings;
 use super::timing::beat::Beat;
+use super::welcome::anteroom::Anteroom;
 use crate::server::pool::Pools;
 use crate::sql::Schema;
 use crate::telemetry::WorkerMetrics;
@@ -38,6 +39,8 @@ pub struct Local {
     pub timings: Rc<Timings>,
     /// The turns of its logins.
     pub pace: Rc<Pace>,
+    /// Where a crowd is received in its stead, if anywhere.
+    pub anteroom: Option<Arc<Anteroom>>,
     /// The turns of those that leave.
     pub partings: Rc<Pace>,
     /// What its clients have prepared.
@@ -68,6 +71,7 @@ impl Local {
             timings: Rc::new(Timings::new(Arc::clone(&beat))),
             beat,
             pace: Rc::default(),
+            anteroom: None,
             partings: Rc::default(),
             worker: 0,
             statements: Rc::new(RefCell::new(statements)),
@@ -84,10 +88,10 @@ impl Local {
         Self { worker, ..self }
     }
 
-    /// The same with logins that wait together with those of other workers.
+    /// The same with logins that wait together with those of other workers, and a place for the many.
     #[must_use]
-    pub fn beside(self, login_waits: Arc<Waits>) -> Self {
-        Self { pace: Rc::new(Pace::beside(login_waits)), ..self }
+    pub fn beside(self, login_waits: Arc<Waits>, anteroom: Arc<Anteroom>) -> Self {
+        Self { pace: Rc::new(Pace::beside(login_waits)), anteroom: Some(anteroom), ..self }
     }
 
     /// This worker's pools of a listener.

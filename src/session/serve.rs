@@ -22,8 +22,9 @@ use super::local::Local;
 use super::pace::Pace;
 use super::relay::{Left, Owned, Relay, Remains};
 use super::statements::{Bounds, Repeats};
+use super::welcome::anteroom::Anteroom;
 use super::welcome::pooled::Place;
-use super::welcome::{Back, Guest, welcome};
+use super::welcome::{Back, Guest, Received, admit, receive};
 use crate::client::listener::Arrival;
 use crate::net::socket::close;
 use crate::net::stream::Stream;
@@ -40,8 +41,7 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// Serves one client. What only the login or the end needs is boxed, so that an idle session's task does not carry it.
 pub fn serve(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> impl Future<Output = ()> + 'static {
     let pace = Rc::clone(&local.pace);
-    let caps = &house.settings.load().caps;
-    let wait_max = caps.queue_wait.min(caps.login_timeout);
+    let wait_max = house.login_wait_max();
     let entering = pace.login(wait_max, Box::pin(enter(Arc::clone(&house), local, arrival)));
     async move {
         match entering.await {
@@ -82,8 +82,19 @@ async fn in_turn(turns: Option<Rc<Pace>>, parting: impl Future<Output = ()>) {
 async fn enter(house: Arc<House>, local: Rc<Local>, arrival: Arrival) -> Option<Settled> {
     // A task's waker stays the same for its life, so once is enough.
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let guest = Box::pin(welcome(&house, &local, arrival)).await?;
-    settle(&house, &local, guest, &waker)
+    let guest = match received(&house, &local, arrival).await? {
+        Received::Guest(guest) => guest,
+        Received::Proven(admissible) => Box::pin(admit(&house, &local, *admissible)).await?,
+    };
+    settle(&house, &local, *guest, &waker)
+}
+
+/// Receives a client: here, or where many come at once, beside.
+async fn received(house: &Arc<House>, local: &Local, arrival: Arrival) -> Option<Received> {
+    match &local.anteroom {
+        Some(anteroom) if local.pace.is_crowded() && Anteroom::suits(house) => anteroom.receive(house, arrival).await,
+        _ => Box::pin(receive(house, arrival)).await,
+    }
 }
 
 /// A session that can begin.

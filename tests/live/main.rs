@@ -18,6 +18,7 @@ mod cancel;
 mod caps;
 mod catalog;
 mod copy;
+mod crowds;
 mod drivers;
 mod dump;
 mod ends;

@@ -36,6 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "guard",
             "auth",
             "clock",
+            "worker",
             "config",
             "roster",
             "traffic",

@@ -8,17 +8,20 @@
 //! Who has just been accepted goes before those who are logging in, mostly: until its first packet is read nobody knows whether it
 //! comes to cancel something.
 //!
+//! Of many who come at once a worker sees to the first few. The others are received by a thread of their own (`welcome::anteroom`), whose
+//! logins take turns in the same way, and take one more when they come back.
+//!
 //! Those who leave take turns among themselves in the same way, since thousands do so at once as well: when a service goes down, or is
 //! deployed anew. They are through sooner, since others may wait for their places.
 
 mod line;
+mod paced;
 mod share;
 mod waits;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::num::NonZeroU64;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -28,6 +31,7 @@ use tokio::task::{spawn_local, yield_now};
 use tokio::time::sleep;
 
 use self::line::Line;
+pub use self::paced::Paced;
 use self::share::{Crowd, PATIENCE_MAX, Share};
 pub use self::waits::Waits;
 use crate::clock;
@@ -35,10 +39,11 @@ use crate::clock;
 /// Steps of logins before whoever else is ready gets its turn, and how many of them are kept for those who came in earlier.
 const STEPS: usize = 3;
 const STEPS_OF_LOGINS: usize = 1;
-/// The first steps of a login: it is prepared, and its first packet is read.
-const OPENING: u32 = 2;
 /// Newcomers that may wait for their first turn before nobody else is taken in.
 const ROOM: usize = 16;
+
+/// Logins under way that do best where they are: another thread would have to be woken for each.
+const ALONE: usize = 4;
 
 /// How long those who leave may wait before they get all the time that they may take.
 const PARTING: Duration = Duration::from_secs(1);
@@ -88,6 +93,17 @@ impl Pace {
         Self { share: Share::of(waits), ..Self::default() }
     }
 
+    /// The same for a thread that does half the work of the logins of so many workers.
+    #[must_use]
+    pub fn for_half_of(self, workers: usize) -> Self {
+        Self { share: self.share.for_half_of(workers), ..self }
+    }
+
+    /// Are so many logins under way that another thread had better see to the next ones?
+    pub fn is_crowded(&self) -> bool {
+        self.under_way.get() > ALONE
+    }
+
     /// Lets a login go on only when its turn has come. Whoever is refused after a wait of `wait_max` is to have had all the time by then that
     /// logins may take.
     pub fn login<F: Future + Unpin>(self: &Rc<Self>, wait_max: Duration, login: F) -> Paced<F> {
@@ -103,7 +119,7 @@ impl Pace {
 
     fn begin<F: Future + Unpin>(self: &Rc<Self>, login: F) -> Paced<F> {
         self.under_way.update(|logins| logins.saturating_add(1));
-        Paced { pace: Rc::clone(self), turn: None, steps: 0, login }
+        Paced::new(Rc::clone(self), login)
     }
 
     /// Waits until few newcomers wait for their turn. One caller at a time; cancel-safe.
@@ -181,41 +197,6 @@ impl Pace {
         {
             door.wake();
         }
-    }
-}
-
-/// A login that takes turns with others, see [`Pace::login`].
-#[derive(Debug)]
-pub struct Paced<F> {
-    pace: Rc<Pace>,
-    /// The turn that it waits for.
-    turn: Option<NonZeroU64>,
-    /// Steps that it has made.
-    steps: u32,
-    login: F,
-}
-
-impl<F: Future + Unpin> Future for Paced<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Self { pace, turn, steps, login } = &mut *self;
-        let line = if *steps < OPENING { &pace.openings } else { &pace.logins };
-        if !pace.come(line, turn, cx) {
-            return Poll::Pending;
-        }
-        *steps = steps.saturating_add(1);
-        let began = clock::now();
-        let polled = Pin::new(login).poll(cx);
-        let now = clock::now();
-        pace.share.charge(now, now.saturating_duration_since(began), pace.crowd());
-        polled
-    }
-}
-
-impl<F> Drop for Paced<F> {
-    fn drop(&mut self) {
-        self.pace.under_way.update(|logins| logins.saturating_sub(1));
     }
 }
 

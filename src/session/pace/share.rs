@@ -36,8 +36,10 @@ pub(super) struct Crowd {
 }
 
 /// What logins have taken of the time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Share {
+    /// Thousandths of the time that a crowd may take where it had not to wait.
+    least: u32,
     /// Work that is more than the share of the time that has passed since.
     debt: Cell<Duration>,
     /// When it was counted.
@@ -46,10 +48,22 @@ pub(super) struct Share {
     waits: Arc<Waits>,
 }
 
+impl Default for Share {
+    fn default() -> Self {
+        Self { least: LEAST, debt: Cell::default(), counted: Cell::default(), waits: Arc::default() }
+    }
+}
+
 impl Share {
     /// A share that grows by what all who have these `waits` had to wait.
     pub(super) fn of(waits: Arc<Waits>) -> Self {
         Self { waits, ..Self::default() }
+    }
+
+    /// The same of one thread's time, as half of what so many workers would give of theirs.
+    pub(super) fn for_half_of(self, workers: usize) -> Self {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        Self { least: LEAST.saturating_mul(workers).div_ceil(2).clamp(LEAST, MOST), ..self }
     }
 
     /// One of the crowd has made a step that took so long, and has just ended.
@@ -88,6 +102,6 @@ impl Share {
             return MOST;
         }
         let part = waited.as_secs_f64() / patience.as_secs_f64();
-        LEAST.saturating_add((f64::from(MOST - LEAST) * part.powi(4)) as u32)
+        self.least.saturating_add((f64::from(MOST - self.least) * part.powi(4)) as u32)
     }
 }

@@ -115,6 +115,37 @@ fn a_crowd_takes_its_share_of_the_time_and_no_more() {
 }
 
 #[test]
+fn a_thread_for_many_workers_gives_its_crowd_more_of_the_time() {
+    run(async {
+        for (workers, share) in [(1, LEAST), (2, LEAST), (4, 2 * LEAST), (7, 4 * LEAST)] {
+            let pace = Rc::new(Pace::default().for_half_of(workers));
+            let parts = crowd(&pace, 200, STEP).await.as_secs_f64() / (1_000 * STEP).as_secs_f64();
+            let most = 1_000.0 / f64::from(share);
+            assert!((most * 0.6..most * 1.1).contains(&parts), "{workers} workers: one of {parts}");
+        }
+        let half = Pace::default().for_half_of(1_000).share;
+        let crowd = Crowd { logins: 2 * FEW, patience: PATIENCE };
+        half.charge(clock::now(), Duration::from_millis(12), crowd);
+        assert_eq!(half.pause(clock::now(), crowd), Duration::from_millis(20), "never more than half of it");
+    });
+}
+
+#[test]
+fn the_first_few_logins_are_no_crowd() {
+    run(async {
+        let pace = Rc::new(Pace::default());
+        let mut under_way = Vec::new();
+        for _ in 0..=ALONE {
+            assert!(!pace.is_crowded(), "{} logins", under_way.len());
+            under_way.push(pace.login(WAIT_MAX, Box::pin(std::future::pending::<()>())));
+        }
+        assert!(pace.is_crowded());
+        under_way.pop();
+        assert!(!pace.is_crowded(), "they are counted for as long as they are under way");
+    });
+}
+
+#[test]
 fn a_crowd_that_is_not_through_in_time_gets_more() {
     run(async {
         let pace = Rc::new(Pace::default());

@@ -6,10 +6,12 @@
 //! gathers what it decides at its `desk` and, where servers are lent, ends without one (`pooled`). Whoever is not taken in is told by
 //! `turned`.
 
+pub mod anteroom;
 pub(super) mod desk;
 pub mod login;
 mod own;
 pub(in crate::session) mod pooled;
+mod received;
 pub(super) mod turned;
 pub(super) mod visitor;
 
@@ -21,8 +23,8 @@ use tokio::time::timeout_at;
 
 use self::login::Failed;
 use self::pooled::Place;
-use self::turned::Turned;
-use self::visitor::Visitor;
+pub use self::received::{Admissible, Received};
+use self::visitor::{Entry, Visitor};
 use super::cancel::Key;
 use super::house::{Common, House};
 use super::local::Local;
@@ -88,14 +90,15 @@ pub struct Permits {
     pub server: Option<Box<ServerPermit>>,
 }
 
-/// Takes a client in, or tells it why not. `None`: it is gone. Cancel safe: dropped, it gives every place back and closes the connection.
-pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arrival) -> Option<Guest> {
+/// Has a client prove who it is, or tells it why it is not let in. `None`: it is gone. Cancel safe: dropped, it gives every place back and
+/// closes the connection.
+pub async fn receive(house: &Arc<House>, mut arrival: Arrival) -> Option<Received> {
     let settings = house.settings.load();
     let deadline = arrival.accepted + settings.caps.login_timeout;
     let said = arrival.stream.said();
     let mut client = Framed::with_read(arrival.stream.settle().ok()?, said);
     let way = proxied::way(&arrival.peer, &arrival.local);
-    let mut visitor = Visitor { house, worker, settings: &settings, deadline, peer: arrival.peer, way };
+    let mut visitor = Visitor { house, settings: &settings, deadline, peer: arrival.peer, way };
     if proxied::is_balancer(&visitor.peer, &settings.listener.entry.proxy_protocol_from) {
         visitor.see_behind_balancer(&mut client).await?;
         let Some(lobby) = house.admission.lobby(visitor.peer.ip()) else {
@@ -112,12 +115,13 @@ pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arriva
         Ok(Ok(Opening::Session(startup))) => {
             drop(arrival.lobby);
             match visitor.enter(&mut client, &startup).await {
-                Ok(entered) => return Some(entered.guest(client)),
-                Err(Turned { failed, server }) => {
-                    visitor.report(&visitor.identity(&startup), &failed);
-                    tokio::join!(visitor.turn_away(client, failed), Turned::leave(server));
-                    return None;
+                Ok(Entry::Seated(entered)) => return Some(Received::Guest(Box::new(entered.guest(client)))),
+                Ok(Entry::Proven(proven)) => {
+                    let Visitor { peer, way, .. } = visitor;
+                    let admissible = Admissible { client, proven: *proven, settings, deadline, peer, way };
+                    return Some(Received::Proven(Box::new(admissible)));
                 }
+                Err(turned) => return visitor.see_out(client, &visitor.identity(&startup), turned).await,
             }
         }
         Ok(Ok(Opening::Refused(refusal))) => Failed::Refused(refusal),
@@ -139,6 +143,22 @@ pub async fn welcome(house: &Arc<House>, worker: &Rc<Local>, mut arrival: Arriva
     };
     visitor.turn_away(client, failed).await;
     None
+}
+
+/// Gives a client that has proven who it is what its session needs, or tells it why not. `None`: it is gone. Cancel safe as
+/// [`receive`] is.
+pub async fn admit(
+    house: &Arc<House>,
+    worker: &Rc<Local>,
+    admissible: Admissible<Framed<Stream>>,
+) -> Option<Box<Guest>> {
+    let Admissible { mut client, proven, settings, deadline, peer, way } = admissible;
+    let visitor = Visitor { house, settings: &settings, deadline, peer, way };
+    let identity = proven.identity.clone();
+    match visitor.admit(worker, &mut client, proven).await {
+        Ok(entered) => Some(Box::new(entered.guest(client))),
+        Err(turned) => visitor.see_out(client, &identity, turned).await,
+    }
 }
 
 /// Cancels need no place and no login, so that they get through a full house.

@@ -3,17 +3,18 @@
 //! Nobody who has not proven who they are reaches the server, and none holds a place there. What the start-up packet sets is set
 //! at the server, so a session is the same as without Floodwall in between.
 
+use std::rc::Rc;
+
 use bytes::BytesMut;
 use tokio::time::timeout_at;
 
 use super::desk::Desk;
 use super::login::{Failed, Host as _};
-use super::pooled::Proven;
 use super::turned::Turned;
 use super::visitor::{Entered, Visitor};
 use super::{Back, Permits};
 use crate::auth::Proof;
-use crate::client::admission::{ClientPermit, LoginPermit, ServerPermit};
+use crate::client::admission::{ClientPermit, HousePermit, LoginPermit, ServerPermit};
 use crate::client::channel::Channel;
 use crate::client::login::{Applicant, Unproven};
 use crate::client::refuse;
@@ -23,6 +24,7 @@ use crate::net::stream::Stream;
 use crate::roster::Identity;
 use crate::server::login::{Account, Fresh, LoginFailed};
 use crate::server::reach::{LoggedIn, NotReached, reach};
+use crate::session::local::Local;
 use crate::wire::pg::startup::{Purpose, Startup, Version};
 use crate::wire::pg::{greeting, refusal};
 use crate::wire::{Setting, Transaction};
@@ -37,19 +39,33 @@ pub(super) struct Access {
     pub(super) method: AccessMethod,
 }
 
+/// A client that has proven who it is, and has no server yet.
+#[derive(Debug)]
+pub(in crate::session) struct Proven {
+    pub(super) identity: Identity,
+    pub(super) house: HousePermit,
+    pub(super) login: LoginPermit,
+    pub(super) account: Account,
+    /// What is spoken with it.
+    pub(super) version: Version,
+    pub(super) purpose: Purpose,
+    /// Settings of its start that change how SQL is read.
+    pub(super) settings: Vec<Setting>,
+}
+
 impl Visitor<'_> {
-    /// Finds a place under the client's caps, lets it prove who it is, and gives it a server.
-    pub(super) async fn enter_by_ourselves(
+    /// Finds a place under the client's caps, and lets it prove who it is.
+    pub(super) async fn prove(
         &self,
         client: &mut Framed<Stream>,
         startup: &Startup,
         identity: Identity,
         access: &Access,
-    ) -> Result<Entered, Turned> {
+    ) -> Result<Proven, Failed> {
         let account = account(startup).ok_or_else(|| Failed::refused(refuse::not_utf8()))?;
         let (house, permit) = tokio::select! {
             places = self.places(&identity) => places?,
-            () = client.closed() => return Err(Failed::ClientGone.into()),
+            () = client.closed() => return Err(Failed::ClientGone),
         };
         let version = self.negotiate(client, startup).await?;
         let applicant = Applicant {
@@ -58,22 +74,31 @@ impl Visitor<'_> {
             method: access.method,
             channel: &access.channel,
         };
-        let (proof, permit) = self.believe(client, &applicant, permit).await?;
-        let mut desk = Desk::new(self, permit);
-        if startup.sets_path() {
-            desk.settings.push(Setting::OwnPath);
-        }
+        let (proof, login) = self.believe(client, &applicant, permit).await?;
+        let settings = startup.sets_path().then_some(Setting::OwnPath).into_iter().collect();
+        let account = Account { proof, ..account };
+        Ok(Proven { identity, house, login, account, version, purpose: startup.purpose, settings })
+    }
+
+    /// Gives a client that has proven who it is a server, or a place at its pool.
+    pub(super) async fn admit(
+        &self,
+        worker: &Rc<Local>,
+        client: &mut Framed<Stream>,
+        proven: Proven,
+    ) -> Result<Entered, Turned> {
         // Replication has no transactions to lend a server for.
-        if self.settings.listener.pool.mode == PoolMode::Transaction && startup.purpose != Purpose::Replication {
-            let proven = Proven { identity, house, account: Account { proof, ..account }, version };
-            return self.enter_pool(client, proven, desk).await;
+        if self.settings.listener.pool.mode == PoolMode::Transaction && proven.purpose != Purpose::Replication {
+            return self.enter_pool(worker, client, proven).await;
         }
+        let Proven { identity, house, login, account, version, settings, .. } = proven;
+        let mut desk = Desk::new(self, login);
+        desk.settings = settings;
         let (own, server) = tokio::select! {
             places = self.own_places(&mut desk) => places?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
         let permits = Permits { client: Box::new(own), house: Box::new(house), server: Some(Box::new(server)) };
-        let account = Account { proof, ..account };
         let server = self.lend(client, &account, &mut desk, version).await?;
         Ok(self.seat(identity, Back::Own(Framed::new(server)), permits, desk))
     }

@@ -7,14 +7,13 @@ use tokio::time::timeout_at;
 
 use super::desk::Desk;
 use super::login::{Failed, Host as _};
+use super::own::Proven;
 use super::turned::Turned;
 use super::visitor::{Entered, Visitor};
 use super::{Back, Permits};
-use crate::client::admission::HousePermit;
 use crate::client::refuse;
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
-use crate::roster::Identity;
 use crate::server::login::Account;
 use crate::server::pool::Key;
 use crate::server::reported::Reported;
@@ -22,20 +21,12 @@ use crate::session::lending::Lender;
 use crate::session::lending::fitting::{Unfit, fitted};
 use crate::session::lending::greetings::{Asking, Found, Greeting};
 use crate::session::lending::maker::Maker;
+use crate::session::local::Local;
 use crate::session::state::replay::NAME;
 use crate::session::state::{Settings, options};
 use crate::wire::Transaction;
 use crate::wire::pg::startup::Version;
 use crate::wire::pg::{NAME_MAX, greeting, refusal, reply};
-
-/// A client that has proven who it is.
-pub(in crate::session) struct Proven {
-    pub(in crate::session) identity: Identity,
-    pub(in crate::session) house: HousePermit,
-    pub(in crate::session) account: Account,
-    /// What is spoken with it.
-    pub(in crate::session) version: Version,
-}
 
 /// A client's place at its pool.
 #[derive(Debug)]
@@ -50,59 +41,51 @@ pub struct Place {
 
 impl Visitor<'_> {
     /// Gives a client that has proven who it is a place at its pool.
-    pub(in crate::session) async fn enter_pool(
+    pub(super) async fn enter_pool(
         &self,
+        worker: &Rc<Local>,
         client: &mut Framed<Stream>,
         proven: Proven,
-        mut desk: Desk<'_>,
     ) -> Result<Entered, Turned> {
-        let Proven { identity, house, account, version } = proven;
-        let startup = self.startup(&account)?;
+        let Proven { identity, house, login, account, version, settings, .. } = proven;
+        let mut desk = Desk::new(self, login);
+        desk.settings = settings;
+        let startup = startup(worker, &account)?;
         tokio::select! {
             proven = desk.proven() => proven.map_err(Failed::Refused)?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         }
         let permit = desk.client.take().ok_or_else(|| Failed::refused(refuse::server_gone()))?;
         let permits = Permits { client: Box::new(permit), house: Box::new(house), server: None };
-        let pool = self.pool(account);
-        let Greeting { server, parameters: told } = self.greeting(client, &pool, &startup).await?;
+        let pool = self.pool(worker, account);
+        let key = unnamed(worker, &startup);
+        let Greeting { server, parameters: told } = self.greeting(client, &pool, (&startup, &key)).await?;
         desk.server = Some(server);
         self.greet_for(client, &told, &mut desk, version).await?;
         Ok(self.seat(identity, Back::Pool(Box::new(Place { pool, startup, told })), permits, desk))
     }
 
-    /// What the start-up packet sets.
-    fn startup(&self, account: &Account) -> Result<Arc<Settings>, Failed> {
-        let given = account.parameters.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let settings =
-            options::settings(given).map_err(|unfit| Failed::refused(refuse::startup_unfit(&unfit.to_string())))?;
-        Ok(self.worker.wardrobe.borrow_mut().shared(settings))
-    }
-
     /// The pool of this account. What clients set at their start is replayed, so all of them share its servers.
-    fn pool(&self, account: Account) -> Rc<Lender> {
+    fn pool(&self, worker: &Rc<Local>, account: Account) -> Rc<Lender> {
         let account = Account { parameters: Vec::new(), ..account };
         let key = Key { user: account.user.clone(), database: account.database.clone() };
-        let pool = self
-            .worker
-            .lenders(self.house)
-            .pool(&key, || Maker::new((self.house, &self.worker.beat), &key, account.clone()));
+        let make = || Maker::new((self.house, &worker.beat), &key, account.clone());
+        let pool = worker.lenders(self.house).pool(&key, make);
         pool.maker().set_account(account);
         pool
     }
 
-    /// What a server of the pool reports to a client with these settings. The first one waits for a server that takes them.
+    /// What a server of the pool reports to a client with these settings, of which `key` is what servers have to take. The first one waits
+    /// for a server that does.
     async fn greeting(
         &self,
         client: &mut Framed<Stream>,
         pool: &Rc<Lender>,
-        startup: &Arc<Settings>,
+        (startup, key): (&Arc<Settings>, &Arc<Settings>),
     ) -> Result<Greeting, Failed> {
+        let mut greeting = self.learn(client, pool, startup, key).await?;
         let name = startup.value(NAME).unwrap_or_default();
-        let plain = name.len() <= NAME_MAX && name.iter().all(|byte| (b' '..=b'~').contains(byte));
-        let key = if plain { self.nameless(startup) } else { Arc::clone(startup) };
-        let mut greeting = self.learn(client, pool, startup, &key).await?;
-        if plain && greeting.parameters.value(NAME).is_some_and(|known| known != name) {
+        if is_plain(name) && greeting.parameters.value(NAME).is_some_and(|known| known != name) {
             let parameter = reply::Parameter { name: NAME.into(), value: name.into() };
             Arc::make_mut(&mut greeting.parameters).take(parameter);
         }
@@ -161,16 +144,6 @@ impl Visitor<'_> {
         }
     }
 
-    /// The same settings without the client's name for itself.
-    fn nameless(&self, startup: &Arc<Settings>) -> Arc<Settings> {
-        if startup.value(NAME).is_none() {
-            return Arc::clone(startup);
-        }
-        let others = startup.iter().filter(|setting| *setting.name != *NAME);
-        let others = Settings::new(others.map(|setting| (&*setting.name, &*setting.value)));
-        self.worker.wardrobe.borrow_mut().shared(others.unwrap_or_default())
-    }
-
     async fn greet_for(
         &self,
         client: &mut Framed<Stream>,
@@ -185,4 +158,27 @@ impl Visitor<'_> {
         refusal::ready(Transaction::None, &mut out);
         client.send(&out).await.map_err(|_| Failed::ClientGone)
     }
+}
+
+/// What the start-up packet sets.
+fn startup(worker: &Local, account: &Account) -> Result<Arc<Settings>, Failed> {
+    let given = account.parameters.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let settings =
+        options::settings(given).map_err(|unfit| Failed::refused(refuse::startup_unfit(&unfit.to_string())))?;
+    Ok(worker.wardrobe.borrow_mut().shared(settings))
+}
+
+/// The same settings without the client's name for itself, where every server takes that as it is.
+fn unnamed(worker: &Local, startup: &Arc<Settings>) -> Arc<Settings> {
+    if !startup.value(NAME).is_some_and(is_plain) {
+        return Arc::clone(startup);
+    }
+    let others = startup.iter().filter(|setting| *setting.name != *NAME);
+    let others = Settings::new(others.map(|setting| (&*setting.name, &*setting.value)));
+    worker.wardrobe.borrow_mut().shared(others.unwrap_or_default())
+}
+
+/// Does a server report such a name of a client as it is?
+fn is_plain(name: &[u8]) -> bool {
+    name.len() <= NAME_MAX && name.iter().all(|byte| (b' '..=b'~').contains(byte))
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{timeout, timeout_at};
 
-use super::Guest;
 use super::login::Failed;
 use super::visitor::Visitor;
 use crate::client::admission::ServerPermit;
@@ -55,7 +54,7 @@ impl Visitor<'_> {
         }
     }
 
-    pub(super) fn unexpected_header(&self) -> Option<Guest> {
+    pub(super) fn unexpected_header<T>(&self) -> Option<T> {
         self.house.common.metrics.login("bad_proxy_header");
         let listener = &*self.house.name;
         if let Pass::Write { suppressed } = self.house.common.gate.pass(&format!("unexpected_proxy_header {listener}"))
@@ -70,7 +69,7 @@ impl Visitor<'_> {
         None
     }
 
-    pub(super) fn direct_tls(&self) -> Option<Guest> {
+    pub(super) fn direct_tls<T>(&self) -> Option<T> {
         self.house.common.metrics.login("direct_tls");
         let listener = &*self.house.name;
         if let Pass::Write { suppressed } = self.house.common.gate.pass(&format!("direct_tls {listener}")) {
@@ -100,6 +99,14 @@ impl Visitor<'_> {
         if let Pass::Write { suppressed } = self.house.common.gate.pass(&format!("bad_proxy_header {listener}")) {
             tracing::warn!(listener, peer = %self.peer, why, suppressed, "a load balancer was turned away");
         }
+        None
+    }
+
+    /// Ends a login that came to nothing.
+    pub(super) async fn see_out<T>(&self, client: Framed<Stream>, identity: &Identity, turned: Turned) -> Option<T> {
+        let Turned { failed, server } = turned;
+        self.report(identity, &failed);
+        tokio::join!(self.turn_away(client, failed), Turned::leave(server));
         None
     }
 

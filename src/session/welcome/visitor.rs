@@ -1,7 +1,6 @@
 //! A client on its way in: a place under every cap, a server, the login.
 
 use std::pin::pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -10,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::desk::Desk;
 use super::login::{Failed, Relayed, Trust};
-use super::own::Access;
+use super::own::{Access, Proven};
 use super::turned::Turned;
 use super::{Back, Guest, Permits, Stay};
 use crate::address::Endpoint;
@@ -26,7 +25,6 @@ use crate::roster::{Identity, Newcomer};
 use crate::server::connect::{Reached, connect};
 use crate::server::pool::{ASK_AGAIN, Outsider};
 use crate::session::house::{Current, House};
-use crate::session::local::Local;
 use crate::telemetry::Pass;
 use crate::units::display_bytes;
 use crate::wire::pg::NAME_MAX;
@@ -36,7 +34,6 @@ use crate::wire::{Malformed, Refusal, Setting};
 /// A client on its way in.
 pub(in crate::session) struct Visitor<'a> {
     pub(in crate::session) house: &'a Arc<House>,
-    pub(in crate::session) worker: &'a Rc<Local>,
     pub(in crate::session) settings: &'a Current,
     pub(in crate::session) deadline: Instant,
     pub(super) peer: Endpoint,
@@ -44,8 +41,8 @@ pub(in crate::session) struct Visitor<'a> {
 }
 
 impl Visitor<'_> {
-    /// Finds a place under every cap, then a server, then lets the two agree on a login.
-    pub(super) async fn enter(&self, client: &mut Framed<Stream>, startup: &Startup) -> Result<Entered, Turned> {
+    /// Finds a place under every cap, and has the client prove who it is: to us, or to a server that is found for it.
+    pub(super) async fn enter(&self, client: &mut Framed<Stream>, startup: &Startup) -> Result<Entry, Turned> {
         let identity = self.identity(startup);
         let hands_over = self.settings.listener.entry.reuse_port;
         if self.house.common.control.draining() && !hands_over {
@@ -59,7 +56,8 @@ impl Visitor<'_> {
         let no_access = || refuse::no_access(&identity.user, &identity.database, &channel);
         let method = method.ok_or_else(|| Failed::refused(no_access()))?;
         if self.settings.listener.login != Login::Relay {
-            return self.enter_by_ourselves(client, startup, identity, &Access { channel, method }).await;
+            let proven = self.prove(client, startup, identity, &Access { channel, method }).await?;
+            return Ok(Entry::Proven(Box::new(proven)));
         }
         // A client that leaves while it waits gives its turn to the next.
         let (house, login, server_permit) = tokio::select! {
@@ -82,7 +80,7 @@ impl Visitor<'_> {
         };
         let permits =
             Permits { client: Box::new(client_permit), house: Box::new(house), server: Some(Box::new(server_permit)) };
-        Ok(self.seat(identity, Back::Own(server), permits, desk))
+        Ok(Entry::Seated(Box::new(self.seat(identity, Back::Own(server), permits, desk))))
     }
 
     /// Dials the server that is used.
@@ -244,6 +242,14 @@ impl Visitor<'_> {
 
 fn unproven() -> Failed {
     Failed::refused(refuse::server_malformed(Malformed::Content))
+}
+
+/// How far a client has come that is let in.
+pub(super) enum Entry {
+    /// It has its server.
+    Seated(Box<Entered>),
+    /// It has proven who it is.
+    Proven(Box<Proven>),
 }
 
 /// A login that went well.

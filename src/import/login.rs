@@ -91,6 +91,8 @@ impl Login {
     }
 }
 
+/// As PgBouncer keeps them out.
+const KEPT_OUT: &str = "with auth_type = scram-sha-256 users that have an md5 hash do not get in: give them SCRAM verifiers (see pg_authid)";
 const AUTH_VARIABLE: &str = "FLOODWALL_AUTH_PASSWORD";
 const AUTH_PASSWORD: &str = "auth.password";
 
@@ -181,6 +183,12 @@ impl Convert<'_> {
             "trust" | "any" => vec![of(None, "trust")],
             "cert" => vec![of(None, "cert")],
             "plain" => vec![of(None, "plain")],
+            "scram-sha-256" => {
+                if users.iter().any(|user| matches!(user.secret, Secret::Md5(_))) {
+                    self.note_setting("auth_file", KEPT_OUT);
+                }
+                Vec::new()
+            }
             _ => {
                 let hashed = users.iter().filter(|user| matches!(user.secret, Secret::Md5(_)));
                 let (patterns, hashed): (Vec<_>, Vec<_>) = hashed.partition(|user| is_pattern(&user.name));

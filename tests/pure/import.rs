@@ -107,9 +107,21 @@ fn the_file_of_a_package_becomes_one_listener_with_its_users() {
     assert_eq!((text(&user(2), "name"), text(&user(2), "password")), ("quo\"te", "pa\"ss\\word"));
     // A user without a password, and the earlier of two lines for one user, are none.
     assert_eq!(users["user"].as_array().unwrap().len(), 3);
-    let methods: Vec<_> =
-        config["access"].as_array().unwrap().iter().map(|rule| text(rule.as_table().unwrap(), "method")).collect();
-    assert_eq!(methods, ["md5", "scram"]);
+}
+
+/// `auth_type = scram-sha-256` keeps users with an md5 hash out; the import gave them md5.
+#[test]
+fn who_is_asked_for_scram_alone_gets_in_by_nothing_weaker() {
+    let methods = |auth_type: &str| {
+        let ini = DEBIAN.replace("auth_type = scram-sha-256", auth_type);
+        let files = [("/etc/pgb/pgbouncer.ini", ini.as_str()), ("/etc/pgb/userlist.txt", USERLIST)];
+        let config = table(&imported(&files, None).unwrap().config);
+        let entries = config.get("access").map(|entries| entries.as_array().unwrap().clone()).unwrap_or_default();
+        entries.iter().map(|rule| rule["method"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(methods("auth_type = scram-sha-256"), [""; 0]);
+    assert_eq!(methods("auth_type = md5"), ["md5", "scram"]);
+    assert_eq!(methods(""), ["md5", "scram"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::exception::Exception;
 use super::ini::Entry;
 use super::keys::{self, Fate};
 use super::listener::{Listener, Pool};
-use super::login::Login;
+use super::login::{Known, Login};
 use super::userlist::{Secret, User};
 use super::users::{self, Found, Source};
 use super::{Failed, Imported, Note, Place};
@@ -57,7 +57,8 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let of_databases = std::mem::take(&mut convert.exceptions);
     parts.extend(of_databases.iter().filter_map(Exception::text));
     parts.extend(of("users").filter_map(|entry| convert.of_user(entry, &listeners).text()));
-    parts.extend(convert.access(&listeners, users.as_deref().unwrap_or_default(), source));
+    let known = Known { users: users.as_deref().unwrap_or_default(), all: users.is_some() && login == Login::Users };
+    parts.extend(convert.access(&listeners, known, source));
     parts.push(convert.rules());
     convert.notes.sort();
     convert.notes.dedup();
@@ -195,11 +196,11 @@ impl Convert<'_> {
     }
 
     /// Who is let in where, and how.
-    fn access(&mut self, listeners: &[Listener], users: &[User], source: &Source<'_>) -> Vec<String> {
-        if let Some(listed) = self.hba(source, listeners) {
+    fn access(&mut self, listeners: &[Listener], known: Known<'_>, source: &Source<'_>) -> Vec<String> {
+        if let Some(listed) = self.hba(source, listeners, known) {
             return listed;
         }
-        doors::of_proofs(listeners, &self.proofs(users))
+        doors::of_proofs(listeners, &self.proofs(known))
     }
 
     /// PgBouncer has no rules for statements: they only warn until somebody has read what they say. Its own timeouts hold.

@@ -308,6 +308,33 @@ fn the_user_that_asks_for_all_databases_asks_for_the_listener() {
     assert_eq!(text(listener(&config, 0), "login"), "users");
 }
 
+/// PgBouncer lets in nobody that it does not know; whoever named a user, `postgres` itself, was let in on trust.
+#[test]
+fn who_is_asked_for_nothing_has_to_be_known() {
+    let entries = |more: &str, userlist: &str| {
+        let ini =
+            format!("[databases]\n* = host=db\n[pgbouncer]\nauth_file = userlist.txt\nauth_hba_file = hba\n{more}");
+        let hba = "host all all 127.0.0.1/32 trust\nhostssl all all all cert\nhost all all all scram-sha-256\n";
+        let files = [("/etc/pgb/pgbouncer.ini", &*ini), ("/etc/pgb/userlist.txt", userlist), ("/etc/pgb/hba", hba)];
+        let config = table(&imported(&files, None).unwrap().config);
+        let part =
+            |entry: &toml::Value, key: &str| entry.get(key).map_or("*", |part| part.as_str().unwrap()).to_owned();
+        let entries = config["access"].as_array().unwrap().iter();
+        entries.map(|entry| [part(entry, "user"), part(entry, "method")].join(" ")).collect::<Vec<_>>()
+    };
+    let two = "\"web\" \"\"\n\"app\" \"x\"\n\"app\" \"y\"\n\"s*\" \"\"\n";
+    assert_eq!(entries("auth_type = trust\n", two), ["app trust", "web trust"]);
+    assert_eq!(entries("auth_type = cert\n", two), ["app cert", "web cert"]);
+    assert_eq!(entries("auth_type = trust\n", ""), ["* reject"]);
+    let lines = ["app trust", "web trust", "app cert", "web cert", "* scram"];
+    let lines: Vec<_> =
+        entries("auth_type = hba\n", two).into_iter().filter(|entry| lines.contains(&&**entry)).collect();
+    assert_eq!(lines, ["app trust", "web trust", "app cert", "web cert", "* scram"]);
+    // Those that the server is asked for are known as well, and `any` takes whatever name.
+    assert_eq!(entries("auth_type = trust\nauth_user = asker\n", two), ["* trust"]);
+    assert_eq!(entries("auth_type = any\n", two), ["* trust"]);
+}
+
 #[test]
 fn who_comes_on_trust_needs_no_password() {
     let told = |method: &str| {

@@ -59,6 +59,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     parts.extend(of("users").filter_map(|entry| convert.of_user(entry, &listeners).text()));
     let known = Known { users: users.as_deref().unwrap_or_default(), all: users.is_some() && login == Login::Users };
     parts.extend(convert.access(&listeners, known, source));
+    parts.push(REPLICATION.to_owned());
     parts.push(convert.rules());
     convert.notes.sort();
     convert.notes.dedup();
@@ -77,6 +78,15 @@ pub(super) const TIMEOUTS: [(&str, &str); 3] = [
 /// The longest time that a key may have, in seconds.
 pub(super) const DAY: f64 = 86_400.0;
 pub(super) const LONGER_THAN_A_DAY: &str = "no time here is longer than a day: a day was taken";
+
+/// PgBouncer asks nobody who wants one.
+const REPLICATION: &str = "\
+# Replication connections (pg_basebackup, logical replication), which PgBouncer lets in as any other, want an entry here:
+#[[client]]
+#name = \"replicas\"
+#match = { user = \"replicator\" }
+#replication = true
+";
 
 const HEAD: &str = "# Imported from PgBouncer. What had no equivalent was told when it was imported.\n";
 

@@ -335,6 +335,25 @@ fn who_is_asked_for_nothing_has_to_be_known() {
     assert_eq!(entries("auth_type = any\n", two), ["* trust"]);
 }
 
+/// It ends sessions at RECONNECT, which nothing here does: that went without a word.
+#[test]
+fn a_session_that_keeps_its_server_is_told() {
+    let told = |value: &str| of(&format!("[databases]\n* = host=db\n[pgbouncer]\nserver_fast_close = {value}\n")).1;
+    assert_eq!(told("1"), ["4: server_fast_close"]);
+    assert_eq!(told("0"), Vec::<String>::new());
+}
+
+/// What is written behind the sign of a comment can be used as it is.
+#[test]
+fn the_entry_for_replication_can_be_used_as_it_is() {
+    let imported =
+        imported(&[("/etc/pgb/pgbouncer.ini", "[databases]\n* = host=db\n[pgbouncer]\nauth_type = md5\n")], None);
+    let config = imported.unwrap().config;
+    let entry = config.split_inclusive('\n').skip_while(|line| !line.starts_with("#[[client]]")).take(4);
+    let entry = table(&entry.map(|line| &line[1..]).collect::<String>());
+    assert_eq!(entry["client"][0]["replication"].as_bool(), Some(true));
+}
+
 #[test]
 fn who_comes_on_trust_needs_no_password() {
     let told = |method: &str| {

@@ -9,8 +9,8 @@ use tokio_postgres::{Client, Config};
 
 use crate::clock;
 use crate::config::{Listener, Monitor};
+use crate::net::driver::Driver;
 use crate::net::library::{Carried, lacks_password};
-use crate::net::tls::Driver;
 use crate::telemetry::{Gate, Pass};
 
 use super::database::{Database, NEVER_SEEN_MS, Why};

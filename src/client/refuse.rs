@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::admission::{Denied, Disclose, Reason};
 use super::channel::Channel;
 use crate::guard::Breach;
-use crate::guard::limits::{self, TimeLimit};
+use crate::guard::limits::TimeLimit;
+use crate::guard::names;
 use crate::units::{counted, display_bytes, display_duration};
 use crate::wire::pg::own::Raised;
 use crate::wire::{Malformed, Refusal, Severity};
@@ -356,8 +357,8 @@ pub fn overrun() -> Refusal {
 /// for its timeouts; the end of a transaction ends the session.
 pub fn timed_out(limit: &TimeLimit) -> Refusal {
     let (severity, sqlstate) = match limit.rule {
-        limits::STATEMENT_TIMEOUT => (Severity::Error, CANCELLED),
-        limits::TRANSACTION_TIMEOUT => (Severity::Fatal, TRANSACTION_TIMEOUT),
+        names::STATEMENT_TIMEOUT => (Severity::Error, CANCELLED),
+        names::TRANSACTION_TIMEOUT => (Severity::Fatal, TRANSACTION_TIMEOUT),
         _ => (Severity::Fatal, IDLE_IN_TRANSACTION),
     };
     let too_long = limit.too_long();

@@ -2,10 +2,11 @@
 
 use toml::{Table, Value};
 
+use super::breach::Mode;
 use super::intake::Entry;
 use super::rule::{Rule, RuleDef};
 use super::settings::{Section, SettingError};
-use super::verdict::{Mode, Trace};
+use super::verdict::Trace;
 
 /// One rule of a guard.
 #[derive(Debug)]

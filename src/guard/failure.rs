@@ -8,19 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::breach::{Breach, Mode};
 use super::intake::Entry;
-use super::rule::RuleDef;
-use super::verdict::{Breach, Mode};
+use super::rule::{OnPanic, RuleDef};
 use crate::sql::Verb;
-
-/// What a rule does once it has panicked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnPanic {
-    /// It is as if it were off.
-    Allow,
-    /// It finds fault with every statement but those that begin or end a transaction, in the mode that it runs in.
-    Refuse,
-}
 
 /// What a rule does now, which may be less than its mode says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

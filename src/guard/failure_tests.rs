@@ -2,12 +2,14 @@
 
 use toml::Table;
 
-use super::failure::{OnPanic, State};
+use super::breach::{Breach, Mode};
+use super::failure::State;
 use super::intake::{Entry, Intake};
 use super::measure::Measure;
+use super::rule::OnPanic;
 use super::rule::{Finding, Rule, RuleDef};
 use super::rules;
-use super::verdict::{Breach, Judgement, Mode};
+use super::verdict::Judgement;
 use super::{Guard, settings::Section};
 use crate::sql::{Flags, Reading, Verb};
 

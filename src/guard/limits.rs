@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::verdict::{Breach, Mode};
+use super::breach::{Breach, Mode};
+use super::names::{PIPELINE_WRITE, RESULT_BUDGET, STREAM_WRITE, WRITE_BUDGET};
 use crate::units::{ByteSize, counted, display_duration};
 
 /// Everything that is measured; `None` where a rule is off.
@@ -111,22 +112,6 @@ pub enum Fate {
     /// It went on.
     Passed,
 }
-
-/// Name of the rule behind [`ResultLimit`].
-pub const RESULT_BUDGET: &str = "result_budget";
-/// Name of the rule behind [`WriteLimit`].
-pub const WRITE_BUDGET: &str = "write_budget";
-/// Name of the rule behind [`PipelineLimit`].
-pub const PIPELINE_WRITE: &str = "pipeline_write";
-/// Name of the rule behind [`StreamLimit`].
-pub const STREAM_WRITE: &str = "stream_write";
-
-/// Name of the rule behind [`Limits::statement`].
-pub const STATEMENT_TIMEOUT: &str = "statement_timeout";
-/// Name of the rule behind [`Limits::transaction`].
-pub const TRANSACTION_TIMEOUT: &str = "transaction_timeout";
-/// Name of the rule behind [`Limits::idle_transaction`].
-pub const IDLE_TRANSACTION_TIMEOUT: &str = "idle_transaction_timeout";
 
 impl ResultLimit {
     /// The reply has more rows than this.

@@ -1,5 +1,9 @@
 //! What rules measure, whether or not it is too much: what a dry run suggests limits from.
 
+use super::names::{
+    BULK_WRITE, IDLE_TRANSACTION_TIMEOUT, PIPELINE_WRITE, RESULT_BUDGET, STATEMENT_TIMEOUT, STREAM_WRITE,
+    TRANSACTION_TIMEOUT, UNBOUNDED_SELECT, UNFILTERED_WRITE, WRITE_BUDGET,
+};
 use crate::units::Unit;
 
 /// One limit of a rule, as something that the statements it is about have a value of.
@@ -59,16 +63,16 @@ impl Measure {
     /// Name of the rule whose limit it is.
     pub const fn rule(self) -> &'static str {
         match self {
-            Self::SelectRows => "unbounded_select",
-            Self::UnfilteredRows => "unfiltered_write",
-            Self::BulkRows | Self::BulkBytes => "bulk_write",
-            Self::ResultRows | Self::ResultBytes => super::limits::RESULT_BUDGET,
-            Self::WriteRows => super::limits::WRITE_BUDGET,
-            Self::PipelineWrites => super::limits::PIPELINE_WRITE,
-            Self::StreamRows | Self::StreamBytes => super::limits::STREAM_WRITE,
-            Self::StatementTime => "statement_timeout",
-            Self::TransactionTime => "transaction_timeout",
-            Self::IdleTransactionTime => "idle_transaction_timeout",
+            Self::SelectRows => UNBOUNDED_SELECT,
+            Self::UnfilteredRows => UNFILTERED_WRITE,
+            Self::BulkRows | Self::BulkBytes => BULK_WRITE,
+            Self::ResultRows | Self::ResultBytes => RESULT_BUDGET,
+            Self::WriteRows => WRITE_BUDGET,
+            Self::PipelineWrites => PIPELINE_WRITE,
+            Self::StreamRows | Self::StreamBytes => STREAM_WRITE,
+            Self::StatementTime => STATEMENT_TIMEOUT,
+            Self::TransactionTime => TRANSACTION_TIMEOUT,
+            Self::IdleTransactionTime => IDLE_TRANSACTION_TIMEOUT,
         }
     }
 

@@ -5,11 +5,13 @@
 
 mod active;
 mod bound;
+mod breach;
 pub mod caps;
 mod failure;
 mod intake;
 pub mod limits;
 mod measure;
+pub mod names;
 pub mod pass;
 pub mod plan;
 mod rule;
@@ -20,15 +22,16 @@ mod verdict;
 
 use toml::Table;
 
-pub use failure::{OnPanic, State};
+pub use breach::{Breach, Mode};
+pub use failure::State;
 pub use intake::{Fetch, Intake, Whole};
 pub use limits::Limits;
 pub use measure::Measure;
 pub use plan::Plan;
-pub use rule::RuleDef;
+pub use rule::{OnPanic, RuleDef};
 pub use settings::SettingError;
 pub use unreadable::{OnUnreadable, UNREADABLE};
-pub use verdict::{Breach, Judgement, Measured, Mode, Trace, Verdict};
+pub use verdict::{Judgement, Measured, Trace, Verdict};
 
 use active::Active;
 use failure::{Failures, Running};

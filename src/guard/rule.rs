@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use super::failure::OnPanic;
+use super::breach::{Breach, Mode};
 use super::intake::Entry;
 use super::limits::Limits;
 use super::measure::Measure;
 use super::settings::Section;
-use super::verdict::{Breach, Mode};
 
 /// One kind of harm, looked for in one statement at a time. No clock, no counters, no text for the wire.
 pub(super) trait Rule: fmt::Debug + Send + Sync {
@@ -48,6 +47,15 @@ pub(super) enum Finding {
     Breach(Breach),
     /// Only ever warned about: something is not known.
     Doubt(Breach),
+}
+
+/// What a rule does once it has panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnPanic {
+    /// It is as if it were off.
+    Allow,
+    /// It finds fault with every statement but those that begin or end a transaction, in the mode that it runs in.
+    Refuse,
 }
 
 /// A rule's line in the registry.

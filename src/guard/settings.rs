@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
+use super::breach::Mode;
 use super::measure::Measure;
-use super::verdict::Mode;
+
 use crate::units::{ByteSize, Unit, display_duration, parse_duration};
 
 /// A setting that means nothing.

@@ -1,7 +1,7 @@
 //! What becomes of a statement that nobody could read, where the choice is to refuse it.
 
+use super::breach::Breach;
 use super::intake::{Entry, Whole};
-use super::verdict::Breach;
 use crate::sql::facts::Source;
 
 /// What becomes of a statement that nobody could read.

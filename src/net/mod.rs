@@ -2,6 +2,7 @@
 
 pub mod arrived;
 pub mod detached;
+pub mod driver;
 pub mod framed;
 pub mod library;
 pub mod proxy_protocol;

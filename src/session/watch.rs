@@ -1,6 +1,7 @@
 //! What is watched while a statement runs, in the words that the relay and its overseer share.
 
-use crate::guard::limits::{RESULT_BUDGET, STATEMENT_TIMEOUT, Undo, WRITE_BUDGET};
+use crate::guard::limits::Undo;
+use crate::guard::names::{RESULT_BUDGET, STATEMENT_TIMEOUT, WRITE_BUDGET};
 use crate::guard::plan::Effect;
 use crate::wire::Refusal;
 

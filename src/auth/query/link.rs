@@ -13,8 +13,8 @@ use super::Found;
 use crate::auth::accounts::{Account, Credential};
 use crate::clock::{self, Instant};
 use crate::config::AuthQuery;
+use crate::net::driver::Ready;
 use crate::net::stream::Stream;
-use crate::net::tls::Ready;
 
 /// For connecting, and for one answer.
 const PATIENCE: Duration = Duration::from_secs(5);

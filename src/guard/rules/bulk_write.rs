@@ -3,17 +3,17 @@
 //! Rows are counted in every form that carries them: tuples, items of a list, arms of a CASE, elements of an array, be it in the
 //! text or bound to a parameter. The writes of one text count together, since the server runs them as one transaction.
 
-use crate::guard::failure::OnPanic;
+use crate::guard::breach::{Breach, Mode};
 use crate::guard::intake::Entry;
 use crate::guard::measure::Measure;
-use crate::guard::rule::{Finding, Rule, RuleDef};
+use crate::guard::names::BULK_WRITE;
+use crate::guard::rule::{Finding, OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
-use crate::guard::verdict::{Breach, Mode};
 use crate::sql::lexer::{Counts, Marks};
 use crate::units::ByteSize;
 
 pub(super) const DEF: RuleDef = RuleDef {
-    name: "bulk_write",
+    name: BULK_WRITE,
     summary: "a write whose own text carries too many rows or bytes",
     mode: Mode::Enforce,
     settings: &[("max_rows", "5000"), ("max_bytes", "\"16MiB\"")],

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::guard::failure::OnPanic;
-use crate::guard::limits::{IDLE_TRANSACTION_TIMEOUT, Limits, TimeLimit};
-use crate::guard::rule::{Rule, RuleDef};
-use crate::guard::verdict::Mode;
+use crate::guard::breach::Mode;
+use crate::guard::limits::{Limits, TimeLimit};
+use crate::guard::names::IDLE_TRANSACTION_TIMEOUT;
+use crate::guard::rule::{OnPanic, Rule, RuleDef};
 
 pub(super) const DEF: RuleDef = RuleDef {
     name: IDLE_TRANSACTION_TIMEOUT,

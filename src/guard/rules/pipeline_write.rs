@@ -1,10 +1,10 @@
 //! Refuses a pipeline that holds too many writes: between two Syncs they are one transaction.
 
-use crate::guard::failure::OnPanic;
-use crate::guard::limits::{Limits, PIPELINE_WRITE, PipelineLimit};
-use crate::guard::rule::{Rule, RuleDef};
+use crate::guard::breach::Mode;
+use crate::guard::limits::{Limits, PipelineLimit};
+use crate::guard::names::PIPELINE_WRITE;
+use crate::guard::rule::{OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
-use crate::guard::verdict::Mode;
 
 pub(super) const DEF: RuleDef = RuleDef {
     name: PIPELINE_WRITE,

@@ -1,10 +1,10 @@
 //! Cuts a reply that grows beyond rows or bytes, and stops the server.
 
-use crate::guard::failure::OnPanic;
-use crate::guard::limits::{CopyOut, Limits, RESULT_BUDGET, ResultLimit};
-use crate::guard::rule::{Rule, RuleDef};
+use crate::guard::breach::Mode;
+use crate::guard::limits::{CopyOut, Limits, ResultLimit};
+use crate::guard::names::RESULT_BUDGET;
+use crate::guard::rule::{OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
-use crate::guard::verdict::Mode;
 use crate::units::ByteSize;
 
 pub(super) const DEF: RuleDef = RuleDef {

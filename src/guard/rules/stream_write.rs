@@ -1,10 +1,10 @@
 //! Ends a COPY FROM STDIN that sends too many rows or bytes.
 
-use crate::guard::failure::OnPanic;
-use crate::guard::limits::{Limits, STREAM_WRITE, StreamLimit};
-use crate::guard::rule::{Rule, RuleDef};
+use crate::guard::breach::Mode;
+use crate::guard::limits::{Limits, StreamLimit};
+use crate::guard::names::STREAM_WRITE;
+use crate::guard::rule::{OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
-use crate::guard::verdict::Mode;
 use crate::units::ByteSize;
 
 pub(super) const DEF: RuleDef = RuleDef {

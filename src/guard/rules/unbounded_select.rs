@@ -5,17 +5,17 @@
 
 use super::hint;
 use crate::guard::bound::{self, Bound, Inputs, Trust};
-use crate::guard::failure::OnPanic;
+use crate::guard::breach::{Breach, Mode};
 use crate::guard::intake::{Entry, Fetch, Whole};
 use crate::guard::measure::Measure;
-use crate::guard::rule::{Finding, Rule, RuleDef};
+use crate::guard::names::UNBOUNDED_SELECT;
+use crate::guard::rule::{Finding, OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
-use crate::guard::verdict::{Breach, Mode};
 use crate::sql::TableName;
 use crate::sql::lexer::Wrap;
 
 pub(super) const DEF: RuleDef = RuleDef {
-    name: "unbounded_select",
+    name: UNBOUNDED_SELECT,
     summary: "a SELECT that sends all of a large table, or whose LIMIT is too large",
     mode: Mode::Enforce,
     settings: &[("max_rows", "10000"), ("small_tables", "[]"), ("unknown_table", "\"warn\"")],

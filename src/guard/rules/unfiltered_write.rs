@@ -2,17 +2,17 @@
 
 use super::hint;
 use crate::guard::bound;
-use crate::guard::failure::OnPanic;
+use crate::guard::breach::{Breach, Mode};
 use crate::guard::intake::{Entry, Whole};
 use crate::guard::measure::Measure;
-use crate::guard::rule::{Finding, Rule, RuleDef};
+use crate::guard::names::UNFILTERED_WRITE;
+use crate::guard::rule::{Finding, OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
-use crate::guard::verdict::{Breach, Mode};
 use crate::sql::facts::{Filter, Write, WriteKind};
 use crate::sql::lexer::{Limit, Wrap};
 
 pub(super) const DEF: RuleDef = RuleDef {
-    name: "unfiltered_write",
+    name: UNFILTERED_WRITE,
     summary: "an UPDATE or DELETE without a filter, also with one that is always true",
     mode: Mode::Enforce,
     settings: &[("max_rows", "10000"), ("truncate", "false")],

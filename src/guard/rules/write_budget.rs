@@ -1,12 +1,12 @@
 //! Takes back a write that changed too many rows.
 
-use crate::guard::failure::OnPanic;
+use crate::guard::breach::{Breach, Mode};
 use crate::guard::intake::Entry;
-use crate::guard::limits::{Limits, Undo, WRITE_BUDGET, WriteLimit};
+use crate::guard::limits::{Limits, Undo, WriteLimit};
+use crate::guard::names::WRITE_BUDGET;
 use crate::guard::plan::{self, Extent};
-use crate::guard::rule::{Finding, Rule, RuleDef};
+use crate::guard::rule::{Finding, OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
-use crate::guard::verdict::{Breach, Mode};
 use crate::sql::lexer::Marks;
 use crate::sql::{Piece, Verb};
 

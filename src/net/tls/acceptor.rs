@@ -13,7 +13,8 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 use super::certificate::{Validity, channel_binding};
 use super::material::{Material, Shown, Unusable};
 use super::socket::Socket;
-use super::{ALPN, provider, verify_client, versions};
+use super::spoken::{ALPN, provider, versions};
+use super::verify_client;
 use crate::config::{TlsMode, TlsProtocols};
 
 /// Takes clients' handshakes with one certificate.

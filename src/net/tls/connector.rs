@@ -12,8 +12,8 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use super::certificate::{Validity, channel_binding};
 use super::material::{Material, Unusable};
 use super::socket::Socket;
+use super::spoken::{ALPN, provider, versions};
 use super::verify::verifier;
-use super::{ALPN, provider, versions};
 use crate::config::TlsMode;
 
 /// Makes handshakes with servers, by one set of authorities and with one certificate of our own, if any.

@@ -9,7 +9,7 @@ use rustls::{InconsistentKeys, RootCertStore};
 use sha2::{Digest, Sha256};
 
 use super::certificate::Validity;
-use super::provider;
+use super::spoken::provider;
 use super::v1::V1;
 use crate::config::{TlsMode, TlsProtocols, TlsSide};
 

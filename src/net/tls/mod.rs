@@ -7,59 +7,21 @@
 mod acceptor;
 mod certificate;
 mod connector;
-mod driver;
 mod live;
 mod material;
 mod socket;
+mod spoken;
 mod v1;
 mod verify;
 mod verify_client;
 
-use std::sync::Arc;
-
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::version::{TLS12, TLS13};
-use rustls::{ProtocolVersion, SupportedProtocolVersion};
-
 pub use self::acceptor::Acceptor;
 pub use self::certificate::{Identity, Validity, channel_binding};
 pub use self::connector::Connector;
-pub use self::driver::{Driver, Ready};
 pub use self::live::{Expiry, Live};
 pub use self::material::{Unusable, Why};
 pub use self::socket::{Carrier, Socket};
-use crate::config::TlsProtocols;
-
-/// What PostgreSQL is called in ALPN (IANA's registry; PostgreSQL manual, "Direct SSL").
-pub const ALPN: &[u8] = b"postgresql";
-
-/// The versions spoken.
-const fn versions(protocols: TlsProtocols) -> &'static [&'static SupportedProtocolVersion] {
-    match protocols {
-        TlsProtocols::Both => const { &[&TLS13, &TLS12] },
-        TlsProtocols::Tls12 => const { &[&TLS12] },
-        TlsProtocols::Tls13 => const { &[&TLS13] },
-    }
-}
-
-/// Makes `ring` the provider of the process, for every library that uses `rustls`. Call it before anything else does; later calls
-/// change nothing.
-pub fn install_provider() {
-    drop(ring::default_provider().install_default());
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
-}
-
-/// `TLSv1.3`, as OpenSSL and PostgreSQL write it.
-const fn version_label(version: Option<ProtocolVersion>) -> &'static str {
-    match version {
-        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
-        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-        _ => "TLS",
-    }
-}
+pub use self::spoken::{ALPN, install_provider};
 
 #[cfg(test)]
 mod tests;

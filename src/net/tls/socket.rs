@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 use super::certificate::Identity;
-use super::version_label;
+use super::spoken::version_label;
 
 /// A TLS connection over `T`.
 pub struct Socket<T = Carrier> {

@@ -11,7 +11,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::certificate::{holds_at, is_commonly_named};
 use super::material::{Material, Unusable};
-use super::provider;
+use super::spoken::provider;
 use super::v1::V1;
 use crate::config::TlsMode;
 

@@ -10,7 +10,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
 use super::material::{Material, Unusable};
-use super::provider;
+use super::spoken::provider;
 use super::v1::V1;
 
 /// What the mode asks for; `None`: no certificate.

@@ -10,8 +10,9 @@ use tokio_postgres::{Client, Config};
 use super::super::dial::resolve_and_dial;
 use crate::clock;
 use crate::config::Monitor;
+use crate::net::driver::Driver;
 use crate::net::library::{Carried, lacks_password};
-use crate::net::tls::{Driver, Live};
+use crate::net::tls::Live;
 use crate::wire::pg::startup::TLS_REQUEST;
 
 /// A server that has not answered by then does not answer: with an interval of a second, a silent one is found within three.

@@ -20,7 +20,7 @@ use crate::session::state::{Settings, Stain};
 use crate::wire::{Refusal, Severity};
 
 /// Why no server took the settings.
-pub(super) enum Unfit {
+pub(in crate::session) enum Unfit {
     /// Nobody with these settings comes in now.
     All(Refusal),
     /// That this client does not come in says nothing of others.
@@ -29,7 +29,11 @@ pub(super) enum Unfit {
 
 /// Waits for a server that takes the settings of a client that comes, to hear what it makes of them. One that is lost meanwhile is
 /// replaced by another. Where none is there, newcomers' servers are made one after the other. Cancel-safe: the server at hand is closed.
-pub(super) async fn fitted(pool: &Rc<Lender>, startup: &Arc<Settings>, newcomers: &Turns) -> Result<Greeting, Unfit> {
+pub(in crate::session) async fn fitted(
+    pool: &Rc<Lender>,
+    startup: &Arc<Settings>,
+    newcomers: &Turns,
+) -> Result<Greeting, Unfit> {
     let mut lease = Lease::new(Rc::clone(pool));
     if !lease.try_take(|server| server.hold.wears(startup, None)) {
         let _turn = newcomers.take().await;

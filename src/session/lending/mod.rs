@@ -4,7 +4,7 @@
 //! (`leaves`). [`maker`] makes servers for a pool, and [`recover`] leads one back to where it is clean when its session has ended in the
 //! middle of something. [`translate`] keeps the prepared statements of clients apart.
 //!
-//! `enter` ends a login without a server, with one of the [`greetings`] that a server `fitting` the client has given. What a session keeps
+//! A login ends without a server, with one of the [`greetings`] that a server `fitting` the client has given. What a session keeps
 //! meanwhile is in [`kept`]. `own` says what is ours to do at a server before and after a transaction, by an [`exchange`] of messages:
 //! `dress` gives it the client's settings, `ahead` nothing but its name.
 
@@ -13,9 +13,8 @@ mod ahead;
 mod at_hand;
 pub mod borrowed;
 mod dress;
-pub(in crate::session) mod enter;
 pub mod exchange;
-mod fitting;
+pub(in crate::session) mod fitting;
 pub mod greetings;
 pub mod kept;
 mod leaves;

@@ -3,11 +3,13 @@
 //! Everything here runs once for each client and is dropped before the session begins, so that an idle session carries none of it.
 //!
 //! A `visitor` passes the caps and reaches a server. The login is the server's own, relayed ([`login`]), or Floodwall's (`own`), which
-//! gathers what it decides at its `desk`. Whoever is not taken in is told by `turned`.
+//! gathers what it decides at its `desk` and, where servers are lent, ends without one (`pooled`). Whoever is not taken in is told by
+//! `turned`.
 
 pub(super) mod desk;
 pub mod login;
 mod own;
+pub(in crate::session) mod pooled;
 pub(super) mod turned;
 pub(super) mod visitor;
 
@@ -18,11 +20,11 @@ use bytes::BytesMut;
 use tokio::time::timeout_at;
 
 use self::login::Failed;
+use self::pooled::Place;
 use self::turned::Turned;
 use self::visitor::Visitor;
 use super::cancel::Key;
 use super::house::{Common, House};
-use super::lending::enter::Place;
 use super::local::Local;
 use crate::client::admission::{ClientPermit, HousePermit, ServerPermit};
 use crate::client::listener::Arrival;

@@ -8,6 +8,7 @@ use tokio::time::timeout_at;
 
 use super::desk::Desk;
 use super::login::{Failed, Host as _};
+use super::pooled::Proven;
 use super::turned::Turned;
 use super::visitor::{Entered, Visitor};
 use super::{Back, Permits};
@@ -22,7 +23,6 @@ use crate::net::stream::Stream;
 use crate::roster::Identity;
 use crate::server::login::{Account, Fresh, LoginFailed};
 use crate::server::reach::{LoggedIn, NotReached, reach};
-use crate::session::lending::enter::Proven;
 use crate::wire::pg::startup::{Purpose, Startup, Version};
 use crate::wire::pg::{greeting, refusal};
 use crate::wire::{Setting, Transaction};

@@ -10,10 +10,9 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
-use super::connector::Connector;
-use super::socket::Socket;
+use super::stream::Stream;
+use super::tls::{Connector, Socket};
 use crate::config::TlsMode;
-use crate::net::stream::Stream;
 
 /// How the driver shakes hands.
 #[derive(Debug, Clone)]

@@ -257,7 +257,7 @@ fn a_password_as_long_as_a_token_gets_in_and_on() {
     if direct() {
         return;
     }
-    let token = "t0k3n-".repeat(1000);
+    let token = "t0k3n-".repeat(10_900);
     let sql = format!("DROP ROLE IF EXISTS bearer; CREATE ROLE bearer LOGIN PASSWORD '{token}'");
     let own = Own::asking("token", &format!("{AUTH}[[access]]\nuser = 'bearer'\nmethod = 'plain'\n"), &sql);
     assert_eq!(own.psql("bearer", &token, "SELECT current_user"), Ok("bearer".to_owned()));

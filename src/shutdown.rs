@@ -55,8 +55,8 @@ impl Signals {
 /// What the system sends to whoever writes beyond the largest size of a file.
 const FILE_SIZE: rustix::process::Signal = rustix::process::Signal::XFSZ;
 
-/// The first signal drains, the second ends at once.
+/// The first signal drains, also where clients were left to go by themselves; the second ends at once.
 fn end(control: &Control, who: &str) {
-    let how = if control.draining() { Shutdown::Now } else { Shutdown::Drain };
+    let how = if control.shutdown() >= Shutdown::Drain { Shutdown::Now } else { Shutdown::Drain };
     control.shut_down(how, who);
 }

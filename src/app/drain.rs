@@ -22,8 +22,28 @@ const SETTLING: Duration = Duration::from_secs(2);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often a drain looks whether everybody has left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// The same where clients leave when they want to, which may take hours.
+const VACANCY_LOOK: Duration = Duration::from_millis(200);
 
 impl App {
+    /// Clients that are left to go by themselves have gone, or a stronger shutdown was asked for. Until then they are served as ever.
+    pub(super) async fn vacated(&self) {
+        let mut shutdowns = self.common.control.shutdowns();
+        if *shutdowns.borrow_and_update() != Shutdown::Clients {
+            return;
+        }
+        tracing::info!(sessions = self.common.roster.len(), "waiting for the last client to leave");
+        let vacant = async {
+            while self.workers.load() > 0 {
+                sleep(VACANCY_LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = vacant => {}
+            _ = shutdowns.wait_for(|how| *how >= Shutdown::Drain) => {}
+        }
+    }
+
     /// Takes nobody in any more and waits for sessions to reach the end of their transactions; then ends the rest.
     pub(super) async fn drain(self, mut signals: Signals) {
         let Self { common, open, workers, reloader } = self;

@@ -139,7 +139,10 @@ impl App {
         let closed = doors::hand_out(&mut self.open, &self.workers).await;
         tokio::select! {
             () = self.attend(&mut signals) => {}
-            () = closed => {}
+            () = async {
+                closed.await;
+                self.vacated().await;
+            } => {}
             _ = shutdowns.wait_for(|how| *how == Shutdown::Now) => {}
         }
         self.drain(signals).await;

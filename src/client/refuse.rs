@@ -361,7 +361,9 @@ pub fn timed_out(limit: &TimeLimit) -> Refusal {
         names::TRANSACTION_TIMEOUT => (Severity::Fatal, TRANSACTION_TIMEOUT),
         _ => (Severity::Fatal, IDLE_IN_TRANSACTION),
     };
-    Refusal { severity, sqlstate, ..breach(&limit.too_long()) }
+    let too_long = limit.too_long();
+    let detail = format!("Measured: {}; limit: {}.", too_long.measured, display_duration(limit.limit));
+    Refusal { severity, sqlstate, detail, ..breach(&too_long) }
 }
 
 /// Too many connections that have not said what they want.

@@ -12,6 +12,8 @@ pub enum Shutdown {
     /// Nobody asked.
     #[default]
     No,
+    /// Take nobody in, and wait until the last client has left by itself.
+    Clients,
     /// Let sessions end at their next quiet moment, up to the drain's deadline.
     Drain,
     /// End at once.
@@ -25,7 +27,7 @@ pub enum Readiness {
     Starting,
     /// Clients are served.
     Ready,
-    /// Sessions are asked to end.
+    /// Nobody new is taken in.
     Draining,
 }
 
@@ -58,9 +60,14 @@ impl Control {
         }
     }
 
-    /// Whether sessions are asked to end.
+    /// Whether nobody new is taken in any more.
     pub fn draining(&self) -> bool {
-        *self.shutdown.borrow() != Shutdown::No
+        self.shutdown() != Shutdown::No
+    }
+
+    /// The shutdown that was asked for.
+    pub fn shutdown(&self) -> Shutdown {
+        *self.shutdown.borrow()
     }
 
     /// Asks for a shutdown; a weaker wish than the one that stands changes nothing. True where it changed something.
@@ -92,8 +99,11 @@ mod tests {
         assert_eq!(control.readiness(), Readiness::Starting);
         control.started();
         assert_eq!(control.readiness(), Readiness::Ready);
-        assert!(control.shut_down(Shutdown::Drain, "sre"));
+        assert!(control.shut_down(Shutdown::Clients, "sre"));
         assert_eq!(control.readiness(), Readiness::Draining);
+        assert!(control.shut_down(Shutdown::Drain, "sre"));
+        assert!(!control.shut_down(Shutdown::Clients, "sre"));
+        assert_eq!(control.shutdown(), Shutdown::Drain);
         assert!(control.shut_down(Shutdown::Now, "sre"));
         assert!(!control.shut_down(Shutdown::Drain, "sre"));
         assert_eq!(*control.shutdowns().borrow(), Shutdown::Now);

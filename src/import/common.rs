@@ -47,6 +47,12 @@ impl Convert<'_> {
                 "the simple protocol cannot be switched off: each statement of a text is judged by the rules",
             );
         }
+        if self.number("server_fast_close", 0) > 0 {
+            self.note_setting(
+                "server_fast_close",
+                "with pool = \"session\" a session keeps its server until it ends: KILL CLIENT or KILL [db] ends those that are to move",
+            );
+        }
         if self.number("so_reuseport", 0) > 0 {
             self.note_setting(
                 "so_reuseport",

@@ -7,7 +7,7 @@ use super::exception::Exception;
 use super::ini::Entry;
 use super::keys::{self, Fate};
 use super::listener::{Listener, Pool};
-use super::login::Login;
+use super::login::{Known, Login};
 use super::userlist::{Secret, User};
 use super::users::{self, Found, Source};
 use super::{Failed, Imported, Note, Place};
@@ -57,7 +57,9 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let of_databases = std::mem::take(&mut convert.exceptions);
     parts.extend(of_databases.iter().filter_map(Exception::text));
     parts.extend(of("users").filter_map(|entry| convert.of_user(entry, &listeners).text()));
-    parts.extend(convert.access(&listeners, users.as_deref().unwrap_or_default(), source));
+    let known = Known { users: users.as_deref().unwrap_or_default(), all: users.is_some() && login == Login::Users };
+    parts.extend(convert.access(&listeners, known, source));
+    parts.push(REPLICATION.to_owned());
     parts.push(convert.rules());
     convert.notes.sort();
     convert.notes.dedup();
@@ -76,6 +78,15 @@ pub(super) const TIMEOUTS: [(&str, &str); 3] = [
 /// The longest time that a key may have, in seconds.
 pub(super) const DAY: f64 = 86_400.0;
 pub(super) const LONGER_THAN_A_DAY: &str = "no time here is longer than a day: a day was taken";
+
+/// PgBouncer asks nobody who wants one.
+const REPLICATION: &str = "\
+# Replication connections (pg_basebackup, logical replication), which PgBouncer lets in as any other, want an entry here:
+#[[client]]
+#name = \"replicas\"
+#match = { user = \"replicator\" }
+#replication = true
+";
 
 const HEAD: &str = "# Imported from PgBouncer. What had no equivalent was told when it was imported.\n";
 
@@ -195,11 +206,11 @@ impl Convert<'_> {
     }
 
     /// Who is let in where, and how.
-    fn access(&mut self, listeners: &[Listener], users: &[User], source: &Source<'_>) -> Vec<String> {
-        if let Some(listed) = self.hba(source, listeners) {
+    fn access(&mut self, listeners: &[Listener], known: Known<'_>, source: &Source<'_>) -> Vec<String> {
+        if let Some(listed) = self.hba(source, listeners, known) {
             return listed;
         }
-        doors::of_proofs(listeners, &self.proofs(users))
+        doors::of_proofs(listeners, &self.proofs(known))
     }
 
     /// PgBouncer has no rules for statements: they only warn until somebody has read what they say. Its own timeouts hold.

@@ -251,6 +251,21 @@ fn an_entry_of_access_says_how_a_client_proves_who_it_is() {
     own.site.finish();
 }
 
+/// Tokens of those who keep identities for others are that long. One of 1,025 bytes was wrong, whatever it was.
+#[test]
+fn a_password_as_long_as_a_token_gets_in_and_on() {
+    if direct() {
+        return;
+    }
+    let token = "t0k3n-".repeat(10_900);
+    let sql = format!("DROP ROLE IF EXISTS bearer; CREATE ROLE bearer LOGIN PASSWORD '{token}'");
+    let own = Own::asking("token", &format!("{AUTH}[[access]]\nuser = 'bearer'\nmethod = 'plain'\n"), &sql);
+    assert_eq!(own.psql("bearer", &token, "SELECT current_user"), Ok("bearer".to_owned()));
+    let told = own.psql("bearer", &token[1..], "SELECT 1").unwrap_err();
+    assert!(told.contains("password authentication failed"), "{told}");
+    own.site.finish();
+}
+
 #[test]
 fn an_empty_password_is_told_in_the_servers_words() {
     if direct() {
@@ -485,5 +500,28 @@ fn a_server_that_cannot_be_asked_is_told_as_such() {
     assert!(told.contains("FLOODWALL[rule=server] the server could not be asked"), "{told}");
     let heard = |line: &str| line.contains("auth_query failed") && line.contains("listener=\"main\"");
     assert!(wait_until(SOON, || own.site.proxy.log().lines().any(heard)), "{}", own.site.proxy.log());
+    own.site.finish();
+}
+
+/// What PgBouncer finds by the search path of the user that asks.
+#[test]
+fn a_function_that_is_asked_without_its_schema_is_told_with_what_to_write() {
+    if direct() {
+        return;
+    }
+    let function = "CREATE FUNCTION hash_of(text) RETURNS TABLE (name name, hash text) LANGUAGE sql SECURITY DEFINER AS \
+                    'SELECT rolname, rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1'";
+    let query = |name: &str, database: &str| {
+        format!("auth_query = 'SELECT * FROM {name}($1)'\nauth = {{ user = 'postgres', database = '{database}' }}\n")
+    };
+    let asked_in = Cluster::shared().create_database("hashes");
+    Cluster::shared().sql(&asked_in, function);
+    let own = Own::asking("unqualified", &query("hash_of", &asked_in), "");
+    assert!(own.psql("app", "app-secret", "SELECT 1").is_err());
+    let heard = |line: &str| line.contains("(42883)") && line.contains("has to be written in full");
+    assert!(wait_until(SOON, || own.site.proxy.log().lines().any(heard)), "{}", own.site.proxy.log());
+    own.site.finish();
+    let own = Own::asking("qualified", &query("public.hash_of", &asked_in), "");
+    assert_eq!(own.psql("app", "app-secret", "SELECT 1"), Ok("1".to_owned()));
     own.site.finish();
 }

@@ -107,9 +107,21 @@ fn the_file_of_a_package_becomes_one_listener_with_its_users() {
     assert_eq!((text(&user(2), "name"), text(&user(2), "password")), ("quo\"te", "pa\"ss\\word"));
     // A user without a password, and the earlier of two lines for one user, are none.
     assert_eq!(users["user"].as_array().unwrap().len(), 3);
-    let methods: Vec<_> =
-        config["access"].as_array().unwrap().iter().map(|rule| text(rule.as_table().unwrap(), "method")).collect();
-    assert_eq!(methods, ["md5", "scram"]);
+}
+
+/// `auth_type = scram-sha-256` keeps users with an md5 hash out; the import gave them md5.
+#[test]
+fn who_is_asked_for_scram_alone_gets_in_by_nothing_weaker() {
+    let methods = |auth_type: &str| {
+        let ini = DEBIAN.replace("auth_type = scram-sha-256", auth_type);
+        let files = [("/etc/pgb/pgbouncer.ini", ini.as_str()), ("/etc/pgb/userlist.txt", USERLIST)];
+        let config = table(&imported(&files, None).unwrap().config);
+        let entries = config.get("access").map(|entries| entries.as_array().unwrap().clone()).unwrap_or_default();
+        entries.iter().map(|rule| rule["method"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(methods("auth_type = scram-sha-256"), [""; 0]);
+    assert_eq!(methods("auth_type = md5"), ["md5", "scram"]);
+    assert_eq!(methods(""), ["md5", "scram"]);
 }
 
 #[test]
@@ -294,6 +306,52 @@ fn the_user_that_asks_for_all_databases_asks_for_the_listener() {
     let files = [("/etc/pgb/pgbouncer.ini", users.as_str()), ("/etc/pgb/userlist.txt", "\"app\" \"secret\"\n")];
     let config = table(&imported(&files, None).unwrap().config);
     assert_eq!(text(listener(&config, 0), "login"), "users");
+}
+
+/// PgBouncer lets in nobody that it does not know; whoever named a user, `postgres` itself, was let in on trust.
+#[test]
+fn who_is_asked_for_nothing_has_to_be_known() {
+    let entries = |more: &str, userlist: &str| {
+        let ini =
+            format!("[databases]\n* = host=db\n[pgbouncer]\nauth_file = userlist.txt\nauth_hba_file = hba\n{more}");
+        let hba = "host all all 127.0.0.1/32 trust\nhostssl all all all cert\nhost all all all scram-sha-256\n";
+        let files = [("/etc/pgb/pgbouncer.ini", &*ini), ("/etc/pgb/userlist.txt", userlist), ("/etc/pgb/hba", hba)];
+        let config = table(&imported(&files, None).unwrap().config);
+        let part =
+            |entry: &toml::Value, key: &str| entry.get(key).map_or("*", |part| part.as_str().unwrap()).to_owned();
+        let entries = config["access"].as_array().unwrap().iter();
+        entries.map(|entry| [part(entry, "user"), part(entry, "method")].join(" ")).collect::<Vec<_>>()
+    };
+    let two = "\"web\" \"\"\n\"app\" \"x\"\n\"app\" \"y\"\n\"s*\" \"\"\n";
+    assert_eq!(entries("auth_type = trust\n", two), ["app trust", "web trust"]);
+    assert_eq!(entries("auth_type = cert\n", two), ["app cert", "web cert"]);
+    assert_eq!(entries("auth_type = trust\n", ""), ["* reject"]);
+    let lines = ["app trust", "web trust", "app cert", "web cert", "* scram"];
+    let lines: Vec<_> =
+        entries("auth_type = hba\n", two).into_iter().filter(|entry| lines.contains(&&**entry)).collect();
+    assert_eq!(lines, ["app trust", "web trust", "app cert", "web cert", "* scram"]);
+    // Those that the server is asked for are known as well, and `any` takes whatever name.
+    assert_eq!(entries("auth_type = trust\nauth_user = asker\n", two), ["* trust"]);
+    assert_eq!(entries("auth_type = any\n", two), ["* trust"]);
+}
+
+/// It ends sessions at RECONNECT, which nothing here does: that went without a word.
+#[test]
+fn a_session_that_keeps_its_server_is_told() {
+    let told = |value: &str| of(&format!("[databases]\n* = host=db\n[pgbouncer]\nserver_fast_close = {value}\n")).1;
+    assert_eq!(told("1"), ["4: server_fast_close"]);
+    assert_eq!(told("0"), Vec::<String>::new());
+}
+
+/// What is written behind the sign of a comment can be used as it is.
+#[test]
+fn the_entry_for_replication_can_be_used_as_it_is() {
+    let imported =
+        imported(&[("/etc/pgb/pgbouncer.ini", "[databases]\n* = host=db\n[pgbouncer]\nauth_type = md5\n")], None);
+    let config = imported.unwrap().config;
+    let entry = config.split_inclusive('\n').skip_while(|line| !line.starts_with("#[[client]]")).take(4);
+    let entry = table(&entry.map(|line| &line[1..]).collect::<String>());
+    assert_eq!(entry["client"][0]["replication"].as_bool(), Some(true));
 }
 
 #[test]

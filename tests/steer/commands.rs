@@ -40,6 +40,15 @@ fn show_clients_and_servers() {
     // Those of the pool, as SHOW POOLS counts them.
     let so = |state: &str| servers.lines().filter(|line| line.contains(&format!("|shop||{state}|"))).count();
     assert_eq!(["active", "being_canceled", "idle", "new", "tested"].map(so), [4, 1, 2, 4, 0], "{servers}");
+    // Both in one table, in the columns that they share.
+    let sockets = shown(&steer, "SHOW SOCKETS");
+    assert_eq!(sockets.lines().count(), clients.lines().count() + servers.lines().count());
+    assert!(sockets.starts_with("C|django|shop||active|10.1.2.3|4444|"), "{sockets}");
+    assert!(sockets.contains("\nS|django|shop||active|127.0.0.1|5432|"), "{sockets}");
+    assert!(sockets.lines().all(|line| line.split('|').count() == 22 && line.ends_with("|main")), "{sockets}");
+    let active = shown(&steer, "SHOW ACTIVE_SOCKETS");
+    let expected: Vec<&str> = sockets.lines().filter(|line| line.contains("|shop||active|")).collect();
+    assert_eq!(active.lines().collect::<Vec<_>>(), expected);
     let nodes = shown(&steer, "SHOW NODES");
     assert!(nodes.starts_with("main|127.0.0.1:5432|up|primary|yes|"), "{nodes}");
     drop(seat);
@@ -217,9 +226,11 @@ fn reload_tells_what_came_of_it() {
 async fn shutdown_is_asked_for() {
     let steer = Steer::start(&users());
     let mut wishes = steer.sources.control.shutdowns();
-    let never = steer.psql("sre", PASSWORD, "SHUTDOWN WAIT_FOR_CLIENTS");
-    assert!(!never.ok && never.err.contains("0A000") && never.err.contains("drain_timeout"), "{}", never.err);
+    let never = steer.psql("sre", PASSWORD, "SHUTDOWN WAIT_FOR_ALL");
+    assert!(!never.ok && never.err.contains("WAIT_FOR_CLIENTS"), "{}", never.err);
     assert_eq!(*wishes.borrow_and_update(), Shutdown::No);
+    shown(&steer, "SHUTDOWN WAIT_FOR_CLIENTS");
+    assert_eq!(*wishes.borrow_and_update(), Shutdown::Clients);
     shown(&steer, "SHUTDOWN WAIT_FOR_SERVERS");
     tokio::time::timeout(Duration::from_secs(60), wishes.wait_for(|wish| *wish == Shutdown::Drain))
         .await

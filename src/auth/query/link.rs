@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, Row};
 
@@ -131,9 +132,18 @@ where
     Ok(client)
 }
 
+/// What is not found may be there, in a schema that is not searched.
+const PINNED: &str = "; search_path is pg_catalog alone, so a name of another schema has to be written in full, as in floodwall.verifier";
+
+/// A function or table is not found by its name.
+fn is_unqualified(code: &SqlState) -> bool {
+    [SqlState::UNDEFINED_FUNCTION, SqlState::UNDEFINED_TABLE].contains(code)
+}
+
 /// SQLSTATE and text; the driver's own wording hides both.
 fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
+        Some(error) if is_unqualified(error.code()) => format!("{} ({}){PINNED}", error.message(), error.code().code()),
         Some(error) => format!("{} ({})", error.message(), error.code().code()),
         None => error.to_string(),
     }

@@ -15,8 +15,9 @@ use crate::net::stream::Stream;
 use crate::wire::pg::greeting;
 use crate::wire::pg::password::read_password;
 
-/// No password is longer; checking one costs more the longer it is.
-const PASSWORD_MAX: usize = 1024;
+/// No password is longer, nor a token that stands in its place: PostgreSQL takes no longer message from whoever logs in, and a frame of one
+/// fits what a login may send.
+const PASSWORD_MAX: usize = 65_530;
 
 impl Logins {
     /// Asks for the password.
@@ -32,7 +33,7 @@ impl Logins {
         let given = answer(client).await?;
         let given = read_password(&given)?;
         if given.len() > PASSWORD_MAX {
-            return Err(Unproven::Wrong("a password of more than 1,024 bytes"));
+            return Err(Unproven::Wrong("a password of more than 65,530 bytes"));
         }
         let given = std::str::from_utf8(given).map_err(|_| Unproven::Wrong("a password that is no UTF-8"))?;
         let given = Secret::new(given);

@@ -24,6 +24,7 @@ mod show_pools;
 mod show_report;
 mod show_rules;
 mod show_servers;
+mod show_sockets;
 mod show_state;
 mod show_statements;
 mod show_stats;
@@ -47,6 +48,8 @@ use crate::units::display_bytes;
 pub(super) const ALL: &[Def] = &[
     show_clients::DEF,
     show_servers::DEF,
+    show_sockets::DEF,
+    show_sockets::ACTIVE,
     show_pools::DEF,
     show_stats::DEF,
     show_stats::TOTALS,

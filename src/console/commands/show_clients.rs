@@ -31,8 +31,13 @@ pub(super) const DEF: Def = Def {
 
 fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     asked.nothing_more(&DEF)?;
+    Ok(Answer::rows(rows(asked)))
+}
+
+/// All of them; the listener comes last.
+pub(super) fn rows(asked: &Asked<'_>) -> Vec<Row> {
     let now = Now::new();
-    Ok(Answer::rows(asked.sources.roster.list().iter().map(|entry| row(entry, now))))
+    asked.sources.roster.list().iter().map(|entry| row(entry, now)).collect()
 }
 
 /// PgBouncer's word: a client is `active` while it has a server.

@@ -25,6 +25,11 @@ pub(super) const DEF: Def = Def {
 
 fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     asked.nothing_more(&DEF)?;
+    Ok(Answer::rows(rows(asked)))
+}
+
+/// All of them; the listener comes last.
+pub(super) fn rows(asked: &Asked<'_>) -> Vec<Row> {
     let now = Now::new();
     let entries = asked.sources.roster.list();
     let own = entries.iter().filter(|entry| !entry.is_lent()).map(|entry| own(entry, &asked.sources.roster, now));
@@ -36,7 +41,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let pooled = pooled.map(|(pool, server)| pooled_row(pool, server, &lent, now));
     let canceling = Cancels::of(asked.sources, &entries);
     let canceling = canceling.sent().map(cancel_row);
-    Ok(Answer::rows(own.chain(pooled).chain(canceling)))
+    own.chain(pooled).chain(canceling).collect()
 }
 
 /// Clients that have a server of a pool, by listener and the server's process.

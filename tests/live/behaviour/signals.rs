@@ -91,6 +91,45 @@ fn a_drain_serves_who_waits_already() {
     assert!(pool.site.proxy.wait(SOON).expect("still running").success());
 }
 
+/// As for PgBouncer: who is there is served as ever and leaves when it wants to, and nobody new gets in.
+#[test]
+fn a_shutdown_that_waits_for_clients_ends_with_the_last_of_them() {
+    if direct() {
+        return;
+    }
+    let mut pool = pool("bhv_vacated", 2, "");
+    let (mut first, mut last) = (join(&pool), join(&pool));
+    assert_eq!(one(&mut first, "SELECT 1"), "1");
+    pool.site.proxy.console("SHUTDOWN WAIT_FOR_CLIENTS").unwrap();
+    assert!(wait_until(SOON, || std::net::TcpStream::connect(("127.0.0.1", pool.site.proxy.port)).is_err()));
+    drop(first);
+    // A drain would end a session that rests at once.
+    assert!(pool.site.proxy.wait(Duration::from_secs(2)).is_none(), "{}", pool.site.proxy.log());
+    assert_eq!(one(&mut last, "SELECT 'still here'"), "still here");
+    pool.site.proxy.console("RECONNECT").unwrap();
+    assert_eq!(one(&mut last, "SELECT 'by another server'"), "by another server");
+    drop(last);
+    assert!(pool.site.proxy.wait(SOON).expect("still running").success());
+}
+
+#[test]
+fn a_signal_drains_who_was_left_to_go_by_itself() {
+    if direct() {
+        return;
+    }
+    let mut pool = pool("bhv_impatient", 1, "");
+    let mut busy = join(&pool);
+    busy.rows("BEGIN");
+    assert_eq!(one(&mut busy, "SELECT 1"), "1");
+    pool.site.proxy.console("SHUTDOWN WAIT_FOR_CLIENTS").unwrap();
+    pool.site.proxy.signal(Signal::TERM);
+    assert!(wait_until(SOON, || pool.site.proxy.log().contains("draining")));
+    assert_eq!(one(&mut busy, "SELECT 'in its transaction'"), "in its transaction");
+    busy.rows("COMMIT");
+    assert_eq!(sqlstates(&busy.rest().unwrap()), ["57P01"]);
+    assert!(pool.site.proxy.wait(SOON).expect("still running").success());
+}
+
 #[test]
 fn a_drain_in_a_pause_ends_those_who_wait_for_its_end() {
     if direct() {

@@ -68,6 +68,24 @@ fn a_client_of_a_pool_knows_its_own_notifications() {
     pooled.finish();
 }
 
+/// What a client has committed is told, whatever becomes of the statement behind it in the same text.
+#[test]
+fn a_client_of_a_pool_hears_its_own_notification_behind_a_reply_that_was_cut() {
+    if direct() {
+        return;
+    }
+    let keys = "[[access]]\nuser = 'app'\naddress = '127.0.0.0/8'\nmethod = 'trust'\n\
+                [rules.result_budget]\nmode = 'enforce'\nmax_rows = 10";
+    let pooled = Pooled::new("pool_notify_cut", 1, keys);
+    let mut client = Raw::login(pooled.site.proxy.port, "app", &pooled.site.database).unwrap();
+    client.query("LISTEN news");
+    let replies = client.query("BEGIN; NOTIFY news, 'committed'; COMMIT; SELECT generate_series(1, 100000)");
+    let codes: Vec<u8> = replies.iter().map(|message| message.code).filter(|&code| code != b'D').collect();
+    assert_eq!(String::from_utf8_lossy(&codes), "CCCTEAZ");
+    drop(client);
+    pooled.finish();
+}
+
 #[test]
 fn a_changed_parameter_is_reported() {
     let site = Site::new("parameter", "");

@@ -238,6 +238,31 @@ async fn servers_that_die_while_idle_are_replaced() {
     pooled.finish();
 }
 
+/// A server that has been asked what a transaction left, and stays with its client, is the one that the client had before.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_a_server_keeps_its_last_value() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_lastval_kept", 1, "");
+    pooled.site.direct_sql("CREATE TABLE counted (id serial, v text); GRANT ALL ON counted, counted_id_seq TO app");
+    let (client, other) = (pooled.site.session("app").await, pooled.site.session("app").await);
+    let insert = "INSERT INTO counted (v) VALUES ('x')";
+    other.batch_execute(insert).await.unwrap();
+    assert_eq!(one(&other, "SELECT lastval()").await.unwrap(), "1");
+    client.batch_execute("LISTEN news").await.unwrap();
+    client.batch_execute(insert).await.unwrap();
+    client.batch_execute("SET work_mem = '5MB'").await.unwrap();
+    for text in ["SELECT lastval()", "SELECT currval('counted_id_seq')"] {
+        assert_eq!(one(&client, text).await.unwrap(), "2", "{text}: nobody had it since");
+    }
+    client.batch_execute("UNLISTEN news").await.unwrap();
+    let error = other.batch_execute("SELECT lastval()").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE), "what it would tell is the client's");
+    drop((client, other));
+    pooled.finish();
+}
+
 /// `lastval()` is the session's, and a server that others had since would tell theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_reads_another_clients_last_value() {

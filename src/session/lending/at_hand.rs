@@ -44,7 +44,6 @@ impl Borrowed {
 
     /// The server at hand is the session's from now on.
     pub(super) fn took(&mut self) {
-        self.advanced = false;
         let Some(server) = self.lease.server() else { return };
         let backend = server.process.backend();
         self.entry.set_server_pid(backend.pid());

@@ -226,7 +226,7 @@ impl Source for Borrowed {
             let (at, of) = (client.len(), server.process.backend().pid());
             client.extend_from_slice(frame);
             if renumber(client.get_mut(at..).unwrap_or_default(), of, self.target.pid()) {
-                return Ok(Whose::Ours);
+                return Ok(Whose::Aside);
             }
             client.truncate(at);
         }

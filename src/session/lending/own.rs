@@ -112,6 +112,7 @@ impl Borrowed {
     /// A server was lent: it gets the settings of its client, where it has others.
     pub(super) fn dress(&mut self) {
         self.entry.traffic.add(Count::Assignments, 1);
+        self.advanced = false;
         self.redress();
     }
 

@@ -1,6 +1,5 @@
 //! What a server's frames mean: rows and changes are counted, and the end of each group is told.
 
-use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Relay;
@@ -64,10 +63,12 @@ where
     }
 
     fn whose(&mut self, head: Head, frame: &[u8]) -> Result<Whose, End> {
+        let before = self.answers.len();
+        let whose = self.server.answers(head, frame, &mut self.answers).map_err(End::ServerMalformed)?;
         // Whoever is cut has its error, and reads nothing else of that group.
-        let mut nobodys = BytesMut::new();
-        let behind = if self.discards() { &mut nobodys } else { &mut self.answers };
-        let whose = self.server.answers(head, frame, behind).map_err(End::ServerMalformed)?;
+        if whose != Whose::Aside && self.discards() {
+            self.answers.truncate(before);
+        }
         if whose == Whose::Again {
             self.up.unsent.extend_from_slice(&self.server.take_again());
         }

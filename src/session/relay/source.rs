@@ -15,6 +15,8 @@ pub enum Whose {
     Client,
     /// Ours: the client never asked for it.
     Ours,
+    /// Ours, and what the client gets in its place answers nothing that it asked: it gets that whatever becomes of the group at hand.
+    Aside,
     /// Ours, since what it answers is asked once more: [`Source::take_again`]. Nothing was sent behind that.
     Again,
 }

@@ -213,7 +213,7 @@ impl Scene {
             }
             let answer = players.play(step);
             // And there is a transaction the less, or its name.
-            if was_heard_before(&answer, &expected[at]) {
+            if was_heard_before(&answer, &expected[at]) || was_learnt_first(&answer, &expected[at]) {
                 return None;
             }
             if is_undescribed(&answer, &expected[at]) {
@@ -283,8 +283,21 @@ fn same(answer: &[String], expected: &[String]) -> bool {
         "E 42P05" => other.starts_with("E "),
         one => other == "E 08P01" && one.starts_with("E "),
     };
-    let is_same = |(one, other): (&String, &String)| one == other || is_late(one, other);
+    let is_same = |(one, other): (&String, &String)| one == other || is_late(one, other) || is_untyped(one, other);
     answer.len() == expected.len() && answer.iter().zip(expected).all(is_same)
+}
+
+/// No such function, in the words of a server that had not read the text while there was one? A parameter that the function gave its type is
+/// `unknown` to it; one that had read it names that type.
+fn is_untyped(one: &str, other: &str) -> bool {
+    let parts = |word: &str| -> Option<[String; 3]> {
+        let (function, rest) = word.split_once('(')?;
+        let (types, rest) = rest.split_once(')')?;
+        Some([function, types, rest].map(str::to_owned))
+    };
+    let (Some([function, types, rest]), Some([wanted, _, behind])) = (parts(one), parts(other)) else { return false };
+    let is_unread = types.split(", ").any(|kind| kind == "unknown");
+    is_unread && one.starts_with("E ") && one.contains(" C42883 ") && [function, rest] == [wanted, behind]
 }
 
 /// What of an EXECUTE of what the protocol prepared is the same everywhere. It has a name of another length in a pool, from which errors
@@ -346,6 +359,14 @@ fn was_heard_before(answer: &[String], expected: &[String]) -> bool {
     let at = answer.iter().zip(expected).take_while(|(one, other)| one == other).count();
     let (Some(denied), Some(done)) = (answer.get(at), expected.get(at)) else { return false };
     denied.contains("that has executed LISTEN, UNLISTEN, or NOTIFY") && done.starts_with("C PREPARE TRANSACTION")
+}
+
+/// A statement that is only described is read by a server that has to learn it, which takes a snapshot as any text does that is read; behind
+/// that the transaction's level is settled. One that knows it describes it without.
+fn was_learnt_first(answer: &[String], expected: &[String]) -> bool {
+    let at = answer.iter().zip(expected).take_while(|(one, other)| one == other).count();
+    let (Some(denied), Some(done)) = (answer.get(at), expected.get(at)) else { return false };
+    denied.contains(" C25001 MSET TRANSACTION ") && done.starts_with("C SET")
 }
 
 /// Is that, an error in place of a description and of what is behind it, all that differs?

@@ -2,14 +2,19 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::spawn_local;
 use tokio::time::sleep_until;
 
+use super::local::Inner;
 use super::mail::Note;
 use super::shared::Turn;
 use super::{Make, Member, NotMade, Pool, Slot, Unserved};
 use crate::clock::{self, Instant};
+
+/// Timers are no finer than this.
+const GRAIN: Duration = Duration::from_millis(1);
 
 impl<M: Make> Pool<M> {
     /// Looks for a server for each waiter that none is on its way to: an idle one of another worker, or a new one.
@@ -18,6 +23,7 @@ impl<M: Make> Pool<M> {
             if let Some(worker) = self.shared.claim_idle(Some(self.worker)) {
                 let mut inner = self.inner.borrow_mut();
                 inner.asked = inner.asked.saturating_add(1);
+                self.count_waiting(&mut inner);
                 self.shared.register.send(worker, Note::Please(self.shared.key.clone(), self.worker));
             } else if self.shared.is_full() {
                 return;
@@ -25,7 +31,10 @@ impl<M: Make> Pool<M> {
                 return self.retry_at(until);
             } else if self.shared.is_doubling() {
                 return;
+            } else if let Some(until) = self.not_worth_until() {
+                return self.retry_at(until);
             } else if let Some(slot) = self.shared.reserve(self.shared.register.limits().size) {
+                self.inner.borrow_mut().waited.pay();
                 self.open(slot);
             } else {
                 return;
@@ -39,9 +48,28 @@ impl<M: Make> Pool<M> {
         expected < waiting && expected.saturating_add(self.shared.to_spare(self.worker)) < waiting
     }
 
+    /// Counts those who wait for another server than is on its way. Where the pool has its size, nothing is to be decided.
+    pub(super) fn count_waiting(&self, inner: &mut Inner<M::Server>) {
+        let expected = inner.opening.saturating_add(inner.asked);
+        let waiting = if self.shared.is_full() { 0 } else { inner.queue.waiting().saturating_sub(expected) };
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        if waiting != inner.waited.waiting() {
+            inner.waited.count(waiting, clock::now());
+        }
+    }
+
+    /// Until when another server is not worth its login; `None`: it is, or the pool has not even what it is due.
+    fn not_worth_until(&self) -> Option<Instant> {
+        let inner = &mut *self.inner.borrow_mut();
+        self.count_waiting(inner);
+        let is_due = self.shared.expected() < self.shared.register.limits().guaranteed.max(1);
+        (!is_due).then(|| inner.waited.worth_at()).filter(|until| *until > clock::now())
+    }
+
     fn count_opening(&self, count: impl FnOnce(usize) -> usize) {
         let mut inner = self.inner.borrow_mut();
         inner.opening = count(inner.opening);
+        self.count_waiting(&mut inner);
         self.publish_opening(&inner);
     }
 
@@ -79,14 +107,19 @@ impl<M: Make> Pool<M> {
         self.retry_at(until);
     }
 
+    /// Looks again at that time, unless that is to be done about then or earlier.
     fn retry_at(&self, until: Instant) {
         let Some(pool) = self.me.upgrade() else { return };
-        if std::mem::replace(&mut pool.inner.borrow_mut().retrying, true) {
+        let retry = &mut pool.inner.borrow_mut().retry;
+        if retry.is_some_and(|earlier| earlier <= until + GRAIN) {
             return;
         }
+        *retry = Some(until);
+        let pool = Rc::clone(&pool);
         spawn_local(async move {
             sleep_until(until).await;
-            pool.inner.borrow_mut().retrying = false;
+            // One that was to be later is nobody's any more, and looks all the same.
+            pool.inner.borrow_mut().retry.take_if(|next| *next == until);
             pool.grow();
         });
     }
@@ -99,6 +132,7 @@ impl<M: Make> Pool<M> {
         let mut inner = self.inner.borrow_mut();
         inner.now = now;
         inner.now_ms = clock::uptime_ms_at(now);
+        inner.waited.forget();
         let mut spare = self.shared.open().saturating_sub(limits.min);
         let is_over = self.shared.is_over();
         let idle = std::mem::take(&mut inner.idle);

@@ -14,6 +14,7 @@ use super::mail::{Cause, Note};
 use super::queue::{Queue, Waiter};
 use super::register::TICK;
 use super::shared::{Lane, Shared, Turn};
+use super::worth::Waited;
 use super::{Make, Member, Standing, Unserved};
 use crate::clock::{self, Instant};
 
@@ -44,8 +45,10 @@ pub(super) struct Inner<S> {
     pub(super) asked: usize,
     /// Somebody waits for the next deadline.
     pub(super) timing: bool,
-    /// Somebody waits for the end of a pause.
-    pub(super) retrying: bool,
+    /// When the pool is looked at next, if nothing happens before.
+    pub(super) retry: Option<Instant>,
+    /// How long the waiters here have waited.
+    pub(super) waited: Waited,
     /// The time at the last tick: near enough for what lasts minutes.
     pub(super) now: Instant,
     /// The same, for people.
@@ -63,7 +66,8 @@ impl<M: Make> Pool<M> {
             opening: 0,
             asked: 0,
             timing: false,
-            retrying: false,
+            retry: None,
+            waited: Waited::new(now),
             now,
             now_ms: clock::uptime_ms_at(now),
             era: shared.era(),
@@ -192,6 +196,7 @@ impl<M: Make> Pool<M> {
     pub(super) fn answered(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.asked = inner.asked.saturating_sub(1);
+        self.count_waiting(&mut inner);
     }
 
     /// Puts somebody into the queue.
@@ -271,6 +276,7 @@ impl<M: Make> Pool<M> {
             lane.head.store(head, Ordering::Relaxed);
             lane.waiting.store(inner.queue.waiting(), Ordering::SeqCst);
         });
+        self.count_waiting(inner);
     }
 
     fn lane(&self, tell: impl FnOnce(&Lane)) {

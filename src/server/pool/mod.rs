@@ -11,7 +11,7 @@
 //! A server stays on the worker that uses it: taking and giving back touch no lock there. Whoever takes one may say what suits it
 //! (`idle`). A server that is given back serves the oldest waiter of its worker, unless another worker needs it more ([`shared`]), or
 //! another pool its place; then it moves. A pool grows when somebody waits and neither an idle server of another worker nor one that is
-//! being made is in sight ([`grow`]); no tick is waited for.
+//! being made is in sight ([`grow`]), as soon as those who wait have waited long enough together (`worth`); no tick is waited for.
 //!
 //! PAUSE, RESUME and RECONNECT begin another *era* of a pool: servers of an earlier one are closed as soon as no client has them.
 //!
@@ -34,6 +34,7 @@ mod standing;
 mod starving;
 #[cfg(test)]
 mod tests;
+mod worth;
 
 use std::fmt::Debug;
 use std::time::Duration;

@@ -171,3 +171,53 @@ fn the_least_of_a_pool_that_the_server_lets_nobody_in_of_is_asked_for_again_by_t
         assert!(house.register.rows().is_empty());
     });
 }
+
+#[test]
+fn who_waits_a_moment_makes_no_server() {
+    run(async {
+        let house = House::new(LIMITS, 1);
+        let (mut one, mut two) = (house.lease(0), house.lease(0));
+        take(&mut one).await.unwrap();
+        for _ in 0..100 {
+            let given = async {
+                sleep(Duration::from_millis(1)).await;
+                one.give();
+            };
+            assert_eq!(tokio::join!(take(&mut two), given).0, Ok(1));
+            std::mem::swap(&mut one, &mut two);
+            // Once in a while, so that it does not add up.
+            sleep(Duration::from_secs(5)).await;
+        }
+        assert_eq!(house.maker.0.made.get(), 1);
+    });
+}
+
+#[test]
+fn who_waits_for_the_end_of_a_long_transaction_soon_has_a_server_of_its_own() {
+    run(async {
+        let house = House::new(LIMITS, 1);
+        let (mut one, mut two) = (house.lease(0), house.lease(0));
+        take(&mut one).await.unwrap();
+        let begin = clock::now();
+        assert_eq!(take(&mut two).await, Ok(2));
+        assert!(begin.elapsed() <= MAKING + Duration::from_millis(7), "{:?}", begin.elapsed());
+        // Many who wait together need not wait as long.
+        let mut more: Vec<_> = (0..10).map(|_| house.lease(0)).collect();
+        let begin = clock::now();
+        let more = futures::future::select_all(more.iter_mut().map(|lease| Box::pin(take(lease))));
+        assert!(matches!(more.await.0, Ok(3)));
+        assert!(begin.elapsed() <= MAKING + Duration::from_millis(3), "{:?}", begin.elapsed());
+    });
+}
+
+#[test]
+fn a_guaranteed_server_is_made_at_once() {
+    run(async {
+        let house = House::new(Limits { guaranteed: 2, ..LIMITS }, 1);
+        let (mut one, mut two) = (house.lease(0), house.lease(0));
+        take(&mut one).await.unwrap();
+        let begin = clock::now();
+        assert_eq!(take(&mut two).await, Ok(2));
+        assert_eq!(begin.elapsed(), MAKING);
+    });
+}

@@ -43,7 +43,7 @@ impl State {
                 Ok(()) => turns.extend(self.give_turn(ticket, want, now)),
                 // What it waited for is there, but now it stands before something that nobody waits for. The end of
                 // its channel tells it.
-                Err(block) if !block.may_wait(&self.limits) => drop(self.leave_queue(ticket)),
+                Err(block) if !self.limits.let_wait_for(&block) => drop(self.leave_queue(ticket)),
                 Err(_) => {}
             }
         }

@@ -49,6 +49,13 @@ impl Limits {
             identities: Identities::new(config),
         }
     }
+
+    /// Whether to wait for what is blocked. `over` is about connections of clients and rates; logins are short and take turns in any case,
+    /// and a pool waits for what other pools can spare.
+    pub(super) fn let_wait_for(&self, block: &Block) -> bool {
+        let of_a_pool = self.pool == PoolMode::Transaction && block.over.rule == caps::MAX_SERVER_CONNECTIONS;
+        self.over == Over::Queue || block.over.rule == caps::MAX_LOGINS || of_a_pool
+    }
 }
 
 /// Everything behind the mutex.

@@ -71,7 +71,7 @@ impl Admission {
     fn join(self: &Arc<Self>, state: &mut State, newcomer: Newcomer) -> Result<Waiting, Denied> {
         let Newcomer { want, block, now, deadline, disclose } = newcomer;
         let full = state.queue.len() >= state.limits.queue_length;
-        let reason = match block.may_wait(&state.limits) {
+        let reason = match state.limits.let_wait_for(&block) {
             false => Some(block.reason(Reason::Full)),
             true if full => Some(Reason::QueueFull),
             true if deadline <= now => Some(block.reason(Reason::WaitedTooLong)),

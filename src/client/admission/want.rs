@@ -1,12 +1,10 @@
 //! What is asked for, what is held, and why somebody has to wait: the words that the parts of admission share.
 
 use crate::clock::Instant;
-use crate::config::{Over, PoolMode};
 use crate::guard::caps;
 
 use super::address::AddressKey;
 use super::records::RecordId;
-use super::state::Limits;
 
 /// What a newcomer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +47,6 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Whether to wait for it. `over` is about connections of clients and rates; logins are short and take turns in any case, and a
-    /// pool waits for what other pools can spare.
-    pub(super) fn may_wait(&self, limits: &Limits) -> bool {
-        let of_a_pool = limits.pool == PoolMode::Transaction && self.over.rule == caps::MAX_SERVER_CONNECTIONS;
-        limits.over == Over::Queue || self.over.rule == caps::MAX_LOGINS || of_a_pool
-    }
-
     pub(super) fn at(scope: Scope) -> impl Fn(caps::Over) -> Self {
         move |over| Self { over, scope, again: None }
     }

@@ -19,7 +19,11 @@ pub struct Unreachable {
 
 impl From<io::Error> for Unreachable {
     fn from(error: io::Error) -> Self {
-        Self { why: error.kind().to_string() }
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "its socket does not exist".to_owned(),
+            kind => kind.to_string(),
+        };
+        Self { why }
     }
 }
 
@@ -85,6 +89,12 @@ mod tests {
     async fn a_name_that_nobody_knows_is_told_as_that() {
         let why = resolve_and_dial("no-such-host.invalid:5432").await.map(drop).unwrap_err().why;
         assert!(why.starts_with("failed to lookup address information"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_not_there_is_told_as_that() {
+        let why = resolve_and_dial("/no/such/folder:5432").await.map(drop).unwrap_err().why;
+        assert_eq!(why, "its socket does not exist");
     }
 
     #[test]

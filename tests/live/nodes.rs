@@ -309,6 +309,11 @@ fn a_single_server_that_hangs_is_told_and_used_all_the_same() {
     assert!(wait_until(SOON, || state() == "up"));
     client.until(b"Z");
     assert_eq!(client.rows("SELECT 2"), [["2"]], "its session has only waited");
+    // It was told to be up with what had been wrong before as its error.
+    let told =
+        || proxy.log().lines().filter(|line| line.contains("a server changed")).map(str::to_owned).collect::<Vec<_>>();
+    assert!(wait_until(SOON, || told().len() == 2), "{:?}", told());
+    assert_eq!(told().iter().map(|line| line.contains("error")).collect::<Vec<_>>(), [true, false], "{:?}", told());
     drop(client);
     proxy.assert_all_zero();
 }

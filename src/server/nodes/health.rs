@@ -49,8 +49,8 @@ impl Health {
             Found::Refused(_) => (State::Up, self.role),
             Found::Down(_) => (State::Down, self.role),
         };
-        if let Found::Refused(why) | Found::Down(why) = found {
-            self.error = Some(why.clone());
+        if let Some(why) = found.fault() {
+            self.error = Some(why.to_owned());
         }
         if (self.state, self.role) == (state, role) {
             return None;

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::choose::{self, Candidate};
 use super::health::{Health, State};
-use super::probe::Prober;
+use super::probe::{Found, Prober};
 use super::watched::{Node, Watched};
 use super::{Choice, Nodes, PAST_MAX};
 use crate::net::tls::Live;
@@ -50,7 +50,7 @@ impl Nodes {
             let found = prober.probe().await;
             let before = node.health.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
             if let Some(before) = before {
-                self.tell(before, node);
+                self.tell(before, &found, node);
             }
             self.choose(watched);
             sleep(watched.interval).await;
@@ -58,10 +58,10 @@ impl Nodes {
     }
 
     /// Logs how a server is now. That it is there when somebody looks for the first time is as it should be.
-    fn tell(&self, before: State, node: &Node) {
-        let Health { state, role, error, .. } = node.health();
-        let (listener, server, role) = (&*self.listener, &*node.server, role.label());
-        if (before, state) == (State::Unknown, State::Up) {
+    fn tell(&self, before: State, found: &Found, node: &Node) {
+        let Health { state, role, .. } = node.health();
+        let (listener, server, role, error) = (&*self.listener, &*node.server, role.label(), found.fault());
+        if (before, state, error) == (State::Unknown, State::Up, None) {
             tracing::info!(listener, server, role, "a server is up");
         } else {
             tracing::warn!(listener, server, state = state.label(), role, error, "a server changed");
@@ -129,7 +129,7 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::super::Leave;
-    use super::super::probe::{Found, Role};
+    use super::super::probe::Role;
     use super::*;
     use crate::config::Listener;
 

@@ -25,7 +25,7 @@ impl<M: Make> Pool<M> {
                 return self.retry_at(until);
             } else if self.shared.is_doubling() {
                 return;
-            } else if let Some(slot) = self.shared.reserve(self.shared.register.limits().size) {
+            } else if let Some(slot) = self.shared.reserve(self.shared.limits().size) {
                 self.open(slot);
             } else {
                 return;
@@ -93,7 +93,7 @@ impl<M: Make> Pool<M> {
 
     /// Once a second: what is idle for too long or broken goes, and what is always to be there comes.
     pub(super) fn tick(&self) {
-        let limits = self.shared.register.limits();
+        let limits = self.shared.limits();
         let now = clock::now();
         let mut gone = Vec::new();
         let mut inner = self.inner.borrow_mut();

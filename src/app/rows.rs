@@ -29,6 +29,9 @@ pub(super) fn pool_rows(houses: &[Arc<House>]) -> Vec<PoolRow> {
             listener: listener.clone(),
             database: row.key.database,
             user: row.key.user,
+            size: row.limits.size as u64,
+            min_size: row.limits.min as u64,
+            server_lifetime: row.limits.lifetime,
             servers: row.servers,
             max_wait: row.maxwait,
         };

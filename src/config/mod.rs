@@ -15,6 +15,7 @@ mod context;
 mod defaults;
 mod document;
 mod listener;
+mod pools;
 mod problem;
 mod resolve;
 mod restart;
@@ -35,6 +36,7 @@ pub use listener::{
     AuthQuery, Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, TlsMode, TlsProtocols, TlsSide, UnknownTables,
     Users,
 };
+pub use pools::{PoolMatch, PoolRule};
 pub use problem::{Problem, Problems, SettingError, Warnings};
 pub use resolve::{Loaded, load, load_break_glass, load_console, locate, read};
 pub use surroundings::{Process, SecretSource, Surroundings};
@@ -59,6 +61,8 @@ pub struct Config {
     pub clients: Vec<ClientRule>,
     /// The `[[access]]` entries in file order; none: everybody may come in.
     pub access: Vec<AccessRule>,
+    /// The `[[pool]]` entries in file order.
+    pub pools: Vec<PoolRule>,
     /// The raw `[rules]` table: read by `guard::Guard::build`.
     pub rules: toml::Table,
     /// Signs break-glass passes; `None`: there are none.

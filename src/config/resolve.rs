@@ -9,7 +9,7 @@ use super::document::{Document, Section, key_text};
 use super::problem::{Fault, Problem, Problems, SettingError, not_yet};
 use super::surroundings::Surroundings;
 use super::{
-    Config, Limits, Log, LogFormat, Secret, access, admin, break_glass, caps, client, defaults, listener, value,
+    Config, Limits, Log, LogFormat, Secret, access, admin, break_glass, caps, client, defaults, listener, pools, value,
 };
 
 /// A configuration that may be run, and what its author should know about it.
@@ -89,6 +89,7 @@ fn resolve(text: &str, context: &Context<'_>) -> Result<(Config, Vec<Problem>), 
     listener::check(&config, &document);
     client::check(&config, &document);
     access::check(&config, &document);
+    pools::check(&config, &document);
     let (errors, warnings) = document.into_problems();
     if errors.is_empty() { Ok((config, warnings)) } else { Err(errors) }
 }
@@ -103,6 +104,7 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
     let caps = caps::resolve(root.section("caps"));
     let clients = root.sections("client").into_iter().map(|section| client::resolve(section, context)).collect();
     let access = root.sections("access").into_iter().filter_map(access::resolve).collect();
+    let pools = root.sections("pool").into_iter().map(pools::resolve).collect();
     let rules = resolve_rules(&root.section("rules"), context);
     let break_glass = break_glass::resolve(root.section("break_glass"), context);
     let log = resolve_log(root.section("log"));
@@ -118,6 +120,7 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
         caps,
         clients,
         access,
+        pools,
         rules,
         break_glass,
         log,

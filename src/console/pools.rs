@@ -41,8 +41,30 @@ pub(super) struct Use {
     pub(super) sv_login: u64,
     /// How long the client that has waited longest waits.
     pub(super) max_wait: Duration,
-    /// Its servers are lent for a transaction each.
-    pub(super) lent: bool,
+    /// Its servers are lent for a transaction each, within these bounds.
+    pub(super) lent: Option<Lent>,
+}
+
+/// The bounds of a pool.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lent {
+    /// Servers that it may have.
+    pub(super) size: u64,
+    /// Servers that it keeps.
+    pub(super) min_size: u64,
+    /// How long each may live.
+    pub(super) server_lifetime: Duration,
+}
+
+impl Lent {
+    /// The larger ones of each.
+    pub(super) fn max(self, other: Self) -> Self {
+        Self {
+            size: self.size.max(other.size),
+            min_size: self.min_size.max(other.min_size),
+            server_lifetime: self.server_lifetime.max(other.server_lifetime),
+        }
+    }
 }
 
 /// All of them.
@@ -123,7 +145,8 @@ impl Use {
     }
 
     fn note_row(&mut self, row: &PoolRow) {
-        self.lent = true;
+        let PoolRow { size, min_size, server_lifetime, .. } = *row;
+        self.lent = Some(self.lent.unwrap_or_default().max(Lent { size, min_size, server_lifetime }));
         let kinds = [
             (&mut self.sv_active, Standing::Active),
             (&mut self.sv_being_canceled, Standing::BeingCanceled),
@@ -145,7 +168,7 @@ impl Use {
 
     /// PgBouncer's name of how servers are shared.
     pub(super) const fn mode(&self) -> &'static str {
-        if self.lent { "transaction" } else { "session" }
+        if self.lent.is_some() { "transaction" } else { "session" }
     }
 }
 

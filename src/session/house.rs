@@ -95,7 +95,7 @@ impl House {
         Ok(Self {
             name: listener.name.as_str().into(),
             admission: Admission::new(config, &listener.name),
-            lending: Lending::new(listener, config.workers),
+            lending: Lending::new(config, listener),
             catalog,
             tls,
             nodes,

@@ -133,6 +133,12 @@ pub struct PoolRow {
     pub database: String,
     /// Role that its servers are logged in as.
     pub user: String,
+    /// Servers that it may have.
+    pub size: u64,
+    /// Servers that it keeps though nobody uses them.
+    pub min_size: u64,
+    /// A server of it is closed after about so long.
+    pub server_lifetime: Duration,
     /// Its servers, oldest first.
     pub servers: Vec<ServerRow>,
     /// How long the client that has waited longest waits.

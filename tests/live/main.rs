@@ -41,6 +41,7 @@ mod operate_pools;
 mod pgbench;
 mod pki;
 mod places;
+mod pool_bounds;
 mod pooling;
 mod prepared;
 mod psql;

@@ -263,6 +263,9 @@ fn pool() -> PoolRow {
         listener: "main".to_owned(),
         database: "shop".to_owned(),
         user: "django".to_owned(),
+        size: 20,
+        min_size: 0,
+        server_lifetime: Duration::from_secs(3600),
         servers: standing(),
         max_wait: Duration::from_micros(2_000_017),
     }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod listener;
+mod pools;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use toml::{Table, Value};
 
 use self::clients::{access, caps, client};
 use self::listener::{listener, pool};
+use self::pools::pool_rule;
 use super::{Admin, AdminUser, Config, Limits, Loaded, LogFormat, Pool, PoolMode, Process, read};
 use crate::units::{ByteSize, display_duration};
 
@@ -101,6 +103,7 @@ fn parts(config: &Config) -> Vec<Part> {
     parts.extend(caps(&config.caps));
     parts.extend(config.access.iter().enumerate().map(|(index, rule)| access(index, rule)));
     parts.extend(config.clients.iter().map(client));
+    parts.extend(config.pools.iter().enumerate().map(|(index, rule)| pool_rule(index, rule)));
     parts.extend(rules(&config.rules));
     parts.push(break_glass(config));
     parts

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Asked, Def};
 use crate::config::Role;
 use crate::console::answer::{Answer, Failure, Row, Value, count, text};
-use crate::console::pools::{Pools, Use};
+use crate::console::pools::{Lent, Pools, Use};
 use crate::control::Control;
 use crate::telemetry::rows::ListenerRow;
 use crate::units::display_bytes;
@@ -44,9 +44,7 @@ type Key = (String, String, u16, &'static str);
 #[derive(Debug, Default)]
 struct Database {
     listeners: BTreeSet<String>,
-    size: u64,
-    min_size: u64,
-    lifetime: u64,
+    bounds: Lent,
     servers_most: u64,
     servers: u64,
     clients_most: u64,
@@ -73,11 +71,15 @@ impl Database {
         if self.listeners.insert(listener.listener.clone()) {
             self.servers_most = self.servers_most.saturating_add(listener.max_server_connections.unwrap_or(0));
             self.clients_most = self.clients_most.saturating_add(listener.max_clients);
-            self.size = self.size.max(listener.pool_size);
-            self.min_size = self.min_size.max(listener.min_pool_size);
-            self.lifetime = self.lifetime.max(listener.server_lifetime.as_secs());
         }
+        self.bounds = self.bounds.max(pool.lent.unwrap_or_else(|| common(listener)));
     }
+}
+
+/// The bounds of a pool that is not there at the moment.
+const fn common(listener: &ListenerRow) -> Lent {
+    let ListenerRow { pool_size: size, min_pool_size: min_size, server_lifetime, .. } = *listener;
+    Lent { size, min_size, server_lifetime }
 }
 
 fn row((name, host, port, mode): Key, database: Database, control: &Control) -> Row {
@@ -90,10 +92,10 @@ fn row((name, host, port, mode): Key, database: Database, control: &Control) -> 
         u64::from(port).into(),
         name.into(),
         Value::Null,
-        database.size.into(),
-        database.min_size.into(),
+        database.bounds.size.into(),
+        database.bounds.min_size.into(),
         Value::Count(0),
-        database.lifetime.into(),
+        database.bounds.server_lifetime.as_secs().into(),
         mode.into(),
         Value::Null,
         database.servers_most.into(),

@@ -33,7 +33,7 @@ impl<M: Make> Pool<M> {
                 return;
             } else if let Some(until) = self.not_worth_until() {
                 return self.retry_at(until);
-            } else if let Some(slot) = self.shared.reserve(self.shared.register.limits().size) {
+            } else if let Some(slot) = self.shared.reserve(self.shared.limits().size) {
                 self.inner.borrow_mut().waited.pay();
                 self.open(slot);
             } else {
@@ -62,7 +62,7 @@ impl<M: Make> Pool<M> {
     fn not_worth_until(&self) -> Option<Instant> {
         let inner = &mut *self.inner.borrow_mut();
         self.count_waiting(inner);
-        let is_due = self.shared.expected() < self.shared.register.limits().guaranteed.max(1);
+        let is_due = self.shared.expected() < self.shared.limits().guaranteed.max(1);
         (!is_due).then(|| inner.waited.worth_at()).filter(|until| *until > clock::now())
     }
 
@@ -126,7 +126,7 @@ impl<M: Make> Pool<M> {
 
     /// Once a second: what is idle for too long or broken goes, and what is always to be there comes.
     pub(super) fn tick(&self) {
-        let limits = self.shared.register.limits();
+        let limits = self.shared.limits();
         let now = clock::now();
         let mut gone = Vec::new();
         let mut inner = self.inner.borrow_mut();

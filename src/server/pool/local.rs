@@ -201,7 +201,7 @@ impl<M: Make> Pool<M> {
 
     /// Puts somebody into the queue.
     pub(super) fn join(&self, waiter: &Rc<Waiter<M::Server>>) -> Result<(), Unserved> {
-        let limits = self.shared.register.limits();
+        let limits = self.shared.limits();
         let waiting = self.shared.waiting();
         if waiting >= limits.queue_length {
             return Err(Unserved::QueueFull(waiting));
@@ -245,7 +245,7 @@ impl<M: Make> Pool<M> {
 
     fn next_deadline(&self) -> Option<Instant> {
         let mut inner = self.inner.borrow_mut();
-        let timeout = self.shared.register.limits().query_wait_timeout;
+        let timeout = self.shared.limits().query_wait_timeout;
         let near = clock::now() + NEAR;
         let deadline = inner.queue.oldest().map(|since| since + timeout).filter(|deadline| *deadline <= near);
         inner.timing = deadline.is_some();
@@ -253,7 +253,7 @@ impl<M: Make> Pool<M> {
     }
 
     fn expire(&self) {
-        let timeout = self.shared.register.limits().query_wait_timeout;
+        let timeout = self.shared.limits().query_wait_timeout;
         let now = clock::now();
         let Some(until) = now.checked_sub(timeout) else { return };
         let trouble = self.shared.last_trouble();

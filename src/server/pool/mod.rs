@@ -17,6 +17,7 @@
 //!
 //! What a server is, and how one is made, stands elsewhere: see [`Member`] and [`Make`].
 
+mod bounds;
 pub mod grow;
 mod idle;
 pub mod lease;
@@ -39,6 +40,7 @@ mod worth;
 use std::fmt::Debug;
 use std::time::Duration;
 
+pub use self::bounds::{Bounds, Limits};
 pub use self::lease::Lease;
 pub use self::local::Pool;
 pub use self::outsider::{ASK_AGAIN, Excess, Outsider};
@@ -56,23 +58,6 @@ pub struct Key {
     pub user: String,
     /// Database.
     pub database: String,
-}
-
-/// Bounds of each pool of a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Servers at the most, those that are being made included.
-    pub size: usize,
-    /// Servers that are kept though nobody uses them.
-    pub min: usize,
-    /// A pool that has fewer gets the next server that the listener can spare.
-    pub guaranteed: usize,
-    /// Waiters at the most.
-    pub queue_length: usize,
-    /// How long one may wait.
-    pub query_wait_timeout: Duration,
-    /// A server that was idle for so long is closed.
-    pub idle_timeout: Duration,
 }
 
 /// A server connection as a pool sees it.

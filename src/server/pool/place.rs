@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Key;
 use super::mail::Note;
 use super::register::Register;
 use super::shared::{Shared, Turn};
 use super::slot::{AlreadyWaiting, Count, Need, Overtaken};
+use super::{Key, Limits};
 use crate::clock;
 use crate::units;
 
@@ -24,14 +24,12 @@ impl<A: Debug + Send + 'static> Register<A> {
     /// Asks for the idle server of another pool to be closed, so that this one, or who has none, may have its place. The pool with the most
     /// servers beyond its guarantee is asked first; one that is at work keeps its last while others have more. True where one is asked.
     pub(super) fn evict(&self, for_whom: Option<&Key>) -> bool {
-        let limits = self.limits();
-        let kept = limits.min.max(limits.guaranteed);
         let pools = &self.lock().pools;
         let mut others = pools.values().filter(|pool| Some(&pool.key) != for_whom);
-        let some_have_more = others.any(|pool| pool.expected() > kept.max(1));
+        let some_have_more = others.any(|pool| pool.expected() > pool.kept().max(1));
         let is_last = |pool: &Arc<Shared<A>>| some_have_more && pool.expected() <= 1 && pool.is_at_work();
         let spare = |pool: &&Arc<Shared<A>>| {
-            Some(&pool.key) != for_whom && pool.open() > kept && pool.idle() > 0 && !is_last(pool)
+            Some(&pool.key) != for_whom && pool.open() > pool.kept() && pool.idle() > 0 && !is_last(pool)
         };
         let Some(pool) = pools.values().filter(spare).max_by_key(|pool| pool.open()) else { return false };
         // Counted as taken, so that nobody else asks for the same one.
@@ -41,12 +39,18 @@ impl<A: Debug + Send + 'static> Register<A> {
     }
 
     /// Has any pool more servers than it is due?
-    fn any_has_more(&self, due: usize) -> bool {
-        self.lock().pools.values().any(|pool| pool.expected() > due)
+    fn any_has_more(&self) -> bool {
+        self.lock().pools.values().any(|pool| pool.expected() > pool.limits().guaranteed.max(1))
     }
 }
 
 impl<A: Debug + Send + 'static> Shared<A> {
+    /// Servers that no other pool gets the places of while they are idle.
+    fn kept(&self) -> usize {
+        let Limits { min, guaranteed, .. } = self.limits();
+        min.max(guaranteed)
+    }
+
     /// Is the place of a server at hand due to a pool that has too few? Where it is, it has been promised.
     ///
     /// A pool that has more than it is due gives what is beyond. One that has no more than that gives its last one too, unless that is
@@ -56,12 +60,12 @@ impl<A: Debug + Send + 'static> Shared<A> {
     pub(super) fn owes(&self, turn: Turn) -> bool {
         let Register { starving, .. } = &*self.register;
         let Some(next) = starving.next() else { return false };
-        let limits = self.register.limits();
+        let limits = self.limits();
         let servers = self.servers();
         let beyond = servers > limits.guaranteed.max(1);
         let last = || {
             let kept = servers <= limits.guaranteed.max(limits.min) || !self.is_turn_of(next, turn);
-            !kept && (self.has_passed(next, TURN_OF_MORE) || !self.register.any_has_more(limits.guaranteed.max(1)))
+            !kept && (self.has_passed(next, TURN_OF_MORE) || !self.register.any_has_more())
         };
         (beyond || last()) && starving.promise()
     }
@@ -95,7 +99,7 @@ impl<A: Debug + Send + 'static> Shared<A> {
     }
 
     fn would_be_in_need(&self, servers: usize) -> bool {
-        servers < self.register.limits().guaranteed || (servers == 0 && self.waiting() > 0)
+        servers < self.limits().guaranteed || (servers == 0 && self.waiting() > 0)
     }
 
     /// Asks for a place for a pool that needed it so far for `before`.

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::bounds::WithoutLeast;
 use super::mail::{Note, Post};
 use super::rows::PoolRow;
 use super::shared::Shared;
 use super::starving::Starving;
-use super::{Key, Limits};
+use super::{Bounds, Key, Limits};
 use crate::clock::{self, Instant};
 use crate::units;
 
@@ -22,9 +22,7 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 /// All pools of one listener.
 #[derive(Debug)]
 pub struct Register<A> {
-    limits: Mutex<Limits>,
-    /// That of the limits, to be read without a lock.
-    pub(super) size: AtomicUsize,
+    bounds: Mutex<Arc<dyn Bounds>>,
     pub(super) post: Vec<Post<A>>,
     all: Mutex<All<A>>,
     /// Pools below their guarantee that wait for a place.
@@ -55,10 +53,9 @@ impl Held {
 
 impl<A: Debug + Send + 'static> Register<A> {
     /// Without a pool yet, for so many workers.
-    pub fn new(limits: Limits, workers: usize) -> Arc<Self> {
+    pub fn new(bounds: impl Bounds + 'static, workers: usize) -> Arc<Self> {
         Arc::new(Self {
-            size: AtomicUsize::new(limits.size),
-            limits: Mutex::new(limits),
+            bounds: Mutex::new(Arc::new(bounds)),
             post: (0..workers.max(1)).map(|_| Post::default()).collect(),
             all: Mutex::new(All { pools: HashMap::new(), held: Held::default() }),
             starving: Starving::default(),
@@ -76,16 +73,33 @@ impl<A: Debug + Send + 'static> Register<A> {
         }
     }
 
-    /// The limits in force.
-    pub fn limits(&self) -> Limits {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The limits in force of the pool of that key, whether there is one or not.
+    pub fn limits_of(&self, key: &Key) -> Limits {
+        self.bounds().of(key)
     }
 
-    /// Puts limits in force. Servers beyond a smaller size are closed when they are given back; whoever waits hears of a larger one.
-    pub fn set_limits(&self, limits: Limits) {
-        self.size.store(limits.size, Ordering::Relaxed);
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
-        self.lock().pools.values().for_each(|pool| pool.look());
+    /// Puts bounds in force. Servers beyond a smaller size are closed when they are given back; whoever waits hears of a larger one.
+    pub fn set_bounds(&self, bounds: impl Bounds + 'static) {
+        // First, since a pool that begins meanwhile asks for them.
+        *self.lock_bounds() = Arc::new(bounds);
+        let bounds = self.bounds();
+        for pool in self.lock().pools.values() {
+            pool.set_limits(bounds.of(&pool.key));
+            pool.look();
+        }
+    }
+
+    /// From now on nothing is kept that nobody waits for.
+    pub fn keep_no_least(&self) {
+        self.set_bounds(WithoutLeast(self.bounds()));
+    }
+
+    fn bounds(&self) -> Arc<dyn Bounds> {
+        Arc::clone(&self.lock_bounds())
+    }
+
+    fn lock_bounds(&self) -> MutexGuard<'_, Arc<dyn Bounds>> {
+        self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Pauses the pools that `held` names, and no others: their idle servers are closed, those that clients have when they are given

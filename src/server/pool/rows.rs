@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::Key;
 use super::shared::{Lane, Shared};
+use super::{Key, Limits};
 use crate::clock;
 use crate::telemetry::rows::ServerRow;
 
@@ -14,6 +14,8 @@ use crate::telemetry::rows::ServerRow;
 pub struct PoolRow {
     /// Whose it is.
     pub key: Key,
+    /// Its bounds.
+    pub limits: Limits,
     /// Clients that wait for a server.
     pub cl_waiting: usize,
     /// Its servers, oldest first. All numbers of a row come from here, so that they add up.
@@ -30,6 +32,7 @@ impl<A: Debug + Send + 'static> Shared<A> {
         let now = self.register.micros(clock::now());
         PoolRow {
             key: self.key.clone(),
+            limits: self.limits(),
             cl_waiting: sum(|lane| &lane.waiting),
             servers: self.server_rows(),
             maxwait: self.head().map_or(Duration::ZERO, |head| Duration::from_micros(now.saturating_sub(head))),

@@ -14,7 +14,7 @@ use super::mail::Note;
 use super::register::{Held, Register};
 use super::slot::{Count, Slot};
 use super::standing::Record;
-use super::{Key, NotMade};
+use super::{Key, Limits, NotMade};
 use crate::clock::{self, Instant};
 use crate::telemetry::rows::{ServerRow, Standing};
 
@@ -29,6 +29,9 @@ pub(super) struct Shared<A> {
     pub(super) register: Arc<Register<A>>,
     pub(super) key: Key,
     pub(super) lanes: Vec<Lane>,
+    limits: Mutex<Limits>,
+    /// That of the limits, to be read without a lock.
+    size: AtomicUsize,
     /// Servers, with those that are being made.
     pub(super) open: AtomicUsize,
     /// Servers that are being made and have a place of the listener.
@@ -79,10 +82,13 @@ struct Trouble {
 impl<A: Debug + Send + 'static> Shared<A> {
     /// One that has nothing yet; paused from its beginning where its database is.
     pub(super) fn new(register: &Arc<Register<A>>, key: &Key, held: &Held) -> Arc<Self> {
+        let limits = register.limits_of(key);
         Arc::new(Self {
             register: Arc::clone(register),
             key: key.clone(),
             lanes: register.post.iter().map(|_| Lane::default()).collect(),
+            limits: Mutex::new(limits),
+            size: AtomicUsize::new(limits.size),
             open: AtomicUsize::new(0),
             making: AtomicUsize::new(0),
             trouble: Mutex::default(),
@@ -91,6 +97,16 @@ impl<A: Debug + Send + 'static> Shared<A> {
             records: Mutex::default(),
             numbers: AtomicU64::new(0),
         })
+    }
+
+    /// The limits in force.
+    pub(super) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_limits(&self, limits: Limits) {
+        self.size.store(limits.size, Ordering::Relaxed);
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// Servers, with those that are being made.
@@ -122,7 +138,7 @@ impl<A: Debug + Send + 'static> Shared<A> {
 
     /// True where it has its size.
     pub(super) fn is_full(&self) -> bool {
-        self.open() >= self.register.size.load(Ordering::Relaxed)
+        self.open() >= self.size.load(Ordering::Relaxed)
     }
 
     /// Are as many servers being made as there are, or one where there is none?
@@ -151,14 +167,14 @@ impl<A: Debug + Send + 'static> Shared<A> {
 
     /// Is a server that is given back one too many?
     pub(super) fn is_over(&self) -> bool {
-        self.open.load(Ordering::Relaxed) > self.register.size.load(Ordering::Relaxed)
+        self.open.load(Ordering::Relaxed) > self.size.load(Ordering::Relaxed)
     }
 
     /// Marks an idle server as closing where it is one too many. All workers look at the same moment, and each may hold one.
     pub(super) fn retires(&self, slot: &Slot) -> bool {
         let records = self.records();
         let stay = records.values().filter(|record| record.standing() != Standing::Closing).count();
-        let is_over = stay > self.register.size.load(Ordering::Relaxed);
+        let is_over = stay > self.size.load(Ordering::Relaxed);
         if is_over {
             slot.stands(Standing::Closing);
         }

@@ -13,7 +13,6 @@ use super::reach::reach;
 use super::{Hold, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
-use crate::config::Listener;
 use crate::server::login::Account;
 use crate::server::pool::{ASK_AGAIN, Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
@@ -91,8 +90,8 @@ impl Maker {
         reported
     }
 
-    async fn place(&self, slot: &Slot, listener: &Listener) -> Result<ServerPermit, NotMade> {
-        let until = clock::now() + listener.pool.query_wait_timeout;
+    async fn place(&self, slot: &Slot, patience: Duration) -> Result<ServerPermit, NotMade> {
+        let until = clock::now() + patience;
         let mut place = pin!(self.house.admission.server(until));
         if let Poll::Ready(place) = futures::poll!(place.as_mut()) {
             return place.map_err(|denied| full(&denied));
@@ -109,7 +108,8 @@ impl Maker {
 
     async fn log_in(&self, mut slot: Slot) -> Result<Box<Lent>, NotMade> {
         let settings = self.house.settings.load();
-        let permit = self.place(&slot, &settings.listener).await?;
+        let limits = self.house.lending.register.limits_of(&self.pool);
+        let permit = self.place(&slot, limits.query_wait_timeout).await?;
         slot.has_place();
         let turn = self.house.lending.login().await;
         // Others may be in need by now.
@@ -123,7 +123,7 @@ impl Maker {
         let common = &self.house.common;
         slot.logged_in(route.address(), fresh.pid.unwrap_or_default());
         let process = common.keys.backends().register(route, fresh.pid.unwrap_or_default(), &fresh.secret);
-        let life = jittered(settings.listener.pool.server_lifetime, process.backend().number());
+        let life = jittered(limits.lifetime, process.backend().number());
         let gauge = common.metrics.server_connected(&self.house.name);
         let known = Known::new(&self.house.lending.statements_most);
         let hold =

@@ -12,6 +12,7 @@ pub mod accounts;
 mod ahead;
 mod at_hand;
 pub mod borrowed;
+mod bounds;
 mod dress;
 pub mod exchange;
 pub(in crate::session) mod fitting;
@@ -34,13 +35,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::accounts::Accounts;
 use self::ahead::Ahead;
+use self::bounds::Exceptions;
 use self::greetings::Greetings;
 use self::maker::Maker;
 use self::turns::Turns;
 use crate::client::admission::ServerPermit;
 use crate::client::refuse::{self, Lack};
-use crate::config::{self, Listener};
-use crate::server::pool::{Key, Limits, NotMade, Pool, PoolRow, Pools, Register, Unserved};
+use crate::config::{Config, Listener};
+use crate::server::pool::{Key, NotMade, Pool, PoolRow, Pools, Register, Unserved};
 use crate::server::pooled::{Away, Server};
 use crate::session::state::Settings;
 use crate::session::statements::Known;
@@ -99,10 +101,10 @@ pub struct Lending {
 
 impl Lending {
     /// Without a pool yet.
-    pub fn new(listener: &Listener, workers: usize) -> Self {
+    pub fn new(config: &Config, listener: &Listener) -> Self {
         let most = listener.pool.max_server_logins;
         Self {
-            register: Register::new(limits(&listener.pool), workers),
+            register: Register::new(Exceptions::new(&config.pools, listener), config.workers),
             accounts: Accounts::default(),
             greetings: Greetings::default(),
             statements_most: Arc::new(AtomicUsize::new(listener.pool.max_prepared_statements)),
@@ -113,8 +115,8 @@ impl Lending {
     }
 
     /// Puts other limits in force. No transaction is cut: what is too much goes when it is given back.
-    pub fn reload(&self, listener: &Listener) {
-        self.register.set_limits(limits(&listener.pool));
+    pub fn reload(&self, config: &Config, listener: &Listener) {
+        self.register.set_bounds(Exceptions::new(&config.pools, listener));
         self.statements_most.store(listener.pool.max_prepared_statements, Ordering::Relaxed);
         let wanted = listener.pool.max_server_logins;
         let mut most = self.logins_most.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,8 +130,7 @@ impl Lending {
 
     /// The drain has begun: what is idle is closed, and nothing is kept that nobody waits for.
     pub fn retire(&self) {
-        let limits = self.register.limits();
-        self.register.set_limits(Limits { min: 0, guaranteed: 0, ..limits });
+        self.register.keep_no_least();
         self.register.reconnect(None);
     }
 
@@ -167,16 +168,5 @@ fn lack(why: Option<&NotMade>, pool: &Lender) -> Lack {
         (None, Some(why @ (NotMade::Failed(_) | NotMade::Denied { .. }))) => Lack::Unmade(why.to_string()),
         (None, Some(NotMade::InLine) | None) if pool.is_beginning() => Lack::Dialled,
         (None, Some(NotMade::InLine) | None) => Lack::Busy,
-    }
-}
-
-fn limits(pool: &config::Pool) -> Limits {
-    Limits {
-        size: pool.size,
-        min: pool.min_size,
-        guaranteed: pool.min_guaranteed_size,
-        queue_length: pool.queue_length,
-        query_wait_timeout: pool.query_wait_timeout,
-        idle_timeout: pool.server_idle_timeout,
     }
 }

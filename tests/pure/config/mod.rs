@@ -1,6 +1,7 @@
 //! `config.toml`: what it resolves to, and what it says where it is wrong.
 
 mod logins;
+mod pools;
 mod warned;
 mod whole;
 mod wrong;

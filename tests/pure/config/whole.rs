@@ -63,6 +63,7 @@ fn examples_of_the_default_file_are_valid() {
     assert_eq!(config.clients.len(), 2);
     assert_eq!(config.clients[0].matches.addresses.len(), 2);
     assert!(config.clients[1].replication);
+    assert_eq!((config.pools.len(), config.pools[0].size), (1, Some(5)));
     assert_eq!(config.break_glass.unwrap().reveal(), GLASS_KEY);
 }
 
@@ -71,6 +72,7 @@ fn every_key_stands_in_the_default_file() {
     let sections = [
         "zzz=1\n[[listener]]\n[caps]\nzzz=1\n[caps.address]\nzzz=1\n[caps.client]\nzzz=1",
         "[limits]\nzzz=1\n[log]\nzzz=1\n[admin]\nzzz=1\n[[admin.user]]\nname=\"a\"\nzzz=1\n[[listener]]\nzzz=1",
+        "[[listener]]\n[[pool]]\nzzz=1\nmatch={zzz=1}",
         "[break_glass]\nzzz=1\n[[client]]\nname=\"a\"\nzzz=1\nmatch={zzz=1}\ncaps={zzz=1}\n[[listener]]\nmonitor={user=\"a\",zzz=1}",
     ];
     // Refused, without effect, or an array of tables that the file writes out.

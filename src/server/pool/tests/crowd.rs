@@ -93,12 +93,12 @@ fn pools_that_are_never_through_take_turns() {
 fn a_guaranteed_server_is_kept() {
     run(async {
         let house = house(1);
-        house.register.set_limits(Limits { guaranteed: 1, ..LIMITS });
+        house.register.set_bounds(Limits { guaranteed: 1, ..LIMITS });
         work(&mut client(&house, 0)).await;
         let mut other = client(&house, 1);
         assert!(timeout(Duration::from_secs(5), take(&mut other)).await.is_err(), "it was given away");
         other.leave();
-        house.register.set_limits(LIMITS);
+        house.register.set_bounds(LIMITS);
         work(&mut client(&house, 0)).await;
         timeout(Duration::from_secs(1), take(&mut other)).await.expect("it is kept still").unwrap();
     });

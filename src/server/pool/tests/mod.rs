@@ -19,7 +19,7 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::slot::Placing;
-use super::{Held, Key, Lease, Limits, Make, Member, NotMade, Pool, Pools, Register, Slot, Standing, Unserved};
+use super::{Bounds, Held, Key, Lease, Limits, Make, Member, NotMade, Pool, Pools, Register, Slot, Standing, Unserved};
 use crate::clock::{self, Instant};
 
 const LIMITS: Limits = Limits {
@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     queue_length: 1000,
     query_wait_timeout: Duration::from_secs(30),
     idle_timeout: Duration::from_secs(600),
+    lifetime: Duration::from_secs(3600),
 };
 
 /// How long it takes to make a server.
@@ -153,8 +154,8 @@ struct House {
 }
 
 impl House {
-    fn new(limits: Limits, workers: usize) -> Self {
-        let register = Register::new(limits, workers);
+    fn new(bounds: impl Bounds + 'static, workers: usize) -> Self {
+        let register = Register::new(bounds, workers);
         spawn_local(Register::keep_time(Arc::downgrade(&register)));
         let workers = (0..workers).map(|worker| Pools::new(Arc::clone(&register), worker)).collect();
         Self { register, workers, maker: Maker::default() }

@@ -10,7 +10,7 @@ fn a_larger_size_serves_who_waits() {
         assert_eq!(take(&mut first).await, Ok(1));
         let waiting = spawn_local(async move { take(&mut second).await });
         settle().await;
-        house.register.set_limits(LIMITS);
+        house.register.set_bounds(LIMITS);
         assert_eq!(waiting.await.unwrap(), Ok(2));
     });
 }
@@ -40,7 +40,7 @@ fn a_smaller_size_closes_what_is_given_back_and_cuts_nobody() {
         let house = House::new(LIMITS, 1);
         let mut leases: Vec<_> = (0..5).map(|_| house.lease(0)).collect();
         futures::future::join_all(leases.iter_mut().map(take)).await;
-        house.register.set_limits(Limits { size: 2, ..LIMITS });
+        house.register.set_bounds(Limits { size: 2, ..LIMITS });
         assert_eq!(house.counts(), [0, 5, 0, 0]);
         leases.iter_mut().for_each(Lease::give);
         assert_eq!(house.counts(), [0, 0, 2, 0]);
@@ -86,10 +86,41 @@ fn who_waits_hears_of_a_larger_size() {
         take(&mut busy).await.unwrap();
         let mut waits = std::pin::pin!(take(&mut waiting));
         assert!(futures::poll!(waits.as_mut()).is_pending());
-        house.register.set_limits(Limits { size: 2, ..LIMITS });
+        house.register.set_bounds(Limits { size: 2, ..LIMITS });
         let begin = clock::now();
         assert_eq!(waits.await, Ok(2));
         assert!(begin.elapsed() < MAKING * 2);
         busy.give();
+    });
+}
+
+/// Two servers for the one, the common bounds for all others.
+#[derive(Debug)]
+struct TwoFor(Key, Limits);
+
+impl Bounds for TwoFor {
+    fn of(&self, pool: &Key) -> Limits {
+        if *pool == self.0 { Limits { size: 2, ..self.1 } } else { self.1 }
+    }
+}
+
+#[test]
+fn each_pool_has_its_own_size_and_hears_of_another() {
+    run(async {
+        let house = House::new(TwoFor(key("small"), Limits { size: 3, ..LIMITS }), 1);
+        let pool = |name: &str| house.workers[0].pool(&key(name), || house.maker.clone());
+        let (small, large) = (pool("small"), pool("large"));
+        let leases = |pool: &Rc<Pool<Maker>>| (0..4).map(|_| Lease::new(Rc::clone(pool))).collect::<Vec<_>>();
+        let mut taken = Vec::new();
+        for mut lease in leases(&small).into_iter().chain(leases(&large)) {
+            taken.push(spawn_local(async move { (take(&mut lease).await, lease) }));
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!((small.shared.servers(), large.shared.servers()), (2, 3));
+        house.register.set_bounds(TwoFor(key("large"), Limits { size: 4, ..LIMITS }));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!((small.shared.servers(), large.shared.servers()), (4, 3));
+        let limits = |name: &str| house.register.limits_of(&key(name)).size;
+        assert_eq!((limits("small"), limits("large")), (4, 2));
     });
 }

@@ -1,0 +1,140 @@
+//! `[[pool]]`: pools with bounds of their own. The first entry that fits decides; keys that it leaves out are the listener's.
+
+use std::time::Duration;
+
+use super::client;
+use super::document::{Document, Section};
+use super::problem::Fault;
+use super::{Config, Pool, PoolMode, value};
+
+/// `[[pool]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRule {
+    /// Which pools it means.
+    pub matches: PoolMatch,
+    /// Servers of the pool.
+    pub size: Option<usize>,
+    /// Servers that are kept though nobody uses them.
+    pub min_size: Option<usize>,
+    /// With fewer it gets the next server when `max_server_connections` is used up.
+    pub min_guaranteed_size: Option<usize>,
+    /// An idle server is closed after this time.
+    pub server_idle_timeout: Option<Duration>,
+    /// A server is closed after this time, once it is given back.
+    pub server_lifetime: Option<Duration>,
+    /// How long a statement waits for a server.
+    pub query_wait_timeout: Option<Duration>,
+    /// Statements that may wait.
+    pub queue_length: Option<usize>,
+}
+
+/// `match = { … }`: all parts that are given must match. Globs know `*` and `?`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolMatch {
+    /// Glob over the pool's user; `*` where not given.
+    pub user: String,
+    /// Glob over its database.
+    pub database: String,
+    /// Glob over the listener's name.
+    pub listener: String,
+}
+
+impl PoolRule {
+    /// The bounds of a pool that it decides for, on a listener with these.
+    pub fn bounds(&self, common: &Pool) -> Pool {
+        Pool {
+            size: self.size.unwrap_or(common.size),
+            min_size: self.min_size.unwrap_or(common.min_size),
+            min_guaranteed_size: self.min_guaranteed_size.unwrap_or(common.min_guaranteed_size),
+            server_idle_timeout: self.server_idle_timeout.unwrap_or(common.server_idle_timeout),
+            server_lifetime: self.server_lifetime.unwrap_or(common.server_lifetime),
+            query_wait_timeout: self.query_wait_timeout.unwrap_or(common.query_wait_timeout),
+            queue_length: self.queue_length.unwrap_or(common.queue_length),
+            ..common.clone()
+        }
+    }
+}
+
+/// Reads one `[[pool]]`.
+pub(super) fn resolve(mut section: Section<'_>) -> PoolRule {
+    let rule = PoolRule {
+        matches: resolve_match(section.section("match")),
+        size: section.read("pool_size", value::count),
+        min_size: section.read("min_pool_size", value::count_or_zero),
+        min_guaranteed_size: section.read("min_guaranteed_pool_size", value::count_or_zero),
+        server_idle_timeout: section.read("server_idle_timeout", value::timeout),
+        server_lifetime: section.read("server_lifetime", value::timeout),
+        query_wait_timeout: section.read("query_wait_timeout", value::timeout),
+        queue_length: section.read("pool_queue_length", value::count),
+    };
+    section.finish();
+    rule
+}
+
+fn resolve_match(mut section: Section<'_>) -> PoolMatch {
+    let mut glob = |key| section.read(key, value::text).unwrap_or_else(|| "*".to_owned());
+    let matches = PoolMatch { user: glob("user"), database: glob("database"), listener: glob("listener") };
+    section.finish();
+    matches
+}
+
+/// What only the whole file can show: entries that never apply, and least sizes that are more than the size.
+pub(super) fn check(config: &Config, document: &Document<'_>) {
+    for (index, rule) in config.pools.iter().enumerate() {
+        let at = |steps: &[&str]| -> Vec<String> {
+            let number = index.to_string();
+            ["pool", &number].iter().chain(steps).map(|step| (*step).to_owned()).collect()
+        };
+        if let Some((steps, fault)) = never_applies(config, rule) {
+            document.warn(&at(steps), fault);
+        }
+        if config.pools.iter().take(index).any(|earlier| covers(&earlier.matches, &rule.matches)) {
+            let fault = Fault::new("an earlier entry decides for all of these pools, so this one never applies");
+            document.warn(&at(&["match"]), fault.advise("the first entry that fits decides: put it before the other"));
+        }
+        for (key, fault) in beyond_size(config, rule) {
+            document.error(&at(&[key]), fault);
+        }
+    }
+}
+
+/// None of its listeners has pools.
+fn never_applies(config: &Config, rule: &PoolRule) -> Option<(&'static [&'static str], Fault)> {
+    let glob = &rule.matches.listener;
+    let listeners = client::listeners_of(config, glob);
+    if listeners.is_empty() {
+        let message = format!("no listener is called \"{glob}\", so this entry never applies");
+        return Some((&["match", "listener"], Fault::new(message)));
+    }
+    let pooled = listeners.iter().any(|listener| listener.pool.mode == PoolMode::Transaction);
+    (!pooled).then(|| (&[] as &[_], Fault::new("has no effect: it belongs to pool = \"transaction\"")))
+}
+
+/// Does every pool fit the one that fits the other?
+fn covers(one: &PoolMatch, other: &PoolMatch) -> bool {
+    let parts = [(&one.user, &other.user), (&one.database, &other.database), (&one.listener, &other.listener)];
+    parts.into_iter().all(|(one, other)| one == "*" || one == other)
+}
+
+/// More servers that are always there than there may be, on one of its listeners.
+fn beyond_size(config: &Config, rule: &PoolRule) -> Vec<(&'static str, Fault)> {
+    let listeners = client::listeners_of(config, &rule.matches.listener);
+    let bounds = listeners.iter().filter(|listener| listener.pool.mode == PoolMode::Transaction);
+    let beyond = bounds.flat_map(|listener| {
+        let Pool { size, min_size, min_guaranteed_size, .. } = rule.bounds(&listener.pool);
+        let least = [("min_pool_size", min_size), ("min_guaranteed_pool_size", min_guaranteed_size)];
+        let name = &listener.name;
+        least.into_iter().filter(move |(_, least)| *least > size).map(move |(key, least)| {
+            let message = format!("{least} is more than pool_size ({size}) of these pools on listener \"{name}\"");
+            (key, Fault::new(message))
+        })
+    });
+    let mut told = Vec::new();
+    // Once for each key.
+    for (key, fault) in beyond {
+        if !told.iter().any(|(known, _)| *known == key) {
+            told.push((key, fault));
+        }
+    }
+    told
+}

@@ -1,0 +1,33 @@
+//! Pools with bounds of their own.
+
+use toml::{Table, Value};
+
+use super::{Part, entry, number, pair};
+use crate::config::{PoolMatch, PoolRule};
+use crate::units::display_duration;
+
+/// A `[[pool]]`.
+pub(super) fn pool_rule(index: usize, rule: &PoolRule) -> Part {
+    let counts = [
+        ("pool_size", rule.size),
+        ("min_pool_size", rule.min_size),
+        ("min_guaranteed_pool_size", rule.min_guaranteed_size),
+        ("pool_queue_length", rule.queue_length),
+    ];
+    let times = [
+        ("server_idle_timeout", rule.server_idle_timeout),
+        ("server_lifetime", rule.server_lifetime),
+        ("query_wait_timeout", rule.query_wait_timeout),
+    ];
+    let counts = counts.into_iter().filter_map(|(key, count)| Some(number(key, count?)));
+    let times = times.into_iter().filter_map(|(key, time)| Some(pair(key, display_duration(time?))));
+    let keys = [pair("match", matches(&rule.matches))].into_iter().chain(counts).chain(times).collect();
+    entry("pool", &index.to_string(), keys)
+}
+
+/// Only what narrows the match: `*` means all.
+fn matches(matches: &PoolMatch) -> Table {
+    let globs = [("user", &matches.user), ("database", &matches.database), ("listener", &matches.listener)];
+    let narrow = globs.into_iter().filter(|(_, glob)| glob.as_str() != "*");
+    narrow.map(|(key, glob)| (key.to_owned(), Value::from(glob.as_str()))).collect()
+}

@@ -1,0 +1,96 @@
+//! The bounds of each pool of a listener: its own keys, and what `[[pool]]` entries make of them.
+
+use wildmatch::WildMatch;
+
+use crate::client::matching::{cut, glob};
+use crate::config::{Listener, Pool, PoolRule};
+use crate::server::pool::{Bounds, Key, Limits};
+
+/// What one version of the configuration says.
+#[derive(Debug)]
+pub(super) struct Exceptions {
+    common: Limits,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    user: WildMatch,
+    database: WildMatch,
+    limits: Limits,
+}
+
+impl Exceptions {
+    /// Those of `rules` that hold for this listener, in their order.
+    pub(super) fn new(rules: &[PoolRule], listener: &Listener) -> Self {
+        let own = rules.iter().filter(|rule| WildMatch::new(&rule.matches.listener).matches(&listener.name));
+        let entry = |rule: &PoolRule| Entry {
+            user: glob(&rule.matches.user),
+            database: glob(&rule.matches.database),
+            limits: limits(&rule.bounds(&listener.pool)),
+        };
+        Self { common: limits(&listener.pool), entries: own.map(entry).collect() }
+    }
+}
+
+impl Bounds for Exceptions {
+    fn of(&self, key: &Key) -> Limits {
+        let (user, database) = (cut(&key.user), cut(&key.database));
+        let mut entries = self.entries.iter();
+        let first = entries.find(|entry| entry.user.matches(user) && entry.database.matches(database));
+        first.map_or(self.common, |entry| entry.limits)
+    }
+}
+
+fn limits(pool: &Pool) -> Limits {
+    Limits {
+        size: pool.size,
+        min: pool.min_size,
+        guaranteed: pool.min_guaranteed_size,
+        queue_length: pool.queue_length,
+        query_wait_timeout: pool.query_wait_timeout,
+        idle_timeout: pool.server_idle_timeout,
+        lifetime: pool.server_lifetime,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PoolMatch;
+
+    fn rule(user: &str, database: &str, size: Option<usize>) -> PoolRule {
+        let named = |text: &str| text.to_owned();
+        PoolRule {
+            matches: PoolMatch { user: named(user), database: named(database), listener: named("main") },
+            size,
+            min_size: None,
+            min_guaranteed_size: None,
+            server_idle_timeout: None,
+            server_lifetime: None,
+            query_wait_timeout: None,
+            queue_length: Some(7),
+        }
+    }
+
+    #[test]
+    fn the_first_entry_that_fits_decides_and_leaves_the_rest_to_the_listener() {
+        let long = "a".repeat(70);
+        let rules = [rule("app", "shop", Some(2)), rule("*", "shop", None), rule(&long, "*", Some(3))];
+        let listener = Listener::default();
+        let bounds = Exceptions::new(&rules, &listener);
+        let of = |user: &str, database: &str| {
+            let limits = bounds.of(&Key { user: user.to_owned(), database: database.to_owned() });
+            (limits.size, limits.queue_length, limits.idle_timeout)
+        };
+        let Pool { size, queue_length, server_idle_timeout: idle, .. } = listener.pool;
+        assert_eq!(of("app", "shop"), (2, 7, idle));
+        assert_eq!(of("web", "shop"), (size, 7, idle));
+        assert_eq!(of("web", "blog"), (size, queue_length, idle));
+        // As PostgreSQL cuts names.
+        assert_eq!(of(&long, "blog").0, 3);
+        assert_eq!(of(&"a".repeat(80), "blog").0, 3);
+        let other = Exceptions::new(&rules, &Listener { name: "other".to_owned(), ..listener });
+        assert_eq!(other.of(&Key { user: "app".to_owned(), database: "shop".to_owned() }).size, size);
+    }
+}

@@ -1,0 +1,69 @@
+//! `[[pool]]`: pools with bounds of their own.
+
+use super::*;
+
+/// A listener with pools, in front of these entries.
+fn pooled(text: &str) -> String {
+    format!(
+        "[[listener]]\npool = \"transaction\"\nlogin = \"query\"\nauth = {{ user = \"a\" }}\npool_size = 5\n{text}\n"
+    )
+}
+
+#[test]
+fn an_entry_has_its_own_keys_and_the_rest_of_the_listener() {
+    let text = "[[pool]]\nmatch = { database = \"shop\" }\npool_size = 7\nquery_wait_timeout = \"2s\"\n";
+    let loaded = read(&pooled(text)).unwrap();
+    assert_eq!(loaded.warnings.list, []);
+    let Config { listeners, pools, .. } = loaded.config;
+    let bounds = pools[0].bounds(&listeners[0].pool);
+    assert_eq!((bounds.size, bounds.query_wait_timeout), (7, Duration::from_secs(2)));
+    assert_eq!((bounds.min_size, bounds.server_lifetime), (0, listeners[0].pool.server_lifetime));
+    assert_eq!((pools[0].matches.user.as_str(), pools[0].matches.listener.as_str()), ("*", "*"));
+}
+
+#[test]
+fn what_is_shown_of_an_entry_reads_as_the_same() {
+    let text = "[[pool]]\nmatch = { database = \"shop\", user = \"a*\" }\npool_size = 7\nmin_pool_size = 1\n\
+                min_guaranteed_pool_size = 2\nserver_idle_timeout = \"1m\"\nserver_lifetime = \"2m\"\n\
+                query_wait_timeout = \"2s\"\npool_queue_length = 9\n";
+    let config = read(&pooled(text)).unwrap().config;
+    assert_eq!(read(&config.to_toml()).unwrap().config.pools, config.pools);
+    assert!(config.rows().contains(&("pool.0.pool_size".to_owned(), "7".to_owned())), "{:?}", config.rows());
+}
+
+#[test]
+fn entries_that_never_apply_are_told() {
+    let told = |text: &str| {
+        let warnings = read(text).unwrap().warnings.list;
+        warnings.into_iter().map(|warning| (warning.key, warning.message)).collect::<Vec<_>>()
+    };
+    for (text, key, says) in [
+        (pooled("[[pool]]\nmatch = { listener = \"mian\" }"), "pool[0].match.listener", "never applies"),
+        ("[[listener]]\n[[pool]]\npool_size = 3".to_owned(), "pool[0]", "belongs to pool = \"transaction\""),
+        (pooled("[[pool]]\n[[pool]]\nmatch = { user = \"a\" }"), "pool[1].match", "never applies"),
+        (
+            pooled("[[pool]]\nmatch = { user = \"a\" }\n[[pool]]\nmatch = { user = \"a\", database = \"b\" }"),
+            "pool[1].match",
+            "never applies",
+        ),
+    ] {
+        let told = told(&text);
+        assert!(told.len() == 1 && told[0].0 == key && told[0].1.contains(says), "{text}: {told:?}");
+    }
+    let apart = "[[pool]]\nmatch = { user = \"a\", database = \"b\" }\n[[pool]]\nmatch = { user = \"a\" }";
+    assert_eq!(told(&pooled(apart)), []);
+}
+
+#[test]
+fn bounds_that_cannot_be_are_refused() {
+    for (text, key, says) in [
+        ("[[pool]]\npool_size = 0", "pool[0].pool_size", "must be at least 1"),
+        ("[[pool]]\nmin_pool_size = 6", "pool[0].min_pool_size", "6 is more than pool_size (5)"),
+        ("[[pool]]\npool_size = 1\nmin_guaranteed_pool_size = 2", "pool[0].min_guaranteed_pool_size", "pool_size (1)"),
+        ("[[pool]]\nmatch = { usr = \"a\" }", "pool[0].match.usr", "unknown key"),
+        ("[[pool]]\nmax_server_logins = 3", "pool[0].max_server_logins", "unknown key"),
+    ] {
+        let list = problems(&pooled(text));
+        assert!(list.len() == 1 && list[0].key == key && list[0].message.contains(says), "{text}: {list:?}");
+    }
+}

@@ -154,6 +154,7 @@ impl Worker {
             listener: Arc::clone(&self.house.name),
             user: "app".to_owned(),
             database: "shop".to_owned(),
+            role: None,
             application_name: String::new(),
             address,
         };

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use super::certificates::{leave_old_way, untimely};
 use super::listeners::{current, follow};
 use super::{descriptors, herald};
-use crate::config::{self, Config, Loaded, Process, RulesTable, SettingError};
+use crate::config::{self, Config, Listener, Loaded, Process, RulesTable, SettingError};
 use crate::console::Accounts;
 use crate::guard::{self, Guard};
 use crate::session::house::{Current, House};
@@ -70,7 +70,9 @@ impl Reloader {
             follow(&house.catalog, &house.nodes.primary(), &current.listener);
             house.lending.reload(&config, &current.listener);
             house.logins.reload(&config, &current.listener);
+            let before = house.settings.load();
             house.settings.swap(current);
+            reconnect_renamed(house, &before.listener);
             leave_old_way(house);
         }
         self.accounts.replace(&config.admin.users);
@@ -80,6 +82,12 @@ impl Reloader {
         let warnings = warnings.list.iter().map(ToString::to_string).chain(kept);
         Ok(summary(&later, &warnings.collect::<Vec<_>>()))
     }
+}
+
+/// Servers of pools whose database is another one from now on end with their transaction.
+fn reconnect_renamed(house: &House, before: &Listener) {
+    let current = house.settings.load();
+    before.databases.changed(&current.listener.databases).for_each(|name| house.lending.register.reconnect(Some(name)));
 }
 
 /// The new settings of a listener; `None` where the file no longer names it: it keeps the old ones until a restart.

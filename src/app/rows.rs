@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, PoolMode};
+use crate::config::{Config, DatabaseRule, PoolMode};
 use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::server::pool;
 use crate::session::house::House;
-use crate::telemetry::rows::{CapRow, ConfigRow, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, Standing, SurgeRow};
+use crate::telemetry::rows::{
+    CapRow, ConfigRow, DatabaseRow, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, Standing, SurgeRow,
+};
 use crate::telemetry::{Metrics, Series};
 
 pub(super) fn cap_rows(houses: &[Arc<House>]) -> Vec<CapRow> {
@@ -62,6 +64,15 @@ pub(super) fn listener_row(house: &Arc<House>) -> ListenerRow {
         server_lifetime: if lends { listener.pool.server_lifetime } else { Duration::ZERO },
         max_server_connections: most.map(|most| most as u64),
         max_clients: current.caps.max_clients as u64,
+        databases: listener.databases.iter().map(database_row).collect(),
+    }
+}
+
+fn database_row(rule: &DatabaseRule) -> DatabaseRow {
+    DatabaseRow {
+        name: rule.name.clone(),
+        database: rule.database.as_ref().unwrap_or(&rule.name).clone(),
+        user: rule.user.as_ref().map(|user| user.name.clone()),
     }
 }
 

@@ -79,10 +79,15 @@ impl Catalog {
         drop(self.tls.set(tls));
     }
 
+    /// Does anybody read it? Otherwise nothing is ever known.
+    pub fn is_monitored(&self) -> bool {
+        self.monitored.load(Ordering::Relaxed)
+    }
+
     /// What is known of a database now, as a session sees it; `None` where nothing is yet. Cheap once the database is known: no lock, and no
     /// allocation. Call it again where [`Self::generation`] has changed.
     pub fn schema(&self, database: &str, sight: Sight<'_>) -> Option<Arc<Schema>> {
-        if !self.monitored.load(Ordering::Relaxed) {
+        if !self.is_monitored() {
             return None;
         }
         let databases = self.databases.load();

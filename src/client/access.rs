@@ -81,6 +81,7 @@ mod tests {
             listener: "main".into(),
             user: user.to_owned(),
             database: "shop".to_owned(),
+            role: None,
             application_name: String::new(),
             address: address.parse().unwrap(),
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::listener::CHECK_INTERVAL;
 use super::{
-    Admin, Caps, ClientCaps, ClientMatch, Entry, KeyPart, Limits, Listener, Log, LogFormat, Login, Over, Pool,
-    Surroundings, Tls,
+    Admin, Caps, ClientCaps, ClientMatch, Databases, Entry, KeyPart, Limits, Listener, Log, LogFormat, Login, Over,
+    Pool, Surroundings, Tls,
 };
 
 impl Default for Limits {
@@ -37,6 +37,7 @@ impl Default for Listener {
             login: Login::default(),
             pool: Pool::default(),
             tls: Tls::default(),
+            databases: Databases::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod break_glass;
 mod caps;
 mod client;
 mod context;
+mod databases;
 mod defaults;
 mod document;
 mod listener;
@@ -32,6 +33,7 @@ pub use admin::{Admin, AdminUser, Role};
 pub use caps::{Caps, ClientCaps, KeyPart, Over};
 pub use client::{ClientMatch, ClientRule};
 pub use context::{RulesCheck, RulesTable};
+pub use databases::{DatabaseRule, Databases, ServerUser};
 pub use listener::{
     AuthQuery, Entry, Listener, Login, Monitor, Pool, PoolMode, Tls, TlsMode, TlsProtocols, TlsSide, UnknownTables,
     Users,
@@ -61,6 +63,8 @@ pub struct Config {
     pub clients: Vec<ClientRule>,
     /// The `[[access]]` entries in file order; none: everybody may come in.
     pub access: Vec<AccessRule>,
+    /// The `[[database]]` entries in file order; each listener has its own.
+    pub databases: Vec<DatabaseRule>,
     /// The `[[pool]]` entries in file order.
     pub pools: Vec<PoolRule>,
     /// The raw `[rules]` table: read by `guard::Guard::build`.

@@ -9,7 +9,8 @@ use super::document::{Document, Section, key_text};
 use super::problem::{Fault, Problem, Problems, SettingError, not_yet};
 use super::surroundings::Surroundings;
 use super::{
-    Config, Limits, Log, LogFormat, Secret, access, admin, break_glass, caps, client, defaults, listener, pools, value,
+    Config, Limits, Log, LogFormat, Secret, access, admin, break_glass, caps, client, databases, defaults, listener,
+    pools, value,
 };
 
 /// A configuration that may be run, and what its author should know about it.
@@ -89,6 +90,7 @@ fn resolve(text: &str, context: &Context<'_>) -> Result<(Config, Vec<Problem>), 
     listener::check(&config, &document);
     client::check(&config, &document);
     access::check(&config, &document);
+    databases::check(&config, &document);
     pools::check(&config, &document);
     let (errors, warnings) = document.into_problems();
     if errors.is_empty() { Ok((config, warnings)) } else { Err(errors) }
@@ -104,6 +106,8 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
     let caps = caps::resolve(root.section("caps"));
     let clients = root.sections("client").into_iter().map(|section| client::resolve(section, context)).collect();
     let access = root.sections("access").into_iter().filter_map(access::resolve).collect();
+    let databases = root.sections("database");
+    let databases = databases.into_iter().filter_map(|section| databases::resolve(section, context)).collect();
     let pools = root.sections("pool").into_iter().map(pools::resolve).collect();
     let rules = resolve_rules(&root.section("rules"), context);
     let break_glass = break_glass::resolve(root.section("break_glass"), context);
@@ -111,7 +115,7 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
     root.refuse("watch", || not_yet("watching locks and temporary tables"));
     root.refuse("alert", || not_yet("sending alerts").advise("/metrics has the figures to alert on"));
     root.finish();
-    Config {
+    let mut config = Config {
         state_dir: state_dir.unwrap_or_else(|| defaults::state_dir(context.surroundings)),
         workers: workers.unwrap_or_else(|| context.surroundings.cores()),
         limits,
@@ -120,12 +124,15 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
         caps,
         clients,
         access,
+        databases,
         pools,
         rules,
         break_glass,
         log,
         drain_timeout: drain_timeout.unwrap_or(defaults::DRAIN_TIMEOUT),
-    }
+    };
+    databases::distribute(&mut config);
+    config
 }
 
 fn resolve_listeners(root: &mut Section<'_>, context: &Context<'_>) -> Vec<super::Listener> {

@@ -105,7 +105,7 @@ impl Pools {
     }
 
     fn of_entry(&mut self, entry: &Entry) -> &mut Use {
-        self.find(&entry.identity.database, &entry.identity.user, &entry.identity.listener)
+        self.find(&entry.identity.database, entry.identity.role(), &entry.identity.listener)
     }
 
     /// By database and user.

@@ -20,10 +20,19 @@ pub struct Identity {
     pub user: String,
     /// Database of the start-up packet; the user's name where it gives none.
     pub database: String,
+    /// As whom it is at the server, where that is not the same.
+    pub role: Option<Box<str>>,
     /// `application_name` of the start-up packet; empty where it gives none.
     pub application_name: String,
     /// Peer address.
     pub address: IpAddr,
+}
+
+impl Identity {
+    /// As whom it is at the server.
+    pub fn role(&self) -> &str {
+        self.role.as_deref().unwrap_or(&self.user)
+    }
 }
 
 /// What a session tells when it joins.

@@ -176,6 +176,7 @@ mod tests {
                 listener: "main".into(),
                 user: user.to_owned(),
                 database: "shop".to_owned(),
+                role: None,
                 application_name: String::new(),
                 address: [127, 0, 0, 1].into(),
             },

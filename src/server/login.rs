@@ -26,7 +26,7 @@ const PARAMETERS_MAX: usize = 256;
 pub struct Account {
     /// Role.
     pub user: String,
-    /// Database.
+    /// Database. A pool's is the one that clients ask for, until a server is dialled.
     pub database: String,
     /// Further start-up parameters, in this order.
     pub parameters: Vec<(String, String)>,

@@ -20,7 +20,7 @@ use crate::config::{Caps, Config, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
 use crate::net::tls::Live;
-use crate::roster::Roster;
+use crate::roster::{Entry, Roster};
 use crate::server::nodes::Nodes;
 use crate::server::secure::Security;
 use crate::telemetry::Gate;
@@ -153,6 +153,13 @@ pub struct Current {
     pub policies: Policies,
     /// Signs break-glass passes; `None`: there are none.
     pub break_glass: Option<Arc<Key>>,
+}
+
+impl Current {
+    /// The server's name of a client's database.
+    pub fn at_server<'a>(&'a self, who: &'a Entry) -> &'a str {
+        self.listener.databases.at_server(&who.identity.database)
+    }
 }
 
 impl Settings {

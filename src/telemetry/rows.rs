@@ -260,6 +260,19 @@ pub struct ListenerRow {
     pub max_server_connections: Option<u64>,
     /// Clients of the listener at the most.
     pub max_clients: u64,
+    /// Databases that are others at the server.
+    pub databases: Vec<DatabaseRow>,
+}
+
+/// A database that has another name at the server, or whose clients are one role there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseRow {
+    /// What clients ask for.
+    pub name: String,
+    /// The server's own name.
+    pub database: String,
+    /// As whom its clients are at the server; `None`: each as itself.
+    pub user: Option<String>,
 }
 
 /// One setting as resolved. Secrets are left out by whoever fills it.

@@ -19,6 +19,7 @@ mod caps;
 mod catalog;
 mod copy;
 mod crowds;
+mod databases;
 mod drivers;
 mod dump;
 mod ends;

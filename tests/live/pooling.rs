@@ -1,5 +1,8 @@
 //! `pool = "transaction"`: many clients on few servers, and no client sees another.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
@@ -48,6 +51,14 @@ impl Pooled {
     /// Puts another file of users in the place of the one at hand; nothing is reloaded.
     pub(crate) fn write_users(&self, text: &str) {
         std::fs::write(self.folder.path().join("users.toml"), text).unwrap();
+    }
+
+    /// A file with this secret, and nobody else's to read.
+    pub(crate) fn secret(&self, text: &str) -> PathBuf {
+        let file = self.folder.path().join("secret");
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        file
     }
 
     pub(crate) fn sleepers(&self) -> usize {

@@ -75,6 +75,7 @@ impl Steer {
                 listener: "main".into(),
                 user: user.to_owned(),
                 database: "shop".to_owned(),
+                role: None,
                 application_name: "web\u{1b}[2J".to_owned(),
                 address: [10, 1, 2, 3].into(),
             },
@@ -282,6 +283,7 @@ fn listener() -> ListenerRow {
         server_lifetime: Duration::from_secs(3600),
         max_server_connections: None,
         max_clients: 10_000,
+        databases: Vec::new(),
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn config() -> Config {
         },
         clients: Vec::new(),
         access: Vec::new(),
+        databases: Vec::new(),
         pools: Vec::new(),
         rules: toml::Table::new(),
         break_glass: None,

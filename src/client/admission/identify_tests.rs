@@ -8,6 +8,7 @@ fn who(user: &str, database: &str, application_name: &str, address: &str) -> Ide
         listener: "main".into(),
         user: user.into(),
         database: database.into(),
+        role: None,
         application_name: application_name.into(),
         address: address.parse::<IpAddr>().unwrap(),
     }

@@ -21,12 +21,12 @@ use self::penalty::Penalties;
 pub use self::unproven::Unproven;
 use super::access::Access;
 use super::channel::Channel;
-use crate::auth::Proof;
 use crate::auth::accounts::{Account, Accounts};
 use crate::auth::derive::Deriver;
 use crate::auth::query::{Found, Lookup};
+use crate::auth::{Password, Proof};
 use crate::clock;
-use crate::config::{AccessMethod, AuthQuery, Config, Listener, Login};
+use crate::config::{AccessMethod, AuthQuery, Config, Listener, Login, Secret};
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::Identity;
@@ -122,6 +122,13 @@ impl Logins {
     /// A server did not take what this user has proven: perhaps it knows another verifier by now.
     pub fn doubt(&self, user: &str) {
         self.lookup.doubt(user);
+    }
+
+    /// What logs in to a server as a role that the configuration names.
+    pub fn own(&self, password: Option<&Secret>) -> Proof {
+        password.map_or(Proof::Nothing, |password| {
+            Proof::Password(Password::new(password.clone(), Arc::clone(&self.deriver)))
+        })
     }
 
     /// Keeps whoever gave a wrong proof waiting for the answer. Cancel-safe.

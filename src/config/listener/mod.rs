@@ -17,7 +17,7 @@ pub use self::tls::{Tls, TlsMode, TlsProtocols, TlsSide};
 use super::context::{Context, secret};
 use super::document::{Document, Section};
 use super::problem::Fault;
-use super::{Config, Secret, defaults, value};
+use super::{Config, Databases, Secret, defaults, value};
 
 /// `[[listener]]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Listener {
     pub pool: Pool,
     /// Encryption on either side.
     pub tls: Tls,
+    /// What `[[database]]` says of its databases.
+    pub databases: Databases,
 }
 
 /// `monitor = { … }` of a listener.
@@ -95,6 +97,8 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
         login,
         pool,
         tls,
+        // Told when the whole file is read.
+        databases: Databases::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A resolved configuration for people: rows for the console, TOML for `check`. Secrets are masked.
 
 mod clients;
+mod databases;
 mod listener;
 mod pools;
 
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use toml::{Table, Value};
 
 use self::clients::{access, caps, client};
+use self::databases::database;
 use self::listener::{listener, pool};
 use self::pools::pool_rule;
 use super::{Admin, AdminUser, Config, Limits, Loaded, LogFormat, Pool, PoolMode, Process, read};
@@ -103,6 +105,7 @@ fn parts(config: &Config) -> Vec<Part> {
     parts.extend(caps(&config.caps));
     parts.extend(config.access.iter().enumerate().map(|(index, rule)| access(index, rule)));
     parts.extend(config.clients.iter().map(client));
+    parts.extend(config.databases.iter().enumerate().map(|(index, rule)| database(index, rule)));
     parts.extend(config.pools.iter().enumerate().map(|(index, rule)| pool_rule(index, rule)));
     parts.extend(rules(&config.rules));
     parts.push(break_glass(config));

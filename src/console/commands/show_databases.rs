@@ -7,7 +7,7 @@ use crate::config::Role;
 use crate::console::answer::{Answer, Failure, Row, Value, count, text};
 use crate::console::pools::{Lent, Pools, Use};
 use crate::control::Control;
-use crate::telemetry::rows::ListenerRow;
+use crate::telemetry::rows::{DatabaseRow, ListenerRow};
 use crate::units::display_bytes;
 
 pub(super) const DEF: Def = Def {
@@ -43,6 +43,7 @@ type Key = (String, String, u16, &'static str);
 
 #[derive(Debug, Default)]
 struct Database {
+    at_server: Option<DatabaseRow>,
     listeners: BTreeSet<String>,
     bounds: Lent,
     servers_most: u64,
@@ -66,6 +67,8 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
 
 impl Database {
     fn note(&mut self, pool: &Use, listener: &ListenerRow) {
+        let at_server = || listener.databases.iter().find(|row| row.name == pool.database).cloned();
+        self.at_server = self.at_server.take().or_else(at_server);
         self.servers = self.servers.saturating_add(pool.servers());
         self.clients = self.clients.saturating_add(pool.cl_active).saturating_add(pool.cl_waiting);
         if self.listeners.insert(listener.listener.clone()) {
@@ -85,13 +88,14 @@ const fn common(listener: &ListenerRow) -> Lent {
 fn row((name, host, port, mode): Key, database: Database, control: &Control) -> Row {
     let (paused, disabled) = (control.paused(&name), control.is_disabled(&name));
     let name = display_bytes(name.as_bytes());
+    let at_server = database.at_server;
     let listeners: Vec<_> = database.listeners.into_iter().collect();
     vec![
         name.clone().into(),
         host.into(),
         u64::from(port).into(),
-        name.into(),
-        Value::Null,
+        at_server.as_ref().map_or(name, |row| row.database.clone()).into(),
+        at_server.and_then(|row| row.user).into(),
         database.bounds.size.into(),
         database.bounds.min_size.into(),
         Value::Count(0),

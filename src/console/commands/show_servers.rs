@@ -57,7 +57,7 @@ fn own(entry: &Entry, roster: &Roster, now: Now) -> Row {
     let activity = entry.activity();
     let socket = Socket {
         kind: "S",
-        user: &entry.identity.user,
+        user: entry.identity.role(),
         database: &entry.identity.database,
         state: if activity == Activity::Login { Standing::Login } else { Standing::Active }.label(),
         address: Some((entry.server.host(), entry.server.port())),
@@ -98,7 +98,7 @@ fn pooled_row(pool: &PoolRow, server: &ServerRow, lent: &Lent<'_>, now: Now) -> 
 fn cancel_row(entry: &Entry) -> Row {
     let socket = Socket {
         kind: "S",
-        user: &entry.identity.user,
+        user: entry.identity.role(),
         database: &entry.identity.database,
         state: "active_cancel",
         link: Some(entry.number),

@@ -44,21 +44,23 @@ impl Judge {
                 tidy.unknown = current.listener.pool.unknown_tables;
             }
             self.break_glass.set_key(current.break_glass.clone());
+            // The name of its database may mean another one.
+            self.schema = None;
         }
         let catalogue = self.house.catalog.generation();
         if catalogue != self.catalogue || self.schema.is_none() {
             self.catalogue = catalogue;
-            self.schema = self.sight.schema(&self.house.catalog, who);
+            self.schema = self.sight.schema(&self.house, who);
         }
     }
 
     /// A statement that may change the tables was completed: the picture of them is old.
     pub fn completed(&self, outcome: Outcome, who: &Entry) {
         if outcome == Outcome::Completed {
-            self.sight.completed(&self.house.catalog, who);
+            self.sight.completed(&self.house, who);
         }
         if self.current.as_ref().is_some_and(|text| text.shape.changes_schema == ChangesSchema::Yes) {
-            self.house.catalog.touch(&who.identity.database);
+            self.house.catalog.touch(self.house.settings.load().at_server(who));
         }
     }
 }

@@ -115,7 +115,7 @@ impl Judge {
         let catalogue = house.catalog.generation();
         let hold = fresh::hold(&policy);
         let sight = Own::default();
-        let schema = sight.schema(&house.catalog, who);
+        let schema = sight.schema(&house, who);
         Self {
             house,
             local,

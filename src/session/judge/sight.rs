@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Sight};
+use crate::catalog::Sight;
 use crate::roster::Entry;
+use crate::session::house::House;
 use crate::sql::Schema;
 use crate::sql::lookup::{Lookup, Path};
 
@@ -70,9 +71,9 @@ impl Own {
 
     /// The server has completed something. Told at each step of a transaction: it sees its own tables at once, and others do when it is
     /// committed.
-    pub fn completed(&self, catalog: &Catalog, who: &Entry) {
+    pub fn completed(&self, house: &House, who: &Entry) {
         if let Some(tables) = self.tables.as_ref().filter(|tables| !tables.remade.is_empty()) {
-            catalog.doubt(&who.identity.database, &tables.remade);
+            house.catalog.doubt(house.settings.load().at_server(who), &tables.remade);
         }
     }
 
@@ -107,8 +108,11 @@ impl Own {
     }
 
     /// The tables as the session sees them; `None` where nothing is known yet.
-    pub fn schema(&self, catalog: &Catalog, who: &Entry) -> Option<Arc<Schema>> {
-        let schema = catalog.schema(&who.identity.database, self.sight(&who.identity.user))?;
+    pub fn schema(&self, house: &House, who: &Entry) -> Option<Arc<Schema>> {
+        if !house.catalog.is_monitored() {
+            return None;
+        }
+        let schema = house.catalog.schema(house.settings.load().at_server(who), self.sight(who.identity.role()))?;
         Some(if self.temporary().is_empty() { schema } else { Arc::new(schema.hiding(self.temporary())) })
     }
 

@@ -45,6 +45,7 @@ pub(in crate::session) fn seat(house: &House) -> Seat {
             listener: "main".into(),
             user: "web".to_owned(),
             database: "shop".to_owned(),
+            role: None,
             application_name: String::new(),
             address: [127, 0, 0, 1].into(),
         },

@@ -48,7 +48,7 @@ impl Judge {
     /// Judges a text. Where the client has not said how much it fetches, what depends on that is left for later: see [`Due`].
     pub(super) fn judge(&mut self, text: Rc<Text>, case: Case, values: Option<&Values>, who: &Entry) -> Opinion {
         if self.sight.take_in(&text.shape.lookup) {
-            self.schema = self.sight.schema(&self.house.catalog, who);
+            self.schema = self.sight.schema(&self.house, who);
         }
         self.note_traces(&text, case);
         self.due = Due::Settled;

@@ -60,7 +60,9 @@ impl Borrowed {
 
     /// A statement needs a database to itself: what this user's pool there has idle is closed, while the server waits for that.
     fn vacate(&self, database: &str) {
-        let key = Key { user: self.lease.pool().maker().user(), database: database.to_owned() };
-        self.house.lending.register.renew(&key);
+        for name in self.house.settings.load().listener.databases.names_of(database) {
+            let key = Key { user: self.lease.pool().maker().user(), database: name.to_owned() };
+            self.house.lending.register.renew(&key);
+        }
     }
 }

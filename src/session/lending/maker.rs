@@ -118,6 +118,8 @@ impl Maker {
         }
         let deadline = clock::now() + settings.listener.pool.server_connect_timeout;
         let account = self.account.get();
+        let database = settings.listener.databases.at_server(&account.database).to_owned();
+        let account = Account { database, ..account };
         let LoggedIn { fresh, route, generation } = reach(&self.house, &account, deadline).await?;
         drop(turn);
         let common = &self.house.common;

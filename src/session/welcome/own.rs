@@ -76,7 +76,7 @@ impl Visitor<'_> {
         };
         let (proof, login) = self.believe(client, &applicant, permit).await?;
         let settings = startup.sets_path().then_some(Setting::OwnPath).into_iter().collect();
-        let account = Account { proof, ..account };
+        let account = self.as_whom(Account { proof, ..account });
         Ok(Proven { identity, house, login, account, version, purpose: startup.purpose, settings })
     }
 
@@ -99,8 +99,20 @@ impl Visitor<'_> {
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
         let permits = Permits { client: Box::new(own), house: Box::new(house), server: Some(Box::new(server)) };
-        let server = self.lend(client, &account, &mut desk, version).await?;
+        let database = self.settings.listener.databases.at_server(&account.database).to_owned();
+        let server = self.lend(client, &Account { database, ..account }, &mut desk, version).await?;
         Ok(self.seat(identity, Back::Own(Framed::new(server)), permits, desk))
+    }
+
+    /// The client at the server: as itself, or as the role that all clients of its database are there.
+    fn as_whom(&self, account: Account) -> Account {
+        match self.settings.listener.databases.user(&account.database) {
+            None => account,
+            Some(user) => {
+                let proof = self.house.logins.own(user.password.as_ref());
+                Account { user: user.name.clone(), proof, ..account }
+            }
+        }
     }
 
     /// What it proves itself with. One that is not believed has lost its place among the logins before it is answered: whoever waits for

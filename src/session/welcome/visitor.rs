@@ -1,5 +1,6 @@
 //! A client on its way in: a place under every cap, a server, the login.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -71,7 +72,8 @@ impl Visitor<'_> {
             desk.settings.push(Setting::OwnPath);
         }
         let mut relayed = Relayed { client, server: Framed::new(server) };
-        let run = relayed.run(&startup.packet, self.trust(), &mut desk);
+        let packet = self.packet(startup);
+        let run = relayed.run(&packet, self.trust(), &mut desk);
         let ran = timeout_at(self.deadline, run).await.unwrap_or_else(|_| Err(Failed::refused(self.late())));
         let server = relayed.server;
         let client_permit = match ran.and_then(|()| desk.client.take().ok_or_else(unproven)) {
@@ -100,12 +102,23 @@ impl Visitor<'_> {
 
     pub(in crate::session) fn identity(&self, startup: &Startup) -> Identity {
         let name = |bytes: &[u8]| display_bytes(bytes.get(..NAME_MAX).unwrap_or(bytes));
+        let database = name(&startup.database);
         Identity {
             listener: Arc::clone(&self.house.name),
             user: name(&startup.user),
-            database: name(&startup.database),
+            role: self.settings.listener.databases.user(&database).map(|user| user.name.as_str().into()),
+            database,
             application_name: name(&startup.application_name),
             address: self.peer.ip(),
+        }
+    }
+
+    /// The start-up packet as the server is to have it.
+    fn packet<'s>(&self, startup: &'s Startup) -> Cow<'s, [u8]> {
+        let Ok(name) = std::str::from_utf8(&startup.database) else { return Cow::Borrowed(&startup.packet) };
+        match self.settings.listener.databases.at_server(name) {
+            same if same == name => Cow::Borrowed(&startup.packet),
+            other => Cow::Owned(startup.packet_for(other.as_bytes())),
         }
     }
 

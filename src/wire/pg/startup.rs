@@ -93,6 +93,21 @@ impl Startup {
         })
     }
 
+    /// The packet with another database in the place of its own.
+    pub fn packet_for(&self, database: &[u8]) -> Vec<u8> {
+        let others = self.pairs().filter(|(name, _)| *name != b"database");
+        let mut packet = self.packet.get(..8).unwrap_or_default().to_vec();
+        for (name, value) in others.chain([(&b"database"[..], database)]) {
+            packet.extend([name, b"\0", value, b"\0"].concat());
+        }
+        packet.push(0);
+        let size = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+        if let Some(length) = packet.first_chunk_mut() {
+            *length = size.to_be_bytes();
+        }
+        packet
+    }
+
     /// True where the session may begin with another `search_path`, or as another role, than its user has: by a
     /// parameter of that name, or in `options`.
     pub fn sets_path(&self) -> bool {
@@ -276,6 +291,16 @@ mod tests {
             assert_eq!(Version::for_client(0x0003_0000 | minor), version, "{minor}");
         }
         assert_eq!([Version::V3_0.number(), Version::V3_2.number()], [0x0003_0000, 0x0003_0002]);
+    }
+
+    #[test]
+    fn another_database_takes_the_place_of_the_one_that_was_named_or_of_none() {
+        for body in [&b"user\0app\0database\0shop\0options\0-c x=1\0\0"[..], b"user\0app\0options\0-c x=1\0\0"] {
+            let Ok(First::Startup(startup)) = read(&packet(0x0003_0002, body)) else { panic!("no start-up") };
+            let Ok(First::Startup(other)) = read(&startup.packet_for(b"blog")) else { panic!("no start-up") };
+            assert_eq!((&other.database[..], &other.user[..], other.version), (&b"blog"[..], &b"app"[..], 0x0003_0002));
+            assert_eq!(other.parameters().collect::<Vec<_>>(), startup.parameters().collect::<Vec<_>>());
+        }
     }
 
     #[test]

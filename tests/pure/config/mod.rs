@@ -1,5 +1,6 @@
 //! `config.toml`: what it resolves to, and what it says where it is wrong.
 
+mod databases;
 mod logins;
 mod pools;
 mod warned;

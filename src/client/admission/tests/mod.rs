@@ -26,6 +26,7 @@ fn who_at(user: &str, from: &str) -> Identity {
         listener: "main".into(),
         user: user.into(),
         database: "shop".into(),
+        role: None,
         application_name: String::new(),
         address: address(from),
     }

@@ -12,8 +12,9 @@ Examples:
   floodwall import pgbouncer.ini userlist.txt --output config.toml    writes config.toml, and users.toml beside it
   floodwall check --config config.toml                                is it right? what does it resolve to?
 
-Rules for statements begin with mode = \"warn\": PgBouncer has none, so nothing is refused that was not before. users.toml and
-auth.password, that of auth_user, hold secrets: they get mode 0600, and are written with --output only. No file is ever written over.
+Rules for statements begin with mode = \"warn\": PgBouncer has none, so nothing is refused that was not before. users.toml,
+auth.password (that of auth_user) and database-NAME.password (that of its user=) hold secrets: they get mode 0600, and are written with
+--output only. No file is ever written over.
 
 Exit code: 0 if it was imported, notes or not; 1 if a file cannot be read, or is no configuration, or is there already.";
 
@@ -34,11 +35,9 @@ impl Import {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let read = |path: &Path| std::fs::read_to_string(path);
         let imported = import::import(&self.ini, self.userlist.as_deref(), &read)?;
-        let secrets = [("users.toml", &imported.users), ("auth.password", &imported.auth_password)];
-        let secrets = secrets.into_iter().filter_map(|(file, text)| Some((file, text.as_ref()?)));
         match &self.output {
             Some(path) => {
-                secrets.clone().try_for_each(|(file, text)| create(&path.with_file_name(file), text))?;
+                imported.secrets.iter().try_for_each(|(file, text)| create(&path.with_file_name(file), text))?;
                 create(path, &imported.config)?;
             }
             None => write!(io::stdout(), "{}", imported.config)?,
@@ -46,8 +45,9 @@ impl Import {
         let mut told = io::stderr();
         imported.notes.iter().try_for_each(|note| writeln!(told, "{note}"))?;
         if self.output.is_none() {
-            secrets
-                .into_iter()
+            imported
+                .secrets
+                .iter()
                 .try_for_each(|(file, _)| writeln!(told, "{file} was not written: it takes --output"))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use super::database::{self, Sizes};
+use super::databases::Given;
 use super::doors;
-use super::exception::Exception;
+use super::exception::{self, Exception};
 use super::ini::Entry;
 use super::keys::{self, Fate};
 use super::listener::{Listener, Pool};
-use super::login::{Known, Login};
+use super::login::{AUTH_PASSWORD, Known, Login};
 use super::userlist::{Secret, User};
-use super::users::{self, Found, Source};
+use super::users::{self, Found, Source, USERS};
 use super::{Failed, Imported, Note, Place};
 
 /// The keys of `[pgbouncer]`, the last of each, and what was noted.
@@ -18,6 +20,10 @@ pub(super) struct Convert<'a> {
     notes: Vec<Note>,
     /// What single databases have of their own.
     pub(super) exceptions: Vec<Exception>,
+    /// What pools of single users have of their own.
+    pub(super) sizes_of_users: Vec<(String, Sizes)>,
+    /// Files with the passwords of roles that are the same for all clients of a database.
+    pub(super) passwords: Vec<(String, String)>,
     /// The `auth_user` of all databases, where that became the listeners'.
     pub(super) asker: Option<String>,
 }
@@ -26,7 +32,14 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let of = |section: &'static str| entries.iter().filter(move |entry| entry.section.eq_ignore_ascii_case(section));
     let settings = of("pgbouncer").filter(|entry| !entry.forgotten);
     let settings = settings.map(|entry| (entry.key.to_ascii_lowercase(), entry)).collect();
-    let mut convert = Convert { settings, notes: Vec::new(), exceptions: Vec::new(), asker: None };
+    let mut convert = Convert {
+        settings,
+        notes: Vec::new(),
+        exceptions: Vec::new(),
+        sizes_of_users: Vec::new(),
+        passwords: Vec::new(),
+        asker: None,
+    };
     convert.note_fates();
     for entry in of("pgbouncer").filter(|entry| entry.forgotten) {
         convert.note(entry, "has no effect with PgBouncer: a later [pgbouncer] begins from the defaults again");
@@ -41,7 +54,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let databases: Vec<_> = of("databases").collect();
     let login = convert.login(users.as_deref(), &databases);
     let common = convert.common();
-    let mut listeners = convert.listeners(&databases);
+    let mut listeners = convert.listeners(&databases, Given { login: &login, users: users.as_deref() });
     if listeners.is_empty() {
         let place = Place { file: source.ini.to_owned(), line: 1 };
         let reason = "no database is declared, so there is no server to stand in front of".to_owned();
@@ -54,9 +67,16 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let mut parts: Vec<String> = vec![HEAD.to_owned()];
     parts.extend(listeners.iter().map(|listener| listener.text(&login, &common)));
     parts.push(caps);
-    let of_databases = std::mem::take(&mut convert.exceptions);
-    parts.extend(of_databases.iter().filter_map(Exception::text));
-    parts.extend(of("users").filter_map(|entry| convert.of_user(entry, &listeners).text()));
+    let mut exceptions = std::mem::take(&mut convert.exceptions);
+    exceptions.extend(of("users").map(|entry| convert.of_user(entry, &listeners)));
+    exception::tell_apart(&mut exceptions);
+    parts.extend(exceptions.iter().filter_map(Exception::text));
+    parts.extend(listeners.iter().flat_map(|listener| {
+        let name = (listeners.len() > 1).then_some(&*listener.name);
+        listener.databases.iter().filter_map(move |database| database.text(name))
+    }));
+    let pooled: Vec<_> = listeners.iter().filter(|listener| listener.pool == Pool::Transaction).collect();
+    parts.extend(database::pools(&pooled, &convert.sizes_of_users, common.min_pool_size));
     let known = Known { users: users.as_deref().unwrap_or_default(), all: users.is_some() && login == Login::Users };
     parts.extend(convert.access(&listeners, known, source));
     parts.push(REPLICATION.to_owned());
@@ -65,7 +85,10 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     convert.notes.dedup();
     let auth_password = login.auth_password(users.as_deref().unwrap_or_default());
     let users = users.filter(|_| login == Login::Users).map(|users| users::text(&users));
-    Ok(Imported { config: parts.join("\n"), users, auth_password, notes: convert.notes })
+    let mut secrets = convert.passwords;
+    secrets.extend(auth_password.map(|password| (AUTH_PASSWORD.to_owned(), password)));
+    secrets.extend(users.map(|users| (USERS.to_owned(), users)));
+    Ok(Imported { config: parts.join("\n"), secrets, notes: convert.notes })
 }
 
 /// PgBouncer's limits of time that are rules here.

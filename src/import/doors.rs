@@ -79,7 +79,7 @@ fn meant<'a>(name: Option<&'a str>, line: &Line, listener: &'a Listener) -> Vec<
         return if line.method == REJECT { vec![None] } else { databases(listener) };
     };
     let declared = listener.databases.iter().filter(|database| database.key == name);
-    let declared: Vec<_> = declared.map(|database| Some(&*database.name)).collect();
+    let declared: Vec<_> = declared.map(|database| Some(&*database.key)).collect();
     // With `*` every other name is the server's; without it nobody could ask for one.
     if declared.is_empty() && listener.others == Others::LetIn { vec![Some(name)] } else { declared }
 }
@@ -88,7 +88,7 @@ fn meant<'a>(name: Option<&'a str>, line: &Line, listener: &'a Listener) -> Vec<
 fn databases(listener: &Listener) -> Vec<Option<&str>> {
     match listener.others {
         Others::LetIn => vec![None],
-        Others::Unknown => listener.names().into_iter().map(Some).collect(),
+        Others::Unknown => listener.names().map(Some).collect(),
     }
 }
 
@@ -97,7 +97,7 @@ fn refused<'a>(listener: &'a Listener, all: &'a [Listener]) -> Vec<Door<'a>> {
     if listener.others == Others::Unknown {
         return Vec::new();
     }
-    let own = listener.names();
+    let own: Vec<_> = listener.names().collect();
     let elsewhere = all.iter().flat_map(Listener::names).filter(|name| !own.contains(name));
     elsewhere.map(|name| Door { database: Some(name), method: REJECT, ..at(listener, all) }).collect()
 }

@@ -1,9 +1,12 @@
 //! A `[[client]]`: what holds for one user or one database alone.
 
+use std::collections::HashMap;
+
 use super::connect;
 use super::convert::{Convert, DAY, LONGER_THAN_A_DAY, TIMEOUTS, duration};
+use super::database::Sizes;
 use super::ini::Entry;
-use super::listener::{Listener, quoted};
+use super::listener::{Listener, Pool, quoted};
 use super::pattern::{EXCEPTION, is_pattern};
 
 /// What one user or one database has of its own.
@@ -46,6 +49,7 @@ impl Convert<'_> {
     /// An entry of `[users]`.
     pub(super) fn of_user(&mut self, entry: &Entry, listeners: &[Listener]) -> Exception {
         let mut found = Exception::of_user(&entry.key);
+        let mut sizes = Sizes::default();
         if is_pattern(&entry.key) {
             self.note(entry, EXCEPTION);
             return found;
@@ -67,7 +71,19 @@ impl Convert<'_> {
                 // 0 is what everybody has.
                 (_, Some(_), Ok(0.0)) | ("max_user_client_connections", _, Ok(0.0)) => {}
                 ("pool_mode", ..) if self.is_everywhere(&value, listeners) => {}
+                ("pool_size", _, Ok(size)) if size >= 1.0 && size.fract() == 0.0 => {
+                    sizes.pool_size = value.parse().ok()
+                }
+                ("query_wait_timeout", _, Ok(seconds)) if seconds >= 1.0 && seconds.fract() == 0.0 => {
+                    sizes.query_wait_timeout = value.parse().ok().map(|seconds| self.day_at_most(entry, &key, seconds));
+                }
                 (key, ..) => self.note_key(entry, &format!("{} {key}", entry.key), instead(key)),
+            }
+        }
+        if sizes != Sizes::default() {
+            match listeners.iter().any(|listener| listener.pool == Pool::Transaction) {
+                true => self.sizes_of_users.push((entry.key.clone(), sizes)),
+                false => self.note(entry, OF_SESSIONS),
             }
         }
         found
@@ -80,23 +96,39 @@ impl Convert<'_> {
     }
 }
 
+/// Gives each a name of its own: the letters that made a difference may be gone.
+pub(super) fn tell_apart(exceptions: &mut [Exception]) {
+    let mut known = HashMap::<String, usize>::new();
+    for exception in exceptions {
+        let count = known.entry(exception.name.clone()).or_default();
+        *count = count.saturating_add(1);
+        if *count > 1 {
+            exception.name = format!("{}-{count}", exception.name);
+        }
+    }
+}
+
 /// A name that logs and metrics take: other letters become `_`.
-fn named(kind: &str, name: &str) -> String {
+pub(super) fn named(kind: &str, name: &str) -> String {
     let fits = |letter: char| letter.is_alphanumeric() || "_-.@".contains(letter);
     format!("{kind}-{}", name.chars().map(|letter| if fits(letter) { letter } else { '_' }).collect::<String>())
 }
+
+/// What pools have and sessions have not.
+pub(super) const OF_SESSIONS: &str =
+    "sizes and times of a pool have no effect with pool = \"session\", where each client has a server";
 
 /// What to do instead of a key of a user.
 fn instead(key: &str) -> &'static str {
     match key {
         "pool_mode" => "the pool mode is of a listener: give these users a listener of their own",
-        "pool_size" | "reserve_pool_size" | "min_pool_size" => {
-            "pool sizes are of a listener: give these users a listener of their own"
-        }
+        "pool_size" => "is no number above 0",
+        "reserve_pool_size" => "there is no second pool: add it to pool_size",
         "max_user_connections" => {
             "pool_size is of each database and user; max_server_connections bounds them all together"
         }
-        "client_idle_timeout" | "query_wait_timeout" => "it is of a listener: give these users a listener of their own",
+        "client_idle_timeout" => "it is of a listener: give these users a listener of their own",
+        "query_wait_timeout" => "no statement waits for ever: write a [[pool]] that matches the user, with a time",
         "query_timeout" | "transaction_timeout" | "idle_transaction_timeout" => "is no number of seconds",
         _ => "has no equivalent for one user",
     }

@@ -1,6 +1,7 @@
 //! The text of a `[[listener]]`.
 
 use super::common::Common;
+use super::database::Database;
 use super::login::Login;
 
 /// A port that clients connect to, with the servers behind it.
@@ -13,18 +14,10 @@ pub(super) struct Listener {
     pub(super) databases: Vec<Database>,
     pub(super) others: Others,
     pub(super) pool: Pool,
+    /// Of its pools, where nothing else is said of them.
     pub(super) pool_size: u64,
     /// The most that any of its databases may use; `None`: no bound.
     pub(super) max_server_connections: Option<u64>,
-}
-
-/// A database that was declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Database {
-    /// As PgBouncer's clients know it.
-    pub(super) key: String,
-    /// As the server knows it, and our clients.
-    pub(super) name: String,
 }
 
 /// Whether databases that nobody has declared are there, by `*`.
@@ -57,15 +50,9 @@ impl Listener {
         if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known.key == key) }
     }
 
-    /// The names that the server has for its databases, each once: two of PgBouncer's may be one.
-    pub(super) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for database in &self.databases {
-            if !names.contains(&&*database.name) {
-                names.push(&database.name);
-            }
-        }
-        names
+    /// The names that clients have for its databases.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.databases.iter().map(|database| &*database.key)
     }
 
     pub(super) fn text(&self, login: &Login, common: &Common) -> String {

@@ -10,7 +10,7 @@ use super::ini::Entry;
 use super::listener::{Listener, quoted};
 use super::pattern::{HASHED, LINE, is_pattern};
 use super::userlist::{Secret, User};
-use super::users::Source;
+use super::users::{Source, USERS};
 
 /// Who checks passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Login {
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
             Self::Relay => vec!["login = \"relay\"".to_owned()],
-            Self::Users => vec!["login = \"users\"".to_owned(), "users_file = \"users.toml\"".to_owned()],
+            Self::Users => vec!["login = \"users\"".to_owned(), format!("users_file = \"{USERS}\"")],
             Self::Query { query, asker, database } => {
                 let mut lines = vec!["login = \"query\"".to_owned()];
                 lines.extend(query.as_deref().map(|query| format!("auth_query = {}", quoted(query))));
@@ -129,7 +129,7 @@ impl Login {
 /// As PgBouncer keeps them out.
 const KEPT_OUT: &str = "with auth_type = scram-sha-256 users that have an md5 hash do not get in: give them SCRAM verifiers (see pg_authid)";
 const AUTH_VARIABLE: &str = "FLOODWALL_AUTH_PASSWORD";
-const AUTH_PASSWORD: &str = "auth.password";
+pub(super) const AUTH_PASSWORD: &str = "auth.password";
 
 /// The `auth_user` that every database names, if it is the same.
 fn asker(databases: &[&Entry]) -> Option<String> {

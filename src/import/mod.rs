@@ -8,6 +8,7 @@
 //!   convert  what each key becomes
 //!     keys   what becomes of the keys that need no thought
 //!     databases, exception, login, caps  what [databases], the passwords and the limits become
+//!     database  the text of a database with another name or role, and of pools with sizes of their own
 //!     doors  which databases each listener lets in
 //!     pattern  names that would hold for others as well
 //!     common  what all listeners have in common
@@ -20,6 +21,7 @@ mod caps;
 mod common;
 mod connect;
 mod convert;
+mod database;
 mod databases;
 mod doors;
 mod exception;
@@ -44,11 +46,9 @@ pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 pub struct Imported {
     /// The text of `config.toml`.
     pub config: String,
-    /// The text of `users.toml`, which holds secrets; `None` where no user is known.
-    pub users: Option<String>,
-    /// The text of `auth.password`, with which the user logs in that asks the server for passwords; `None` where it needs none, or nobody
-    /// has told it.
-    pub auth_password: Option<String>,
+    /// Files that hold secrets and belong beside it, each by name with its text: `users.toml`, where users are known; `auth.password`, with
+    /// which the user logs in that asks the server for passwords; and one for each database whose clients are one role at the server.
+    pub secrets: Vec<(String, String)>,
     /// What has no equivalent, in the order of the files.
     pub notes: Vec<Note>,
 }

@@ -18,6 +18,11 @@ pub(super) const EXCEPTION: &str = "\
     * and ? stand for other letters in match, so that a [[client]] for this name would hold for others: what it has of its own was left \
     out. Rename it, or write a [[client]] by hand";
 
+/// Of a user, or a database, whose pools have sizes of their own.
+pub(super) const POOL: &str = "\
+    * and ? stand for other letters in match, so that a [[pool]] for this name would hold for others: what its pools have of their own was \
+    left out. Rename it, or write a [[pool]] by hand";
+
 /// Of users who would be asked for an md5 hash.
 pub(super) const HASHED: &str = "\
     * and ? stand for other letters in [[access]], so that an entry for such a user would let others in by md5: users of such names with \

@@ -8,6 +8,9 @@ use super::listener::quoted;
 use super::userlist::{self, Secret, User};
 use super::{Failed, ReadFile};
 
+/// The file of users.
+pub(super) const USERS: &str = "users.toml";
+
 /// Where the users stand.
 pub(super) struct Source<'a> {
     pub(super) ini: &'a Path,

@@ -17,9 +17,14 @@ struct Imported {
 impl Imported {
     /// `ini` is what stands below `[pgbouncer]`, `files` what it names.
     fn start(database: &str, ini: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_as(database, "", ini, files)
+    }
+
+    /// The same with these further keys of the database.
+    fn start_as(database: &str, keys: &str, ini: &str, files: &[(&str, &str)]) -> Self {
         let folder = Scratch::new("pgbouncer");
         let cluster = Cluster::shared();
-        let databases = format!("[databases]\n{database} = host=127.0.0.1 port={}\n", cluster.port);
+        let databases = format!("[databases]\n{database} = host=127.0.0.1 port={} {keys}\n", cluster.port);
         let given = folder.path().join("pgbouncer.ini");
         std::fs::write(&given, format!("{databases}[pgbouncer]\n{ini}")).unwrap();
         files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
@@ -35,6 +40,9 @@ impl Imported {
         }
         if let Some(password) = listener.get_mut("auth").and_then(|auth| auth.get_mut("password_file")) {
             *password = written.with_file_name("auth.password").display().to_string().into();
+        }
+        if let Some(password) = config.get_mut("database").and_then(|all| all[0].get_mut("password_file")) {
+            *password = written.with_file_name(password.as_str().unwrap()).display().to_string().into();
         }
         let variables = vec![("FLOODWALL_AUTH_PASSWORD", "asker-secret".to_owned())];
         let launch = Launch { variables, ..Launch::default() };
@@ -111,4 +119,28 @@ fn where_the_server_checks_passwords_its_other_databases_stay_closed() {
     }
     let database = Cluster::shared().create_database("relayed");
     Imported::start(&database, "auth_type = md5\n", &[]).keeps_to_its_databases();
+}
+
+#[test]
+fn a_database_keeps_its_other_name_its_role_and_its_size() {
+    if direct() {
+        return;
+    }
+    let database = Cluster::shared().create_database("shop");
+    for mode in ["transaction", "session"] {
+        let ini = format!("pool_mode = {mode}\nauth_type = scram-sha-256\nauth_file = users\n");
+        let keys = format!("dbname={database} user=app password=app-secret pool_size=3");
+        let users = [("users", "\"replicator\" \"replicator-secret\"\n")];
+        let imported = Imported::start_as("shop", &keys, &ini, &users);
+        let came = imported.psql("replicator", "replicator-secret", "shop");
+        assert_eq!(came, Ok("app".to_owned()), "{mode}: {}", imported.proxy.log());
+        // By the server's own name it was not there, and is not.
+        let told = imported.psql("replicator", "replicator-secret", &database).unwrap_err();
+        assert!(told.contains("[[access]]"), "{mode}: {told}");
+        if mode == "transaction" {
+            let rows = imported.proxy.console("SHOW DATABASES").unwrap();
+            let shown = ["name", "database", "force_user", "pool_size"].map(|column| rows[0][column].as_str());
+            assert_eq!(shown, ["shop", &database, "app", "3"]);
+        }
+    }
 }

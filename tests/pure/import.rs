@@ -28,6 +28,10 @@ fn table(text: &str) -> Table {
     text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
+fn secret(imported: &Imported, file: &str) -> Option<String> {
+    imported.secrets.iter().find(|(name, _)| name == file).map(|(_, text)| text.clone())
+}
+
 fn notes(imported: &Imported) -> Vec<String> {
     imported.notes.iter().map(|note| format!("{}: {}", note.place.line, note.key)).collect()
 }
@@ -100,7 +104,7 @@ fn the_file_of_a_package_becomes_one_listener_with_its_users() {
         ["6: logfile", "7: pidfile", "12: auth_file", "12: auth_file", "17: server_reset_query"]
     );
 
-    let users = table(&imported.users.unwrap());
+    let users = table(&secret(&imported, "users.toml").unwrap());
     let user = |index: usize| users["user"].as_array().unwrap()[index].as_table().unwrap().clone();
     assert_eq!(text(&user(0), "verifier"), "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy");
     assert_eq!(text(&user(1), "md5"), "md50123456789abcdef0123456789abcdef");
@@ -143,7 +147,16 @@ auth_dbname = admin
     let binds: Vec<_> = (0..3).map(|index| text(listener(&config, index), "bind").to_owned()).collect();
     assert_eq!(binds, ["0.0.0.0:7000", "0.0.0.0:7001", "0.0.0.0:7002"]);
     let first = listener(&config, 0);
-    assert_eq!(first["pool_size"].as_integer(), Some(7));
+    // Each has what it had; all others of the listener what is usual.
+    assert_eq!(first["pool_size"].as_integer(), Some(20));
+    let pools: Vec<_> = config["pool"].as_array().unwrap().iter().map(toml::Value::to_string).collect();
+    assert_eq!(
+        pools,
+        [
+            "{ match = { database = \"a\", listener = \"main\" }, pool_size = 5 }",
+            "{ match = { database = \"b\", listener = \"main\" }, pool_size = 7 }"
+        ]
+    );
     assert_eq!(first["max_server_connections"].as_integer(), Some(30));
     assert_eq!((text(first, "login"), text(first, "auth_query")), ("query", "SELECT 1"));
     let auth = first["auth"].as_table().unwrap();
@@ -153,7 +166,6 @@ auth_dbname = admin
     let expected = [
         "2: a max_db_connections",
         "3: b max_db_connections",
-        "3: b pool_size",
         "4: c",
         "5: d",
         "7: listen_addr",
@@ -188,9 +200,7 @@ client_tls_cert_file = /c
 ");
     let expected = [
         "2: report connect_query",
-        "2: report dbname",
         "2: report host",
-        "2: report password",
         "2: report user",
         "3: pair",
         "3: pair host",
@@ -268,7 +278,7 @@ fn the_user_that_asks_for_passwords_keeps_the_one_that_it_had() {
         let files = [("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/userlist.txt", users)];
         let imported = imported(&files, None).unwrap();
         let auth = listener(&table(&imported.config), 0)["auth"].as_table().unwrap().to_string();
-        (auth, imported.auth_password)
+        (auth, secret(&imported, "auth.password"))
     };
     let variable = "password_env = \"FLOODWALL_AUTH_PASSWORD\"\nuser = \"asker\"\n";
     let table = [
@@ -504,8 +514,8 @@ auth_user = asker
         "4: cold",
         "4: cold host",
         "5: * max_db_client_connections",
+        "8: batch",
         "8: batch client_idle_timeout",
-        "8: batch pool_size",
         "12: so_reuseport",
         "14: auth_query",
         "15: auth_user",
@@ -580,7 +590,10 @@ fn a_listener_lets_in_the_databases_that_were_declared_for_it_and_no_others() {
     let one = format!(
         "{pools}[databases]\nshop = host=db dbname=shop_production\nshop_production = host=db\nlogs = host=db\n"
     );
-    assert_eq!(entries(&one, Some("\"app\" \"secret\"\n")), ["* shop_production * scram", "* logs * scram"]);
+    assert_eq!(
+        entries(&one, Some("\"app\" \"secret\"\n")),
+        ["* shop * scram", "* shop_production * scram", "* logs * scram"]
+    );
     let two = format!("{pools}[databases]\nshop = host=db\nlogs = host=db pool_mode=session\n");
     let expected = ["main shop old md5", "main shop * scram", "pool-2 logs old md5", "pool-2 logs * scram"];
     assert_eq!(entries(&two, userlist), expected);
@@ -619,12 +632,12 @@ fn lines_of_the_hba_file_let_in_to_declared_databases_and_no_others() {
     assert_eq!(entries("shop = host=db\nlogs = host=other\n", everybody), expected);
     let expected = ["main shop * md5", "pool-2 shop * reject", "pool-2 * * md5"];
     assert_eq!(entries("shop = host=db\n* = host=other\n", everybody), expected);
-    // Whom a line keeps from a database by PgBouncer's name it keeps from that of the server.
+    // A line names a database as clients do.
     let some =
         "host old evil all reject\nhost postgres root all trust\nhost old,new app all md5\nhost all all all reject\n";
-    let expected = ["* shop evil reject", "* shop app md5", "* logs app md5", "* * * reject"];
+    let expected = ["* old evil reject", "* old app md5", "* new app md5", "* * * reject"];
     assert_eq!(entries("old = host=db dbname=shop\nnew = host=db dbname=logs\n", some), expected);
-    let expected = ["main shop evil reject", "main shop app md5", "main * * reject", "pool-2 * * reject"];
+    let expected = ["main old evil reject", "main old app md5", "main * * reject", "pool-2 * * reject"];
     assert_eq!(entries("old = host=db dbname=shop\nlogs = host=other\n", some), expected);
     // Where nobody may come in, somebody has to say so: without any entry everybody may.
     let expected = ["main shop app md5", "pool-2 * * reject"];
@@ -687,7 +700,10 @@ fn what_is_written_can_be_run() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let ini = "[databases]\n\"odd \"\"name\"\"\" = host=db1,db2 max_db_client_connections=3\nshop = pool_size=3\n\
-               [users]\nwéird'user = query_timeout=3\n\"a b*\" = max_user_client_connections=2\n\
+               shop_ro = dbname=shop user=app pool_size=50 min_pool_size=60 server_lifetime=60 query_wait_timeout=9\n\
+               \"shop ro\" = dbname=shop user=own password='it''s'\nshop* = dbname=shop pool_size=4\n\
+               \"a b\" = dbname=shop max_db_client_connections=3\na_b = dbname=shop max_db_client_connections=4\n\
+               [users]\napp = pool_size=7 query_wait_timeout=3\nwéird'user = query_timeout=3\n\"a b*\" = max_user_client_connections=2\n\
                [pgbouncer]\nauth_file = userlist.txt\npool_mode = transaction\nmax_db_client_connections = 70\n";
     std::fs::write(path("pgbouncer.ini"), ini).unwrap();
     let secret = "\"app\" \"app secret\"\n\"none\" \"\"\n\"old\" \"md50123456789abcdef0123456789abcdef\"\n";
@@ -728,7 +744,7 @@ fn a_name_that_would_be_a_pattern_lets_nobody_else_in() {
     let (access, _, told) = run("[databases]\nshop? = host=db\nlogs = host=db\n", &users);
     assert_eq!((access, told), (vec![" logs  scram".to_owned()], vec!["2: shop?".to_owned()]));
     let (access, _, told) = run("[databases]\nshop = host=db dbname=s*\n", &users);
-    assert_eq!((access, told), (vec!["   reject".to_owned()], vec!["2: shop".to_owned()]));
+    assert_eq!((access, told), (vec![" shop  scram".to_owned()], vec![]));
     // One that is kept out keeps out what looks like it, too.
     let (access, _, told) = run("[databases]\nshop? = host=other\n* = host=db\n", &users);
     assert_eq!(access, ["main   reject", "pool-2 shop?  reject", "pool-2   scram"]);
@@ -844,13 +860,76 @@ fn a_quoted_word_of_the_hba_file_is_a_name() {
     assert_eq!(entries, ["all/a,b", "shop/o\"dd", "logs/o\"dd", "sameuser/app"]);
 }
 
-/// Clients name the server's database, so a cap by PgBouncer's name capped nobody.
 #[test]
 fn a_cap_of_a_database_is_by_the_name_that_clients_use() {
     for order in
         ["dbname=shop_production max_db_client_connections=3", "max_db_client_connections=3 dbname=shop_production"]
     {
-        let (config, _) = of(&format!("[databases]\nshop = host=db {order}\n[pgbouncer]\n"));
-        assert_eq!(config["client"][0]["match"]["database"].as_str(), Some("shop_production"));
+        let (config, told) =
+            of(&format!("[databases]\nshop = host=db {order}\n[pgbouncer]\nauth_query = SELECT 1\nauth_user = a\n"));
+        assert_eq!(config["client"][0]["match"]["database"].as_str(), Some("shop"));
+        assert_eq!(config["database"][0].to_string(), "{ database = \"shop_production\", name = \"shop\" }");
+        assert!(!told.iter().any(|note| note.contains("shop")), "{told:?}");
     }
+}
+
+#[test]
+fn databases_with_another_name_or_role_keep_both() {
+    let ini = |auth: &str| {
+        format!(
+            "[databases]\nro = host=db dbname=shop user=reader\nown = host=db user=app password='it''s'\n\
+             hash = host=db dbname=hash user=hashed\n* = host=other dbname=one user=two\n[pgbouncer]\npool_mode = transaction\n{auth}"
+        )
+    };
+    let run = |auth: &str| {
+        let ini = ini(auth);
+        let files = [("/etc/pgb/pgbouncer.ini", ini.as_str()), ("/etc/pgb/users", USERS_OF_ROLES)];
+        let imported = imported(&files, None).unwrap();
+        let all = table(&imported.config).get("database").map_or(Vec::new(), |all| all.as_array().unwrap().clone());
+        (all.iter().map(ToString::to_string).collect::<Vec<_>>(), notes(&imported), imported.secrets)
+    };
+    let (databases, told, secrets) = run("auth_file = users\n");
+    assert_eq!(
+        databases,
+        [
+            "{ database = \"shop\", listener = \"main\", name = \"ro\", password_file = \"database-ro.password\", user = \"reader\" }",
+            "{ listener = \"main\", name = \"own\", password_file = \"database-own.password\", user = \"app\" }",
+            "{ listener = \"main\", name = \"hash\", password_env = \"FLOODWALL_HASHED_PASSWORD\", user = \"hashed\" }",
+        ]
+    );
+    let passwords: Vec<_> = secrets.iter().filter(|(file, _)| file.ends_with(".password")).cloned().collect();
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    assert_eq!(passwords, [file("database-ro.password", "s3cret"), file("database-own.password", "it's")]);
+    assert_eq!(told, ["4: hash user", "5: *", "5: * dbname", "5: * user", "8: auth_file"]);
+    // Whom the server knows Floodwall can't be.
+    let (databases, told, _) = run("");
+    assert_eq!(databases, ["{ database = \"shop\", listener = \"main\", name = \"ro\" }"]);
+    assert!(
+        ["2: ro user", "3: own user", "4: hash user"].iter().all(|note| told.contains(&(*note).to_owned())),
+        "{told:?}"
+    );
+}
+
+const USERS_OF_ROLES: &str = "\"reader\" \"s3cret\"\n\"hashed\" \"md50123456789abcdef0123456789abcdef\"\n";
+
+/// PgBouncer asks the user for a size first, and then the database.
+#[test]
+fn pools_of_single_databases_and_users_keep_their_sizes() {
+    let ini = "[databases]\nshop = host=db pool_size=5 min_pool_size=9\nlogs = host=db server_lifetime=60 query_wait_timeout=200000\n\
+               plain = host=db\n[users]\nbatch = pool_size=3\n\
+               [pgbouncer]\npool_mode = transaction\nauth_query = SELECT 1\nauth_user = a\nauth_dbname = b\nmin_pool_size = 4\n";
+    let (config, told) = of(ini);
+    assert_eq!(listener(&config, 0)["pool_size"].as_integer(), Some(20));
+    let pools: Vec<_> = config["pool"].as_array().unwrap().iter().map(toml::Value::to_string).collect();
+    assert_eq!(
+        pools,
+        [
+            "{ match = { database = \"shop\", user = \"batch\" }, min_pool_size = 3, pool_size = 3 }",
+            "{ match = { database = \"logs\", user = \"batch\" }, min_pool_size = 3, pool_size = 3, query_wait_timeout = \"86400s\", server_lifetime = \"60s\" }",
+            "{ match = { user = \"batch\" }, min_pool_size = 3, pool_size = 3 }",
+            "{ match = { database = \"shop\" }, min_pool_size = 5, pool_size = 5 }",
+            "{ match = { database = \"logs\" }, query_wait_timeout = \"86400s\", server_lifetime = \"60s\" }",
+        ]
+    );
+    assert_eq!(told, ["3: logs query_wait_timeout", "10: auth_user"]);
 }

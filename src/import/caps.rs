@@ -1,7 +1,8 @@
 //! `[caps]`: how many may come in.
 
-use super::convert::{Convert, duration};
 use super::listener::{Listener, Pool};
+use super::settings::Convert;
+use super::text::duration;
 
 impl Convert<'_> {
     /// PgBouncer knows no bound for one client: what it may hold in all is all that one may hold.

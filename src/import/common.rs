@@ -1,7 +1,8 @@
 //! What all listeners have in common: the life of servers, sockets and TLS.
 
-use super::convert::{Convert, duration};
-use super::listener::quoted;
+use super::settings::Convert;
+use super::text::duration;
+use super::text::quoted;
 
 /// What all listeners have in common, as lines of `key = value`.
 #[derive(Debug, Clone, Default)]

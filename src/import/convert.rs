@@ -1,45 +1,24 @@
 //! What each key becomes.
 
-use std::collections::BTreeMap;
-
-use super::database::{self, Sizes};
-use super::databases::Given;
-use super::doors;
+use super::access::Known;
+use super::declared::Given;
 use super::exception::{self, Exception};
 use super::ini::Entry;
 use super::keys::{self, Fate};
-use super::listener::{Listener, Pool};
-use super::login::{AUTH_PASSWORD, Known, Login};
+use super::listener::Pool;
+use super::login::{AUTH_PASSWORD, Login};
+use super::pools;
+use super::settings::{Convert, TIMEOUTS};
+use super::text::duration;
 use super::userlist::{Secret, User};
 use super::users::{self, Found, Source, USERS};
-use super::{Failed, Imported, Note, Place};
-
-/// The keys of `[pgbouncer]`, the last of each, and what was noted.
-pub(super) struct Convert<'a> {
-    pub(super) settings: BTreeMap<String, &'a Entry>,
-    notes: Vec<Note>,
-    /// What single databases have of their own.
-    pub(super) exceptions: Vec<Exception>,
-    /// What pools of single users have of their own.
-    pub(super) sizes_of_users: Vec<(String, Sizes)>,
-    /// Files with the passwords of roles that are the same for all clients of a database.
-    pub(super) passwords: Vec<(String, String)>,
-    /// The `auth_user` of all databases, where that became the listeners'.
-    pub(super) asker: Option<String>,
-}
+use super::{Failed, Imported, Place};
 
 pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported, Failed> {
     let of = |section: &'static str| entries.iter().filter(move |entry| entry.section.eq_ignore_ascii_case(section));
     let settings = of("pgbouncer").filter(|entry| !entry.forgotten);
     let settings = settings.map(|entry| (entry.key.to_ascii_lowercase(), entry)).collect();
-    let mut convert = Convert {
-        settings,
-        notes: Vec::new(),
-        exceptions: Vec::new(),
-        sizes_of_users: Vec::new(),
-        passwords: Vec::new(),
-        asker: None,
-    };
+    let mut convert = Convert { settings, notes: Vec::new(), passwords: Vec::new(), asker: None };
     convert.note_fates();
     for entry in of("pgbouncer").filter(|entry| entry.forgotten) {
         convert.note(entry, "has no effect with PgBouncer: a later [pgbouncer] begins from the defaults again");
@@ -67,8 +46,14 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     let mut parts: Vec<String> = vec![HEAD.to_owned()];
     parts.extend(listeners.iter().map(|listener| listener.text(&login, &common)));
     parts.push(caps);
-    let mut exceptions = std::mem::take(&mut convert.exceptions);
-    exceptions.extend(of("users").map(|entry| convert.of_user(entry, &listeners)));
+    let declared = listeners.iter().flat_map(|listener| &listener.databases);
+    let mut exceptions: Vec<_> = declared.map(Exception::of_database).collect();
+    let mut sizes_of_users = Vec::new();
+    for entry in of("users") {
+        let (exception, sizes) = convert.of_user(entry, &listeners);
+        exceptions.push(exception);
+        sizes_of_users.push((entry.key.clone(), sizes));
+    }
     exception::tell_apart(&mut exceptions);
     parts.extend(exceptions.iter().filter_map(Exception::text));
     parts.extend(listeners.iter().flat_map(|listener| {
@@ -76,7 +61,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
         listener.databases.iter().filter_map(move |database| database.text(name))
     }));
     let pooled: Vec<_> = listeners.iter().filter(|listener| listener.pool == Pool::Transaction).collect();
-    parts.extend(database::pools(&pooled, &convert.sizes_of_users, common.min_pool_size));
+    parts.extend(pools::entries(&pooled, &sizes_of_users, common.min_pool_size));
     let known = Known { users: users.as_deref().unwrap_or_default(), all: users.is_some() && login == Login::Users };
     parts.extend(convert.access(&listeners, known, source));
     parts.push(REPLICATION.to_owned());
@@ -91,17 +76,6 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
     Ok(Imported { config: parts.join("\n"), secrets, notes: convert.notes })
 }
 
-/// PgBouncer's limits of time that are rules here.
-pub(super) const TIMEOUTS: [(&str, &str); 3] = [
-    ("query_timeout", "statement_timeout"),
-    ("transaction_timeout", "transaction_timeout"),
-    ("idle_transaction_timeout", "idle_transaction_timeout"),
-];
-
-/// The longest time that a key may have, in seconds.
-pub(super) const DAY: f64 = 86_400.0;
-pub(super) const LONGER_THAN_A_DAY: &str = "no time here is longer than a day: a day was taken";
-
 /// PgBouncer asks nobody who wants one.
 const REPLICATION: &str = "\
 # Replication connections (pg_basebackup, logical replication), which PgBouncer lets in as any other, want an entry here:
@@ -114,26 +88,6 @@ const REPLICATION: &str = "\
 const HEAD: &str = "# Imported from PgBouncer. What had no equivalent was told when it was imported.\n";
 
 impl Convert<'_> {
-    pub(super) fn note(&mut self, entry: &Entry, advice: &str) {
-        self.note_key(entry, &entry.key, advice);
-    }
-
-    pub(super) fn note_key(&mut self, entry: &Entry, key: &str, advice: &str) {
-        self.notes.push(Note { place: entry.place.clone(), key: key.to_owned(), advice: advice.to_owned() });
-    }
-
-    /// Adds what was noted elsewhere.
-    pub(super) fn tell(&mut self, notes: Vec<Note>) {
-        self.notes.extend(notes);
-    }
-
-    /// Notes a key of `[pgbouncer]`, if it is there.
-    pub(super) fn note_setting(&mut self, key: &str, advice: &str) {
-        if let Some(&entry) = self.settings.get(key) {
-            self.note(entry, advice);
-        }
-    }
-
     fn note_fates(&mut self) {
         for (key, entry) in self.settings.clone() {
             match keys::fate(&key) {
@@ -142,51 +96,6 @@ impl Convert<'_> {
                 None => self.note(entry, "no key of PgBouncer 1.26 or before, so nobody knows what it means"),
             }
         }
-    }
-
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
-        self.settings.get(key).map(|entry| entry.value.as_str()).filter(|value| !value.is_empty())
-    }
-
-    pub(super) fn number(&mut self, key: &str, default: u64) -> u64 {
-        let Some(text) = self.text(key) else { return default };
-        match text.parse() {
-            Ok(number) => number,
-            Err(_) => {
-                self.note_setting(key, &format!("is no number: {default}, PgBouncer's default, was taken"));
-                default
-            }
-        }
-    }
-
-    /// A number that has no 0 here.
-    pub(super) fn at_least_one(&mut self, key: &str, default: u64, why: &str) -> u64 {
-        let number = self.number(key, default);
-        if number == 0 {
-            self.note_setting(key, &format!("there is no 0 here, {why}: {default}, PgBouncer's default, was taken"));
-        }
-        if number == 0 { default } else { number }
-    }
-
-    /// Seconds, as far as they can be had here; `None` for 0.
-    pub(super) fn seconds(&mut self, key: &str, default: f64) -> Option<f64> {
-        let seconds = self.seconds_as_told(key, default)?;
-        if seconds > DAY {
-            self.note_setting(key, LONGER_THAN_A_DAY);
-        }
-        Some(seconds.min(DAY))
-    }
-
-    fn seconds_as_told(&mut self, key: &str, default: f64) -> Option<f64> {
-        let seconds = match self.text(key).map(str::parse::<f64>) {
-            None => default,
-            Some(Ok(seconds)) if seconds.is_finite() && seconds >= 0.0 => seconds,
-            Some(_) => {
-                self.note_setting(key, &format!("is no number of seconds: {default}, PgBouncer's default, was taken"));
-                default
-            }
-        };
-        Some(seconds).filter(|seconds| *seconds > 0.0)
     }
 
     fn users(&mut self, found: Option<Found>) -> Option<Vec<User>> {
@@ -209,33 +118,6 @@ impl Convert<'_> {
         }
     }
 
-    pub(super) fn pool(&mut self, entry: Option<&Entry>, mode: &str) -> Pool {
-        match (mode, entry) {
-            ("session", _) => Pool::Session,
-            ("transaction", _) => Pool::Transaction,
-            ("statement", entry) => {
-                let advice = "transaction takes its place: transactions of several statements are not forbidden";
-                match entry {
-                    Some(entry) => self.note_key(entry, &format!("{} pool_mode", entry.key), advice),
-                    None => self.note_setting("pool_mode", advice),
-                }
-                Pool::Transaction
-            }
-            _ => {
-                self.note_setting("pool_mode", "no mode of PgBouncer: session, its default, was taken");
-                Pool::Session
-            }
-        }
-    }
-
-    /// Who is let in where, and how.
-    fn access(&mut self, listeners: &[Listener], known: Known<'_>, source: &Source<'_>) -> Vec<String> {
-        if let Some(listed) = self.hba(source, listeners, known) {
-            return listed;
-        }
-        doors::of_proofs(listeners, &self.proofs(known))
-    }
-
     /// PgBouncer has no rules for statements: they only warn until somebody has read what they say. Its own timeouts hold.
     fn rules(&mut self) -> String {
         let mut text = "# PgBouncer refuses no statement. SHOW REPORT tells what these rules would refuse, and limits that fit; each can then\n\
@@ -248,9 +130,4 @@ impl Convert<'_> {
         }
         text
     }
-}
-
-/// A time as the configuration has it: nothing is shorter than a millisecond.
-pub(super) fn duration(seconds: f64) -> String {
-    if seconds.fract() == 0.0 { format!("\"{seconds:.0}s\"") } else { format!("\"{:.0}ms\"", (seconds * 1e3).max(1.0)) }
 }

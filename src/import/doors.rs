@@ -6,8 +6,9 @@
 use ipnet::IpNet;
 
 use super::hba::Line;
-use super::listener::{Listener, Others, quoted};
+use super::listener::{Listener, Others};
 use super::pattern::is_pattern;
+use super::text::quoted;
 
 /// How a user, or everybody else, proves who it is.
 #[derive(Debug, Clone, Copy)]

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use super::connect;
-use super::convert::{Convert, DAY, LONGER_THAN_A_DAY, TIMEOUTS, duration};
-use super::database::Sizes;
+use super::database::Database;
 use super::ini::Entry;
-use super::listener::{Listener, Pool, quoted};
+use super::listener::{Listener, Pool};
 use super::pattern::{EXCEPTION, is_pattern};
+use super::settings::{Convert, DAY, LONGER_THAN_A_DAY, TIMEOUTS};
+use super::sizes::Sizes;
+use super::text::duration;
+use super::text::quoted;
 
 /// What one user or one database has of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +27,11 @@ impl Exception {
         Self { name: named("user", user), matches, max_connections: None, rules: Vec::new() }
     }
 
-    /// A database that so many clients may use.
-    pub(super) fn of_database(database: &str, most: u64) -> Self {
-        let matches = format!("database = {}", quoted(database));
-        Self { name: named("database", database), matches, max_connections: Some(most), rules: Vec::new() }
+    /// A database as it was declared.
+    pub(super) fn of_database(database: &Database) -> Self {
+        let Database { key, clients, .. } = database;
+        let matches = format!("database = {}", quoted(key));
+        Self { name: named("database", key), matches, max_connections: *clients, rules: Vec::new() }
     }
 
     /// As it stands in the file; `None` where nothing is other than for everybody.
@@ -46,13 +50,13 @@ impl Exception {
 }
 
 impl Convert<'_> {
-    /// An entry of `[users]`.
-    pub(super) fn of_user(&mut self, entry: &Entry, listeners: &[Listener]) -> Exception {
+    /// An entry of `[users]`, with what pools of that user have of their own.
+    pub(super) fn of_user(&mut self, entry: &Entry, listeners: &[Listener]) -> (Exception, Sizes) {
         let mut found = Exception::of_user(&entry.key);
         let mut sizes = Sizes::default();
         if is_pattern(&entry.key) {
             self.note(entry, EXCEPTION);
-            return found;
+            return (found, sizes);
         }
         for (key, value) in connect::parse(&entry.value).unwrap_or_default() {
             let rule = TIMEOUTS.iter().find(|(theirs, _)| *theirs == key).map(|(_, rule)| *rule);
@@ -80,13 +84,10 @@ impl Convert<'_> {
                 (key, ..) => self.note_key(entry, &format!("{} {key}", entry.key), instead(key)),
             }
         }
-        if sizes != Sizes::default() {
-            match listeners.iter().any(|listener| listener.pool == Pool::Transaction) {
-                true => self.sizes_of_users.push((entry.key.clone(), sizes)),
-                false => self.note(entry, OF_SESSIONS),
-            }
+        if sizes != Sizes::default() && listeners.iter().all(|listener| listener.pool == Pool::Session) {
+            self.note(entry, OF_SESSIONS);
         }
-        found
+        (found, sizes)
     }
 
     /// Is this mode, as it stands in the file, that of all listeners?

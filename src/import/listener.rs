@@ -3,6 +3,7 @@
 use super::common::Common;
 use super::database::Database;
 use super::login::Login;
+use super::text::quoted;
 
 /// A port that clients connect to, with the servers behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +95,3 @@ const MONITOR: &str = "\
 # Worth having: a role that may log in and needs no other right. Without it no table is known to be plain, so that a transaction on one
 # costs a question to the server more.
 #monitor = { user = \"floodwall\", password_env = \"FLOODWALL_MONITOR_PASSWORD\" }";
-
-/// A string of TOML.
-pub(super) fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}

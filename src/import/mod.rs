@@ -7,22 +7,25 @@
 //! hba        the lines of auth_hba_file
 //!   convert  what each key becomes
 //!     keys   what becomes of the keys that need no thought
-//!     databases, exception, login, caps  what [databases], the passwords and the limits become
-//!     database  the text of a database with another name or role, and of pools with sizes of their own
+//!     settings  the keys of [pgbouncer], and what is noted
+//!     databases, declared, exception, login, access, caps  what [databases], [users], the passwords and the limits become
+//!     database, sizes, pools  databases with another name or role, and pools with sizes of their own
 //!     doors  which databases each listener lets in
 //!     pattern  names that would hold for others as well
 //!     common  what all listeners have in common
-//!     listener, users  the text of config.toml and users.toml
+//!     listener, users, text  the text of config.toml and users.toml
 //! ```
 //!
 //! Source of all meanings and defaults: PgBouncer's manual, <https://www.pgbouncer.org/config.html>.
 
+mod access;
 mod caps;
 mod common;
 mod connect;
 mod convert;
 mod database;
 mod databases;
+mod declared;
 mod doors;
 mod exception;
 mod hba;
@@ -31,6 +34,10 @@ mod keys;
 mod listener;
 mod login;
 mod pattern;
+mod pools;
+mod settings;
+mod sizes;
+mod text;
 mod userlist;
 mod users;
 

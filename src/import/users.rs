@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::listener::quoted;
+use super::text::quoted;
 use super::userlist::{self, Secret, User};
 use super::{Failed, ReadFile};
 

@@ -36,6 +36,27 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
     }
 }
 
+/// Each client came back as a newcomer until no place was left, and was told that many logins are in progress; `check` said nothing.
+#[test]
+fn a_listener_is_not_its_own_server() {
+    for (bind, server) in [
+        ("127.0.0.1:6432", "127.0.0.1:6432"),
+        ("127.0.0.1:6432", "localhost:6432"),
+        ("0.0.0.0:6432", "127.0.0.1:6432"),
+        ("[::]:5432", "::1"),
+    ] {
+        let problems = problems(&format!("[[listener]]\nbind = \"{bind}\"\nservers = [\"db1\", \"{server}\"]\n"));
+        let [problem] = &problems[..] else { panic!("{server}: {problems:?}") };
+        assert_eq!((problem.line, problem.key.as_str()), (Some(3), "listener[0].servers"), "{server}");
+        assert!(problem.message.ends_with("is this listener itself"), "{problem}");
+    }
+    for (bind, server) in
+        [("127.0.0.1:6432", "127.0.0.1:5432"), ("127.0.0.1:6432", "10.0.0.1:6432"), ("0.0.0.0:6432", "db1:6432")]
+    {
+        read(&format!("[[listener]]\nbind = \"{bind}\"\nservers = [\"{server}\"]\n")).unwrap();
+    }
+}
+
 #[test]
 fn wrong_values_say_what_to_write() {
     for (text, key, says) in [

@@ -57,6 +57,26 @@ fn a_listener_is_not_its_own_server() {
     }
 }
 
+/// `known here` and a list of thirty keys did not say that the key was right, and its place was not.
+#[test]
+fn a_key_of_another_section_is_told_its_section() {
+    for (text, key, advice) in [
+        ("[[listener]]\ndrain_timeout = \"5s\"", "listener[0].drain_timeout", "it stands at the top level of the file"),
+        ("[[listener]]\nmax_clients = 5", "listener[0].max_clients", "it stands in [caps]"),
+        (
+            "[caps]\nmax_server_connections = 5\n[[listener]]",
+            "caps.max_server_connections",
+            "it stands in [[listener]]",
+        ),
+        ("[caps.client]\nover = \"refuse\"\n[[listener]]", "caps.client.over", "it stands in [caps]"),
+        ("[[listener]]\nmax_client_conn = 5", "listener[0].max_client_conn", "did you mean \"max_clients\" in [caps]?"),
+        ("[[listener]]\naccess = []", "listener[0].access", "it stands at the top level of the file"),
+    ] {
+        let problem = problems(text).into_iter().next().unwrap();
+        assert_eq!((problem.key.as_str(), problem.advice.as_deref()), (key, Some(advice)));
+    }
+}
+
 #[test]
 fn wrong_values_say_what_to_write() {
     for (text, key, says) in [

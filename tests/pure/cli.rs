@@ -56,6 +56,19 @@ fn check_warns_and_still_accepts() {
     assert!(text(&output.stderr).contains(":2: warning: listener[0].pool_size: has no effect"));
 }
 
+/// As most would write it; it was an unexpected argument.
+#[test]
+fn a_configuration_may_be_named_without_config() {
+    let (_folder, path) = file("workers = -1\n[[listener]]\n");
+    let path = path.to_str().unwrap();
+    for arguments in [&["check", path][..], &["run", path], &["check", "-c", path], &["run", "--config", path]] {
+        let output = floodwall(arguments, &[]);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).starts_with(&format!("{path}:1: workers: ")), "{}", text(&output.stderr));
+    }
+    assert_eq!(floodwall(&["check", path, "--config", path], &[]).status.code(), Some(2));
+}
+
 /// Only `users_file` was looked at.
 #[test]
 fn check_warns_of_secrets_that_everybody_may_read() {

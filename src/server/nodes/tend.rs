@@ -64,6 +64,8 @@ impl Nodes {
         if (before, state) == (State::Unknown, State::Up) {
             tracing::info!(listener, server, role, "a server is up");
         } else {
+            // Of a server that answers again the last error is the one that has passed; SHOW NODES keeps it.
+            let error = error.filter(|_| state != State::Up);
             tracing::warn!(listener, server, state = state.label(), role, error, "a server changed");
         }
     }

@@ -55,6 +55,16 @@ pub(super) enum Found {
     Down(String),
 }
 
+impl Found {
+    /// What is wrong by this probe alone.
+    pub(super) fn fault(&self) -> Option<&str> {
+        match self {
+            Self::Role(_) => None,
+            Self::Refused(why) | Self::Down(why) => Some(why),
+        }
+    }
+}
+
 /// Asks one server, on a connection that it keeps.
 #[derive(Debug)]
 pub(super) struct Prober<'a> {

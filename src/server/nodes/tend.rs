@@ -50,22 +50,20 @@ impl Nodes {
             let found = prober.probe().await;
             let before = node.health.lock().unwrap_or_else(PoisonError::into_inner).note(&found);
             if let Some(before) = before {
-                self.tell(before, node);
+                self.tell(before, node, found.fault());
             }
             self.choose(watched);
             sleep(watched.interval).await;
         }
     }
 
-    /// Logs how a server is now. That it is there when somebody looks for the first time is as it should be.
-    fn tell(&self, before: State, node: &Node) {
-        let Health { state, role, error, .. } = node.health();
+    /// Logs how a server is now; `error`: what this probe met, since the last one may have passed long ago. That it is there when somebody looks for the first time is as it should be.
+    fn tell(&self, before: State, node: &Node, error: Option<&str>) {
+        let Health { state, role, .. } = node.health();
         let (listener, server, role) = (&*self.listener, &*node.server, role.label());
         if (before, state) == (State::Unknown, State::Up) {
             tracing::info!(listener, server, role, "a server is up");
         } else {
-            // Of a server that answers again the last error is the one that has passed; SHOW NODES keeps it.
-            let error = error.filter(|_| state != State::Up);
             tracing::warn!(listener, server, state = state.label(), role, error, "a server changed");
         }
     }

@@ -1,24 +1,23 @@
 //! `floodwall check`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use floodwall::app::certificates::{Checked, check_certificates};
 use floodwall::config::{self, Process};
 
-use super::{DEFAULT_FILE, load};
+use super::{Source, load};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
-    config: PathBuf,
+    #[command(flatten)]
+    source: Source,
 }
 
 impl Check {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let path = self.config.as_path();
+        let path = self.source.path();
+        let path = path.as_path();
         let config = load(path, Process::WithSecrets)?;
         let Checked { unusable, untimely } = check_certificates(&config);
         anyhow::ensure!(unusable.is_empty(), config::locate(path, unusable));

@@ -12,11 +12,14 @@ use super::DEFAULT_FILE;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Ctl {
     /// The configuration of the running Floodwall; left out: config.toml if it is here, otherwise the defaults
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Console user; left out: the first [[admin.user]] with role admin, or admin
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// One line for each column, as psql's \x: for tables that are wider than the terminal
+    #[arg(long, short = 'x')]
+    expanded: bool,
     /// As in 'SHOW CLIENTS', in one word or several
     #[arg(required = true)]
     command: Vec<String>,
@@ -32,7 +35,9 @@ impl Ctl {
         };
         let login = ctl::Login { user: self.user, password: std::env::var(ctl::PASSWORD_VARIABLE).ok() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(ctl::run(&config, &login, &self.command.join(" "), &mut io::stdout()))?;
+        let layout = if self.expanded { ctl::Layout::Expanded } else { ctl::Layout::Table };
+        let order = ctl::Order { command: &self.command.join(" "), layout };
+        runtime.block_on(ctl::run(&config, &login, order, &mut io::stdout()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

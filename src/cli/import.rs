@@ -44,11 +44,16 @@ impl Import {
         }
         let mut told = io::stderr();
         imported.notes.iter().try_for_each(|note| writeln!(told, "{note}"))?;
-        if self.output.is_none() {
-            imported
-                .secrets
-                .iter()
-                .try_for_each(|(file, _)| writeln!(told, "{file} was not written: it takes --output"))?;
+        let secrets = imported.secrets.iter();
+        match &self.output {
+            Some(path) => {
+                let beside = secrets.map(|(file, _)| format!(", {}", path.with_file_name(file).display()));
+                writeln!(told, "written: {}{}", path.display(), beside.collect::<String>())?;
+                writeln!(told, "next: floodwall check --config {}", path.display())?;
+            }
+            None => secrets
+                .into_iter()
+                .try_for_each(|(file, _)| writeln!(told, "{file} was not written: it takes --output"))?,
         }
         Ok(ExitCode::SUCCESS)
     }

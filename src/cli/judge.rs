@@ -41,7 +41,7 @@ pub(crate) struct Judge {
     #[arg(long, value_enum, default_value = "postgres")]
     dialect: Dialect,
     /// The configuration whose [rules] apply; left out: each rule's defaults
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Which tables are large, as TOML: ["schema.table"] with rows, primary_key, unique, not_null
     #[arg(long, value_name = "FILE")]

@@ -19,7 +19,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pass {
     /// The configuration that names the key
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    #[arg(long, short, value_name = "FILE", default_value = DEFAULT_FILE)]
     config: PathBuf,
     /// The rules to lift
     #[arg(long = "rule", value_name = "RULE[,RULE…]", value_delimiter = ',', required = true, value_parser = pass::rule)]

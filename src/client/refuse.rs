@@ -10,6 +10,7 @@ use super::channel::Channel;
 use crate::guard::Breach;
 use crate::guard::limits::TimeLimit;
 use crate::guard::names;
+use crate::net::tls::{NO_HANDSHAKE, NO_TLS};
 use crate::units::{counted, display_bytes, display_duration};
 use crate::wire::pg::own::Raised;
 use crate::wire::{Malformed, Refusal, Severity};
@@ -86,8 +87,22 @@ pub fn server_malformed(why: Malformed) -> Refusal {
 
 /// No connection to the server could be made.
 pub fn server_unreachable(server: &str, why: &str) -> Refusal {
-    let message = format!("no connection to the server {server}: {why}");
-    fatal(UNREACHABLE, "server", &message, "See that the server runs and that `servers` names it.")
+    let message = format!("{NO_CONNECTION} {server}: {why}");
+    fatal(UNREACHABLE, "server", &message, unreachable_hint(why))
+}
+
+/// How a failed dial begins, for sessions and pools alike.
+pub const NO_CONNECTION: &str = "no connection to the server";
+
+/// What is the matter is known by what the dial said: a server that runs is not mended by trying again.
+fn unreachable_hint(why: &str) -> &'static str {
+    if why.ends_with(NO_TLS) {
+        return "Switch TLS on at the server (ssl = on), or give the listener's `server_tls` another mode.";
+    }
+    if why.contains(NO_HANDSHAKE) {
+        return "Look at `server_tls` of the listener (its mode, and whether its `ca_file` has signed the server's certificate) and at the server's log.";
+    }
+    "See that the server runs and that `servers` of the listener names it; SHOW NODES on the console tells what is known of it."
 }
 
 /// No place under a cap. Counts only where the client has proven who it is, or its address has before.
@@ -124,6 +139,15 @@ fn cap_hint(rule: &str) -> &'static str {
             "Keep connections open and use them again, or raise `new_connections_per_second`."
         }
         "max_logins" | "max_logins_per_address" => "Many logins are in progress: try again shortly.",
+        "max_clients" => {
+            "Close connections that are not in use, or raise `caps.max_clients`. SHOW CAPS on the console tells all caps."
+        }
+        "address_max_connections" => {
+            "Close connections that are not in use, or raise `caps.address.max_connections`. SHOW CAPS on the console tells all caps."
+        }
+        "client_max_connections" => {
+            "Close connections that are not in use, use a connection pool of bounded size, or raise `caps.client.max_connections`, for all or for one [[client]]. SHOW CAPS on the console tells all caps."
+        }
         _ => {
             "Close connections that are not in use, use a connection pool of bounded size, or raise the cap. SHOW CAPS on the console tells all caps."
         }
@@ -188,7 +212,10 @@ pub fn pool_waited(waited: Duration, lack: &Lack) -> Refusal {
 
 /// A pool has no server, and none could be made.
 pub fn pool_has_no_server(why: &str) -> Refusal {
-    statement(UNREACHABLE, "server", why, "Try again; if that fails, look at the server and at its log.")
+    let is_dial = why.starts_with(NO_CONNECTION);
+    let hint =
+        if is_dial { unreachable_hint(why) } else { "Try again; if that fails, look at the server and at its log." };
+    statement(UNREACHABLE, "server", why, hint)
 }
 
 /// A pool has no server, and the server lets none in: in its own words, since programs know them, but where Floodwall's login may be

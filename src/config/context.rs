@@ -1,6 +1,7 @@
 //! What a section of the file may need beside its own keys.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use toml::Table;
@@ -68,8 +69,27 @@ pub(super) fn secret_of(section: &mut Section<'_>, context: &Context<'_>, keys: 
             return None;
         }
         (Some(named), None) => (variable, SecretSource::Env(named)),
-        (None, Some(path)) => (file, SecretSource::File(context.folder.join(path))),
+        (None, Some(path)) => {
+            let path = context.folder.join(path);
+            warn_of_readers(&path, file, section);
+            (file, SecretSource::File(path))
+        }
         (None, None) => return None,
     };
     context.surroundings.secret(&source).map_err(|reason| section.error(key, Fault::new(reason))).ok()
 }
+
+/// Others than the owner and root should not read secrets.
+pub(super) fn warn_of_readers(file: &Path, key: &str, section: &Section<'_>) {
+    if file.starts_with(HANDED_IN) {
+        return;
+    }
+    let Ok(metadata) = std::fs::metadata(file) else { return };
+    if metadata.mode() & 0o007 != 0 {
+        let fault = Fault::new(format!("{} can be read or written by every user of this machine", file.display()));
+        section.warn(key, fault.advise("it holds secrets: chmod 640 or 600"));
+    }
+}
+
+/// Where engines of containers put secrets, with mode 0444: whoever is in there is to read them, and nobody else is there.
+const HANDED_IN: &str = "/run/secrets";

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
 use super::problem::{Fault, Problem, nearest};
+use super::strays::{self, Stray, Strays};
 
 /// The text of a file, taken apart.
 pub(super) struct Document<'t> {
@@ -17,6 +18,7 @@ pub(super) struct Document<'t> {
     spans: Spanned<DeTable<'t>>,
     errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
+    strays: RefCell<Strays>,
 }
 
 impl<'t> Document<'t> {
@@ -27,7 +29,8 @@ impl<'t> Document<'t> {
             return Err(broken.iter().map(|error| syntax_problem(text, error)).collect());
         }
         let values = text.parse::<Table>().map_err(|error| vec![syntax_problem(text, &error)])?;
-        Ok(Self { text, values, spans, errors: RefCell::default(), warnings: RefCell::default() })
+        let (errors, warnings, strays) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Ok(Self { text, values, spans, errors, warnings, strays })
     }
 
     /// The top level.
@@ -47,6 +50,9 @@ impl<'t> Document<'t> {
 
     /// Errors and warnings, each by line.
     pub(super) fn into_problems(self) -> (Vec<Problem>, Vec<Problem>) {
+        for (path, fault) in self.strays.take().into_faults() {
+            self.error(&path, fault);
+        }
         let by_line = |list: RefCell<Vec<Problem>>| {
             let mut list = list.into_inner();
             list.sort_by_key(|problem| problem.line);
@@ -183,15 +189,15 @@ impl<'d> Section<'d> {
     /// Call it last: whatever was not asked for is unknown.
     pub(super) fn finish(self) {
         let given = self.values.into_iter().flat_map(Table::keys);
+        let mut strays = self.document.strays.borrow_mut();
         for key in given.filter(|key| !self.asked.contains(&key.as_str())) {
-            let ours =
-                OTHERS.iter().find(|(other, ours)| other == key && self.asked.contains(ours)).map(|(_, ours)| *ours);
-            let advice = match ours.or_else(|| nearest(key, self.asked.iter().copied())) {
-                Some(meant) => format!("did you mean \"{meant}\"?"),
-                None => format!("known here: {}", self.asked.join(", ")),
-            };
-            self.error(key, Fault::new("unknown key").advise(advice));
+            let meant = strays::translated(key, &self.asked).or_else(|| nearest(key, self.asked.iter().copied()));
+            match meant {
+                Some(meant) => self.error(key, Fault::new("unknown key").advise(format!("did you mean \"{meant}\"?"))),
+                None => strays.note(Stray { path: self.full_path(key), known: self.asked.join(", ") }),
+            }
         }
+        strays.learn(&self.path, self.asked);
     }
 
     fn raw(&mut self, key: &'static str) -> Option<&'d Value> {
@@ -209,18 +215,6 @@ impl<'d> Section<'d> {
         self.path.iter().cloned().chain(key).collect()
     }
 }
-
-/// What PgBouncer calls some of our keys, where the nearest word would be another key.
-const OTHERS: [(&str, &str); 8] = [
-    ("pool_mode", "pool"),
-    ("default_pool_size", "pool_size"),
-    ("max_db_connections", "max_server_connections"),
-    ("auth_file", "users_file"),
-    ("auth_type", "login"),
-    ("listen_addr", "bind"),
-    ("listen_port", "bind"),
-    ("max_client_conn", "max_clients"),
-];
 
 /// `["listener", "0", "bind"]` as `listener[0].bind`.
 pub(super) fn key_text(path: &[String]) -> String {

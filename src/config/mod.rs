@@ -21,6 +21,7 @@ mod problem;
 mod resolve;
 mod restart;
 mod show;
+mod strays;
 mod surroundings;
 mod users;
 mod value;

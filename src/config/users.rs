@@ -3,13 +3,12 @@
 //! A file of its own, since it holds secrets: `config.toml` may be read by many. What is wrong with it is told at the key that names it,
 //! with the line in the file.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use chrono::DateTime;
 use toml::Value;
 
-use super::context::Context;
+use super::context::{Context, warn_of_readers};
 use super::document::{Document, Section};
 use super::problem::Fault;
 use super::surroundings::SecretSource;
@@ -45,7 +44,7 @@ const USERS_MAX: usize = 100_000;
 /// Reads the file that `users_file` of a listener names. Problems are told there; what is wrong is left out.
 pub(super) fn read(file: &Path, section: &Section<'_>, context: &Context<'_>) -> Vec<User> {
     let shown = file.display();
-    warn_of_readers(file, section);
+    warn_of_readers(file, "users_file", section);
     let text = match context.surroundings.secret(&SecretSource::File(file.to_owned())) {
         Ok(text) => text,
         Err(why) => {
@@ -74,15 +73,6 @@ pub(super) fn read(file: &Path, section: &Section<'_>, context: &Context<'_>) ->
         section.warn("users_file", Fault::new(format!("{shown}:{line}: {problem}")));
     }
     users
-}
-
-/// Others than the owner and root should not read secrets.
-fn warn_of_readers(file: &Path, section: &Section<'_>) {
-    let Ok(metadata) = std::fs::metadata(file) else { return };
-    if metadata.mode() & 0o007 != 0 {
-        let fault = Fault::new(format!("{} can be read or written by every user of this machine", file.display()));
-        section.warn("users_file", fault.advise("it holds secrets: chmod 640 or 600"));
-    }
 }
 
 fn users(document: &Document<'_>, context: &Context<'_>) -> Vec<User> {

@@ -71,22 +71,40 @@ pub struct Login {
     pub password: Option<String>,
 }
 
+/// What is asked of the console.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The command, as in `SHOW CLIENTS`.
+    pub command: &'a str,
+    /// What its tables look like.
+    pub layout: Layout,
+}
+
+/// What a table looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// A line for each row.
+    Table,
+    /// A line for each column of each row.
+    Expanded,
+}
+
 /// Environment variable with the console password.
 pub const PASSWORD_VARIABLE: &str = "FLOODWALL_CONSOLE_PASSWORD";
 
-/// Connects to the console of `config`, runs `command` and writes its answer: tables, or a sentence that says what was done. Cancel
+/// Connects to the console of `config`, runs the command and writes its answer: tables, or a sentence that says what was done. Cancel
 /// safe: dropped, it closes its connection, and a command that waits is given up.
 ///
 /// # Errors
 /// No console answers, it lets nobody in, or it refuses the command.
-pub async fn run(config: &Config, login: &Login, command: &str, out: &mut impl Write) -> Result<(), Failed> {
+pub async fn run(config: &Config, login: &Login, order: Order<'_>, out: &mut impl Write) -> Result<(), Failed> {
     let address = config.admin.console.ok_or(Failed::Off)?;
     let (client, connection) = timeout(CONNECT_TIMEOUT, connect(config, login, reachable(address)))
         .await
         .map_err(|_| Failed::Late(CONNECT_TIMEOUT))??;
     let answered = async {
-        let messages = ask(&client, connection, command, out).await?;
-        Ok(table::write(&messages, out)?)
+        let messages = ask(&client, connection, order.command, out).await?;
+        Ok(table::write(&messages, order.layout, out)?)
     };
     match answered.await {
         // As in `ctl 'SHOW CLIENTS' | head`: whoever reads has seen enough.

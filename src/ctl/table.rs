@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use tokio_postgres::SimpleQueryMessage;
 
+use super::Layout;
 use crate::units::display_bytes;
 
 /// Writes what the console answered: a table for each result, nothing for a command that has none.
-pub(super) fn write(messages: &[SimpleQueryMessage], out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(messages: &[SimpleQueryMessage], layout: Layout, out: &mut impl Write) -> io::Result<()> {
     let mut table = None;
     for message in messages {
         match message {
@@ -21,7 +22,7 @@ pub(super) fn write(messages: &[SimpleQueryMessage], out: &mut impl Write) -> io
             }
             // The other kinds end a result, today and in whatever the library adds.
             _ => {
-                table.take().map_or(Ok(()), |table| table.write(out))?;
+                table.take().map_or(Ok(()), |table| table.laid_out(layout, out))?;
             }
         }
     }
@@ -40,6 +41,26 @@ struct Table {
 }
 
 impl Table {
+    fn laid_out(&self, layout: Layout, out: &mut impl Write) -> io::Result<()> {
+        match layout {
+            Layout::Table => self.write(out),
+            Layout::Expanded => self.write_expanded(out),
+        }
+    }
+
+    /// A block for each row, below its number.
+    fn write_expanded(&self, out: &mut impl Write) -> io::Result<()> {
+        let Some((names, rows)) = self.rows.split_first() else { return Ok(()) };
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        for (index, row) in rows.iter().enumerate() {
+            writeln!(out, "-[ {} ]-", index.saturating_add(1))?;
+            for (name, cell) in names.iter().zip(row) {
+                writeln!(out, "{}", format!("{name:<width$}  {cell}").trim_end())?;
+            }
+        }
+        Ok(())
+    }
+
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let widths = self.widths();
         for (index, row) in self.rows.iter().enumerate() {
@@ -76,6 +97,17 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let table = printed(&[&["id", "client"], &["1", "web"], &["12", "bäckup"], &["3", ""]]);
         assert_eq!(table, "id  client\n--  ------\n1   web\n12  bäckup\n3\n");
+    }
+
+    /// SHOW CLIENTS has 28 columns, more than any terminal is wide.
+    #[test]
+    fn expanded_has_a_line_for_each_column() {
+        let cells = |row: &[&str]| row.iter().map(|cell| (*cell).to_owned()).collect();
+        let table = Table { rows: vec![cells(&["id", "client"]), cells(&["1", "web"]), cells(&["2", ""])] };
+        let mut out = Vec::new();
+        table.laid_out(Layout::Expanded, &mut out).unwrap();
+        let expected = "-[ 1 ]-\nid      1\nclient  web\n-[ 2 ]-\nid      2\nclient\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

@@ -29,7 +29,9 @@ fn config_in(folder: &std::path::Path) -> Config {
 
 async fn asked(config: &Config, command: &str) -> Result<String, Failed> {
     let mut out = Vec::new();
-    run(config, &Login::default(), command, &mut out).await.map(|()| String::from_utf8(out).unwrap())
+    run(config, &Login::default(), Order { command, layout: Layout::Table }, &mut out)
+        .await
+        .map(|()| String::from_utf8(out).unwrap())
 }
 
 #[tokio::test]

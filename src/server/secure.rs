@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::dial::Unreachable;
 use crate::config::TlsMode;
 use crate::net::stream::Stream;
-use crate::net::tls::{Carrier, Connector};
+use crate::net::tls::{Carrier, Connector, NO_HANDSHAKE, NO_TLS};
 use crate::telemetry::Metrics;
 use crate::wire::pg::startup::{ACCEPTED, DECLINED, TLS_REQUEST};
 
@@ -45,7 +45,7 @@ impl Security {
         match answer {
             [ACCEPTED] => self.shake(connector, socket, host).await,
             [DECLINED] if connector.mode() == TlsMode::Prefer => Ok(socket.into()),
-            [DECLINED] => Err(self.failed("it does not speak TLS".to_owned())),
+            [DECLINED] => Err(self.failed(NO_TLS.to_owned())),
             _ => Err(self.failed("it answered the request for TLS with an error".to_owned())),
         }
     }
@@ -53,7 +53,7 @@ impl Security {
     async fn shake(&self, connector: &Connector, socket: TcpStream, host: &str) -> Result<Stream, Unreachable> {
         let carrier = Carrier::new(bytes::Bytes::new(), socket);
         let shaken: io::Result<_> = Box::pin(connector.connect(carrier, host)).await;
-        let socket = shaken.map_err(|error| self.failed(format!("the TLS handshake failed: {error}")))?;
+        let socket = shaken.map_err(|error| self.failed(format!("{NO_HANDSHAKE}: {error}")))?;
         let outcome = if socket.resumed() { "resumed" } else { "ok" };
         self.metrics.handshake("server", outcome, socket.version());
         Ok(socket.into())

@@ -142,6 +142,16 @@ fn registered_rows_show_where_their_label_is_bounded() {
     assert!(text.contains("state=\"step\""));
 }
 
+/// Whoever writes an alert on `floodwall_pinned_sessions` found no such name, until somebody was pinned.
+#[test]
+fn what_has_not_happened_yet_is_named_once_with_its_help() {
+    let text = Metrics::new(1).render();
+    for def in table::ALL {
+        assert_eq!(text.matches(&format!("# HELP {} ", def.name)).count(), 1, "{}", def.name);
+        assert_eq!(text.matches(&format!("# TYPE {} ", def.name)).count(), 1, "{}", def.name);
+    }
+}
+
 #[test]
 fn every_metric_shown_is_in_the_table() {
     let metrics = Metrics::new(1);

@@ -37,6 +37,16 @@ impl Def {
         Desc::new(self.name.to_owned(), self.help.to_owned(), labels, std::collections::HashMap::new()).ok()
     }
 
+    /// What stands above the series, as the text format has it; our help texts have nothing in them that it escapes.
+    pub(super) fn heading(&self) -> String {
+        let kind = match self.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n", name = self.name, help = self.help)
+    }
+
     /// The metric with its series.
     pub(super) fn family(&self, series: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();

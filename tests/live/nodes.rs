@@ -307,6 +307,12 @@ fn a_single_server_that_hangs_is_told_and_used_all_the_same() {
     client.send(&query("SELECT 1"));
     drop(stopped);
     assert!(wait_until(SOON, || state() == "up"));
+    // The line told the error that had just passed.
+    let is_of = |line: &&str, state: &str| line.contains("a server changed") && line.contains(state);
+    assert!(wait_until(SOON, || proxy.log().lines().any(|line| is_of(&line, "state=\"up\""))));
+    let log = proxy.log();
+    let tells = |state| log.lines().rfind(|line| is_of(line, state)).unwrap().contains("error=");
+    assert_eq!((tells("state=\"down\""), tells("state=\"up\"")), (true, false), "{log}");
     client.until(b"Z");
     assert_eq!(client.rows("SELECT 2"), [["2"]], "its session has only waited");
     // It was told to be up with what had been wrong before as its error.

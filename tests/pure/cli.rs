@@ -56,6 +56,51 @@ fn check_warns_and_still_accepts() {
     assert!(text(&output.stderr).contains(":2: warning: listener[0].pool_size: has no effect"));
 }
 
+/// As most would write it; it was an unexpected argument.
+#[test]
+fn a_configuration_may_be_named_without_config() {
+    let (_folder, path) = file("workers = -1\n[[listener]]\n");
+    let path = path.to_str().unwrap();
+    for arguments in [&["check", path][..], &["run", path], &["check", "-c", path], &["run", "--config", path]] {
+        let output = floodwall(arguments, &[]);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).starts_with(&format!("{path}:1: workers: ")), "{}", text(&output.stderr));
+    }
+    assert_eq!(floodwall(&["check", path, "--config", path], &[]).status.code(), Some(2));
+}
+
+/// Only `users_file` was looked at.
+#[test]
+fn check_warns_of_secrets_that_everybody_may_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, path) = file(
+        "[[admin.user]]\nname = \"sre\"\npassword_file = \"secret\"\n[break_glass]\nkey_file = \"secret\"\n[[listener]]\n\
+         monitor = { user = \"m\", password_file = \"secret\" }\n\
+         client_tls = { mode = \"prefer\", cert_file = \"a.crt\", key_file = \"secret\" }\n",
+    );
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["proxy.example".to_owned()]).unwrap();
+    std::fs::write(folder.path().join("a.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, key.serialize_pem()).unwrap();
+    let told = |mode| {
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).unwrap();
+        let output = floodwall(&["check", "--config", path.to_str().unwrap()], &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stderr).to_owned()
+    };
+    let open = told(0o644);
+    for key in [
+        "3: warning: admin.user[0].password_file",
+        "5: warning: break_glass.key_file",
+        "7: warning: listener[0].monitor.password_file",
+        "8: warning: listener[0].client_tls.key_file",
+    ] {
+        assert!(open.contains(&format!("{}:{key}: {}", path.display(), secret.display())), "{key}: {open}");
+    }
+    assert_eq!((open.matches("chmod 640 or 600").count(), told(0o640).as_str()), (4, ""));
+}
+
 /// As `floodwall ctl SHOW CLIENTS`, which was an unexpected argument.
 #[test]
 fn a_command_for_the_console_needs_no_quotes_and_who_is_not_there_is_told_of_by_the_key() {

@@ -434,7 +434,15 @@ fn no_file_is_written_over_and_none_can_be_read_by_others() {
     assert!(!String::from_utf8_lossy(&printed.stdout).contains("pa\\\"ss") && !path("users.toml").exists());
     let told = String::from_utf8(printed.stderr).unwrap();
     assert!(told.contains("pgbouncer.ini:6: logfile: ") && told.contains("it takes --output"), "{told}");
-    assert_eq!(run(true).status.code(), Some(0));
+    let written = run(true);
+    assert_eq!(written.status.code(), Some(0));
+    // It ended without a word of what it had written, and where.
+    let told = String::from_utf8(written.stderr).unwrap();
+    let (config, users) = (path("config.toml").display().to_string(), path("users.toml").display().to_string());
+    assert!(
+        told.ends_with(&format!("written: {config}, {users}\nnext: floodwall check --config {config}\n")),
+        "{told}"
+    );
     assert_eq!(std::fs::read(path("config.toml")).unwrap(), printed.stdout);
     for name in ["config.toml", "users.toml"] {
         assert_eq!(std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");

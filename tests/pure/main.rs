@@ -22,6 +22,8 @@ mod layers;
 mod linter;
 mod long_texts;
 mod mysql;
+#[cfg(feature = "proxy")]
+mod refusals;
 mod source;
 mod sql;
 #[cfg(feature = "proxy")]

@@ -218,9 +218,9 @@ impl Proxy {
         let folder = self.folder.path().display();
         let (user, password) = CONSOLE_USER;
         let secret = self.folder.path().join("console.secret");
-        std::fs::write(&secret, password).unwrap();
+        write_secret(&secret, password);
         let monitor = self.folder.path().join("monitor.secret");
-        std::fs::write(&monitor, super::cluster::password("floodwall")).unwrap();
+        write_secret(&monitor, super::cluster::password("floodwall"));
         let text = format!(
             "state_dir = '{folder}/state'\n\
              [limits]\nguard_time = '10m'\n\
@@ -305,6 +305,13 @@ const HELD: [&str; 8] = [
 ];
 
 /// Lays `over` on top of `base`.
+/// A file that nobody else may read: of others `check` and RELOAD warn.
+fn write_secret(path: &Path, secret: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, secret).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 fn merge(base: &mut toml::Table, over: toml::Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {

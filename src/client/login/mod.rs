@@ -149,7 +149,9 @@ impl Logins {
         let now = i64::try_from(clock::wall().as_secs()).unwrap_or(i64::MAX);
         Ok(match account {
             None => Known::Nothing("no such user, or none with a password"),
-            Some(account) if account.is_over(now) => Known::Nothing("its password was valid until earlier"),
+            Some(account) if account.is_over(now) => {
+                Known::Nothing("its password has expired (VALID UNTIL of the role, or valid_until in users_file)")
+            }
             Some(account) => Known::Account(account),
         })
     }

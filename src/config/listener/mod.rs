@@ -67,7 +67,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
     let name = section.read("name", value::name).unwrap_or(default.name);
     section.read("protocol", |value| value::only(value, "postgres", &["mysql"]));
     let bind = section.read("bind", value::bind).unwrap_or(default.bind);
-    let servers = servers::names(&mut section).unwrap_or(default.servers);
+    let servers = servers::names(&mut section, bind).unwrap_or(default.servers);
     let server_check_interval = servers::check_interval(&mut section);
     let entry = entry::resolve(&mut section, context);
     let mut login = login::resolve(&mut section, context);

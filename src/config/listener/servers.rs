@@ -1,5 +1,6 @@
 //! Which servers are behind a listener, and how often they are looked at.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use toml::Value;
@@ -15,9 +16,16 @@ pub(in crate::config) const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Below this the checks themselves are a load.
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
-/// Reads `servers`.
-pub(super) fn names(section: &mut Section<'_>) -> Option<Vec<String>> {
-    section.read("servers", servers)
+/// Reads `servers` of a listener that is bound there.
+pub(super) fn names(section: &mut Section<'_>, bind: SocketAddr) -> Option<Vec<String>> {
+    section.read("servers", |value| {
+        let servers = servers(value)?;
+        match servers.iter().find(|server| is_listener(server, bind)) {
+            Some(server) => Err(Fault::new(format!("{server} is this listener itself"))
+                .advise("name the server behind it, or give bind another port")),
+            None => Ok(servers),
+        }
+    })
 }
 
 /// Reads `server_check_interval`.
@@ -47,5 +55,19 @@ fn servers(value: &Value) -> Result<Vec<String>, Fault> {
     match twice {
         Some((_, server)) => Err(Fault::new(format!("\"{server}\" is named twice"))),
         None => Ok(servers),
+    }
+}
+
+/// True where that server is the listener itself: each client would come back as a newcomer, until no place is left. Only an address that
+/// is certain to be ours counts.
+fn is_listener(server: &str, bind: SocketAddr) -> bool {
+    let Some((host, port)) = server.rsplit_once(':') else { return false };
+    if port.parse() != Ok(bind.port()) {
+        return false;
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match address {
+        Ok(address) => address == bind.ip() || bind.ip().is_unspecified() && address.is_loopback(),
+        Err(_) => host == "localhost" && (bind.ip().is_loopback() || bind.ip().is_unspecified()),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
-use super::super::context::Context;
+use super::super::context::{Context, warn_of_readers};
 use super::super::document::Section;
 use super::super::problem::Fault;
 use super::super::value;
@@ -140,6 +140,9 @@ fn side(mut section: Section<'_>, folder: &Path) -> TlsSide {
         let (given, missing) = if cert_file.is_some() { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
         section
             .error(given, Fault::new(format!("{missing} is missing")).advise("a certificate and its key go together"));
+    }
+    if let Some(key_file) = &key_file {
+        warn_of_readers(key_file, "key_file", &section);
     }
     if mode.verifies() && ca_file.is_none() {
         let fault = Fault::new(format!("\"{}\" needs ca_file", mode.label()));

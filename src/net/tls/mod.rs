@@ -23,5 +23,10 @@ pub use self::material::{Unusable, Why};
 pub use self::socket::{Carrier, Socket};
 pub use self::spoken::{ALPN, install_provider};
 
+/// Why there is no connection to a server that has no TLS.
+pub const NO_TLS: &str = "it does not speak TLS";
+/// How the reason begins where client and server do not agree on it.
+pub const NO_HANDSHAKE: &str = "the TLS handshake failed";
+
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! A server for a pool, and what it means to the pool where there is none.
 
+use crate::client::refuse::NO_CONNECTION;
 use crate::clock::Instant;
 use crate::config::Login;
 use crate::server::lacking::Lacking;
@@ -30,7 +31,7 @@ pub(super) async fn reach(house: &House, account: &Account, deadline: Instant) -
         }
         NotReached::Unreachable(unreachable) => {
             let names = house.settings.load().listener.servers.join(", ");
-            NotMade::Failed(format!("no connection to the server {names}: {}", unreachable.why))
+            NotMade::Failed(format!("{NO_CONNECTION} {names}: {}", unreachable.why))
         }
         NotReached::Standby(_) | NotReached::Late(_) => NotMade::Failed(why.to_string()),
     })

@@ -36,6 +36,47 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
     }
 }
 
+/// Each client came back as a newcomer until no place was left, and was told that many logins are in progress; `check` said nothing.
+#[test]
+fn a_listener_is_not_its_own_server() {
+    for (bind, server) in [
+        ("127.0.0.1:6432", "127.0.0.1:6432"),
+        ("127.0.0.1:6432", "localhost:6432"),
+        ("0.0.0.0:6432", "127.0.0.1:6432"),
+        ("[::]:5432", "::1"),
+    ] {
+        let problems = problems(&format!("[[listener]]\nbind = \"{bind}\"\nservers = [\"db1\", \"{server}\"]\n"));
+        let [problem] = &problems[..] else { panic!("{server}: {problems:?}") };
+        assert_eq!((problem.line, problem.key.as_str()), (Some(3), "listener[0].servers"), "{server}");
+        assert!(problem.message.ends_with("is this listener itself"), "{problem}");
+    }
+    for (bind, server) in
+        [("127.0.0.1:6432", "127.0.0.1:5432"), ("127.0.0.1:6432", "10.0.0.1:6432"), ("0.0.0.0:6432", "db1:6432")]
+    {
+        read(&format!("[[listener]]\nbind = \"{bind}\"\nservers = [\"{server}\"]\n")).unwrap();
+    }
+}
+
+/// `known here` and a list of thirty keys did not say that the key was right, and its place was not.
+#[test]
+fn a_key_of_another_section_is_told_its_section() {
+    for (text, key, advice) in [
+        ("[[listener]]\ndrain_timeout = \"5s\"", "listener[0].drain_timeout", "it stands at the top level of the file"),
+        ("[[listener]]\nmax_clients = 5", "listener[0].max_clients", "it stands in [caps]"),
+        (
+            "[caps]\nmax_server_connections = 5\n[[listener]]",
+            "caps.max_server_connections",
+            "it stands in [[listener]]",
+        ),
+        ("[caps.client]\nover = \"refuse\"\n[[listener]]", "caps.client.over", "it stands in [caps]"),
+        ("[[listener]]\nmax_client_conn = 5", "listener[0].max_client_conn", "did you mean \"max_clients\" in [caps]?"),
+        ("[[listener]]\naccess = []", "listener[0].access", "it stands at the top level of the file"),
+    ] {
+        let problem = problems(text).into_iter().next().unwrap();
+        assert_eq!((problem.key.as_str(), problem.advice.as_deref()), (key, Some(advice)));
+    }
+}
+
 #[test]
 fn wrong_values_say_what_to_write() {
     for (text, key, says) in [

@@ -19,7 +19,7 @@ fn what_a_statement_sets_that_was_not_replaced_after_all_reaches_nobody_else() {
     let path = other.rows("SHOW search_path");
     let (close, other_text) = (raw::close_statement("c"), raw::parse("c", "SELECT $1::text"));
     let set = [raw::bind("c", &["nowhere"]), raw::execute(), raw::sync()].concat();
-    let fails = [raw::bind("nosuch", &[]), close.clone(), other_text.clone(), raw::sync()];
+    let fails = [raw::parse("", "SELECT nosuch"), close.clone(), other_text.clone(), raw::sync()];
     let ends = [fails[0].clone(), close, raw::sync()];
     // Given something else; given up; and taken.
     for group in [fails.to_vec(), ends.to_vec(), vec![other_text, raw::sync()]] {

@@ -229,7 +229,7 @@ impl Overseer for Ledger {
 
     fn forwarded(&mut self, request: Request<'_>) {
         self.judge.forwarded(request, &self.stay.seat);
-        if let Request::Run { .. } | Request::Bind { .. } | Request::Call = request {
+        if let Request::Run { .. } | Request::Bind { .. } | Request::Call { .. } = request {
             let kind = self.judge.current().map_or(StatementKind::Other, |text| text.shape.kind);
             self.local.metrics.statement(kind);
             self.stay.seat.count_statement();
@@ -269,6 +269,10 @@ impl Overseer for Ledger {
 
     fn leaves(&mut self, request: Request<'_>) -> Leaves {
         self.judge.leaves(request)
+    }
+
+    fn skips(&mut self) {
+        self.judge.failed();
     }
 
     fn failed(&mut self, _failure: Failure) {

@@ -91,6 +91,8 @@ pub trait Overseer {
     }
     /// The server finished a request; `ready` tells whether it owes more.
     fn boundary(&mut self, transaction: Transaction, owes: Owes);
+    /// The server has failed on something, for whatever reason, and skips what it was sent behind that in the same group.
+    fn skips(&mut self) {}
     /// The server raised an error of its own.
     fn failed(&mut self, failure: Failure);
     /// A setting changed how SQL is read.

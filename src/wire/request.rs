@@ -35,7 +35,10 @@ pub enum Request<'a> {
         rows: Option<u32>,
     },
     /// Call a function by its number, in PostgreSQL's fast path: it has no text, and one value is its answer.
-    Call,
+    Call {
+        /// What it is given, as far as that is at hand.
+        values: Values<'a>,
+    },
     /// Send what is ready.
     Flush,
     /// End a pipeline: what it did is committed unless a transaction is open.

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::doubted::Meanings;
 use super::portals::{Due, Portal};
 use super::text::Case;
 use super::values::{Bound, Unbound, is_long};
@@ -35,6 +36,9 @@ impl Judge {
         self.refresh(who);
         self.break_glass.note_prepared(statement);
         self.forget_traces();
+        if let Some(meanings) = self.prepared.meanings(statement) {
+            return self.bind_any(portal, &meanings, sent, who);
+        }
         let Some(text) = self.prepared.find(statement).map(Rc::clone) else {
             self.know(None, Observed::default());
             self.plan = Plan::UNREAD;
@@ -57,6 +61,43 @@ impl Judge {
         }
         let read = Values::read(wanted, for_sql(values));
         self.bound(bound, Some(read), who)
+    }
+
+    /// The same where it may be any of several: what one of them must not do is refused, and nobody waits for how much is fetched.
+    fn bind_any(
+        &mut self,
+        portal: &[u8],
+        meanings: &Meanings,
+        sent: (wire::Values<'_>, Extent),
+        who: &Entry,
+    ) -> Opinion {
+        self.plan = Plan::default();
+        let Meanings::Few(texts) = meanings else {
+            self.know(None, Observed::default());
+            self.plan = Plan::UNREAD;
+            self.portals.forget(portal);
+            return Opinion::Refuse(refuse::memory(portal.len()));
+        };
+        let mut all = Opinion::Allow;
+        for text in texts {
+            let wanted = text.reading.wanted();
+            let reads = !wanted.is_empty() && !is_long(wanted, sent);
+            let read = reads.then(|| Values::read(wanted, for_sql(sent.0)));
+            let more = read.as_ref().and_then(|(_, found)| self.more_values(*found, sent.1));
+            let case = Case { more, ..Case::prepared(Fetch::All) };
+            match self.judge(Rc::clone(text), case, read.as_ref().map(|(values, _)| values), who) {
+                Opinion::Allow => {}
+                Opinion::Warn(refusal) => all = Opinion::Warn(refusal),
+                otherwise => return otherwise,
+            }
+        }
+        self.blur_traces();
+        let (plan, shown) = (self.plan, self.break_glass.shown());
+        if let Some(text) = texts.last().map(Rc::clone) {
+            let bound = Portal { text, values: Values::default(), due: Due::Settled, plan, shown, asked: 0 };
+            self.portals.remember(&self.house.common.memory, portal, bound);
+        }
+        all
     }
 
     /// What is thought of a statement that gets these values; `None`: no value of it matters.

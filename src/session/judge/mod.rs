@@ -6,6 +6,7 @@
 pub mod bound;
 pub mod break_glass;
 pub mod budget;
+mod doubted;
 pub mod findings;
 mod fresh;
 pub mod measured;

@@ -80,6 +80,33 @@ impl<T: Weighs> Named<T> {
         }
     }
 
+    /// Changes each of them; their weight stays.
+    pub fn for_each(&mut self, change: impl FnMut(&mut T)) {
+        self.kept.iter_mut().flat_map(|kept| kept.things.values_mut()).for_each(change);
+    }
+
+    /// True where there are none.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_none()
+    }
+
+    /// Keeps those of which this is true.
+    pub fn retain(&mut self, mut stays: impl FnMut(&T) -> bool) {
+        let Some(kept) = &mut self.kept else { return };
+        let bytes = &mut kept.bytes;
+        kept.things.retain(|name, thing| {
+            let stays = stays(thing);
+            if !stays {
+                *bytes = bytes.saturating_sub(weight(name, thing));
+            }
+            stays
+        });
+        kept.share.resize(kept.bytes);
+        if kept.things.is_empty() {
+            self.clear();
+        }
+    }
+
     /// Forgets all of them.
     pub fn clear(&mut self) {
         self.kept = None;
@@ -120,5 +147,10 @@ mod tests {
         assert!(named.insert(&budget, b"c", 1));
         named.clear();
         assert_eq!(budget.used(), 0);
+        assert!(named.insert(&budget, b"a", 100) && named.insert(&budget, b"b", 200));
+        named.retain(|&thing| thing > 100);
+        assert_eq!((named.get(b"a"), budget.used()), (None, 201 + OVERHEAD_BYTES));
+        named.retain(|_| false);
+        assert!(named.kept.is_none() && budget.used() == 0);
     }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Judge;
+use super::doubted::Change;
 use super::portals::Due;
 use super::text::Occasion;
 use crate::guard::{Fetch, Plan};
@@ -35,7 +36,7 @@ impl Judge {
             }
             Request::Bind { portal, statement, values } => self.bind(portal, statement, (values, frame), who),
             Request::Execute { portal, rows } => self.execute(portal, rows, who),
-            Request::Call => self.call(who),
+            Request::Call { .. } => self.call(who),
             Request::Sync => {
                 self.end_pipeline();
                 Opinion::Allow
@@ -63,6 +64,7 @@ impl Judge {
     /// The server has answered all that it was sent.
     pub fn settled(&mut self, transaction: Transaction) {
         self.in_flight = false;
+        self.prepared.settled();
         self.end_pipeline();
         if self.sight.answered() {
             self.schema = None;
@@ -83,7 +85,7 @@ impl Judge {
             }
             Request::Forget { statement } => {
                 self.break_glass.forget(statement);
-                self.prepared.forget(statement);
+                return self.prepared.forget(&self.house.common.memory, statement, Change::Closes);
             }
             Request::Run { .. } | Request::Bind { .. } => {
                 self.observed.note(&self.local.metrics);
@@ -94,6 +96,18 @@ impl Judge {
             Request::Execute { portal, rows } => self.portals.ask(portal, rows),
             _ => {}
         }
+        if let Request::Run { .. } = request {
+            self.prepared.queried();
+        }
+        self.prepared.asked();
+        if let Request::Run { .. } | Request::Call { .. } | Request::Sync = request {
+            self.prepared.ends_group();
+        }
+    }
+
+    /// The server has failed on something, and skips what it was sent behind that.
+    pub fn failed(&mut self) {
+        self.prepared.failed();
     }
 
     /// Does a request that goes to the server open a transaction, as far as its text says?
@@ -120,7 +134,7 @@ impl Judge {
         let Some(current) = &self.current else {
             // Of what was not read nobody knows.
             self.prepares = if name.is_empty() { self.prepares } else { Prepares::Transactions };
-            return self.prepared.forget(name);
+            return self.prepared.forget(&self.house.common.memory, name, Change::Prepares);
         };
         self.prepared.remember(&self.house.common.memory, name, current, self.due);
         if !name.is_empty() && current.reading.pieces().iter().any(|piece| piece.verb.controls_transactions()) {

@@ -31,7 +31,7 @@ impl Judge {
         let Some(tidy) = &self.tidy else { return Leaves::Nothing };
         match request {
             Request::Run { .. } | Request::Bind { .. } => tidy.leaves.clone().unwrap_or(Leaves::Unread),
-            Request::Call => Leaves::Unread,
+            Request::Call { .. } => Leaves::Unread,
             _ => Leaves::Nothing,
         }
     }
@@ -40,6 +40,15 @@ impl Judge {
     pub(super) fn forget_traces(&mut self) {
         if let Some(tidy) = &mut self.tidy {
             tidy.leaves = None;
+        }
+    }
+
+    /// It may be one of several texts: what one of them leaves, nobody knows whether it does.
+    pub(super) fn blur_traces(&mut self) {
+        if let Some(Tidy { leaves: Some(leaves), .. }) = &mut self.tidy
+            && !matches!(leaves, Leaves::Nothing)
+        {
+            *leaves = Leaves::Unread;
         }
     }
 

@@ -11,7 +11,7 @@ use crate::session::house::House;
 use crate::session::judge::Judge;
 use crate::session::judge::tests::{house, judge, seat};
 use crate::session::overseer::{Extent, Opinion};
-use crate::wire::{Refusal, Request, Values};
+use crate::wire::{Refusal, Request, Transaction, Values};
 
 fn defaults() -> Arc<House> {
     house(Guard::build(&toml::Table::new()).unwrap())
@@ -111,4 +111,35 @@ async fn long_values_that_nobody_waits_for_leave_nothing_behind() {
     judge.withdraw();
     let (opinion, lent) = bound(&mut judge, &array(10, "1"), &who).await;
     assert!(matches!(opinion, Opinion::Allow) && !lent, "the next one is judged for itself");
+}
+
+#[tokio::test]
+async fn what_the_server_skips_replaces_no_statement() {
+    let house = defaults();
+    let who = seat(&house);
+    let mut judge = judge(&house, &who);
+    let values = array(6_000, "1");
+    prepare(&mut judge, "DELETE FROM t WHERE id = ANY($1)", &who).await;
+    judge.forwarded(Request::Sync, &who);
+    judge.settled(Transaction::None);
+    // The server fails on the Bind, so it skips the rest; it fails on a Parse since the name is taken; and on a Query of an earlier group.
+    for first in [bind(b"p", b"\0\0\0\0\0\0"), Request::Flush, Request::Run { text: b"SELECT 1/0" }] {
+        judge.forwarded(first, &who);
+        if first != Request::Flush {
+            judge.forwarded(Request::Forget { statement: b"s" }, &who);
+        }
+        prepare(&mut judge, "SELECT $1::int[]", &who).await;
+        judge.failed();
+        judge.forwarded(Request::Sync, &who);
+        assert!(refused(bound(&mut judge, &values, &who).await.0).message.contains("rule=bulk_write"), "{first:?}");
+        judge.settled(Transaction::None);
+        assert!(refused(bound(&mut judge, &values, &who).await.0).message.contains("rule=bulk_write"), "{first:?}");
+    }
+    // What goes well replaces it, at once for its own group.
+    judge.forwarded(Request::Forget { statement: b"s" }, &who);
+    prepare(&mut judge, "SELECT $1::int[]", &who).await;
+    assert!(matches!(bound(&mut judge, &values, &who).await.0, Opinion::Allow));
+    judge.forwarded(Request::Sync, &who);
+    judge.settled(Transaction::None);
+    assert!(matches!(bound(&mut judge, &values, &who).await.0, Opinion::Allow));
 }

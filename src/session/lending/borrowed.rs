@@ -254,7 +254,7 @@ impl Source for Borrowed {
     fn leaves(&mut self, request: Request<'_>, leaves: Leaves) {
         match leaves {
             Leaves::Nothing => self.leaves_nothing(request),
-            Leaves::Unread => self.leaves_unread(),
+            Leaves::Unread => self.leaves_unread(request),
             Leaves::Traces(text, traces) => self.leaves_traces(request, &text, traces),
         }
     }

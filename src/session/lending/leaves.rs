@@ -33,10 +33,13 @@ impl Borrowed {
     }
 
     /// The same of one that nobody has read.
-    pub(super) fn leaves_unread(&mut self) {
+    pub(super) fn leaves_unread(&mut self, request: Request<'_>) {
         self.advanced = true;
         self.kept.settling.asks_unread();
         self.kept.gathered.add_unread();
+        if let Request::Call { values } = request {
+            values.iter().for_each(|value| self.kept.gathered.add_named(value));
+        }
     }
 
     /// The same of a text that may leave these.

@@ -95,8 +95,10 @@ where
     /// Whether a frame that no rule refuses may go now.
     pub(super) fn admit(&mut self, request: Request<'_>) -> Admission {
         match request {
-            Request::Run { .. } | Request::Call | Request::Sync if self.must_decide(request) => self.decided_first(),
-            Request::Run { .. } | Request::Call => {
+            Request::Run { .. } | Request::Call { .. } | Request::Sync if self.must_decide(request) => {
+                self.decided_first()
+            }
+            Request::Run { .. } | Request::Call { .. } => {
                 let watch = self.overseer.watch(request);
                 self.admit_query(&watch)
             }

@@ -52,6 +52,7 @@ where
             Reply::Boundary(transaction) => self.reached(transaction, frame),
             Reply::Failed(failure) => return self.failed(failure, frame),
             Reply::Substitute(bytes) => {
+                self.overseer.skips();
                 self.group.failed();
                 self.meter.begin();
                 if self.staged(Event::Failed, frame) == Fate::Pass {
@@ -125,6 +126,7 @@ where
     }
 
     fn failed(&mut self, failure: Failure, frame: &[u8]) -> Result<Fate, End> {
+        self.overseer.skips();
         let fatal = failure.fatal == Severity::Fatal;
         let shuts_down = fatal && failure.sqlstate.starts_with(&INTERVENTION);
         if shuts_down && self.is_expendable() {

@@ -91,7 +91,7 @@ where
     fn is_unsent(&self, request: Request<'_>) -> bool {
         let first = match P::tail(&self.phase) {
             Tail::Idle => true,
-            Tail::Open => self.group.is_untried() && !matches!(request, Request::Run { .. } | Request::Call),
+            Tail::Open => self.group.is_untried() && !matches!(request, Request::Run { .. } | Request::Call { .. }),
             Tail::Closed | Tail::Buried | Tail::Copy | Tail::Stream | Tail::Lost => false,
         };
         let runs = match request {

@@ -2,6 +2,7 @@
 
 use super::names;
 use crate::sql::facts::{Left, Traces};
+use crate::wire::{Format, Value};
 
 /// Names that are kept; with more of them the server is stained.
 const NAMES_MAX: usize = 64;
@@ -34,6 +35,16 @@ impl Gathered {
     /// A statement goes to the server that nobody has read.
     pub fn add_unread(&mut self) {
         self.traces = self.traces.and(Traces::UNKNOWN);
+    }
+
+    /// A call that nobody has read is given this: the name of a setting, maybe. One too many costs a column of a question.
+    pub fn add_named(&mut self, value: Value<'_>) {
+        if let Value::Whole(Format::Text, name) = value
+            && names::may_be_dotted(name)
+        {
+            let lost = self.name(name);
+            self.traces = self.traces.and(lost);
+        }
     }
 
     /// Keeps a name; where there is no room for it, it is one that nobody knows.

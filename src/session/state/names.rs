@@ -21,6 +21,12 @@ pub fn of_set_config(text: &[u8]) -> (Vec<Box<[u8]>>, Traces) {
     (names, left)
 }
 
+/// May this be the name of a setting that the server does not list? It has a dot, and nothing but letters, digits and underscores around that.
+pub fn may_be_dotted(name: &[u8]) -> bool {
+    let begins = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    name.len() <= NAME_MAX && name.first().is_some_and(begins) && name.contains(&DOT) && name.iter().all(is_plain)
+}
+
 /// `pg_settings` lists neither of them.
 fn is_role(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"role") || name.eq_ignore_ascii_case(b"session_authorization")
@@ -39,14 +45,30 @@ fn literal(text: &[u8]) -> Option<&[u8]> {
     let text = text.strip_prefix(b"(")?.trim_ascii_start().strip_prefix(b"'")?;
     let end = text.iter().position(|&byte| byte == b'\'')?;
     let (name, after) = text.split_at_checked(end)?;
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
     let ends = matches!(after.get(1..)?.trim_ascii_start().first(), Some(b',' | b':'));
-    (ends && name.iter().all(plain)).then_some(name)
+    (ends && name.iter().all(is_plain)).then_some(name)
 }
+
+fn is_plain(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')
+}
+
+/// As long as an identifier may be, and a dot with another one.
+const NAME_MAX: usize = 127;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_called_like_a_setting_of_ones_own_may_be_one() {
+        let long = "a.".repeat(64);
+        for (name, may) in
+            [("app.x", true), ("_a.B_2", true), ("work_mem", false), ("1.5", false), ("a.b c", false), (&*long, false)]
+        {
+            assert_eq!(may_be_dotted(name.as_bytes()), may, "{name}");
+        }
+    }
 
     const UNTOLD: Traces = Traces::UNNAMED.and(Traces::ROLE);
 

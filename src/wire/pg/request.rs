@@ -14,6 +14,12 @@ pub const NAME_PREFIX: u64 = 20_000;
 /// Larger bodies are not searched between two reads: it would hold up every session of the worker.
 const SEARCHED_MAX: usize = 64 << 10;
 
+/// Bytes of a FunctionCall that are looked at: a name that it is given stands in front of what is long.
+const CALL_PREFIX: u64 = 1024;
+
+/// Bytes of the number of a function.
+const OID: usize = 4;
+
 /// Bytes of a Query or Parse that is too long to be held: its beginning tells what kind of statement it is.
 pub const BEGINNING: u64 = 32 * 1024;
 
@@ -25,6 +31,7 @@ pub const fn needs(head: Head, hold: u64) -> Needs {
         client::PARSE if hold > NAME_PREFIX => Needs::Prefix(hold),
         client::PARSE => Needs::Prefix(NAME_PREFIX),
         client::BIND | client::EXECUTE | client::CLOSE => Needs::Prefix(NAME_PREFIX),
+        client::FUNCTION_CALL => Needs::Prefix(CALL_PREFIX),
         _ => Needs::Head,
     }
 }
@@ -60,7 +67,7 @@ pub fn request(head: Head, frame: &[u8]) -> Result<Request<'_>, Malformed> {
             Err(Malformed::Name)
         }
         client::EXECUTE => Ok(execute(reader)),
-        client::FUNCTION_CALL => Ok(Request::Call),
+        client::FUNCTION_CALL => Ok(Request::Call { values: Values::new(body.get(OID..).unwrap_or_default()) }),
         client::SYNC => Ok(Request::Sync),
         client::FLUSH => Ok(Request::Flush),
         client::COPY_DATA => Ok(Request::Data { bytes: body, size: head.size.saturating_sub(HEAD_SIZE) }),

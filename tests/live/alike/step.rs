@@ -143,6 +143,11 @@ impl Sent {
     pub(super) fn flush() -> Self {
         Self::new("Flush", raw::flush())
     }
+
+    /// Nothing answers it.
+    pub(super) fn is_flush(&self) -> bool {
+        self.bytes == raw::flush()
+    }
 }
 
 impl Step {

@@ -131,7 +131,8 @@ impl Text {
             return (*dice.one(&READS)).to_owned();
         }
         let n = self.int(dice);
-        match dice.below(9) {
+        match dice.below(10) {
+            9 => format!("SELECT g, repeat('y', 900 * {n}) FROM generate_series(1, 40) g"),
             0 => format!("SELECT {n} + 1"),
             1 => format!("SELECT k, v FROM t WHERE k = {n}"),
             2 => format!("SELECT * FROM t WHERE k > {n} ORDER BY 1"),

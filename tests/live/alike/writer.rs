@@ -204,7 +204,8 @@ impl Writer {
         for _ in 0..1 + self.dice.below(3) {
             let kind = *self.dice.one(&[Kind::Reads, Kind::Writes]);
             let text = Text::of(kind, Form::Parameters, &mut self.dice);
-            if !text.sql.contains("watched") {
+            // What commits by itself may do so or not, whoever is quicker.
+            if !["watched", "CALL "].iter().any(|word| text.sql.contains(word)) {
                 let name = *self.dice.one(&NAMES);
                 sent.extend([Sent::parse(name, &text.sql), Sent::bind("", name, &text.values), Sent::execute("", 0)]);
             }
@@ -319,11 +320,17 @@ impl Writer {
         }
     }
 
-    /// Queries, calls and pipelines, one behind the other without waiting.
+    /// Queries, calls, pipelines and whole transactions, one behind the other without waiting.
     fn goes_on(&mut self, client: usize) -> Act {
         let (mut sent, mut count) = (Vec::new(), 0);
         for _ in 0..2 + self.dice.below(2) {
-            match self.dice.below(5) {
+            match self.dice.below(6) {
+                5 => {
+                    let end = *self.dice.one(&["COMMIT", "COMMIT", "ROLLBACK"]);
+                    let text = self.text(client).sql;
+                    sent.extend(["BEGIN", text.as_str(), end].map(Sent::query));
+                    count += 2;
+                }
                 0 | 1 => sent.push(Sent::query(&self.text(client).sql)),
                 2 => {
                     let call = self.call(client);
@@ -483,19 +490,22 @@ impl Writer {
         parts.iter().map(|part| Sent::copy_bytes(part)).collect()
     }
 
-    /// Messages of the extended protocol up to a Sync, to several, or to a Flush.
+    /// Messages of the extended protocol up to a Sync, to several, or to a Flush; and a Flush anywhere.
     fn pipeline(&mut self, client: usize) -> Act {
         let (mut sent, mut syncs) = (Vec::new(), 0);
         for _ in 0..1 + self.dice.below(4) {
             let name = *self.dice.one(&NAMES);
             self.part(client, name, &mut sent);
+            if self.dice.once_in(8) {
+                sent.push(Sent::flush());
+            }
             if self.dice.once_in(5) {
                 sent.push(Sent::sync());
                 syncs += 1;
             }
         }
         if syncs == 0 && self.dice.once_in(5) {
-            let answers = sent.len();
+            let answers = sent.iter().filter(|sent| !sent.is_flush()).count();
             sent.push(Sent::flush());
             self.clients[client].flushed = true;
             return Act::Send(sent, Waits::Answers(answers));

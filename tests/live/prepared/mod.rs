@@ -3,6 +3,7 @@
 mod apart;
 mod changed;
 mod forgotten;
+mod skipped;
 mod texts;
 mod unnamed;
 

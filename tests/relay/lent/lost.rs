@@ -56,9 +56,9 @@ fn a_server_that_is_lost_under_one_statement_costs_its_client_that_statement() {
 #[test]
 fn half_a_statement_that_a_lost_server_had_goes_nowhere() {
     with_shelf(|mut scene| async move {
-        // One that streams through.
+        // One that streams through, once its beginning is at hand.
         let call = message(b'F', &[7; 3000]);
-        let (head, tail) = call.split_at(100);
+        let (head, tail) = call.split_at(2000);
         scene.ask(head).await;
         scene.replace().await;
         scene.expect_refused("server").await;

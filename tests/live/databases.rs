@@ -198,6 +198,30 @@ async fn a_role_whose_password_is_wrong_is_told_and_a_reload_mends_it() {
     pooled.finish();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_there_goes_on_when_the_password_of_the_role_changes() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("new_secret", 2, "");
+    let (proxy, own) = (&pooled.site.proxy, pooled.site.database.as_str());
+    let password = |text: &str| pooled.site.direct_sql(&format!("ALTER ROLE \"{own}\" PASSWORD '{text}'"));
+    pooled.site.direct_sql(&format!("CREATE ROLE \"{own}\" LOGIN"));
+    password("old secret");
+    let secret = pooled.secret("old secret");
+    let keys = format!("database = '{own}'\nuser = '{own}'\npassword_file = '{}'", secret.display());
+    reload(proxy, &entry("shop", &keys));
+    let client = session(proxy, "app", "shop").await;
+    assert_eq!(one(&client, WHERE).await.unwrap(), format!("{own} {own}"));
+    password("new secret");
+    pooled.secret("new secret");
+    reload(proxy, &entry("shop", &keys));
+    proxy.console("RECONNECT").unwrap();
+    assert_eq!(one(&client, WHERE).await.unwrap(), format!("{own} {own}"));
+    drop(client);
+    pooled.finish();
+}
+
 #[test]
 fn a_role_is_the_sessions_own_where_each_has_a_server_of_its_own() {
     if direct() {

@@ -13,6 +13,7 @@ use super::reach::reach;
 use super::{Hold, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
+use crate::config::Databases;
 use crate::server::login::Account;
 use crate::server::pool::{ASK_AGAIN, Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
@@ -90,6 +91,15 @@ impl Maker {
         reported
     }
 
+    /// The account as the server is to know it now. A role that all clients share stays what it was when they came, with the password that is
+    /// configured now.
+    fn at_server(&self, databases: &Databases) -> Account {
+        let account = self.account.get();
+        let role = databases.user(&account.database).filter(|user| user.name == account.user);
+        let proof = role.map_or(account.proof, |user| self.house.logins.own(user.password.as_ref()));
+        Account { database: databases.at_server(&account.database).to_owned(), proof, ..account }
+    }
+
     async fn place(&self, slot: &Slot, patience: Duration) -> Result<ServerPermit, NotMade> {
         let until = clock::now() + patience;
         let mut place = pin!(self.house.admission.server(until));
@@ -117,9 +127,7 @@ impl Maker {
             return Err(NotMade::InLine);
         }
         let deadline = clock::now() + settings.listener.pool.server_connect_timeout;
-        let account = self.account.get();
-        let database = settings.listener.databases.at_server(&account.database).to_owned();
-        let account = Account { database, ..account };
+        let account = self.at_server(&settings.listener.databases);
         let LoggedIn { fresh, route, generation } = reach(&self.house, &account, deadline).await?;
         drop(turn);
         let common = &self.house.common;

@@ -10,7 +10,7 @@ use tokio::time::sleep_until;
 use super::local::Inner;
 use super::mail::Note;
 use super::shared::Turn;
-use super::{Make, Member, NotMade, Pool, Slot, Unserved};
+use super::{Make, Member, NotMade, Pool, Slot, Standing, Unserved};
 use crate::clock::{self, Instant};
 
 /// Timers are no finer than this.
@@ -133,16 +133,19 @@ impl<M: Make> Pool<M> {
         inner.now = now;
         inner.now_ms = clock::uptime_ms_at(now);
         inner.waited.forget();
-        let mut spare = self.shared.open().saturating_sub(limits.min);
         let is_over = self.shared.is_over();
         let idle = std::mem::take(&mut inner.idle);
         for mut idle in idle {
             if !idle.server.is_sound() {
                 continue;
             }
-            let unused = spare > 0 && now.saturating_duration_since(idle.since) >= limits.idle_timeout;
-            if unused || !idle.server.is_wanted(now) || (is_over && self.shared.retires(idle.server.slot())) {
-                spare = spare.saturating_sub(1);
+            let unused = now.saturating_duration_since(idle.since) >= limits.idle_timeout;
+            let (wanted, slot) = (idle.server.is_wanted(now), idle.server.slot());
+            if !wanted {
+                slot.stands(Standing::Closing);
+            }
+            let retires = |most| self.shared.retires(slot, most);
+            if !wanted || (unused && retires(limits.min)) || (is_over && retires(limits.size)) {
                 gone.push(idle.server);
             } else {
                 inner.idle.push(idle);

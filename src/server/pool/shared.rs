@@ -170,11 +170,12 @@ impl<A: Debug + Send + 'static> Shared<A> {
         self.open.load(Ordering::Relaxed) > self.size.load(Ordering::Relaxed)
     }
 
-    /// Marks an idle server as closing where it is one too many. All workers look at the same moment, and each may hold one.
-    pub(super) fn retires(&self, slot: &Slot) -> bool {
+    /// Marks an idle server as closing where there are more than `most` that stay. All workers look at the same moment, and each may hold
+    /// some.
+    pub(super) fn retires(&self, slot: &Slot, most: usize) -> bool {
         let records = self.records();
         let stay = records.values().filter(|record| record.standing() != Standing::Closing).count();
-        let is_over = stay > self.size.load(Ordering::Relaxed);
+        let is_over = stay > most;
         if is_over {
             slot.stands(Standing::Closing);
         }

@@ -45,6 +45,8 @@ struct Fake {
     expires: Instant,
     /// Its place of the listener, where these are counted.
     place: Option<OwnedSemaphorePermit>,
+    /// How long it takes to close.
+    closing: Duration,
 }
 
 /// A fake on its way.
@@ -74,10 +76,18 @@ impl Member for Fake {
     }
 
     fn arrive((number, slot, expires, place): Self::Away) -> Option<Box<Self>> {
-        Some(Box::new(Self { number, slot, broken: Rc::default(), expires, place }))
+        Some(Box::new(Self { number, slot, broken: Rc::default(), expires, place, closing: Duration::ZERO }))
     }
 
-    fn close(self: Box<Self>) {}
+    fn close(mut self: Box<Self>) {
+        self.slot.closes();
+        if !self.closing.is_zero() {
+            spawn_local(async move {
+                sleep(self.closing).await;
+                drop(self);
+            });
+        }
+    }
 }
 
 /// What the makers of a test have done, and how they do.
@@ -90,6 +100,8 @@ struct Works {
     /// Places of the listener, where these are counted.
     places: Option<Arc<Semaphore>>,
     broken: Rc<Cell<bool>>,
+    /// How long each takes to close.
+    closing: Cell<Duration>,
     /// How often what was learnt was to be forgotten.
     forgot: Cell<u32>,
 }
@@ -116,7 +128,8 @@ impl Make for Maker {
         }
         works.made.set(works.made.get() + 1);
         let expires = clock::now() + Duration::from_secs(3600);
-        Ok(Box::new(Fake { number: works.made.get(), slot, broken: Rc::clone(&works.broken), expires, place }))
+        let (broken, closing) = (Rc::clone(&works.broken), works.closing.get());
+        Ok(Box::new(Fake { number: works.made.get(), slot, broken, expires, place, closing }))
     }
 
     fn forget(&self) {

@@ -34,6 +34,25 @@ fn idle_servers_are_closed_in_time_down_to_the_least() {
     });
 }
 
+/// Each worker looked at the same moment, and closed as many as all of them could spare.
+#[test]
+fn workers_close_no_more_idle_servers_together_than_are_too_many() {
+    run(async {
+        let house = House::new(Limits { min: 2, ..LIMITS }, 2);
+        house.maker.0.closing.set(Duration::from_millis(5));
+        let mut leases: Vec<_> = (0..4).map(|number| house.lease(number % 2)).collect();
+        futures::future::join_all(leases.iter_mut().map(take)).await;
+        leases.iter_mut().for_each(Lease::give);
+        assert_eq!(house.counts(), [0, 0, 4, 0]);
+        let begin = clock::now();
+        while begin.elapsed() < LIMITS.idle_timeout + Duration::from_secs(3) {
+            sleep(Duration::from_millis(100)).await;
+            assert!(house.counts()[2] >= 2, "{:?}", house.counts());
+        }
+        assert_eq!((house.counts(), house.maker.0.made.get()), ([0, 0, 2, 0], 4));
+    });
+}
+
 #[test]
 fn a_smaller_size_closes_what_is_given_back_and_cuts_nobody() {
     run(async {

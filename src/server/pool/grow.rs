@@ -110,12 +110,10 @@ impl<M: Make> Pool<M> {
     /// Looks again at that time, unless that is to be done about then or earlier.
     fn retry_at(&self, until: Instant) {
         let Some(pool) = self.me.upgrade() else { return };
-        let retry = &mut pool.inner.borrow_mut().retry;
-        if retry.is_some_and(|earlier| earlier <= until + GRAIN) {
+        if pool.inner.borrow().retry.is_some_and(|earlier| earlier <= until + GRAIN) {
             return;
         }
-        *retry = Some(until);
-        let pool = Rc::clone(&pool);
+        pool.inner.borrow_mut().retry = Some(until);
         spawn_local(async move {
             sleep_until(until).await;
             // One that was to be later is nobody's any more, and looks all the same.

@@ -84,8 +84,7 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
         let path = |key: &str| ["access", &index.to_string(), key].map(str::to_owned);
         let listeners = client::listeners_of(config, &rule.listener);
         if listeners.is_empty() {
-            let message = format!("no listener is called \"{}\", so this entry never applies", rule.listener);
-            document.warn(&path("listener"), Fault::new(message));
+            document.warn(&path("listener"), client::no_listener(&rule.listener));
         }
         let relayed = listeners.iter().all(|listener| listener.login == Login::Relay) && !listeners.is_empty();
         // It is the same for all of them.

@@ -101,6 +101,11 @@ pub(super) fn listeners_of<'c>(config: &'c Config, glob: &str) -> Vec<&'c Listen
     config.listeners.iter().filter(|listener| glob.matches(&listener.name)).collect()
 }
 
+/// The warning of an entry of any kind that holds for none of them.
+pub(super) fn no_listener(glob: &str) -> Fault {
+    Fault::new(format!("no listener is called \"{glob}\", so this entry never applies"))
+}
+
 /// What only the whole file can show: names used twice, listeners that do not exist.
 pub(super) fn check(config: &Config, document: &Document<'_>) {
     for (index, client) in config.clients.iter().enumerate() {
@@ -113,8 +118,7 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
             document.error(&path(&["name"]), Fault::new(message));
         }
         if listeners_of(config, &client.matches.listener).is_empty() {
-            let message = format!("no listener is called \"{}\", so this entry never applies", client.matches.listener);
-            document.warn(&path(&["match", "listener"]), Fault::new(message));
+            document.warn(&path(&["match", "listener"]), no_listener(&client.matches.listener));
         }
     }
 }

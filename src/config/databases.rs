@@ -7,10 +7,7 @@ use wildmatch::WildMatch;
 use super::context::{Context, secret};
 use super::document::{Document, Section};
 use super::problem::Fault;
-use super::{Config, Login, Secret, client, value};
-
-/// The most bytes of a name: longer ones are cut by the server (`NAMEDATALEN` less one).
-const NAME_MAX: usize = 63;
+use super::{Config, Login, Secret, client, users, value};
 
 /// `[[database]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +78,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Option
     }
     let listener = section.read("listener", value::text).unwrap_or_else(|| "*".to_owned());
     let database = section.read("database", database_name);
-    let role = section.read("user", value::text);
+    let role = section.read("user", users::name);
     let password = secret(&mut section, context);
     if password.is_some() && role.is_none() {
         section.error("", Fault::new("a password without a user").advise("write user = \"…\" as well"));
@@ -98,12 +95,15 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Option
 
 fn database_name(value: &toml::Value) -> Result<String, Fault> {
     let name = value::text(value)?;
-    if name.len() > NAME_MAX {
-        return Err(Fault::new(format!("is longer than the {NAME_MAX} bytes that a name may have")));
+    if name.len() > value::NAME_BYTES_MAX {
+        return Err(Fault::new(format!("is longer than the {} bytes that a name may have", value::NAME_BYTES_MAX)));
     }
+    let fault = Fault::new("is no name of a database");
     if name == "*" {
-        let advice = "every database that no entry names is the server's of that name";
-        return Err(Fault::new("is no name of a database").advise(advice));
+        return Err(fault.advise("every database that no entry names is the server's of that name"));
+    }
+    if !value::is_server_name(&name) {
+        return Err(fault);
     }
     Ok(name)
 }
@@ -121,8 +121,7 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
         let path = |key: &str| ["database", &index.to_string(), key].map(str::to_owned);
         let listeners = client::listeners_of(config, &rule.listener);
         if listeners.is_empty() {
-            let message = format!("no listener is called \"{}\", so this entry never applies", rule.listener);
-            document.warn(&path("listener"), Fault::new(message));
+            document.warn(&path("listener"), client::no_listener(&rule.listener));
         }
         let shared = |earlier: &&DatabaseRule| {
             let glob = WildMatch::new(&earlier.listener);

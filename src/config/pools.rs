@@ -103,8 +103,7 @@ fn never_applies(config: &Config, rule: &PoolRule) -> Option<(&'static [&'static
     let glob = &rule.matches.listener;
     let listeners = client::listeners_of(config, glob);
     if listeners.is_empty() {
-        let message = format!("no listener is called \"{glob}\", so this entry never applies");
-        return Some((&["match", "listener"], Fault::new(message)));
+        return Some((&["match", "listener"], client::no_listener(glob)));
     }
     let pooled = listeners.iter().any(|listener| listener.pool.mode == PoolMode::Transaction);
     (!pooled).then(|| (&[] as &[_], Fault::new("has no effect: it belongs to pool = \"transaction\"")))

@@ -36,8 +36,6 @@ pub enum UserSecret {
     Md5(Secret),
 }
 
-/// The most bytes of a name: longer ones are cut by the server (`NAMEDATALEN` less one).
-const NAME_MAX: usize = 63;
 /// The most users of one file.
 const USERS_MAX: usize = 100_000;
 
@@ -106,10 +104,11 @@ fn user(mut section: Section<'_>, context: &Context<'_>) -> Option<User> {
     Some(User { name: name?, secret: secret?, valid_until })
 }
 
-fn name(value: &Value) -> Result<String, Fault> {
+pub(super) fn name(value: &Value) -> Result<String, Fault> {
     let name = value::text(value)?;
-    if name.len() > NAME_MAX || name.contains('\0') {
-        return Err(Fault::new("is no name of a role").advise(format!("names have at most {NAME_MAX} bytes")));
+    if !value::is_server_name(&name) {
+        let advice = format!("names have at most {} bytes", value::NAME_BYTES_MAX);
+        return Err(Fault::new("is no name of a role").advise(advice));
     }
     Ok(name)
 }

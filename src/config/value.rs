@@ -30,8 +30,13 @@ pub(super) fn name(value: &Value) -> Result<String, Fault> {
     Ok(name)
 }
 
-/// Bytes of a name at the most.
-const NAME_BYTES_MAX: usize = 63;
+/// Bytes of a name at the most; longer ones are cut by the server (`NAMEDATALEN` less one).
+pub(super) const NAME_BYTES_MAX: usize = 63;
+
+/// Would the server have a role or database of this name, as it stands?
+pub(super) fn is_server_name(name: &str) -> bool {
+    name.len() <= NAME_BYTES_MAX && !name.contains('\0')
+}
 
 /// A path.
 pub(super) fn path(value: &Value) -> Result<PathBuf, Fault> {

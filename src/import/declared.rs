@@ -9,7 +9,7 @@ use super::ini::Entry;
 use super::listener::{Listener, Others, Pool};
 use super::login::Login;
 use super::pattern::{self, is_pattern};
-use super::settings::{Convert, LONGER_THAN_A_DAY};
+use super::settings::{Convert, DAY_SECONDS, LONGER_THAN_A_DAY};
 use super::sizes::Sizes;
 use super::userlist::{Secret, User};
 
@@ -39,8 +39,6 @@ pub(super) struct Given<'a> {
     pub(super) login: &'a Login,
     pub(super) users: Option<&'a [User]>,
 }
-
-const DAY_SECONDS: u64 = 86_400;
 
 impl Convert<'_> {
     /// The listener that one database would have alone.

@@ -16,7 +16,8 @@ pub(super) struct Convert<'a> {
 }
 
 /// The longest time that a key may have, in seconds.
-pub(super) const DAY: f64 = 86_400.0;
+pub(super) const DAY: f64 = DAY_SECONDS as f64;
+pub(super) const DAY_SECONDS: u64 = 86_400;
 pub(super) const LONGER_THAN_A_DAY: &str = "no time here is longer than a day: a day was taken";
 
 /// PgBouncer's limits of time that are rules here.

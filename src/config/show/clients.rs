@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{Part, entry, integer, number, pair, table, texts};
+use super::{Part, entry, integer, narrow, number, pair, table, texts};
 use crate::config::{AccessRule, Caps, ClientRule};
 use crate::units::display_duration;
 
@@ -69,8 +69,7 @@ fn matches(client: &ClientRule) -> Table {
         ("application_name", &matches.application_name),
         ("listener", &matches.listener),
     ];
-    let narrow = globs.into_iter().filter(|(_, glob)| glob.as_str() != "*");
-    let mut table: Table = narrow.map(|(key, glob)| (key.to_owned(), Value::from(glob.as_str()))).collect();
+    let mut table = narrow(globs);
     if !matches.addresses.is_empty() {
         table.insert("address".to_owned(), texts(&matches.addresses).into());
     }

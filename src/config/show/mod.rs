@@ -182,6 +182,12 @@ fn pair(key: &str, value: impl Into<Value>) -> (String, Shown) {
     (key.to_owned(), Shown::Value(value.into()))
 }
 
+/// The globs that narrow a match: `*` means all.
+fn narrow<const N: usize>(globs: [(&str, &String); N]) -> Table {
+    let narrow = globs.into_iter().filter(|(_, glob)| glob.as_str() != "*");
+    narrow.map(|(key, glob)| (key.to_owned(), Value::from(glob.as_str()))).collect()
+}
+
 fn texts(values: &[impl ToString]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }

@@ -1,8 +1,8 @@
 //! Pools with bounds of their own.
 
-use toml::{Table, Value};
+use toml::Table;
 
-use super::{Part, entry, number, pair};
+use super::{Part, entry, narrow, number, pair};
 use crate::config::{PoolMatch, PoolRule};
 use crate::units::display_duration;
 
@@ -25,9 +25,6 @@ pub(super) fn pool_rule(index: usize, rule: &PoolRule) -> Part {
     entry("pool", &index.to_string(), keys)
 }
 
-/// Only what narrows the match: `*` means all.
 fn matches(matches: &PoolMatch) -> Table {
-    let globs = [("user", &matches.user), ("database", &matches.database), ("listener", &matches.listener)];
-    let narrow = globs.into_iter().filter(|(_, glob)| glob.as_str() != "*");
-    narrow.map(|(key, glob)| (key.to_owned(), Value::from(glob.as_str()))).collect()
+    narrow([("user", &matches.user), ("database", &matches.database), ("listener", &matches.listener)])
 }

@@ -68,6 +68,13 @@ fn entries_that_cannot_be_are_refused() {
             "an earlier database of the same listener",
         ),
         ("[[database]]\nname = \"a\"\nuser = \"b\"", "database[0].user", "not possible on listener \"main\""),
+        // It would end the name in the start-up packet, and begin another parameter.
+        ("[[database]]\nname = \"a\"\ndatabase = \"b\\u0000user\"", "database[0].database", "is no name of a database"),
+        (
+            "[[database]]\nname = \"a\"\nlistener = \"own\"\nuser = \"b\\u0000database\"",
+            "database[0].user",
+            "is no name of a role",
+        ),
         (
             "[[database]]\nname = \"a\"\nlistener = \"own\"\nuser = \"b\"\npassword = \"c\"",
             "database[0].password",

@@ -7,7 +7,7 @@ use super::database::{Database, Role, RoleProof};
 use super::exception::{OF_SESSIONS, named};
 use super::ini::Entry;
 use super::listener::{Listener, Others, Pool};
-use super::login::Login;
+use super::login::{Login, NEEDS_USERS};
 use super::pattern::{self, is_pattern};
 use super::settings::{Convert, DAY_SECONDS, LONGER_THAN_A_DAY};
 use super::sizes::Sizes;
@@ -22,14 +22,15 @@ struct Own {
     user: Option<String>,
     password: Option<String>,
     clients: Option<u64>,
+    mode: Option<Pool>,
     sizes: Sizes,
 }
 
 impl Default for Own {
     fn default() -> Self {
         let port = "5432".to_owned();
-        let (at_server, user, password, clients) = (None, None, None, None);
-        Self { hosts: String::new(), port, at_server, user, password, clients, sizes: Sizes::default() }
+        let (at_server, user, password, clients, mode) = (None, None, None, None, None);
+        Self { hosts: String::new(), port, at_server, user, password, clients, mode, sizes: Sizes::default() }
     }
 }
 
@@ -62,6 +63,7 @@ impl Convert<'_> {
             pool,
             pool_size: size,
             max_server_connections: most,
+            lends: false,
         };
         let mut own = Own::default();
         for (key, value) in pairs {
@@ -71,7 +73,7 @@ impl Convert<'_> {
                 ("port", _) => own.port = value,
                 ("pool_size", Ok(size @ 1..)) => own.sizes.pool_size = Some(size),
                 ("max_db_connections", Ok(own)) => found.max_server_connections = Some(own).filter(|most| *most > 0),
-                ("pool_mode", _) => found.pool = self.pool(Some(entry), &value),
+                ("pool_mode", _) => own.mode = self.mode_of(entry, &value, given.login),
                 ("dbname", _) if value == entry.key => {}
                 ("dbname", _) if !is_rest => own.at_server = Some(value),
                 ("user", _) if !is_rest => own.user = Some(value),
@@ -91,12 +93,23 @@ impl Convert<'_> {
             }
         }
         found.pool_size = own.sizes.pool_size.unwrap_or(size);
+        found.pool = own.mode.unwrap_or(pool);
         found.servers = self.servers(entry, &own.hosts, &own.port);
         if !is_rest {
-            let pool = if *given.login == Login::Relay { Pool::Session } else { found.pool };
-            found.databases.push(self.declared(entry, own, pool, given));
+            let database = self.declared(entry, own, (found.pool, found.pool_size), given);
+            found.databases.push(database);
         }
         Some(found)
+    }
+
+    /// The mode of one database or user; `None`: that of all others.
+    pub(super) fn mode_of(&mut self, entry: &Entry, mode: &str, login: &Login) -> Option<Pool> {
+        let pool = self.pool(Some(entry), mode);
+        if pool == Pool::Transaction && *login == Login::Relay {
+            self.note_key(entry, &format!("{} pool_mode", entry.key), NEEDS_USERS);
+            return None;
+        }
+        Some(pool)
     }
 
     pub(super) fn day_at_most(&mut self, entry: &Entry, key: &str, seconds: u64) -> u64 {
@@ -106,10 +119,10 @@ impl Convert<'_> {
         seconds.min(DAY_SECONDS)
     }
 
-    fn declared(&mut self, entry: &Entry, own: Own, pool: Pool, given: Given<'_>) -> Database {
+    fn declared(&mut self, entry: &Entry, own: Own, (mode, pool_size): (Pool, u64), given: Given<'_>) -> Database {
         let role = own.user.and_then(|user| self.role(entry, user, own.password, given));
         let mut sizes = own.sizes;
-        if sizes != Sizes::default() && pool == Pool::Session {
+        if mode == Pool::Session {
             let beside = Sizes { pool_size: None, ..sizes };
             if beside != Sizes::default() {
                 self.note(entry, OF_SESSIONS);
@@ -123,7 +136,7 @@ impl Convert<'_> {
         if clients != own.clients {
             self.note_key(entry, &format!("{} max_db_client_connections", entry.key), pattern::EXCEPTION);
         }
-        Database { key: entry.key.clone(), at_server: own.at_server, role, clients, sizes }
+        Database { key: entry.key.clone(), at_server: own.at_server, role, clients, mode, pool_size, sizes }
     }
 
     /// As whom PgBouncer logs in for all clients of a database: with the password that stands beside, or in `auth_file`.
@@ -170,8 +183,12 @@ impl Convert<'_> {
                 }
                 Pool::Transaction
             }
-            _ => {
-                self.note_setting("pool_mode", "no mode of PgBouncer: session, its default, was taken");
+            (_, Some(entry)) => {
+                self.note_key(entry, &format!("{} pool_mode", entry.key), NO_MODE);
+                Pool::Session
+            }
+            (_, None) => {
+                self.note_setting("pool_mode", NO_MODE);
                 Pool::Session
             }
         }
@@ -206,6 +223,9 @@ impl Convert<'_> {
         hosts.into_iter().map(|host| server(host, port)).collect()
     }
 }
+
+/// PgBouncer does not start with it.
+const NO_MODE: &str = "no mode of PgBouncer: session, its default, was taken";
 
 /// A server as `servers` has it: a host, or the folder of a Unix socket, whose port may be left out.
 fn server(host: &str, port: &str) -> String {

@@ -14,11 +14,13 @@ pub(super) struct Listener {
     /// The databases that it was declared for, but for all others.
     pub(super) databases: Vec<Database>,
     pub(super) others: Others,
+    /// Of its pools, as the next, where nothing else is said of them.
     pub(super) pool: Pool,
-    /// Of its pools, where nothing else is said of them.
     pub(super) pool_size: u64,
     /// The most that any of its databases may use; `None`: no bound.
     pub(super) max_server_connections: Option<u64>,
+    /// Whether it lends servers, to all of its clients or to some.
+    pub(super) lends: bool,
 }
 
 /// Whether databases that nobody has declared are there, by `*`.
@@ -51,6 +53,12 @@ impl Listener {
         if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known.key == key) }
     }
 
+    /// Those of its databases, and of all others where they are let in.
+    pub(super) fn modes(&self) -> impl Iterator<Item = Pool> {
+        let rest = (self.others == Others::LetIn).then_some(self.pool);
+        self.databases.iter().map(|database| database.mode).chain(rest)
+    }
+
     /// The names that clients have for its databases.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.databases.iter().map(|database| &*database.key)
@@ -68,12 +76,12 @@ impl Listener {
             format!("servers = [{}]", servers.join(", ")),
         ];
         lines.extend(login.lines());
-        if self.pool == Pool::Transaction {
+        if self.lends {
             lines.push(MONITOR.to_owned());
         }
         lines.push(format!("pool = {}", quoted(self.pool.word())));
         lines.extend(self.max_server_connections.map(|most| format!("max_server_connections = {most}")));
-        if self.pool == Pool::Transaction {
+        if self.lends {
             lines.extend(self.pool_lines(common));
         }
         lines.extend(common.lines.iter().cloned());

@@ -3,7 +3,8 @@
 use super::connect;
 use super::exception::UNBOUNDED;
 use super::ini::Entry;
-use super::listener::{Listener, Others, Pool};
+use super::listener::{Listener, Others};
+use super::mode::Mode;
 use super::settings::Convert;
 use super::text::duration;
 
@@ -39,14 +40,14 @@ impl Convert<'_> {
     fn note_unbounded(&mut self, listeners: &[Listener], databases: &[&Entry]) {
         let key = if self.text("default_pool_size").is_some() { "default_pool_size" } else { "pool_mode" };
         let declared = listeners.iter().flat_map(|listener| &listener.databases);
-        for database in declared.filter(|database| database.mode == Pool::Session) {
+        for database in declared.filter(|database| database.mode == Mode::Session) {
             for entry in databases.iter().filter(|entry| entry.key == database.key) {
                 let own = connect::parse(&entry.value).unwrap_or_default();
                 let told = own.iter().find(|(key, _)| key == "pool_size" || key == "pool_mode");
                 told.into_iter().for_each(|(key, _)| self.note_key(entry, &format!("{} {key}", entry.key), UNBOUNDED));
             }
         }
-        for listener in listeners.iter().filter(|listener| listener.pool == Pool::Session) {
+        for listener in listeners.iter().filter(|listener| listener.pool == Mode::Session) {
             let instead = match listener.max_server_connections {
                 None => "write max_server_connections there",
                 Some(_) => "max_server_connections bounds them all together",

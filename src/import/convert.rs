@@ -5,8 +5,8 @@ use super::declared::Given;
 use super::exception::{self, Exception};
 use super::ini::Entry;
 use super::keys::{self, Fate};
-use super::listener::Pool;
 use super::login::{AUTH_PASSWORD, Login};
+use super::mode::Mode;
 use super::pools;
 use super::settings::{Convert, TIMEOUTS};
 use super::text::duration;
@@ -40,9 +40,9 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
         return Err(Failed::Malformed { place, reason });
     }
     let of_users: Vec<_> = of("users").map(|entry| (entry, convert.of_user(entry, &listeners, &login))).collect();
-    let lent_to_users = of_users.iter().any(|(_, (_, sizes))| sizes.mode == Some(Pool::Transaction));
+    let lent_to_users = of_users.iter().any(|(_, (_, sizes))| sizes.mode == Some(Mode::Transaction));
     for listener in &mut listeners {
-        listener.lends = lent_to_users || listener.modes().any(|mode| mode == Pool::Transaction);
+        listener.lends = lent_to_users || listener.modes().any(|mode| mode == Mode::Transaction);
     }
     let caps = convert.caps(&listeners, &databases);
     let mut parts: Vec<String> = vec![HEAD.to_owned()];

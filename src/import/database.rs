@@ -1,6 +1,6 @@
 //! A `[[database]]`: one with another name or another role at the server.
 
-use super::listener::Pool;
+use super::mode::Mode;
 use super::sizes::Sizes;
 use super::text::quoted;
 
@@ -16,7 +16,7 @@ pub(super) struct Database {
     /// How many clients it may have.
     pub(super) clients: Option<u64>,
     /// When its servers are given back.
-    pub(super) mode: Pool,
+    pub(super) mode: Mode,
     /// Servers of each of its pools with PgBouncer.
     pub(super) pool_size: u64,
     /// What its pools have of their own, where its servers are lent.

@@ -3,8 +3,9 @@
 use super::connect;
 use super::declared::Given;
 use super::ini::Entry;
-use super::listener::{Listener, Others, Pool};
+use super::listener::{Listener, Others};
 use super::login::Login;
+use super::mode::Mode;
 use super::pattern::{self, is_pattern};
 use super::settings::Convert;
 
@@ -12,8 +13,8 @@ impl Convert<'_> {
     /// A listener for each group of servers.
     pub(super) fn listeners(&mut self, databases: &[&Entry], given: Given<'_>) -> Vec<Listener> {
         let mode = self.text("pool_mode").unwrap_or("session").to_owned();
-        let told = self.pool(None, &mode);
-        let default = if *given.login == Login::Relay { Pool::Session } else { told };
+        let told = self.mode(None, &mode);
+        let default = if *given.login == Login::Relay { Mode::Session } else { told };
         let size = self.at_least_one("default_pool_size", 20, "since a pool needs a server");
         let most = Some(self.number("max_db_connections", 0)).filter(|most| *most > 0);
         let mut listeners: Vec<Listener> = Vec::new();
@@ -123,10 +124,10 @@ impl Listener {
     }
 
     /// What holds for all other databases, or for those that were declared, where they have the same; the default otherwise.
-    fn settle(&mut self, mode: Pool, size: u64) {
+    fn settle(&mut self, mode: Mode, size: u64) {
         if self.others == Others::Unknown {
             self.pool = common(self.databases.iter().map(|database| database.mode)).unwrap_or(mode);
-            let lent = self.databases.iter().filter(|database| database.mode == Pool::Transaction);
+            let lent = self.databases.iter().filter(|database| database.mode == Mode::Transaction);
             self.pool_size = common(lent.map(|database| database.pool_size)).unwrap_or(size);
         }
     }

@@ -6,8 +6,9 @@ use super::connect;
 use super::database::{Database, Role, RoleProof};
 use super::exception::{OF_SESSIONS, named};
 use super::ini::Entry;
-use super::listener::{Listener, Others, Pool};
-use super::login::{Login, NEEDS_USERS};
+use super::listener::{Listener, Others};
+use super::login::Login;
+use super::mode::Mode;
 use super::pattern::{self, is_pattern};
 use super::settings::{Convert, DAY_SECONDS, LONGER_THAN_A_DAY};
 use super::sizes::Sizes;
@@ -22,7 +23,7 @@ struct Own {
     user: Option<String>,
     password: Option<String>,
     clients: Option<u64>,
-    mode: Option<Pool>,
+    mode: Option<Mode>,
     sizes: Sizes,
 }
 
@@ -46,7 +47,7 @@ impl Convert<'_> {
     pub(super) fn database(
         &mut self,
         entry: &Entry,
-        (pool, size, most): (Pool, u64, Option<u64>),
+        (pool, size, most): (Mode, u64, Option<u64>),
         given: Given<'_>,
     ) -> Option<Listener> {
         let Some(pairs) = connect::parse(&entry.value) else {
@@ -102,16 +103,6 @@ impl Convert<'_> {
         Some(found)
     }
 
-    /// The mode of one database or user; `None`: that of all others.
-    pub(super) fn mode_of(&mut self, entry: &Entry, mode: &str, login: &Login) -> Option<Pool> {
-        let pool = self.pool(Some(entry), mode);
-        if pool == Pool::Transaction && *login == Login::Relay {
-            self.note_key(entry, &format!("{} pool_mode", entry.key), NEEDS_USERS);
-            return None;
-        }
-        Some(pool)
-    }
-
     pub(super) fn day_at_most(&mut self, entry: &Entry, key: &str, seconds: u64) -> u64 {
         if seconds > DAY_SECONDS {
             self.note_key(entry, &format!("{} {key}", entry.key), LONGER_THAN_A_DAY);
@@ -119,10 +110,10 @@ impl Convert<'_> {
         seconds.min(DAY_SECONDS)
     }
 
-    fn declared(&mut self, entry: &Entry, own: Own, (mode, pool_size): (Pool, u64), given: Given<'_>) -> Database {
+    fn declared(&mut self, entry: &Entry, own: Own, (mode, pool_size): (Mode, u64), given: Given<'_>) -> Database {
         let role = own.user.and_then(|user| self.role(entry, user, own.password, given));
         let mut sizes = own.sizes;
-        if mode == Pool::Session {
+        if mode == Mode::Session {
             let beside = Sizes { pool_size: None, ..sizes };
             if beside != Sizes::default() {
                 self.note(entry, OF_SESSIONS);
@@ -170,30 +161,6 @@ impl Convert<'_> {
         Some(Role { name: user, proof })
     }
 
-    /// The mode, which may be one that there is not here.
-    pub(super) fn pool(&mut self, entry: Option<&Entry>, mode: &str) -> Pool {
-        match (mode, entry) {
-            ("session", _) => Pool::Session,
-            ("transaction", _) => Pool::Transaction,
-            ("statement", entry) => {
-                let advice = "transaction takes its place: transactions of several statements are not forbidden";
-                match entry {
-                    Some(entry) => self.note_key(entry, &format!("{} pool_mode", entry.key), advice),
-                    None => self.note_setting("pool_mode", advice),
-                }
-                Pool::Transaction
-            }
-            (_, Some(entry)) => {
-                self.note_key(entry, &format!("{} pool_mode", entry.key), NO_MODE);
-                Pool::Session
-            }
-            (_, None) => {
-                self.note_setting("pool_mode", NO_MODE);
-                Pool::Session
-            }
-        }
-    }
-
     fn servers(&mut self, entry: &Entry, hosts: &str, port: &str) -> Vec<String> {
         let key = format!("{} host", entry.key);
         let mut hosts: Vec<&str> = hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
@@ -223,9 +190,6 @@ impl Convert<'_> {
         hosts.into_iter().map(|host| server(host, port)).collect()
     }
 }
-
-/// PgBouncer does not start with it.
-const NO_MODE: &str = "no mode of PgBouncer: session, its default, was taken";
 
 /// A server as `servers` has it: a host, or the folder of a Unix socket, whose port may be left out.
 fn server(host: &str, port: &str) -> String {

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use super::connect;
 use super::database::Database;
 use super::ini::Entry;
-use super::listener::{Listener, Pool};
+use super::listener::Listener;
 use super::login::Login;
+use super::mode::Mode;
 use super::pattern::{EXCEPTION, is_pattern};
 use super::settings::{Convert, DAY, LONGER_THAN_A_DAY, TIMEOUTS};
 use super::sizes::Sizes;
@@ -89,13 +90,13 @@ impl Convert<'_> {
             }
         }
         let kept = match sizes.mode {
-            None if is_everywhere(Pool::Session, listeners) => Sizes::default(),
+            None if is_everywhere(Mode::Session, listeners) => Sizes::default(),
             _ => sizes.of_mode(),
         };
         if kept != sizes {
             self.note(entry, OF_SESSIONS);
         }
-        if kept.mode == Some(Pool::Session) {
+        if kept.mode == Some(Mode::Session) {
             self.note_key(entry, &format!("{} pool_mode", entry.key), UNBOUNDED);
         }
         (found, kept)
@@ -103,7 +104,7 @@ impl Convert<'_> {
 }
 
 /// Is this the mode of all databases?
-fn is_everywhere(mode: Pool, listeners: &[Listener]) -> bool {
+fn is_everywhere(mode: Mode, listeners: &[Listener]) -> bool {
     listeners.iter().all(|listener| listener.modes().all(|other| other == mode))
 }
 

@@ -3,6 +3,7 @@
 use super::common::Common;
 use super::database::Database;
 use super::login::Login;
+use super::mode::Mode;
 use super::text::quoted;
 
 /// A port that clients connect to, with the servers behind it.
@@ -15,7 +16,7 @@ pub(super) struct Listener {
     pub(super) databases: Vec<Database>,
     pub(super) others: Others,
     /// Of its pools, as the next, where nothing else is said of them.
-    pub(super) pool: Pool,
+    pub(super) pool: Mode,
     pub(super) pool_size: u64,
     /// The most that any of its databases may use; `None`: no bound.
     pub(super) max_server_connections: Option<u64>,
@@ -30,23 +31,6 @@ pub(super) enum Others {
     Unknown,
 }
 
-/// When a server is given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pool {
-    Session,
-    Transaction,
-}
-
-impl Pool {
-    /// The word of `pool`, and of PgBouncer's `pool_mode`.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Transaction => "transaction",
-        }
-    }
-}
-
 impl Listener {
     /// Was it made of this entry of `[databases]`, among others?
     pub(super) fn declares(&self, key: &str) -> bool {
@@ -54,7 +38,7 @@ impl Listener {
     }
 
     /// Those of its databases, and of all others where they are let in.
-    pub(super) fn modes(&self) -> impl Iterator<Item = Pool> {
+    pub(super) fn modes(&self) -> impl Iterator<Item = Mode> {
         let rest = (self.others == Others::LetIn).then_some(self.pool);
         self.databases.iter().map(|database| database.mode).chain(rest)
     }

@@ -1,12 +1,12 @@
 //! A `[[pool]]`: pools with a mode, sizes and times of their own.
 
-use super::listener::Pool;
+use super::mode::Mode;
 use super::text::quoted;
 
 /// What pools have of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sizes {
-    pub(super) mode: Option<Pool>,
+    pub(super) mode: Option<Mode>,
     pub(super) pool_size: Option<u64>,
     pub(super) min_pool_size: Option<u64>,
     /// In seconds, as the next.
@@ -35,7 +35,7 @@ impl Sizes {
     }
 
     /// What is left of it where the mode of others is `usual`: sizes say nothing of sessions, each of which has a server.
-    pub(super) fn beside(self, usual: Pool) -> Self {
+    pub(super) fn beside(self, usual: Mode) -> Self {
         let own = Self { mode: self.mode.or(Some(usual)), ..self }.of_mode();
         Self { mode: own.mode.filter(|mode| *mode != usual), ..own }
     }
@@ -43,8 +43,8 @@ impl Sizes {
     /// What is left of it in its mode.
     pub(super) fn of_mode(self) -> Self {
         match self.mode {
-            Some(Pool::Session) => Self { mode: self.mode, ..Self::default() },
-            Some(Pool::Transaction) | None => self,
+            Some(Mode::Session) => Self { mode: self.mode, ..Self::default() },
+            Some(Mode::Transaction) | None => self,
         }
     }
 

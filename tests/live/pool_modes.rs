@@ -159,3 +159,21 @@ async fn during_a_pause_a_session_of_its_own_waits_to_come_in_and_one_that_is_le
     drop((own, lent));
     pooled.finish();
 }
+
+/// The least of a pool was kept for ever, although nobody could come to it any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_whose_users_have_sessions_from_now_on_keeps_no_server() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("pool_modes_least", 2, "min_pool_size = 1\nserver_idle_timeout = '1s'\n");
+    let servers = || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'replicator'";
+        pooled.site.direct_sql(sql)
+    };
+    drop(sessions(&pooled, "replicator", 1).await);
+    assert!(wait_until(SOON, || servers() == "1"), "{}", servers());
+    reload(&pooled, &format!("{}\n{SESSIONS}", pooled.site.proxy.config_text()));
+    assert!(wait_until(SOON, || servers() == "0"), "{}", servers());
+    pooled.finish();
+}

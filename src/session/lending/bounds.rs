@@ -51,10 +51,12 @@ impl Bounds for Exceptions {
 }
 
 fn parts(pool: &Pool) -> (PoolMode, Limits) {
+    // One that was lent from before a reload is nobody's to come: nothing is kept for it.
+    let kept = |servers| if pool.mode == PoolMode::Session { 0 } else { servers };
     let limits = Limits {
         size: pool.size,
-        min: pool.min_size,
-        guaranteed: pool.min_guaranteed_size,
+        min: kept(pool.min_size),
+        guaranteed: kept(pool.min_guaranteed_size),
         queue_length: pool.queue_length,
         query_wait_timeout: pool.query_wait_timeout,
         idle_timeout: pool.server_idle_timeout,

@@ -142,17 +142,18 @@ impl Convert<'_> {
         let name = named("database", &entry.key);
         let proof = match secret {
             None | Some(Secret::None) if *given.login == Login::Users => RoleProof::Nothing,
-            Some(Secret::Password(text)) => {
+            // The hash is as good as the password, with a server that asks for md5.
+            Some(Secret::Password(text) | Secret::Md5(text)) => {
                 let taken = self.passwords.iter().filter(|(file, _)| file.starts_with(&name)).count();
                 let number = if taken == 0 { String::new() } else { format!("-{}", taken + 1) };
                 let file = format!("{name}{number}.password");
                 self.passwords.push((file.clone(), text));
                 RoleProof::File(file)
             }
-            None | Some(Secret::None | Secret::Md5(_) | Secret::Scram(_)) => {
+            None | Some(Secret::None | Secret::Scram(_)) => {
                 let variable = format!("FLOODWALL_{}_PASSWORD", variable(&user));
                 let advice = format!(
-                    "put the password of {user:?} into the environment as {variable}: a hash of it logs in nowhere"
+                    "put the password of {user:?} into the environment as {variable}: with a verifier of it nobody logs in"
                 );
                 self.note_key(entry, &format!("{} user", entry.key), &advice);
                 RoleProof::Variable(variable)

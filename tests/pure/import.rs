@@ -888,7 +888,7 @@ fn databases_with_another_name_or_role_keep_both() {
     let ini = |auth: &str| {
         format!(
             "[databases]\nro = host=db dbname=shop user=reader\nown = host=db user=app password='it''s'\n\
-             hash = host=db dbname=hash user=hashed\n* = host=other dbname=one user=two\n[pgbouncer]\npool_mode = transaction\n{auth}"
+             hash = host=db dbname=hash user=hashed\nproven = host=db user=proven\n* = host=other dbname=one user=two\n[pgbouncer]\npool_mode = transaction\n{auth}"
         )
     };
     let run = |auth: &str| {
@@ -904,23 +904,28 @@ fn databases_with_another_name_or_role_keep_both() {
         [
             "{ database = \"shop\", listener = \"main\", name = \"ro\", password_file = \"database-ro.password\", user = \"reader\" }",
             "{ listener = \"main\", name = \"own\", password_file = \"database-own.password\", user = \"app\" }",
-            "{ listener = \"main\", name = \"hash\", password_env = \"FLOODWALL_HASHED_PASSWORD\", user = \"hashed\" }",
+            "{ listener = \"main\", name = \"hash\", password_file = \"database-hash.password\", user = \"hashed\" }",
+            "{ listener = \"main\", name = \"proven\", password_env = \"FLOODWALL_PROVEN_PASSWORD\", user = \"proven\" }",
         ]
     );
     let passwords: Vec<_> = secrets.iter().filter(|(file, _)| file.ends_with(".password")).cloned().collect();
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-    assert_eq!(passwords, [file("database-ro.password", "s3cret"), file("database-own.password", "it's")]);
-    assert_eq!(told, ["4: hash user", "5: *", "5: * dbname", "5: * user", "8: auth_file"]);
+    let hash = file("database-hash.password", "md50123456789abcdef0123456789abcdef");
+    assert_eq!(passwords, [file("database-ro.password", "s3cret"), file("database-own.password", "it's"), hash]);
+    assert_eq!(told, ["5: proven user", "6: *", "6: * dbname", "6: * user", "9: auth_file"]);
     // Whom the server knows Floodwall can't be.
     let (databases, told, _) = run("");
     assert_eq!(databases, ["{ database = \"shop\", listener = \"main\", name = \"ro\" }"]);
     assert!(
-        ["2: ro user", "3: own user", "4: hash user"].iter().all(|note| told.contains(&(*note).to_owned())),
+        ["2: ro user", "3: own user", "4: hash user", "5: proven user"]
+            .iter()
+            .all(|note| told.contains(&(*note).to_owned())),
         "{told:?}"
     );
 }
 
-const USERS_OF_ROLES: &str = "\"reader\" \"s3cret\"\n\"hashed\" \"md50123456789abcdef0123456789abcdef\"\n";
+const USERS_OF_ROLES: &str = "\"reader\" \"s3cret\"\n\"hashed\" \"md50123456789abcdef0123456789abcdef\"\n\
+                              \"proven\" \"SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy\"\n";
 
 /// PgBouncer asks the user for a size first, and then the database.
 #[test]

@@ -17,19 +17,27 @@ pub(super) fn entries(listeners: &[&Listener], users: &[(String, Sizes)], least:
                 user: None,
             };
             let named = listener.databases.iter().filter(|known| !is_pattern(&known.key));
-            named.map(move |known| (whose(&known.key), listener.beyond(known), listener.pool))
+            named.map(move |known| (known, whose(&known.key), listener))
         })
     };
     let mut texts = Vec::new();
     for (user, sizes) in users.iter().filter(|(_, sizes)| *sizes != Sizes::default()) {
-        let both = databases().map(|(whose, beyond, usual)| (whose, sizes.or(beyond).beside(usual), usual));
-        let more = both.filter(|(_, own, usual)| *own != sizes.beside(*usual));
+        // Where all clients are one role, pools are of that one.
+        let theirs = databases().filter(|(known, ..)| known.role.as_ref().is_none_or(|role| role.name == *user));
+        let both = theirs.map(|(known, whose, listener)| {
+            let own = sizes.or(listener.beyond(known)).beside(listener.pool);
+            (whose, own, sizes.beside(listener.pool))
+        });
         // The first entry that fits decides, so these go before the one for all databases.
-        let first = more.map(|(whose, own, _)| (Whose { user: Some(user), ..whose }, own));
-        texts.extend(first.filter_map(|(whose, own)| own.within(least).text(whose)));
+        let first = both.filter(|(_, own, usual)| own != usual);
+        texts.extend(first.filter_map(|(whose, own, _)| own.within(least).text(Whose { user: Some(user), ..whose })));
         texts.extend(sizes.of_mode().within(least).text(Whose { user: Some(user), ..Whose::default() }));
     }
-    texts.extend(databases().filter_map(|(whose, beyond, usual)| beyond.beside(usual).within(least).text(whose)));
+    texts.extend(
+        databases().filter_map(|(known, whose, listener)| {
+            listener.beyond(known).beside(listener.pool).within(least).text(whose)
+        }),
+    );
     texts
 }
 

@@ -931,7 +931,7 @@ const USERS_OF_ROLES: &str = "\"reader\" \"s3cret\"\n\"hashed\" \"md50123456789a
 #[test]
 fn pools_of_single_databases_and_users_keep_their_sizes() {
     let ini = "[databases]\nshop = host=db pool_size=5 min_pool_size=9\nlogs = host=db server_lifetime=60 query_wait_timeout=200000\n\
-               plain = host=db\n[users]\nbatch = pool_size=3\n\
+               plain = host=db\nro = host=db user=reader password=r pool_size=6\n[users]\nbatch = pool_size=3\n\
                [pgbouncer]\npool_mode = transaction\nauth_query = SELECT 1\nauth_user = a\nauth_dbname = b\nmin_pool_size = 4\n";
     let (config, told) = of(ini);
     assert_eq!(listener(&config, 0)["pool_size"].as_integer(), Some(20));
@@ -944,9 +944,11 @@ fn pools_of_single_databases_and_users_keep_their_sizes() {
             "{ match = { user = \"batch\" }, min_pool_size = 3, pool_size = 3 }",
             "{ match = { database = \"shop\" }, min_pool_size = 5, pool_size = 5 }",
             "{ match = { database = \"logs\" }, query_wait_timeout = \"86400s\", server_lifetime = \"60s\" }",
+            // Its pools are the reader's, whoever comes.
+            "{ match = { database = \"ro\" }, pool_size = 6 }",
         ]
     );
-    assert_eq!(told, ["3: logs query_wait_timeout", "10: auth_user"]);
+    assert_eq!(told, ["3: logs query_wait_timeout", "11: auth_user"]);
 }
 
 /// What is said of a user goes before what is said of a database, and both before what holds for all.

@@ -259,14 +259,14 @@ pub fn breach(breach: &Breach) -> Refusal {
     };
     let limit = match breach.limit {
         0 => "allowed: none".to_owned(),
-        limit => format!("limit: {limit}"),
+        _ => format!("limit: {}", breach.limit_text()),
     };
     Refusal {
         severity: Severity::Error,
         sqlstate: PERMANENT,
         rule: breach.rule,
         message: prefixed(breach.rule, &format!("{}{statement}", breach.message)),
-        detail: format!("Measured: {}; {limit}.", breach.measured),
+        detail: format!("Measured: {}; {limit}.", breach.measured_text()),
         hint: breach.hint.clone(),
     }
 }
@@ -388,9 +388,7 @@ pub fn timed_out(limit: &TimeLimit) -> Refusal {
         names::TRANSACTION_TIMEOUT => (Severity::Fatal, TRANSACTION_TIMEOUT),
         _ => (Severity::Fatal, IDLE_IN_TRANSACTION),
     };
-    let too_long = limit.too_long();
-    let detail = format!("Measured: {}; limit: {}.", too_long.measured, display_duration(limit.limit));
-    Refusal { severity, sqlstate, detail, ..breach(&too_long) }
+    Refusal { severity, sqlstate, ..breach(&limit.too_long()) }
 }
 
 /// Too many connections that have not said what they want.

@@ -47,6 +47,8 @@ const TRANSACTION_TIMEOUT: &str = "25P04";
 const DUPLICATE_STATEMENT: &str = "42P05";
 /// object_not_in_prerequisite_state, as the server says where a session has no last value.
 const PREREQUISITE: &str = "55000";
+/// The server's own for a database that does not exist.
+const NO_DATABASE: &str = "3D000";
 /// A thing that this version does not do.
 const UNSUPPORTED: &str = "0A000";
 
@@ -233,6 +235,18 @@ pub fn pool_denied(user: &str, sqlstate: &'static str, why: &str) -> Refusal {
         detail: String::new(),
         hint: hint.to_owned(),
     }
+}
+
+/// A login that the server turned away with these words, where somebody looks for the console as PgBouncer has it.
+pub fn console_is_elsewhere(why: &str) -> Option<Refusal> {
+    (why == NO_CONSOLE).then(|| Refusal {
+        severity: Severity::Fatal,
+        sqlstate: NO_DATABASE,
+        rule: "server",
+        message: why.to_owned(),
+        detail: String::new(),
+        hint: CONSOLE.to_owned(),
+    })
 }
 
 /// What the server says to those who look for the console where PgBouncer has it.

@@ -238,6 +238,9 @@ impl Visitor<'_> {
         if rejection.failure.sqlstate.starts_with(&AUTHORIZATION) {
             return Failed::refused(refuse::server_login(&account.user, &rejection.message));
         }
+        if let Some(refusal) = refuse::console_is_elsewhere(&rejection.message) {
+            return Failed::refused(refusal);
+        }
         // A database that does not exist, or may not be used: the server's own words say it best.
         match client.send(&rejection.words).await {
             Ok(()) => Failed::Rejected(rejection.failure),

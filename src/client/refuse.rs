@@ -293,8 +293,8 @@ pub fn query_in_pipeline() -> Refusal {
 
 /// A message whose names of statement and portal are longer than anybody looks at, or than the server takes.
 pub fn name_too_long() -> Refusal {
-    let what = "the name of a prepared statement or portal is too long";
-    statement(PERMANENT, "protocol", what, "Choose a name of less than 10,000 bytes.")
+    let what = "the name of a prepared statement or portal is too long: less than 10,000 bytes always fit";
+    statement(PERMANENT, "protocol", what, "Choose a shorter name.")
 }
 
 /// A client prepares a statement under a name that it has given away: the server's own error, since the server knows other names.

@@ -188,12 +188,7 @@ fn beat() -> Arc<Beat> {
 }
 
 fn house(config: &Config) -> Arc<House> {
-    let current = Current {
-        listener: config.listeners[0].clone(),
-        caps: config.caps.clone(),
-        policies: Policies::new(config).unwrap(),
-        break_glass: None,
-    };
+    let current = Current::new(&config.listeners[0], &config.caps, Policies::new(config).unwrap(), None);
     let common = Arc::new(Common::new(1, Budget::new(512 << 20), None));
     Arc::new(House::new(config, current, Arc::default(), &Deriver::new(1).unwrap(), &common).unwrap())
 }

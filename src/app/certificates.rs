@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::config::{Config, PoolMode, SettingError};
+use crate::config::{Config, SettingError};
 use crate::net::tls::{Expiry, Live, Unusable, Validity};
 use crate::session::house::House;
 use crate::telemetry::{Gate, Pass, Series};
@@ -110,7 +110,7 @@ pub(super) async fn watch(houses: &[Arc<House>], gate: &Gate) {
 /// Where servers are met in another way, lent ones that were met in the old one go with their transaction: what is to be encrypted must
 /// not go on in plain. A session with a server of its own keeps it.
 pub(super) fn leave_old_way(house: &House) {
-    if house.tls.takes_other_way() && house.settings.load().listener.pool.mode == PoolMode::Transaction {
+    if house.tls.takes_other_way() && house.settings.load().listener.lends() {
         house.nodes.renew();
     }
 }

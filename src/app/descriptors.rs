@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{Caps, Config, Listener, PoolMode};
+use crate::config::{Caps, Config, Listener};
 
 /// Kept for newcomers, cancels, listeners, the console, HTTP and the monitor: so many, or a quarter where there are few.
 const RESERVE: u64 = 1024;
@@ -43,24 +43,23 @@ fn fit(descriptors: u64, listeners: &[Listener]) -> usize {
 }
 
 /// Those of one session: its client's, and its server's where it has one of its own.
-const fn each(listener: &Listener) -> u64 {
-    match listener.pool.mode {
-        PoolMode::Session => 2,
-        PoolMode::Transaction => 1,
-    }
+fn each(listener: &Listener) -> u64 {
+    // Those that have a server beside others that are lent one share its bound with them.
+    if listener.lends() { 1 } else { 2 }
 }
 
 /// Those of the servers that sessions share; `unbounded` where nobody has said how many.
 fn shared(listener: &Listener, unbounded: u64) -> u64 {
-    match listener.pool.mode {
-        PoolMode::Session => 0,
-        PoolMode::Transaction => listener.max_server_connections.map_or(unbounded, |most| most as u64),
+    if !listener.lends() {
+        return 0;
     }
+    listener.max_server_connections.map_or(unbounded, |most| most as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PoolMode;
 
     fn listener(mode: PoolMode, max_server_connections: Option<usize>) -> Listener {
         let mut listener = Listener { max_server_connections, ..Listener::default() };

@@ -105,7 +105,7 @@ fn read_tls(config: &Config) -> Result<Vec<Live>, Failed> {
 pub(super) fn current(config: &Config, listener: &Listener) -> Result<Current, RulesRefused> {
     let policies = Policies::new(config).map_err(|errors| RulesRefused { errors })?;
     let break_glass = config.break_glass.as_ref().and_then(|key| Key::new(key.reveal().as_bytes())).map(Arc::new);
-    Ok(Current { listener: listener.clone(), caps: config.caps.clone(), policies, break_glass })
+    Ok(Current::new(listener, &config.caps, policies, break_glass))
 }
 
 /// Rules that can't be built. `check` tells the same with lines.

@@ -68,7 +68,7 @@ impl Reloader {
             house.admission.reload(&config);
             house.nodes.reload(&current.listener);
             follow(&house.catalog, &house.nodes.primary(), &current.listener);
-            house.lending.reload(&config, &current.listener);
+            house.lending.reload(&current.listener);
             house.logins.reload(&config, &current.listener);
             let before = house.settings.load();
             house.settings.swap(current);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wildmatch::WildMatch;
 
-use crate::config::{ClientMatch, Config, DatabaseRule, KeyPart, PoolMode};
+use crate::config::{ClientMatch, Config, DatabaseRule, KeyPart};
 use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::server::pool;
 use crate::session::house::House;
@@ -71,14 +71,13 @@ pub(super) fn listener_row(house: &Arc<House>) -> ListenerRow {
         Some((host, port)) => (host, port.parse().unwrap_or_default()),
         None => (server, 0),
     });
-    let lends = listener.pool.mode == PoolMode::Transaction;
+    let lends = listener.lends();
     let most = listener.max_server_connections.or_else(|| house.catalog.max_server_connections());
     let lent = |number: usize| if lends { number as u64 } else { 0 };
     ListenerRow {
         listener: house.name.to_string(),
         host: host.to_owned(),
         port,
-        mode: listener.pool.mode.label(),
         pool_size: lent(listener.pool.size),
         min_pool_size: lent(listener.pool.min_size),
         server_lifetime: if lends { listener.pool.server_lifetime } else { Duration::ZERO },
@@ -110,7 +109,7 @@ pub(super) fn node_series(rows: &[NodeRow]) -> [Series; 2] {
 /// How the servers of each listener's pools stand, and how long the client that waits longest for one has waited. Which pool that is
 /// SHOW POOLS tells: users and databases come from the wire, and are no labels.
 pub(super) fn pool_series(houses: &[Arc<House>]) -> [Series; 2] {
-    let lends = |house: &&Arc<House>| house.settings.load().listener.pool.mode == PoolMode::Transaction;
+    let lends = |house: &&Arc<House>| house.settings.load().listener.lends();
     let (mut servers, mut waits) = (Series::new(), Series::new());
     for house in houses.iter().filter(lends) {
         let rows = pool_rows(std::slice::from_ref(house));

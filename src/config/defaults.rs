@@ -38,6 +38,7 @@ impl Default for Listener {
             pool: Pool::default(),
             tls: Tls::default(),
             databases: Databases::default(),
+            pools: Vec::new(),
         }
     }
 }

@@ -65,6 +65,18 @@ impl<'t> Document<'t> {
         Problem { key: key_text(path), line: self.line(path), message: fault.message, advice: fault.advice }
     }
 
+    /// Whether the file gives the key at the end of that path.
+    pub(super) fn has(&self, path: &[String]) -> bool {
+        let mut node = Node::Table(self.spans.get_ref());
+        path.iter().all(|step| match node.child(step) {
+            Some((_, value)) => {
+                node = Node::of(value);
+                true
+            }
+            None => false,
+        })
+    }
+
     /// Line of the deepest part of the path that the file has.
     pub(super) fn line(&self, path: &[String]) -> Option<usize> {
         let mut offset = None;

@@ -1,17 +1,22 @@
-//! `[[pool]]`: pools with bounds of their own. The first entry that fits decides; keys that it leaves out are the listener's.
+//! `[[pool]]`: pools with a mode or bounds of their own. The first entry that fits decides; keys that it leaves out are the listener's.
 
 use std::time::Duration;
 
+use wildmatch::WildMatch;
+
 use super::client;
 use super::document::{Document, Section};
+use super::listener::MODES;
 use super::problem::Fault;
-use super::{Config, Pool, PoolMode, value};
+use super::{Config, Listener, Login, Pool, PoolMode, value};
 
 /// `[[pool]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolRule {
     /// Which pools it means.
     pub matches: PoolMatch,
+    /// For how long its clients have a server.
+    pub mode: Option<PoolMode>,
     /// Servers of the pool.
     pub size: Option<usize>,
     /// Servers that are kept though nobody uses them.
@@ -40,9 +45,10 @@ pub struct PoolMatch {
 }
 
 impl PoolRule {
-    /// The bounds of a pool that it decides for, on a listener with these.
+    /// The mode and the bounds of a pool that it decides for, on a listener with these.
     pub fn bounds(&self, common: &Pool) -> Pool {
         Pool {
+            mode: self.mode.unwrap_or(common.mode),
             size: self.size.unwrap_or(common.size),
             min_size: self.min_size.unwrap_or(common.min_size),
             min_guaranteed_size: self.min_guaranteed_size.unwrap_or(common.min_guaranteed_size),
@@ -53,12 +59,27 @@ impl PoolRule {
             ..common.clone()
         }
     }
+
+    /// The keys that it gives and that say something of servers that are lent.
+    fn of_servers(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            ("pool_size", self.size.is_some()),
+            ("min_pool_size", self.min_size.is_some()),
+            ("min_guaranteed_pool_size", self.min_guaranteed_size.is_some()),
+            ("server_idle_timeout", self.server_idle_timeout.is_some()),
+            ("server_lifetime", self.server_lifetime.is_some()),
+            ("query_wait_timeout", self.query_wait_timeout.is_some()),
+            ("pool_queue_length", self.queue_length.is_some()),
+        ];
+        given.into_iter().filter_map(|(key, is_given)| is_given.then_some(key))
+    }
 }
 
 /// Reads one `[[pool]]`.
 pub(super) fn resolve(mut section: Section<'_>) -> PoolRule {
     let rule = PoolRule {
         matches: resolve_match(section.section("match")),
+        mode: section.read("pool", |value| value::one_of(value, &MODES)),
         size: section.read("pool_size", value::count),
         min_size: section.read("min_pool_size", value::count_or_zero),
         min_guaranteed_size: section.read("min_guaranteed_pool_size", value::count_or_zero),
@@ -78,7 +99,24 @@ fn resolve_match(mut section: Section<'_>) -> PoolMatch {
     matches
 }
 
-/// What only the whole file can show: entries that never apply, and least sizes that are more than the size.
+/// Tells each listener of its entries.
+pub(super) fn distribute(config: &mut Config) {
+    for listener in &mut config.listeners {
+        let fits = |rule: &&PoolRule| WildMatch::new(&rule.matches.listener).matches(&listener.name);
+        listener.pools = config.pools.iter().filter(fits).cloned().collect();
+    }
+}
+
+impl Listener {
+    /// Whether it lends servers for a transaction, to all of its clients or to some.
+    pub fn lends(&self) -> bool {
+        let mut modes = self.pools.iter().filter_map(|rule| rule.mode).chain([self.pool.mode]);
+        modes.any(|mode| mode == PoolMode::Transaction)
+    }
+}
+
+/// What only the whole file can show: entries that never apply, keys without effect, modes that can't be, and least sizes that are more
+/// than the size.
 pub(super) fn check(config: &Config, document: &Document<'_>) {
     for (index, rule) in config.pools.iter().enumerate() {
         let at = |steps: &[&str]| -> Vec<String> {
@@ -95,6 +133,12 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
         for (key, fault) in beyond_size(config, rule) {
             document.error(&at(&[key]), fault);
         }
+        if let Some(fault) = relayed(config, rule) {
+            document.error(&at(&["pool"]), fault);
+        }
+        for key in rule.of_servers().filter(|_| rule.mode == Some(PoolMode::Session)) {
+            document.warn(&at(&[key]), of_transactions());
+        }
     }
 }
 
@@ -105,8 +149,24 @@ fn never_applies(config: &Config, rule: &PoolRule) -> Option<(&'static [&'static
     if listeners.is_empty() {
         return Some((&["match", "listener"], client::no_listener(glob)));
     }
-    let pooled = listeners.iter().any(|listener| listener.pool.mode == PoolMode::Transaction);
-    (!pooled).then(|| (&[] as &[_], Fault::new("has no effect: it belongs to pool = \"transaction\"")))
+    let lends = listeners.iter().any(|listener| listener.lends());
+    (!lends).then(|| (&[] as &[_], of_transactions()))
+}
+
+fn of_transactions() -> Fault {
+    Fault::new("has no effect: it belongs to pool = \"transaction\"")
+}
+
+/// Servers are to be lent where the server checks the passwords.
+fn relayed(config: &Config, rule: &PoolRule) -> Option<Fault> {
+    let listeners = client::listeners_of(config, &rule.matches.listener);
+    let relayed = listeners.iter().find(|listener| listener.login == Login::Relay);
+    let listener = relayed.filter(|_| rule.mode == Some(PoolMode::Transaction))?;
+    let fault = Fault::new(format!(
+        "\"transaction\" can't go with login = \"relay\" of listener \"{}\": a server that many clients share is logged in by Floodwall",
+        listener.name
+    ));
+    Some(fault.advise("set login = \"users\" or \"query\" there"))
 }
 
 /// Does every pool fit the one that fits the other?
@@ -118,8 +178,8 @@ fn covers(one: &PoolMatch, other: &PoolMatch) -> bool {
 /// More servers that are always there than there may be, on one of its listeners.
 fn beyond_size(config: &Config, rule: &PoolRule) -> Vec<(&'static str, Fault)> {
     let listeners = client::listeners_of(config, &rule.matches.listener);
-    let bounds = listeners.iter().filter(|listener| listener.pool.mode == PoolMode::Transaction);
-    let beyond = bounds.flat_map(|listener| {
+    let lent = listeners.iter().filter(|listener| rule.bounds(&listener.pool).mode == PoolMode::Transaction);
+    let beyond = lent.flat_map(|listener| {
         let Pool { size, min_size, min_guaranteed_size, .. } = rule.bounds(&listener.pool);
         let least = [("min_pool_size", min_size), ("min_guaranteed_pool_size", min_guaranteed_size)];
         let name = &listener.name;

@@ -132,6 +132,7 @@ fn resolve_root(mut root: Section<'_>, context: &Context<'_>) -> Config {
         drain_timeout: drain_timeout.unwrap_or(defaults::DRAIN_TIMEOUT),
     };
     databases::distribute(&mut config);
+    pools::distribute(&mut config);
     config
 }
 

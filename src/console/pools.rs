@@ -43,6 +43,8 @@ pub(super) struct Use {
     pub(super) max_wait: Duration,
     /// Its servers are lent for a transaction each, within these bounds.
     pub(super) lent: Option<Lent>,
+    /// A client is lent servers, whether there are any at the moment or not.
+    borrows: bool,
 }
 
 /// The bounds of a pool.
@@ -135,7 +137,9 @@ impl Use {
             _ => (&mut self.cl_active, &mut self.sv_active),
         };
         *clients = clients.saturating_add(1);
-        if !entry.is_lent() {
+        if entry.is_lent() {
+            self.borrows = true;
+        } else {
             *servers = servers.saturating_add(1);
         }
         if matches!(entry.activity(), Activity::Waiting | Activity::Paused) {
@@ -168,7 +172,12 @@ impl Use {
 
     /// PgBouncer's name of how servers are shared.
     pub(super) const fn mode(&self) -> &'static str {
-        if self.lent.is_some() { "transaction" } else { "session" }
+        if self.lends() { "transaction" } else { "session" }
+    }
+
+    /// Are its servers lent for a transaction each?
+    pub(super) const fn lends(&self) -> bool {
+        self.lent.is_some() || self.borrows
     }
 }
 

@@ -5,8 +5,8 @@ use super::declared::Given;
 use super::exception::{self, Exception};
 use super::ini::Entry;
 use super::keys::{self, Fate};
-use super::listener::Pool;
 use super::login::{AUTH_PASSWORD, Login};
+use super::mode::Mode;
 use super::pools;
 use super::settings::{Convert, TIMEOUTS};
 use super::text::duration;
@@ -39,18 +39,19 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
         let reason = "no database is declared, so there is no server to stand in front of".to_owned();
         return Err(Failed::Malformed { place, reason });
     }
-    let caps = convert.caps(&listeners);
-    if login == Login::Relay {
-        listeners.iter_mut().for_each(|listener| listener.pool = Pool::Session);
+    let of_users: Vec<_> = of("users").map(|entry| (entry, convert.of_user(entry, &listeners, &login))).collect();
+    let lent_to_users = of_users.iter().any(|(_, (_, sizes))| sizes.mode == Some(Mode::Transaction));
+    for listener in &mut listeners {
+        listener.lends = lent_to_users || listener.modes().any(|mode| mode == Mode::Transaction);
     }
+    let caps = convert.caps(&listeners, &databases);
     let mut parts: Vec<String> = vec![HEAD.to_owned()];
     parts.extend(listeners.iter().map(|listener| listener.text(&login, &common)));
     parts.push(caps);
     let declared = listeners.iter().flat_map(|listener| &listener.databases);
     let mut exceptions: Vec<_> = declared.map(Exception::of_database).collect();
     let mut sizes_of_users = Vec::new();
-    for entry in of("users") {
-        let (exception, sizes) = convert.of_user(entry, &listeners);
+    for (entry, (exception, sizes)) in of_users {
         exceptions.push(exception);
         sizes_of_users.push((entry.key.clone(), sizes));
     }
@@ -60,7 +61,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
         let name = (listeners.len() > 1).then_some(&*listener.name);
         listener.databases.iter().filter_map(move |database| database.text(name))
     }));
-    let pooled: Vec<_> = listeners.iter().filter(|listener| listener.pool == Pool::Transaction).collect();
+    let pooled: Vec<_> = listeners.iter().filter(|listener| listener.lends).collect();
     parts.extend(pools::entries(&pooled, &sizes_of_users, common.min_pool_size));
     let known = Known { users: users.as_deref().unwrap_or_default(), all: users.is_some() && login == Login::Users };
     parts.extend(convert.access(&listeners, known, source));

@@ -1,5 +1,6 @@
 //! A `[[database]]`: one with another name or another role at the server.
 
+use super::mode::Mode;
 use super::sizes::Sizes;
 use super::text::quoted;
 
@@ -14,7 +15,11 @@ pub(super) struct Database {
     pub(super) role: Option<Role>,
     /// How many clients it may have.
     pub(super) clients: Option<u64>,
-    /// What its pools have of their own.
+    /// When its servers are given back.
+    pub(super) mode: Mode,
+    /// Servers of each of its pools with PgBouncer.
+    pub(super) pool_size: u64,
+    /// What its pools have of their own, where its servers are lent.
     pub(super) sizes: Sizes,
 }
 

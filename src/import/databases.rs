@@ -3,53 +3,37 @@
 use super::connect;
 use super::declared::Given;
 use super::ini::Entry;
-use super::listener::{Listener, Others, Pool};
+use super::listener::{Listener, Others};
+use super::login::Login;
+use super::mode::Mode;
 use super::pattern::{self, is_pattern};
 use super::settings::Convert;
 
 impl Convert<'_> {
-    /// A listener for each group of servers and pool mode.
+    /// A listener for each group of servers.
     pub(super) fn listeners(&mut self, databases: &[&Entry], given: Given<'_>) -> Vec<Listener> {
         let mode = self.text("pool_mode").unwrap_or("session").to_owned();
-        let default = self.pool(None, &mode);
+        let told = self.mode(None, &mode);
+        let default = if *given.login == Login::Relay { Mode::Session } else { told };
         let size = self.at_least_one("default_pool_size", 20, "since a pool needs a server");
         let most = Some(self.number("max_db_connections", 0)).filter(|most| *most > 0);
         let mut listeners: Vec<Listener> = Vec::new();
         for entry in databases {
             let Some(database) = self.database(entry, (default, size, most), given) else { continue };
-            match listeners.iter_mut().find(|known| known.servers == database.servers && known.pool == database.pool) {
+            match listeners.iter_mut().find(|known| known.servers == database.servers) {
                 None => {
                     let bind = self.bind(listeners.len(), entry);
                     let name =
                         if listeners.is_empty() { "main".to_owned() } else { format!("pool-{}", listeners.len() + 1) };
                     listeners.push(Listener { name, bind, ..database });
                 }
-                Some(known) => self.join(known, database, entry),
+                Some(known) => known.join(database),
             }
         }
-        listeners.iter_mut().for_each(|listener| listener.settle_size(size));
+        listeners.iter_mut().for_each(|listener| listener.settle(default, size));
         self.note_shared_bounds(&listeners, databases);
         self.note_patterns(&listeners, databases);
         listeners
-    }
-
-    /// One more database of a listener.
-    fn join(&mut self, known: &mut Listener, database: Listener, entry: &Entry) {
-        known.databases.extend(database.databases);
-        if known.pool == Pool::Session && known.pool_size != database.pool_size {
-            let advice = "each session has a server, so pool_size is in [caps.client]: the largest was taken";
-            self.note_key(entry, &format!("{} pool_size", entry.key), advice);
-        }
-        if database.others == Others::LetIn {
-            known.others = Others::LetIn;
-        }
-        known.pool_size = match (known.pool, database.others) {
-            (Pool::Session, _) => known.pool_size.max(database.pool_size),
-            (Pool::Transaction, Others::LetIn) => database.pool_size,
-            (Pool::Transaction, Others::Unknown) => known.pool_size,
-        };
-        known.max_server_connections =
-            known.max_server_connections.zip(database.max_server_connections).map(|(a, b)| a.saturating_add(b));
     }
 
     /// Databases that no `[[access]]` can name.
@@ -68,15 +52,19 @@ impl Convert<'_> {
     fn note_shared_bounds(&mut self, listeners: &[Listener], databases: &[&Entry]) {
         let shares = |listener: &&Listener| listener.databases.len() > 1 || listener.others == Others::LetIn;
         for listener in listeners.iter().filter(shares) {
-            let Some(most) = listener.max_server_connections else { continue };
-            let advice = format!(
-                "bounds each database with PgBouncer: max_server_connections of listener \"{}\" bounds all of its databases together, by {most}",
-                listener.name
-            );
+            let name = &listener.name;
+            let advice = match listener.max_server_connections {
+                Some(most) => format!(
+                    "bounds each database with PgBouncer: max_server_connections of listener \"{name}\" bounds all of its databases together, by {most}"
+                ),
+                None => format!(
+                    "bounds each database with PgBouncer, and nothing bounds those of listener \"{name}\" together, since one of them was unbounded: write max_server_connections there"
+                ),
+            };
             self.note_setting("max_db_connections", &advice);
             for entry in databases.iter().filter(|entry| listener.declares(&entry.key)) {
                 let own = connect::parse(&entry.value).unwrap_or_default();
-                if own.iter().any(|(key, _)| key == "max_db_connections") {
+                if own.iter().any(|(key, most)| key == "max_db_connections" && most != "0") {
                     self.note_key(entry, &format!("{} max_db_connections", entry.key), &advice);
                 }
             }
@@ -89,7 +77,7 @@ impl Convert<'_> {
         let port = first.saturating_add(index as u64);
         if index > 0 {
             let advice = format!(
-                "other servers, or another pool_mode, than the databases before it: it has a listener of its own, on port {port}, and is let in nowhere else"
+                "other servers than the databases before it: it has a listener of its own, on port {port}, and is let in nowhere else"
             );
             self.note(entry, &advice);
         }
@@ -125,13 +113,28 @@ impl Convert<'_> {
 }
 
 impl Listener {
-    /// Its size is that of all other databases, or that of those which were declared, where they have the same; `default` otherwise.
-    fn settle_size(&mut self, default: u64) {
-        if self.pool == Pool::Session || self.others == Others::LetIn {
-            return;
+    /// Takes up one more database, or all others.
+    fn join(&mut self, database: Self) {
+        self.databases.extend(database.databases);
+        if database.others == Others::LetIn {
+            (self.others, self.pool, self.pool_size) = (Others::LetIn, database.pool, database.pool_size);
         }
-        let mut sizes = self.databases.iter().map(|database| database.sizes.pool_size.unwrap_or(default));
-        let first = sizes.next().unwrap_or(default);
-        self.pool_size = if sizes.all(|size| size == first) { first } else { default };
+        self.max_server_connections =
+            self.max_server_connections.zip(database.max_server_connections).map(|(a, b)| a.saturating_add(b));
     }
+
+    /// What holds for all other databases, or for those that were declared, where they have the same; the default otherwise.
+    fn settle(&mut self, mode: Mode, size: u64) {
+        if self.others == Others::Unknown {
+            self.pool = common(self.databases.iter().map(|database| database.mode)).unwrap_or(mode);
+            let lent = self.databases.iter().filter(|database| database.mode == Mode::Transaction);
+            self.pool_size = common(lent.map(|database| database.pool_size)).unwrap_or(size);
+        }
+    }
+}
+
+/// What all of them have.
+fn common<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
 }

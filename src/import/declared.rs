@@ -6,8 +6,9 @@ use super::connect;
 use super::database::{Database, Role, RoleProof};
 use super::exception::{OF_SESSIONS, named};
 use super::ini::Entry;
-use super::listener::{Listener, Others, Pool};
+use super::listener::{Listener, Others};
 use super::login::Login;
+use super::mode::Mode;
 use super::pattern::{self, is_pattern};
 use super::settings::{Convert, DAY_SECONDS, LONGER_THAN_A_DAY};
 use super::sizes::Sizes;
@@ -22,14 +23,15 @@ struct Own {
     user: Option<String>,
     password: Option<String>,
     clients: Option<u64>,
+    mode: Option<Mode>,
     sizes: Sizes,
 }
 
 impl Default for Own {
     fn default() -> Self {
         let port = "5432".to_owned();
-        let (at_server, user, password, clients) = (None, None, None, None);
-        Self { hosts: String::new(), port, at_server, user, password, clients, sizes: Sizes::default() }
+        let (at_server, user, password, clients, mode) = (None, None, None, None, None);
+        Self { hosts: String::new(), port, at_server, user, password, clients, mode, sizes: Sizes::default() }
     }
 }
 
@@ -45,7 +47,7 @@ impl Convert<'_> {
     pub(super) fn database(
         &mut self,
         entry: &Entry,
-        (pool, size, most): (Pool, u64, Option<u64>),
+        (pool, size, most): (Mode, u64, Option<u64>),
         given: Given<'_>,
     ) -> Option<Listener> {
         let Some(pairs) = connect::parse(&entry.value) else {
@@ -62,6 +64,7 @@ impl Convert<'_> {
             pool,
             pool_size: size,
             max_server_connections: most,
+            lends: false,
         };
         let mut own = Own::default();
         for (key, value) in pairs {
@@ -71,7 +74,7 @@ impl Convert<'_> {
                 ("port", _) => own.port = value,
                 ("pool_size", Ok(size @ 1..)) => own.sizes.pool_size = Some(size),
                 ("max_db_connections", Ok(own)) => found.max_server_connections = Some(own).filter(|most| *most > 0),
-                ("pool_mode", _) => found.pool = self.pool(Some(entry), &value),
+                ("pool_mode", _) => own.mode = self.mode_of(entry, &value, given.login),
                 ("dbname", _) if value == entry.key => {}
                 ("dbname", _) if !is_rest => own.at_server = Some(value),
                 ("user", _) if !is_rest => own.user = Some(value),
@@ -91,10 +94,11 @@ impl Convert<'_> {
             }
         }
         found.pool_size = own.sizes.pool_size.unwrap_or(size);
+        found.pool = own.mode.unwrap_or(pool);
         found.servers = self.servers(entry, &own.hosts, &own.port);
         if !is_rest {
-            let pool = if *given.login == Login::Relay { Pool::Session } else { found.pool };
-            found.databases.push(self.declared(entry, own, pool, given));
+            let database = self.declared(entry, own, (found.pool, found.pool_size), given);
+            found.databases.push(database);
         }
         Some(found)
     }
@@ -106,10 +110,10 @@ impl Convert<'_> {
         seconds.min(DAY_SECONDS)
     }
 
-    fn declared(&mut self, entry: &Entry, own: Own, pool: Pool, given: Given<'_>) -> Database {
+    fn declared(&mut self, entry: &Entry, own: Own, (mode, pool_size): (Mode, u64), given: Given<'_>) -> Database {
         let role = own.user.and_then(|user| self.role(entry, user, own.password, given));
         let mut sizes = own.sizes;
-        if sizes != Sizes::default() && pool == Pool::Session {
+        if mode == Mode::Session {
             let beside = Sizes { pool_size: None, ..sizes };
             if beside != Sizes::default() {
                 self.note(entry, OF_SESSIONS);
@@ -123,7 +127,7 @@ impl Convert<'_> {
         if clients != own.clients {
             self.note_key(entry, &format!("{} max_db_client_connections", entry.key), pattern::EXCEPTION);
         }
-        Database { key: entry.key.clone(), at_server: own.at_server, role, clients, sizes }
+        Database { key: entry.key.clone(), at_server: own.at_server, role, clients, mode, pool_size, sizes }
     }
 
     /// As whom PgBouncer logs in for all clients of a database: with the password that stands beside, or in `auth_file`.
@@ -138,43 +142,24 @@ impl Convert<'_> {
         let name = named("database", &entry.key);
         let proof = match secret {
             None | Some(Secret::None) if *given.login == Login::Users => RoleProof::Nothing,
-            Some(Secret::Password(text)) => {
+            // The hash is as good as the password, with a server that asks for md5.
+            Some(Secret::Password(text) | Secret::Md5(text)) => {
                 let taken = self.passwords.iter().filter(|(file, _)| file.starts_with(&name)).count();
                 let number = if taken == 0 { String::new() } else { format!("-{}", taken + 1) };
                 let file = format!("{name}{number}.password");
                 self.passwords.push((file.clone(), text));
                 RoleProof::File(file)
             }
-            None | Some(Secret::None | Secret::Md5(_) | Secret::Scram(_)) => {
+            None | Some(Secret::None | Secret::Scram(_)) => {
                 let variable = format!("FLOODWALL_{}_PASSWORD", variable(&user));
                 let advice = format!(
-                    "put the password of {user:?} into the environment as {variable}: a hash of it logs in nowhere"
+                    "put the password of {user:?} into the environment as {variable}: with a verifier of it nobody logs in"
                 );
                 self.note_key(entry, &format!("{} user", entry.key), &advice);
                 RoleProof::Variable(variable)
             }
         };
         Some(Role { name: user, proof })
-    }
-
-    /// The mode, which may be one that there is not here.
-    pub(super) fn pool(&mut self, entry: Option<&Entry>, mode: &str) -> Pool {
-        match (mode, entry) {
-            ("session", _) => Pool::Session,
-            ("transaction", _) => Pool::Transaction,
-            ("statement", entry) => {
-                let advice = "transaction takes its place: transactions of several statements are not forbidden";
-                match entry {
-                    Some(entry) => self.note_key(entry, &format!("{} pool_mode", entry.key), advice),
-                    None => self.note_setting("pool_mode", advice),
-                }
-                Pool::Transaction
-            }
-            _ => {
-                self.note_setting("pool_mode", "no mode of PgBouncer: session, its default, was taken");
-                Pool::Session
-            }
-        }
     }
 
     fn servers(&mut self, entry: &Entry, hosts: &str, port: &str) -> Vec<String> {

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use super::connect;
 use super::database::Database;
 use super::ini::Entry;
-use super::listener::{Listener, Pool};
+use super::listener::Listener;
+use super::login::Login;
+use super::mode::Mode;
 use super::pattern::{EXCEPTION, is_pattern};
 use super::settings::{Convert, DAY, LONGER_THAN_A_DAY, TIMEOUTS};
 use super::sizes::Sizes;
@@ -51,7 +53,7 @@ impl Exception {
 
 impl Convert<'_> {
     /// An entry of `[users]`, with what pools of that user have of their own.
-    pub(super) fn of_user(&mut self, entry: &Entry, listeners: &[Listener]) -> (Exception, Sizes) {
+    pub(super) fn of_user(&mut self, entry: &Entry, listeners: &[Listener], login: &Login) -> (Exception, Sizes) {
         let mut found = Exception::of_user(&entry.key);
         let mut sizes = Sizes::default();
         if is_pattern(&entry.key) {
@@ -74,7 +76,10 @@ impl Convert<'_> {
                 }
                 // 0 is what everybody has.
                 (_, Some(_), Ok(0.0)) | ("max_user_client_connections", _, Ok(0.0)) => {}
-                ("pool_mode", ..) if self.is_everywhere(&value, listeners) => {}
+                ("pool_mode", ..) => {
+                    let mode = self.mode_of(entry, &value, login);
+                    sizes.mode = mode.filter(|mode| !is_everywhere(*mode, listeners));
+                }
                 ("pool_size", _, Ok(size)) if size >= 1.0 && size.fract() == 0.0 => {
                     sizes.pool_size = value.parse().ok()
                 }
@@ -84,17 +89,23 @@ impl Convert<'_> {
                 (key, ..) => self.note_key(entry, &format!("{} {key}", entry.key), instead(key)),
             }
         }
-        if sizes != Sizes::default() && listeners.iter().all(|listener| listener.pool == Pool::Session) {
+        let kept = match sizes.mode {
+            None if is_everywhere(Mode::Session, listeners) => Sizes::default(),
+            _ => sizes.of_mode(),
+        };
+        if kept != sizes {
             self.note(entry, OF_SESSIONS);
         }
-        (found, sizes)
+        if kept.mode == Some(Mode::Session) {
+            self.note_key(entry, &format!("{} pool_mode", entry.key), UNBOUNDED);
+        }
+        (found, kept)
     }
+}
 
-    /// Is this mode, as it stands in the file, that of all listeners?
-    fn is_everywhere(&self, mode: &str, listeners: &[Listener]) -> bool {
-        let usual = self.text("pool_mode").unwrap_or("session");
-        mode == usual && listeners.iter().all(|listener| listener.pool.word() == mode)
-    }
+/// Is this the mode of all databases?
+fn is_everywhere(mode: Mode, listeners: &[Listener]) -> bool {
+    listeners.iter().all(|listener| listener.modes().all(|other| other == mode))
 }
 
 /// Gives each a name of its own: the letters that made a difference may be gone.
@@ -119,10 +130,12 @@ pub(super) fn named(kind: &str, name: &str) -> String {
 pub(super) const OF_SESSIONS: &str =
     "sizes and times of a pool have no effect with pool = \"session\", where each client has a server";
 
+/// Whoever has sessions may have more servers than with PgBouncer.
+pub(super) const UNBOUNDED: &str = "each session has a server, which no pool_size bounds: write a [[client]] that matches them, with caps.max_connections";
+
 /// What to do instead of a key of a user.
 fn instead(key: &str) -> &'static str {
     match key {
-        "pool_mode" => "the pool mode is of a listener: give these users a listener of their own",
         "pool_size" => "is no number above 0",
         "reserve_pool_size" => "there is no second pool: add it to pool_size",
         "max_user_connections" => {

@@ -3,6 +3,7 @@
 use super::common::Common;
 use super::database::Database;
 use super::login::Login;
+use super::mode::Mode;
 use super::text::quoted;
 
 /// A port that clients connect to, with the servers behind it.
@@ -14,11 +15,13 @@ pub(super) struct Listener {
     /// The databases that it was declared for, but for all others.
     pub(super) databases: Vec<Database>,
     pub(super) others: Others,
-    pub(super) pool: Pool,
-    /// Of its pools, where nothing else is said of them.
+    /// Of its pools, as the next, where nothing else is said of them.
+    pub(super) pool: Mode,
     pub(super) pool_size: u64,
     /// The most that any of its databases may use; `None`: no bound.
     pub(super) max_server_connections: Option<u64>,
+    /// Whether it lends servers, to all of its clients or to some.
+    pub(super) lends: bool,
 }
 
 /// Whether databases that nobody has declared are there, by `*`.
@@ -28,27 +31,16 @@ pub(super) enum Others {
     Unknown,
 }
 
-/// When a server is given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pool {
-    Session,
-    Transaction,
-}
-
-impl Pool {
-    /// The word of `pool`, and of PgBouncer's `pool_mode`.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Transaction => "transaction",
-        }
-    }
-}
-
 impl Listener {
     /// Was it made of this entry of `[databases]`, among others?
     pub(super) fn declares(&self, key: &str) -> bool {
         if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known.key == key) }
+    }
+
+    /// Those of its databases, and of all others where they are let in.
+    pub(super) fn modes(&self) -> impl Iterator<Item = Mode> {
+        let rest = (self.others == Others::LetIn).then_some(self.pool);
+        self.databases.iter().map(|database| database.mode).chain(rest)
     }
 
     /// The names that clients have for its databases.
@@ -68,12 +60,12 @@ impl Listener {
             format!("servers = [{}]", servers.join(", ")),
         ];
         lines.extend(login.lines());
-        if self.pool == Pool::Transaction {
+        if self.lends {
             lines.push(MONITOR.to_owned());
         }
         lines.push(format!("pool = {}", quoted(self.pool.word())));
         lines.extend(self.max_server_connections.map(|most| format!("max_server_connections = {most}")));
-        if self.pool == Pool::Transaction {
+        if self.lends {
             lines.extend(self.pool_lines(common));
         }
         lines.extend(common.lines.iter().cloned());

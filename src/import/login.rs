@@ -91,6 +91,10 @@ impl Login {
 const AUTH_VARIABLE: &str = "FLOODWALL_AUTH_PASSWORD";
 pub(super) const AUTH_PASSWORD: &str = "auth.password";
 
+/// Why a pool is none.
+pub(super) const NEEDS_USERS: &str =
+    "pool = \"transaction\" needs users: name a userlist as the second argument, or use auth_query";
+
 /// The `auth_user` that every database names, if it is the same.
 fn asker(databases: &[&Entry]) -> Option<String> {
     let of = |entry: &Entry| connect::parse(&entry.value)?.into_iter().rfind(|(key, _)| key == "auth_user");
@@ -148,9 +152,7 @@ impl Convert<'_> {
     /// Nobody here knows a password, so the server checks it; that takes a server for each client.
     fn relayed(&mut self) -> Login {
         if self.text("pool_mode").is_some_and(|mode| mode != "session") {
-            let advice =
-                "pool = \"transaction\" needs users: name a userlist as the second argument, or use auth_query";
-            self.note_setting("pool_mode", advice);
+            self.note_setting("pool_mode", NEEDS_USERS);
         }
         Login::Relay
     }

@@ -10,6 +10,7 @@
 //!     settings  the keys of [pgbouncer], and what is noted
 //!     databases, declared, exception, login, access, caps  what [databases], [users], the passwords and the limits become
 //!     database, sizes, pools  databases with another name or role, and pools with sizes of their own
+//!     mode   when servers are given back
 //!     doors  which databases each listener lets in
 //!     pattern  names that would hold for others as well
 //!     common  what all listeners have in common
@@ -33,6 +34,7 @@ mod ini;
 mod keys;
 mod listener;
 mod login;
+mod mode;
 mod pattern;
 mod pools;
 mod settings;

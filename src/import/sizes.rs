@@ -1,10 +1,12 @@
-//! A `[[pool]]`: pools with sizes and times of their own.
+//! A `[[pool]]`: pools with a mode, sizes and times of their own.
 
+use super::mode::Mode;
 use super::text::quoted;
 
 /// What pools have of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sizes {
+    pub(super) mode: Option<Mode>,
     pub(super) pool_size: Option<u64>,
     pub(super) min_pool_size: Option<u64>,
     /// In seconds, as the next.
@@ -24,10 +26,25 @@ impl Sizes {
     /// Those of `self` where it says something, else those of `other`.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
+            mode: self.mode.or(other.mode),
             pool_size: self.pool_size.or(other.pool_size),
             min_pool_size: self.min_pool_size.or(other.min_pool_size),
             server_lifetime: self.server_lifetime.or(other.server_lifetime),
             query_wait_timeout: self.query_wait_timeout.or(other.query_wait_timeout),
+        }
+    }
+
+    /// What is left of it where the mode of others is `usual`: sizes say nothing of sessions, each of which has a server.
+    pub(super) fn beside(self, usual: Mode) -> Self {
+        let own = Self { mode: self.mode.or(Some(usual)), ..self }.of_mode();
+        Self { mode: own.mode.filter(|mode| *mode != usual), ..own }
+    }
+
+    /// What is left of it in its mode.
+    pub(super) fn of_mode(self) -> Self {
+        match self.mode {
+            Some(Mode::Session) => Self { mode: self.mode, ..Self::default() },
+            Some(Mode::Transaction) | None => self,
         }
     }
 
@@ -41,6 +58,7 @@ impl Sizes {
         let parts: Vec<_> =
             parts.into_iter().filter_map(|(key, part)| Some(format!("{key} = {}", quoted(part?)))).collect();
         let mut lines = vec!["[[pool]]".to_owned(), format!("match = {{ {} }}", parts.join(", "))];
+        lines.extend(self.mode.map(|mode| format!("pool = {}", quoted(mode.word()))));
         let counts = [("pool_size", self.pool_size), ("min_pool_size", self.min_pool_size)];
         lines.extend(counts.into_iter().filter_map(|(key, count)| Some(format!("{key} = {}", count?))));
         let times = [("server_lifetime", self.server_lifetime), ("query_wait_timeout", self.query_wait_timeout)];

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
 use super::cancel::siblings::Siblings;
-use super::lending::Lending;
+use super::lending::{Exceptions, Lending};
 use super::memory::{Budget, Prepared};
 use super::pace::Waits;
 use super::policy::Policies;
@@ -153,9 +153,17 @@ pub struct Current {
     pub policies: Policies,
     /// Signs break-glass passes; `None`: there are none.
     pub break_glass: Option<Arc<Key>>,
+    /// For how long clients have a server.
+    pub(in crate::session) pools: Exceptions,
 }
 
 impl Current {
+    /// What the configuration says of this listener.
+    pub fn new(listener: &Listener, caps: &Caps, policies: Policies, break_glass: Option<Arc<Key>>) -> Self {
+        let (listener, caps, pools) = (listener.clone(), caps.clone(), Exceptions::new(listener));
+        Self { listener, caps, policies, break_glass, pools }
+    }
+
     /// The server's name of a client's database.
     pub fn at_server<'a>(&'a self, who: &'a Entry) -> &'a str {
         self.listener.databases.at_server(&who.identity.database)

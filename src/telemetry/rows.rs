@@ -248,8 +248,6 @@ pub struct ListenerRow {
     pub host: String,
     /// The server's port; 0 while none is used, and for a Unix socket.
     pub port: u16,
-    /// `session` or `transaction`.
-    pub mode: &'static str,
     /// Servers of one pool at the most; 0 where servers are not shared.
     pub pool_size: u64,
     /// Servers that a pool keeps.

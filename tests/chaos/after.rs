@@ -67,7 +67,7 @@ pub(crate) fn check(scene: &Scene, before: &Held) {
 /// Sessions of clients at the server, but for those whose connection was cut while they worked: they learn of it in the end.
 fn left_at_the_server(scene: &Scene) -> Vec<String> {
     let all = "SELECT client_port, pid, state, wait_event, now() - query_start, query FROM pg_stat_activity
-        WHERE usename IN ('app', 'trusted')";
+        WHERE usename IN ('app', 'trusted', 'replicator')";
     let is_left = |line: &&str| {
         line.split('|').next().and_then(|port| port.parse().ok()).is_none_or(|port| !scene.strait.has_broken(port))
     };

@@ -5,8 +5,8 @@ use tokio::time::timeout;
 
 use crate::conn::{Buffers, Conn, Fault};
 use crate::deaths::cancel_at;
-use crate::scene::{DEADLINE, Mode};
-use crate::support::cluster::Cluster;
+use crate::scene::{DEADLINE, LENT, Mode};
+use crate::support::cluster::{Cluster, password};
 use crate::support::floodwall::Proxy;
 use crate::support::lock::Lock;
 use crate::support::process::{SOON, Scratch, wait_until};
@@ -16,16 +16,15 @@ use crate::support::raw::{self, VERSION_3_0, startup};
 #[derive(Debug)]
 pub(crate) struct Few {
     proxy: Proxy,
-    mode: Mode,
     _folder: Scratch,
 }
 
 impl Few {
     /// So many, behind the port.
     pub(crate) fn new(port: u16, size: usize) -> Self {
-        let (folder, mode) = (Scratch::new("few"), Mode::Transaction(size));
-        let config = mode.config(&folder);
-        Self { proxy: Proxy::start_for(&format!("127.0.0.1:{port}"), &config), mode, _folder: folder }
+        let folder = Scratch::new("few");
+        let config = Mode::Transaction(size).config(&folder);
+        Self { proxy: Proxy::start_for(&format!("127.0.0.1:{port}"), &config), _folder: folder }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -37,10 +36,9 @@ impl Few {
     }
 
     async fn client_with(&self, buffers: Buffers) -> Result<Conn, Fault> {
-        let (user, password) = self.mode.user();
         let mut conn = Conn::open(self.proxy.port, buffers).await?;
-        conn.send(&startup(VERSION_3_0, &[("user", user), ("database", "app")])).await?;
-        conn.finish_login(password).await?;
+        conn.send(&startup(VERSION_3_0, &[("user", LENT), ("database", "app")])).await?;
+        conn.finish_login(password(LENT)).await?;
         Ok(conn)
     }
 

@@ -11,6 +11,7 @@ use crate::deaths;
 use crate::landing::Landings;
 use crate::scene::{DEADLINE, Scene};
 use crate::seed::Dice;
+use crate::support::cluster::password;
 use crate::support::raw::{VERSION_3_0, startup, terminate};
 use crate::turns;
 
@@ -69,10 +70,10 @@ pub(crate) async fn live(scene: Arc<Scene>, id: u64) {
 impl Client {
     async fn enter(scene: &Arc<Scene>, mut dice: Dice, name: String) -> Result<Self, Fault> {
         let mut conn = Conn::open(scene.proxy.port, Buffers::any(&mut dice)).await?;
-        let (user, password) = scene.mode.user();
+        let user = scene.mode.user(&mut dice);
         let parameters = [("user", user), ("database", "app"), ("application_name", &name)];
         conn.send(&startup(VERSION_3_0, &parameters)).await?;
-        conn.finish_login(password).await?;
+        conn.finish_login(password(user)).await?;
         let mut own = Own::default();
         own.settings.insert("application_name", name.clone());
         Ok(Self { scene: Arc::clone(scene), dice, conn, own, cancels: Landings::default(), name, tokens: 0 })

@@ -26,7 +26,7 @@ enum Death {
 /// Someone who never gets in: it ends at any byte of its login.
 pub(crate) async fn before_login(scene: &Arc<Scene>, dice: &mut Dice) {
     let Ok(mut conn) = Conn::open(scene.proxy.port, Buffers::any(dice)).await else { return };
-    let parameters = [("user", scene.mode.user().0), ("database", "app")];
+    let parameters = [("user", scene.mode.user(dice)), ("database", "app")];
     let packet = if dice.once_in(4) { raw::ssl_request() } else { raw::startup(VERSION_3_0, &parameters) };
     if dice.once_in(3) {
         conn.send(&raw::startup(VERSION_3_0, &parameters)).await.ok();

@@ -61,3 +61,8 @@ fn all_clients_share_three_servers() {
 fn all_clients_share_twenty_servers() {
     scene::run(Mode::Transaction(20));
 }
+
+#[test]
+fn half_of_the_clients_share_three_servers_beside_the_others() {
+    scene::run(Mode::Mixed(3));
+}

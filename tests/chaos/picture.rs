@@ -8,7 +8,7 @@ const LOG_LINES: usize = 60;
 /// What the server shows of its clients' processes.
 const ACTIVITY: &str =
     "SELECT pid, client_port, state, wait_event, now() - query_start, left(query, 60) FROM pg_stat_activity
-    WHERE usename IN ('app', 'trusted') ORDER BY pid";
+    WHERE usename IN ('app', 'trusted', 'replicator') ORDER BY pid";
 
 /// The proxy's and the server's own view of this moment. What cannot be asked says why.
 pub(crate) fn taken(scene: &Scene) -> String {

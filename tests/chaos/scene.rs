@@ -14,6 +14,7 @@ use crate::conn::{Conn, Fault};
 use crate::landing::Landings;
 use crate::ledger::Ledger;
 use crate::picture;
+use crate::seed::Dice;
 use crate::storm;
 use crate::strait::Strait;
 use crate::support::cluster::{Cluster, password};
@@ -28,6 +29,8 @@ pub(crate) enum Mode {
     Session,
     /// All of them share so many, each for a transaction.
     Transaction(usize),
+    /// Half of them share so many; each of the others has one of its own, at the same listener.
+    Mixed(usize),
 }
 
 /// A client that waits longer than this for anything hangs. Far beyond every time-out of the proxy, on a machine with other things to do as well.
@@ -59,7 +62,7 @@ pub(crate) struct Scene {
 static TURN: Mutex<()> = Mutex::new(());
 
 /// How many scenes share the time.
-const SCENES: u64 = 4;
+const SCENES: u64 = 5;
 
 pub(crate) fn run(mode: Mode) {
     let turn = TURN.lock();
@@ -102,11 +105,12 @@ pub(crate) fn run(mode: Mode) {
 }
 
 impl Mode {
-    /// Who the clients are, and their password.
-    pub(crate) fn user(self) -> (&'static str, &'static str) {
+    /// Who a client is.
+    pub(crate) fn user(self, dice: &mut Dice) -> &'static str {
         match self {
-            Self::Session => ("trusted", password("trusted")),
-            Self::Transaction(_) => ("app", password("app")),
+            Self::Session => "trusted",
+            Self::Mixed(_) if dice.once_in(2) => OWN,
+            Self::Transaction(_) | Self::Mixed(_) => LENT,
         }
     }
 
@@ -117,18 +121,19 @@ impl Mode {
 
     /// The proxy's configuration, and the users beside it.
     pub(crate) fn config(self, folder: &Scratch) -> String {
-        let size = match self {
+        let (size, pool) = match self {
             Self::Session => return COMMON.to_owned(),
-            Self::Transaction(size) => size,
+            Self::Transaction(size) => (size, String::new()),
+            Self::Mixed(size) => (size, format!("[[pool]]\nmatch = {{ user = '{OWN}' }}\npool = 'session'\n")),
         };
         let file = folder.path().join("users.toml");
-        let (user, password) = self.user();
-        std::fs::write(&file, format!("[[user]]\nname = '{user}'\npassword = '{password}'\n")).unwrap();
+        let users = [LENT, OWN].map(|user| format!("[[user]]\nname = '{user}'\npassword = '{}'\n", password(user)));
+        std::fs::write(&file, users.concat()).unwrap();
         std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         let file = file.display();
         format!(
             "{COMMON}\n[[access]]\nmethod = 'plain'\n[[listener]]\npool = 'transaction'\npool_size = {size}\n\
-             login = 'users'\nusers_file = '{file}'\nserver_idle_timeout = '1s'\nquery_wait_timeout = '15s'\n"
+             login = 'users'\nusers_file = '{file}'\nserver_idle_timeout = '1s'\nquery_wait_timeout = '15s'\n{pool}"
         )
     }
 }
@@ -220,8 +225,14 @@ pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
 }
 
+/// Who is lent servers.
+pub(crate) const LENT: &str = "app";
+/// Who has one of its own beside them.
+const OWN: &str = "replicator";
+
 const TABLES: &str = "CREATE TABLE kept (token text PRIMARY KEY); CREATE TABLE copied (owner text, n int);
-    CREATE INDEX ON copied (owner); GRANT ALL ON kept, copied TO app, trusted; GRANT TEMPORARY ON DATABASE app TO trusted";
+    CREATE INDEX ON copied (owner); GRANT ALL ON kept, copied TO app, trusted, replicator;
+    GRANT TEMPORARY ON DATABASE app TO trusted, replicator";
 
 /// Silent clients must not hold what others wait for.
 const COMMON: &str = "

@@ -14,7 +14,8 @@ use crate::seed::Dice;
 use crate::support::cluster::conn_str;
 
 /// Server processes of the clients; the monitor's and the test's own are others.
-const BACKENDS: &str = "SELECT pid FROM pg_stat_activity WHERE usename IN ('app', 'trusted') ORDER BY pid";
+const BACKENDS: &str =
+    "SELECT pid FROM pg_stat_activity WHERE usename IN ('app', 'trusted', 'replicator') ORDER BY pid";
 
 /// How long a server may take to see that one of its processes was killed.
 const NOTICED: Duration = Duration::from_secs(20);

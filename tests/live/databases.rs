@@ -198,6 +198,33 @@ async fn a_role_whose_password_is_wrong_is_told_and_a_reload_mends_it() {
     pooled.finish();
 }
 
+/// As PgBouncer's `auth_file` has it for such a role.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_logs_in_with_its_md5_hash_where_the_server_asks_for_that() {
+    if direct() {
+        return;
+    }
+    let pooled = Pooled::new("hashed_role", 2, "");
+    let (proxy, own) = (&pooled.site.proxy, pooled.site.database.as_str());
+    for (role, password, gets_in) in [("md5_user", "md5-secret", true), ("app", "app-secret", false)] {
+        let hash = pooled.site.direct_sql(&format!("SELECT 'md5' || md5('{password}{role}')"));
+        let secret = pooled.secret(&hash);
+        let keys = format!("database = '{own}'\nuser = '{role}'\npassword_file = '{}'", secret.display());
+        reload(proxy, &entry("shop", &keys));
+        match tokio_postgres::connect(&proxy.conn_str("replicator", "shop"), NoTls).await {
+            Ok((client, connection)) => {
+                tokio::spawn(connection);
+                assert!(gets_in);
+                assert_eq!(one(&client, WHERE).await.unwrap(), format!("{own} {role}"));
+            }
+            // It asks for SCRAM.
+            Err(refused) => assert!(!gets_in && refused.as_db_error().unwrap().code().code() == "28000", "{refused:?}"),
+        }
+        assert!(!proxy.log().contains(&hash));
+    }
+    pooled.finish();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_there_goes_on_when_the_password_of_the_role_changes() {
     if direct() {

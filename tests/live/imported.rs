@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use tokio_postgres::NoTls;
+
 use crate::support::cluster::{Cluster, run};
 use crate::support::command::{pg, stderr, stdout};
 use crate::support::floodwall::{Launch, Proxy, direct};
@@ -142,5 +144,31 @@ fn a_database_keeps_its_other_name_its_role_and_its_size() {
             let shown = ["name", "database", "force_user", "pool_size"].map(|column| rows[0][column].as_str());
             assert_eq!(shown, ["shop", &database, "app", "3"]);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_keeps_its_own_mode() {
+    if direct() {
+        return;
+    }
+    let database = Cluster::shared().create_database("modes");
+    let users = [("users", "\"app\" \"app-secret\"\n\"replicator\" \"replicator-secret\"\n")];
+    for (mode, own) in [("transaction", "session"), ("session", "transaction")] {
+        let ini = format!(
+            "pool_mode = {mode}\nauth_type = scram-sha-256\nauth_file = users\n[users]\nreplicator = pool_mode={own}\n"
+        );
+        let imported = Imported::start(&database, &ini, &users);
+        let mut clients = Vec::new();
+        for user in ["app", "replicator"] {
+            let (client, connection) =
+                tokio_postgres::connect(&imported.proxy.conn_str(user, &database), NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute("SELECT 1").await.unwrap();
+            clients.push(client);
+        }
+        let rows = imported.proxy.console("SHOW POOLS").unwrap();
+        let shown: Vec<_> = rows.iter().map(|row| (row["user"].as_str(), row["pool_mode"].as_str())).collect();
+        assert_eq!(shown, [("app", mode), ("replicator", own)]);
     }
 }

@@ -43,6 +43,7 @@ mod pgbench;
 mod pki;
 mod places;
 mod pool_bounds;
+mod pool_modes;
 mod pooling;
 mod prepared;
 mod psql;

@@ -129,7 +129,7 @@ fn who_is_asked_for_scram_alone_gets_in_by_nothing_weaker() {
 }
 
 #[test]
-fn databases_of_other_servers_and_modes_get_listeners_of_their_own() {
+fn databases_of_other_servers_get_listeners_of_their_own_and_those_of_another_mode_an_entry() {
     let (config, told) = of("\
 [databases]
 a = host=db1 pool_size=5 max_db_connections=10
@@ -144,8 +144,11 @@ auth_query = SELECT 1
 auth_user = asker
 auth_dbname = admin
 ");
-    let binds: Vec<_> = (0..3).map(|index| text(listener(&config, index), "bind").to_owned()).collect();
-    assert_eq!(binds, ["0.0.0.0:7000", "0.0.0.0:7001", "0.0.0.0:7002"]);
+    let binds: Vec<_> = (0..2).map(|index| text(listener(&config, index), "bind").to_owned()).collect();
+    assert_eq!(
+        (binds, config["listener"].as_array().unwrap().len()),
+        (vec!["0.0.0.0:7000".into(), "0.0.0.0:7001".into()], 2)
+    );
     let first = listener(&config, 0);
     // Each has what it had; all others of the listener what is usual.
     assert_eq!(first["pool_size"].as_integer(), Some(20));
@@ -154,22 +157,23 @@ auth_dbname = admin
         pools,
         [
             "{ match = { database = \"a\", listener = \"main\" }, pool_size = 5 }",
-            "{ match = { database = \"b\", listener = \"main\" }, pool_size = 7 }"
+            "{ match = { database = \"b\", listener = \"main\" }, pool_size = 7 }",
+            "{ match = { database = \"d\", listener = \"main\" }, pool = \"session\" }"
         ]
     );
-    assert_eq!(first["max_server_connections"].as_integer(), Some(30));
+    // Where one of its databases was unbounded, it is.
+    assert_eq!(first.get("max_server_connections"), None);
     assert_eq!((text(first, "login"), text(first, "auth_query")), ("query", "SELECT 1"));
     let auth = first["auth"].as_table().unwrap();
     assert_eq!((text(auth, "user"), text(auth, "database")), ("asker", "admin"));
     assert_eq!(text(auth, "password_env"), "FLOODWALL_AUTH_PASSWORD");
-    assert_eq!(text(listener(&config, 2), "pool"), "session");
+    assert_eq!((text(first, "pool"), text(listener(&config, 1), "pool")), ("transaction", "transaction"));
     let expected = [
         "2: a max_db_connections",
         "3: b max_db_connections",
         "4: c",
-        "5: d",
+        "5: d pool_mode",
         "7: listen_addr",
-        "9: pool_mode",
         "11: auth_user",
     ];
     assert_eq!(told, expected);
@@ -204,7 +208,6 @@ client_tls_cert_file = /c
         "2: report user",
         "3: pair",
         "3: pair host",
-        "5: batch pool_mode",
         "7: pool_mode",
         "8: auth_type",
         "9: reserve_pool_size",
@@ -616,7 +619,7 @@ fn a_listener_lets_in_the_databases_that_were_declared_for_it_and_no_others() {
         entries(&one, Some("\"app\" \"secret\"\n")),
         ["* shop * scram", "* shop_production * scram", "* logs * scram"]
     );
-    let two = format!("{pools}[databases]\nshop = host=db\nlogs = host=db pool_mode=session\n");
+    let two = format!("{pools}[databases]\nshop = host=db\nlogs = host=other pool_mode=session\n");
     let expected = ["main shop old md5", "main shop * scram", "pool-2 logs old md5", "pool-2 logs * scram"];
     assert_eq!(entries(&two, userlist), expected);
     let rest = format!("{two}* = host=db\n");
@@ -682,9 +685,8 @@ auth_user = asker
 auth_dbname = admin
 default_pool_size = 10
 ");
-    assert_eq!(listener(&config, 0)["max_server_connections"].as_integer(), Some(32));
-    let expected =
-        ["2: jobs max_db_connections", "4: reports", "7: max_db_connections", "9: auth_user", "11: default_pool_size"];
+    assert_eq!(listener(&config, 0)["max_server_connections"].as_integer(), Some(62));
+    let expected = ["2: jobs max_db_connections", "4: reports pool_mode", "7: max_db_connections", "9: auth_user"];
     assert_eq!(told, expected);
 }
 
@@ -900,7 +902,7 @@ fn databases_with_another_name_or_role_keep_both() {
     let ini = |auth: &str| {
         format!(
             "[databases]\nro = host=db dbname=shop user=reader\nown = host=db user=app password='it''s'\n\
-             hash = host=db dbname=hash user=hashed\n* = host=other dbname=one user=two\n[pgbouncer]\npool_mode = transaction\n{auth}"
+             hash = host=db dbname=hash user=hashed\nproven = host=db user=proven\n* = host=other dbname=one user=two\n[pgbouncer]\npool_mode = transaction\n{auth}"
         )
     };
     let run = |auth: &str| {
@@ -916,29 +918,34 @@ fn databases_with_another_name_or_role_keep_both() {
         [
             "{ database = \"shop\", listener = \"main\", name = \"ro\", password_file = \"database-ro.password\", user = \"reader\" }",
             "{ listener = \"main\", name = \"own\", password_file = \"database-own.password\", user = \"app\" }",
-            "{ listener = \"main\", name = \"hash\", password_env = \"FLOODWALL_HASHED_PASSWORD\", user = \"hashed\" }",
+            "{ listener = \"main\", name = \"hash\", password_file = \"database-hash.password\", user = \"hashed\" }",
+            "{ listener = \"main\", name = \"proven\", password_env = \"FLOODWALL_PROVEN_PASSWORD\", user = \"proven\" }",
         ]
     );
     let passwords: Vec<_> = secrets.iter().filter(|(file, _)| file.ends_with(".password")).cloned().collect();
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-    assert_eq!(passwords, [file("database-ro.password", "s3cret"), file("database-own.password", "it's")]);
-    assert_eq!(told, ["4: hash user", "5: *", "5: * dbname", "5: * user", "8: auth_file"]);
+    let hash = file("database-hash.password", "md50123456789abcdef0123456789abcdef");
+    assert_eq!(passwords, [file("database-ro.password", "s3cret"), file("database-own.password", "it's"), hash]);
+    assert_eq!(told, ["5: proven user", "6: *", "6: * dbname", "6: * user", "9: auth_file"]);
     // Whom the server knows Floodwall can't be.
     let (databases, told, _) = run("");
     assert_eq!(databases, ["{ database = \"shop\", listener = \"main\", name = \"ro\" }"]);
     assert!(
-        ["2: ro user", "3: own user", "4: hash user"].iter().all(|note| told.contains(&(*note).to_owned())),
+        ["2: ro user", "3: own user", "4: hash user", "5: proven user"]
+            .iter()
+            .all(|note| told.contains(&(*note).to_owned())),
         "{told:?}"
     );
 }
 
-const USERS_OF_ROLES: &str = "\"reader\" \"s3cret\"\n\"hashed\" \"md50123456789abcdef0123456789abcdef\"\n";
+const USERS_OF_ROLES: &str = "\"reader\" \"s3cret\"\n\"hashed\" \"md50123456789abcdef0123456789abcdef\"\n\
+                              \"proven\" \"SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy\"\n";
 
 /// PgBouncer asks the user for a size first, and then the database.
 #[test]
 fn pools_of_single_databases_and_users_keep_their_sizes() {
     let ini = "[databases]\nshop = host=db pool_size=5 min_pool_size=9\nlogs = host=db server_lifetime=60 query_wait_timeout=200000\n\
-               plain = host=db\n[users]\nbatch = pool_size=3\n\
+               plain = host=db\nro = host=db user=reader password=r pool_size=6\n[users]\nbatch = pool_size=3\n\
                [pgbouncer]\npool_mode = transaction\nauth_query = SELECT 1\nauth_user = a\nauth_dbname = b\nmin_pool_size = 4\n";
     let (config, told) = of(ini);
     assert_eq!(listener(&config, 0)["pool_size"].as_integer(), Some(20));
@@ -951,7 +958,63 @@ fn pools_of_single_databases_and_users_keep_their_sizes() {
             "{ match = { user = \"batch\" }, min_pool_size = 3, pool_size = 3 }",
             "{ match = { database = \"shop\" }, min_pool_size = 5, pool_size = 5 }",
             "{ match = { database = \"logs\" }, query_wait_timeout = \"86400s\", server_lifetime = \"60s\" }",
+            // Its pools are the reader's, whoever comes.
+            "{ match = { database = \"ro\" }, pool_size = 6 }",
         ]
     );
-    assert_eq!(told, ["3: logs query_wait_timeout", "10: auth_user"]);
+    assert_eq!(told, ["3: logs query_wait_timeout", "11: auth_user"]);
+}
+
+/// What is said of a user goes before what is said of a database, and both before what holds for all.
+#[test]
+fn modes_of_single_databases_and_users_become_pools_of_the_same_listener() {
+    let ini = |mode: &str| {
+        format!(
+            "[databases]\nshop = host=db pool_size=7\njobs = host=db pool_mode=session pool_size=3 min_pool_size=2\n\
+             [users]\nmigrator = pool_mode=session pool_size=9\nbatch = pool_size=4\nweb = pool_mode=transaction\n\
+             [pgbouncer]\n{mode}auth_query = SELECT 1\nauth_user = asker\nauth_dbname = admin\n"
+        )
+    };
+    let pools = |config: &Table| {
+        let pools = config["pool"].as_array().unwrap().iter();
+        pools.map(toml::Value::to_string).collect::<Vec<_>>()
+    };
+    let (config, told) = of(&ini("pool_mode = transaction\n"));
+    let main = listener(&config, 0);
+    assert_eq!((text(main, "pool"), main["pool_size"].as_integer()), ("transaction", Some(7)));
+    assert_eq!(
+        pools(&config),
+        [
+            "{ match = { user = \"migrator\" }, pool = \"session\" }",
+            "{ match = { database = \"jobs\", user = \"batch\" }, pool = \"session\" }",
+            "{ match = { user = \"batch\" }, pool_size = 4 }",
+            "{ match = { database = \"jobs\", user = \"web\" }, pool_size = 3 }",
+            "{ match = { user = \"web\" }, pool = \"transaction\" }",
+            "{ match = { database = \"jobs\" }, pool = \"session\" }",
+        ]
+    );
+    assert_eq!(told, ["3: jobs", "3: jobs pool_mode", "5: migrator", "5: migrator pool_mode", "11: auth_user"]);
+    // The other way about: one user is lent servers where all others have their own.
+    let (config, told) = of(&ini(""));
+    let main = listener(&config, 0);
+    assert_eq!((text(main, "pool"), main["pool_size"].as_integer()), ("session", Some(20)));
+    assert_eq!(
+        pools(&config),
+        [
+            "{ match = { database = \"shop\", user = \"web\" }, pool = \"transaction\", pool_size = 7 }",
+            "{ match = { database = \"jobs\", user = \"web\" }, pool = \"transaction\", pool_size = 3 }",
+            "{ match = { user = \"web\" }, pool = \"transaction\" }",
+        ]
+    );
+    assert_eq!(told, ["2: shop pool_size", "3: jobs", "3: jobs pool_mode", "5: migrator", "6: batch", "10: auth_user"]);
+}
+
+/// The server checks the passwords, so nobody can be lent a server.
+#[test]
+fn a_mode_that_needs_users_is_told_where_it_stands() {
+    let (config, told) =
+        of("[databases]\nshop = host=db pool_mode=transaction\n[users]\nweb = pool_mode=transaction\n[pgbouncer]\n");
+    assert_eq!(text(listener(&config, 0), "pool"), "session");
+    assert!(config.get("pool").is_none());
+    assert_eq!(told, ["2: shop pool_mode", "4: web pool_mode"]);
 }

@@ -278,7 +278,6 @@ fn listener() -> ListenerRow {
         listener: "main".to_owned(),
         host: "127.0.0.1".to_owned(),
         port: 5432,
-        mode: "transaction",
         pool_size: 20,
         min_pool_size: 1,
         server_lifetime: Duration::from_secs(3600),

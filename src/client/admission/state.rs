@@ -6,7 +6,7 @@ use std::time::Duration;
 use rapidhash::fast::GlobalState;
 
 use crate::clock::Instant;
-use crate::config::{Config, Over, PoolMode};
+use crate::config::{Config, Listener, Over};
 use crate::guard::caps::{self, Cap};
 
 use super::address::{AddressKey, Addresses};
@@ -28,8 +28,8 @@ pub(super) struct Limits {
     pub(super) over: Over,
     pub(super) queue_length: usize,
     pub(super) server: Option<usize>,
-    /// Whether a client that comes takes a server of its own.
-    pub(super) pool: PoolMode,
+    /// Whether clients, all or some, are lent servers.
+    pub(super) lends: bool,
     pub(super) identities: Identities,
 }
 
@@ -45,7 +45,7 @@ impl Limits {
             over: caps.over,
             queue_length: caps.queue_length,
             server: listener.and_then(|it| it.max_server_connections),
-            pool: listener.map_or(PoolMode::Session, |it| it.pool.mode),
+            lends: listener.is_some_and(Listener::lends),
             identities: Identities::new(config),
         }
     }
@@ -53,7 +53,7 @@ impl Limits {
     /// Whether to wait for what is blocked. `over` is about connections of clients and rates; logins are short and take turns in any case,
     /// and a pool waits for what other pools can spare.
     pub(super) fn let_wait_for(&self, block: &Block) -> bool {
-        let of_a_pool = self.pool == PoolMode::Transaction && block.over.rule == caps::MAX_SERVER_CONNECTIONS;
+        let of_a_pool = self.lends && block.over.rule == caps::MAX_SERVER_CONNECTIONS;
         self.over == Over::Queue || block.over.rule == caps::MAX_LOGINS || of_a_pool
     }
 }
@@ -184,13 +184,13 @@ impl State {
     }
 
     /// Whether a login would find a server connection. Who is lent one for each transaction needs none to come in: servers that are all
-    /// in use, or idle in other pools, keep nobody out.
+    /// in use, or idle in pools, keep nobody out. Whoever has one of its own beside them asks for it once it is proven.
     pub(super) fn login_finds_server(&self) -> Result<(), Block> {
-        match self.limits.pool {
-            PoolMode::Transaction => Ok(()),
-            // Who waits for a server connection is served first.
-            PoolMode::Session => self.server_fits(self.queue.waiting(Line::Server)),
+        if self.limits.lends {
+            return Ok(());
         }
+        // Who waits for a server connection is served first.
+        self.server_fits(self.queue.waiting(Line::Server))
     }
 
     pub(super) fn server_has_room(&self) -> bool {

@@ -23,6 +23,7 @@ use super::access::Access;
 use super::channel::Channel;
 use crate::auth::accounts::{Account, Accounts};
 use crate::auth::derive::Deriver;
+use crate::auth::md5::Md5Hash;
 use crate::auth::query::{Found, Lookup};
 use crate::auth::{Password, Proof};
 use crate::clock;
@@ -122,11 +123,14 @@ impl Logins {
         self.lookup.doubt(user);
     }
 
-    /// What logs in to a server as a role that the configuration names.
+    /// What logs in to a server as a role that the configuration names. What PostgreSQL would take for an md5 hash (CREATE ROLE, PASSWORD) is
+    /// one.
     pub fn own(&self, password: Option<&Secret>) -> Proof {
-        password.map_or(Proof::Nothing, |password| {
-            Proof::Password(Password::new(password.clone(), Arc::clone(&self.deriver)))
-        })
+        let Some(password) = password else { return Proof::Nothing };
+        match Md5Hash::parse(password.reveal()) {
+            Some(hash) => Proof::Md5(hash),
+            None => Proof::Password(Password::new(password.clone(), Arc::clone(&self.deriver))),
+        }
     }
 
     /// Keeps whoever gave a wrong proof waiting for the answer. Cancel-safe.

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 pub use self::entry::Entry;
 pub use self::login::{AuthQuery, Login, Users};
+pub(super) use self::pool::MODES;
 pub use self::pool::{Pool, PoolMode, UnknownTables};
 pub(super) use self::servers::CHECK_INTERVAL;
 pub use self::tls::{Tls, TlsMode, TlsProtocols, TlsSide};
 use super::context::{Context, secret};
 use super::document::{Document, Section};
 use super::problem::Fault;
-use super::{Config, Databases, Secret, defaults, value};
+use super::{Config, Databases, PoolRule, Secret, defaults, value};
 
 /// `[[listener]]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,8 @@ pub struct Listener {
     pub tls: Tls,
     /// What `[[database]]` says of its databases.
     pub databases: Databases,
+    /// The `[[pool]]` entries that hold here, in their order.
+    pub pools: Vec<PoolRule>,
 }
 
 /// `monitor = { … }` of a listener.
@@ -99,6 +102,7 @@ pub(super) fn resolve(mut section: Section<'_>, context: &Context<'_>) -> Listen
         tls,
         // Told when the whole file is read.
         databases: Databases::default(),
+        pools: Vec::new(),
     }
 }
 
@@ -136,6 +140,9 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
                 format!("listener \"{}\" has the server {server} as well, and each counts its own", other.name);
             let advice = "give both a max_server_connections that leaves the other its share";
             document.warn(&path("max_server_connections"), Fault::new(message).advise(advice));
+        }
+        for key in pool::OF_POOLS.iter().filter(|key| !listener.lends() && document.has(&path(key))) {
+            document.warn(&path(key), pool::without_effect());
         }
     }
     let admin = config.admin.http.zip(config.admin.console);

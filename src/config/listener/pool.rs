@@ -103,12 +103,14 @@ impl Default for Pool {
     }
 }
 
-const MODES: [(&str, PoolMode); 2] = [("session", PoolMode::Session), ("transaction", PoolMode::Transaction)];
+/// The words of the file.
+pub(in crate::config) const MODES: [(&str, PoolMode); 2] =
+    [("session", PoolMode::Session), ("transaction", PoolMode::Transaction)];
 
 const TABLES: [(&str, UnknownTables); 2] = [("check", UnknownTables::Check), ("plain", UnknownTables::Plain)];
 
-/// Keys that say nothing without `pool = "transaction"`.
-const OF_POOLS: [&str; 13] = [
+/// Keys that say nothing where no client is lent a server.
+pub(super) const OF_POOLS: [&str; 13] = [
     "pool_size",
     "min_pool_size",
     "min_guaranteed_pool_size",
@@ -165,13 +167,13 @@ pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>, login: 
     pool
 }
 
+/// A key of [`OF_POOLS`] is given to a listener that lends nothing.
+pub(super) fn without_effect() -> Fault {
+    let fault = Fault::new("has no effect: it belongs to pool = \"transaction\"");
+    fault.advise("max_server_connections bounds what session mode opens")
+}
+
 fn check(section: &mut Section<'_>, pool: &Pool) {
-    if pool.mode == PoolMode::Session {
-        for key in OF_POOLS.iter().filter(|key| section.has(key)).copied().collect::<Vec<_>>() {
-            let fault = Fault::new("has no effect: it belongs to pool = \"transaction\"");
-            section.warn(key, fault.advise("max_server_connections bounds what session mode opens"));
-        }
-    }
     for (key, count) in [("min_pool_size", pool.min_size), ("min_guaranteed_pool_size", pool.min_guaranteed_size)] {
         if count > pool.size {
             section.error(key, Fault::new(format!("{count} is more than pool_size ({})", pool.size)));

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::{MASK, Part, Shown, entry, note, number, pair, texts};
-use crate::config::{Listener, Login, Monitor, Pool, PoolMode};
+use crate::config::{Listener, Login, Monitor, Pool};
 use crate::units::display_duration;
 
 /// A `[[listener]]`.
@@ -51,7 +51,9 @@ pub(super) fn listener(listener: &Listener) -> Part {
             keys.push(account("auth", &asks));
         }
     }
-    keys.extend(pool(&listener.pool));
+    if listener.lends() {
+        keys.extend(pool(&listener.pool));
+    }
     entry("listener", &listener.name, keys)
 }
 
@@ -70,11 +72,8 @@ fn proxies(listener: &Listener) -> (String, Shown) {
     pair("proxy_protocol_from", texts(networks))
 }
 
-/// What bounds pools, where there are any.
+/// What bounds pools.
 pub(super) fn pool(pool: &Pool) -> Vec<(String, Shown)> {
-    if pool.mode == PoolMode::Session {
-        return Vec::new();
-    }
     vec![
         number("pool_size", pool.size),
         number("min_pool_size", pool.min_size),

@@ -16,7 +16,7 @@ use self::clients::{access, caps, client};
 use self::databases::database;
 use self::listener::{listener, pool};
 use self::pools::pool_rule;
-use super::{Admin, AdminUser, Config, Limits, Loaded, LogFormat, Pool, PoolMode, Process, read};
+use super::{Admin, AdminUser, Config, Limits, Loaded, LogFormat, Pool, Process, read};
 use crate::units::{ByteSize, display_duration};
 
 impl Config {
@@ -38,7 +38,7 @@ impl Config {
         let Ok(Loaded { config, .. }) = read("[[listener]]", &Process::WithSecrets, &|_| Vec::new()) else {
             return HashMap::new();
         };
-        let of_pools = pool(&Pool { mode: PoolMode::Transaction, ..Pool::default() });
+        let of_pools = pool(&Pool::default());
         let of_pools = of_pools.into_iter().map(|(key, shown)| (format!("{OF_LISTENERS}.{key}"), shown.cell()));
         config
             .rows()

@@ -1,4 +1,4 @@
-//! Pools with bounds of their own.
+//! Pools with a mode or bounds of their own.
 
 use toml::Table;
 
@@ -21,7 +21,8 @@ pub(super) fn pool_rule(index: usize, rule: &PoolRule) -> Part {
     ];
     let counts = counts.into_iter().filter_map(|(key, count)| Some(number(key, count?)));
     let times = times.into_iter().filter_map(|(key, time)| Some(pair(key, display_duration(time?))));
-    let keys = [pair("match", matches(&rule.matches))].into_iter().chain(counts).chain(times).collect();
+    let mode = rule.mode.map(|mode| pair("pool", mode.label()));
+    let keys = [pair("match", matches(&rule.matches))].into_iter().chain(mode).chain(counts).chain(times).collect();
     entry("pool", &index.to_string(), keys)
 }
 

@@ -57,7 +57,7 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let mut databases = BTreeMap::<Key, Database>::new();
     for listener in (asked.sources.listeners)() {
         for pool in Pools::of_listener(asked.sources, &listener.listener).all() {
-            let key = (pool.database.clone(), listener.host.clone(), listener.port, listener.mode);
+            let key = (pool.database.clone(), listener.host.clone(), listener.port, pool.mode());
             databases.entry(key).or_default().note(pool, &listener);
         }
     }
@@ -75,7 +75,8 @@ impl Database {
             self.servers_most = self.servers_most.saturating_add(listener.max_server_connections.unwrap_or(0));
             self.clients_most = self.clients_most.saturating_add(listener.max_clients);
         }
-        self.bounds = self.bounds.max(pool.lent.unwrap_or_else(|| common(listener)));
+        let gone = || if pool.lends() { common(listener) } else { Lent::default() };
+        self.bounds = self.bounds.max(pool.lent.unwrap_or_else(gone));
     }
 }
 

@@ -25,12 +25,7 @@ fn config() -> Config {
 
 fn current(guard: Guard) -> Current {
     let config = config();
-    Current {
-        listener: config.listeners[0].clone(),
-        caps: config.caps,
-        policies: Policies::all(guard),
-        break_glass: None,
-    }
+    Current::new(&config.listeners[0], &config.caps, Policies::all(guard), None)
 }
 
 pub(in crate::session) fn house(guard: Guard) -> Arc<House> {

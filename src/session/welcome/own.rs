@@ -89,8 +89,9 @@ impl Visitor<'_> {
         client: &mut Framed<Stream>,
         proven: Proven,
     ) -> Result<Entered, Turned> {
+        let mode = self.settings.pools.mode(&proven.account.user, &proven.account.database);
         // Replication has no transactions to lend a server for.
-        if self.settings.listener.pool.mode == PoolMode::Transaction && proven.purpose != Purpose::Replication {
+        if mode == PoolMode::Transaction && proven.purpose != Purpose::Replication {
             return self.enter_pool(worker, client, proven).await;
         }
         let Proven { identity, house, login, account, version, settings, .. } = proven;

@@ -135,7 +135,7 @@ impl Visitor<'_> {
     pub(in crate::session) async fn places(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit), Failed> {
         let admission = &self.house.admission;
         let until = self.wait_until();
-        self.let_in(&identity.database, until).await?;
+        self.let_in(identity, until).await?;
         let house = self
             .queued("max_clients", admission.enter(identity.address, until))
             .await
@@ -150,15 +150,15 @@ impl Visitor<'_> {
     }
 
     /// What operators have said about the database. Where servers are lent, a paused database is no hindrance: the first statement waits.
-    async fn let_in(&self, database: &str, until: Instant) -> Result<(), Failed> {
+    async fn let_in(&self, identity: &Identity, until: Instant) -> Result<(), Failed> {
         let control = &self.house.common.control;
-        if control.is_disabled(database) {
+        if control.is_disabled(&identity.database) {
             return Err(Failed::refused(refuse::disabled()));
         }
-        if self.settings.listener.pool.mode == PoolMode::Transaction {
+        if self.settings.pools.mode(identity.role(), &identity.database) == PoolMode::Transaction {
             return Ok(());
         }
-        timeout_at(until, control.resumed(database)).await.map_err(|_| Failed::refused(refuse::paused()))
+        timeout_at(until, control.resumed(&identity.database)).await.map_err(|_| Failed::refused(refuse::paused()))
     }
 
     /// A place at the server.

@@ -19,6 +19,8 @@
 //! | `max_client_conn` (`caps.max_clients`) | `../caps::the_listener_is_full` |
 //! | `max_db_client_connections`, `max_user_client_connections` (`[[client]]`) | `limits::clients_of_a_database_and_of_a_user_are_bounded` |
 //! | `default_pool_size`: for each user and database | `limits::each_user_and_database_has_a_pool` |
+//! | `pool_mode`, `pool_size`, `min_pool_size` of a database or a user (`[[pool]]`) | `../pool_modes`, `../pool_bounds`, `../imported` |
+//! | `dbname`, `user`, `password` of a database (`[[database]]`) | `../databases` |
 //! | `max_db_connections` (`max_server_connections`) | `limits::idle_servers_of_one_pool_make_room_for_another` |
 //! | `min_pool_size` * (kept without a client too) | `limits::a_pool_keeps_its_least` |
 //! | `min_pool_size` beyond `max_db_connections` | `limits::a_least_that_is_over_the_most_is_the_most` |
@@ -73,7 +75,8 @@
 //! | cancel over TLS | `tls::a_cancel_comes_and_goes_encrypted`, `../tls` |
 //! | SIGUSR1, SIGUSR2, SIGQUIT, SIGTERM * and SIGINT (a drain has an end) | `signals::signals_that_pause_and_resume_end_no_process`, `signals::a_quit_ends_at_once` |
 //! | `SHUTDOWN WAIT_FOR_SERVERS` * (who waits for a server is served) | `signals::a_drain_serves_who_waits_already`, `signals::a_drain_in_a_pause_ends_those_who_wait_for_its_end` |
-//! | `SHUTDOWN WAIT_FOR_CLIENTS`, `SUSPEND`, `SET` * (not to be had) | `tests/steer/commands.rs` |
+//! | `SHUTDOWN WAIT_FOR_CLIENTS` | `signals::a_shutdown_that_waits_for_clients_ends_with_the_last_of_them` |
+//! | `SUSPEND`, `SET` * (not to be had) | `tests/steer/commands.rs` |
 //! | `client_tls_ciphers`, `client_tls_ecdhcurve`, … * | none: those of rustls |
 //! | direct TLS | `../tls::tls_from_the_first_byte_wants_the_protocols_name` |
 //! | `unix_socket_dir`, for clients and servers | `../entry::unix_sockets_on_both_sides_carry_sessions_and_cancels` |

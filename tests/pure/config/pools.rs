@@ -23,7 +23,7 @@ fn an_entry_has_its_own_keys_and_the_rest_of_the_listener() {
 
 #[test]
 fn what_is_shown_of_an_entry_reads_as_the_same() {
-    let text = "[[pool]]\nmatch = { database = \"shop\", user = \"a*\" }\npool_size = 7\nmin_pool_size = 1\n\
+    let text = "[[pool]]\nmatch = { database = \"shop\", user = \"a*\" }\npool = \"transaction\"\npool_size = 7\nmin_pool_size = 1\n\
                 min_guaranteed_pool_size = 2\nserver_idle_timeout = \"1m\"\nserver_lifetime = \"2m\"\n\
                 query_wait_timeout = \"2s\"\npool_queue_length = 9\n";
     let config = read(&pooled(text)).unwrap().config;
@@ -41,6 +41,12 @@ fn entries_that_never_apply_are_told() {
         (pooled("[[pool]]\nmatch = { listener = \"mian\" }"), "pool[0].match.listener", "never applies"),
         ("[[listener]]\n[[pool]]\npool_size = 3".to_owned(), "pool[0]", "belongs to pool = \"transaction\""),
         (pooled("[[pool]]\n[[pool]]\nmatch = { user = \"a\" }"), "pool[1].match", "never applies"),
+        ("[[listener]]\n[[pool]]\npool = \"session\"".to_owned(), "pool[0]", "belongs to pool = \"transaction\""),
+        (
+            pooled("[[pool]]\npool = \"session\"\nmin_pool_size = 9"),
+            "pool[0].min_pool_size",
+            "belongs to pool = \"transaction\"",
+        ),
         (
             pooled("[[pool]]\nmatch = { user = \"a\" }\n[[pool]]\nmatch = { user = \"a\", database = \"b\" }"),
             "pool[1].match",
@@ -62,8 +68,44 @@ fn bounds_that_cannot_be_are_refused() {
         ("[[pool]]\npool_size = 1\nmin_guaranteed_pool_size = 2", "pool[0].min_guaranteed_pool_size", "pool_size (1)"),
         ("[[pool]]\nmatch = { usr = \"a\" }", "pool[0].match.usr", "unknown key"),
         ("[[pool]]\nmax_server_logins = 3", "pool[0].max_server_logins", "unknown key"),
+        ("[[pool]]\npool = \"statement\"", "pool[0].pool", "is not known"),
+        (
+            "[[pool]]\npool = \"transaction\"\nmin_pool_size = 6",
+            "pool[0].min_pool_size",
+            "6 is more than pool_size (5)",
+        ),
     ] {
         let list = problems(&pooled(text));
         assert!(list.len() == 1 && list[0].key == key && list[0].message.contains(says), "{text}: {list:?}");
     }
+}
+
+#[test]
+fn an_entry_may_have_another_mode_than_its_listener() {
+    let sessions = "[[listener]]\nlogin = \"query\"\nauth = { user = \"a\" }\npool_size = 5\n";
+    let lent = "[[pool]]\nmatch = { user = \"a\" }\npool = \"transaction\"\n";
+    // Keys of pools have an effect where any pool lends.
+    for (text, modes, lends) in [
+        (format!("{sessions}{lent}"), ("session", "transaction"), true),
+        (pooled("[[pool]]\nmatch = { user = \"a\" }\npool = \"session\""), ("transaction", "session"), true),
+    ] {
+        let loaded = read(&text).unwrap();
+        assert_eq!(loaded.warnings.list, []);
+        let listener = &loaded.config.listeners[0];
+        let own = listener.pools[0].bounds(&listener.pool);
+        assert_eq!((listener.pool.mode.label(), own.mode.label(), listener.lends()), (modes.0, modes.1, lends));
+        assert_eq!(read(&loaded.config.to_toml()).unwrap().config, loaded.config);
+    }
+    let warned = read(sessions).unwrap().warnings.list;
+    assert!(warned.len() == 1 && warned[0].key == "listener[0].pool_size", "{warned:?}");
+    let relayed = problems(&format!("[[listener]]\n{lent}"));
+    assert!(relayed.len() == 1 && relayed[0].key == "pool[0].pool", "{relayed:?}");
+    assert!(relayed[0].advice.as_ref().unwrap().contains("login = \"users\""), "{relayed:?}");
+    // An entry for another listener says nothing of this one.
+    let elsewhere = format!(
+        "{sessions}[[listener]]\nname = \"b\"\nbind = \"127.0.0.1:7001\"\nservers = [\"b:1\"]\nlogin = \"query\"\nauth = {{ user = \"a\" }}\n\
+         [[pool]]\nmatch = {{ listener = \"b\" }}\npool = \"transaction\"\n"
+    );
+    let warned = read(&elsewhere).unwrap().warnings.list;
+    assert_eq!(warned.iter().map(|one| one.key.as_str()).collect::<Vec<_>>(), ["listener[0].pool_size"]);
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{Config, Listener};
+use crate::config::{Caps, Config, Listener};
 
 /// Kept for newcomers, cancels, listeners, the console, HTTP and the monitor: so many, or a quarter where there are few.
 const RESERVE: u64 = 1024;
@@ -24,7 +24,8 @@ pub(super) fn clamp(config: &mut Config) {
     let fit = fit(descriptors, &config.listeners);
     if config.caps.max_clients > fit {
         tracing::warn!(
-            configured = config.caps.max_clients,
+            max_clients = config.caps.max_clients,
+            default = Caps::default().max_clients,
             applied = fit,
             descriptors,
             "max_clients is more than the descriptors of this process allow; raise LimitNOFILE or ulimit -n"

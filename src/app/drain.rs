@@ -53,7 +53,11 @@ impl App {
         herald::stopping();
         let patience = reloader.config.load().drain_timeout;
         let mut shutdowns = common.control.shutdowns();
-        tracing::info!(sessions = common.roster.len(), timeout = ?patience, "draining");
+        let sessions = common.roster.len();
+        match common.control.shutdown() {
+            Shutdown::Now => tracing::info!(sessions, "ending at once: no transaction is waited for"),
+            _ => tracing::info!(sessions, timeout = ?patience, "draining"),
+        }
         tokio::select! {
             () = emptied(&workers, &common, Signal::Drain, grace) => {}
             () = sleep(patience) => {}

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, DatabaseRule};
+use wildmatch::WildMatch;
+
+use crate::config::{ClientMatch, Config, DatabaseRule, KeyPart};
 use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::server::pool;
 use crate::session::house::House;
@@ -14,6 +16,24 @@ use crate::telemetry::{Metrics, Series};
 
 pub(super) fn cap_rows(houses: &[Arc<House>]) -> Vec<CapRow> {
     houses.iter().flat_map(|house| house.admission.cap_rows()).map(Into::into).collect()
+}
+
+/// How many clients a user may have on all listeners together, where something bounds those of a user: an own `[[client]]`, or
+/// `[caps.client]` where its key is the user alone.
+pub(super) fn clients_most(config: &Config, user: &str) -> Option<u64> {
+    let entries = || {
+        let capped = config.clients.iter().filter_map(|client| Some((&client.matches, client.max_connections?)));
+        capped.filter(|(matches, _)| WildMatch::new(&matches.user).matches(user))
+    };
+    let own = entries().filter(|(matches, _)| is_of_users(matches)).map(|(_, most)| most).min();
+    let common = config.caps.client_key == [KeyPart::User] && entries().next().is_none();
+    let most = own.or_else(|| common.then_some(config.caps.client.max_connections))?;
+    Some((most as u64).saturating_mul(config.listeners.len() as u64))
+}
+
+/// Does an entry look at nothing but the user?
+fn is_of_users(matches: &ClientMatch) -> bool {
+    *matches == ClientMatch { user: matches.user.clone(), ..ClientMatch::default() }
 }
 
 pub(super) fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {
@@ -160,4 +180,31 @@ pub(super) fn config_rows(config: &Config) -> Vec<ConfigRow> {
         ConfigRow { key, value, default, changeable }
     };
     config.rows().into_iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Process, read};
+
+    #[test]
+    fn a_user_has_the_bound_that_is_of_users_alone() {
+        let entry = |matches: &str, most| {
+            format!("[[client]]\nname = '{most}'\nmatch = {{ {matches} }}\ncaps.max_connections = {most}\n")
+        };
+        let entries =
+            [entry("user = 'web*'", 40), entry("user = 'web'", 30), entry("user = 'cron', database = 'shop'", 5)]
+                .concat();
+        let most = |caps: &str, listeners: &str| {
+            let text = format!("{caps}\n{listeners}\n{entries}");
+            let config = read(&text, &Process::WithoutSecrets, &|_| Vec::new()).unwrap().config;
+            ["web", "web2", "cron", "other"].map(|user| clients_most(&config, user))
+        };
+        let one = "[[listener]]";
+        assert_eq!(most("", one), [Some(30), Some(40), None, None], "those of a user and database bound no user");
+        let of_users = "[caps.client]\nkey = ['user']\nmax_connections = 7";
+        assert_eq!(most(of_users, one), [Some(30), Some(40), None, Some(7)]);
+        let two = "[[listener]]\n[[listener]]\nname = 'second'\nbind = '127.0.0.1:6433'";
+        assert_eq!(most("", two)[0], Some(60), "each listener counts for itself");
+    }
 }

@@ -47,6 +47,8 @@ const TRANSACTION_TIMEOUT: &str = "25P04";
 const DUPLICATE_STATEMENT: &str = "42P05";
 /// object_not_in_prerequisite_state, as the server says where a session has no last value.
 const PREREQUISITE: &str = "55000";
+/// The server's own for a database that does not exist.
+const NO_DATABASE: &str = "3D000";
 /// A thing that this version does not do.
 const UNSUPPORTED: &str = "0A000";
 
@@ -235,6 +237,18 @@ pub fn pool_denied(user: &str, sqlstate: &'static str, why: &str) -> Refusal {
     }
 }
 
+/// A login that the server turned away with these words, where somebody looks for the console as PgBouncer has it.
+pub fn console_is_elsewhere(why: &str) -> Option<Refusal> {
+    (why == NO_CONSOLE).then(|| Refusal {
+        severity: Severity::Fatal,
+        sqlstate: NO_DATABASE,
+        rule: "server",
+        message: why.to_owned(),
+        detail: String::new(),
+        hint: CONSOLE.to_owned(),
+    })
+}
+
 /// What the server says to those who look for the console where PgBouncer has it.
 const NO_CONSOLE: &str = "database \"pgbouncer\" does not exist";
 const CONSOLE: &str = "The console has a port and users of its own: [admin] in Floodwall's configuration, 127.0.0.1:9301 unless that says otherwise.";
@@ -259,14 +273,14 @@ pub fn breach(breach: &Breach) -> Refusal {
     };
     let limit = match breach.limit {
         0 => "allowed: none".to_owned(),
-        limit => format!("limit: {limit}"),
+        _ => format!("limit: {}", breach.limit_text()),
     };
     Refusal {
         severity: Severity::Error,
         sqlstate: PERMANENT,
         rule: breach.rule,
         message: prefixed(breach.rule, &format!("{}{statement}", breach.message)),
-        detail: format!("Measured: {}; {limit}.", breach.measured),
+        detail: format!("Measured: {}; {limit}.", breach.measured_text()),
         hint: breach.hint.clone(),
     }
 }
@@ -279,8 +293,8 @@ pub fn query_in_pipeline() -> Refusal {
 
 /// A message whose names of statement and portal are longer than anybody looks at, or than the server takes.
 pub fn name_too_long() -> Refusal {
-    let what = "the name of a prepared statement or portal is too long";
-    statement(PERMANENT, "protocol", what, "Choose a name of less than 10,000 bytes.")
+    let what = "the name of a prepared statement or portal is too long: less than 10,000 bytes always fit";
+    statement(PERMANENT, "protocol", what, "Choose a shorter name.")
 }
 
 /// A client prepares a statement under a name that it has given away: the server's own error, since the server knows other names.
@@ -388,9 +402,7 @@ pub fn timed_out(limit: &TimeLimit) -> Refusal {
         names::TRANSACTION_TIMEOUT => (Severity::Fatal, TRANSACTION_TIMEOUT),
         _ => (Severity::Fatal, IDLE_IN_TRANSACTION),
     };
-    let too_long = limit.too_long();
-    let detail = format!("Measured: {}; limit: {}.", too_long.measured, display_duration(limit.limit));
-    Refusal { severity, sqlstate, detail, ..breach(&too_long) }
+    Refusal { severity, sqlstate, ..breach(&limit.too_long()) }
 }
 
 /// Too many connections that have not said what they want.

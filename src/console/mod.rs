@@ -31,4 +31,4 @@ pub use accounts::{Accounts, AccountsError};
 pub use averages::Averages;
 pub use door::{Doors, OpenError, serve};
 pub use password::read_or_make as generated_secret;
-pub use sources::{Reload, Rows, Sources, Steer};
+pub use sources::{ClientsMost, Reload, Rows, Sources, Steer};

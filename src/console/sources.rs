@@ -13,6 +13,9 @@ use crate::telemetry::shapes::Shapes;
 /// Rows that somebody else fills when asked.
 pub type Rows<T> = Arc<dyn Fn() -> Vec<T> + Send + Sync>;
 
+/// How many clients a user may have on all listeners together; `None` where nothing bounds those of a user.
+pub type ClientsMost = Arc<dyn Fn(&str) -> Option<u64> + Send + Sync>;
+
 /// Reads the configuration again. It is told who asks, and answers with what to tell them.
 pub type Reload = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
 
@@ -37,6 +40,8 @@ pub struct Sources {
     pub pools: Rows<PoolRow>,
     /// Cancel requests that are under way.
     pub cancels: Rows<CancelRow>,
+    /// How many clients a user may have, where something bounds those of a user.
+    pub clients_most: ClientsMost,
     /// What each listener gives a database.
     pub listeners: Rows<ListenerRow>,
     /// What sessions moved in the last minute.

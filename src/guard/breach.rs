@@ -1,5 +1,7 @@
 //! What a rule finds, and how seriously that is taken.
 
+use crate::units::Unit;
+
 /// What a rule does with what it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -29,10 +31,12 @@ pub struct Breach {
     pub rule: &'static str,
     /// Which statement of the text, from 0.
     pub statement: usize,
-    /// What was measured, as people write it: `"unbounded"`, `"80000"`.
+    /// What was measured, as people write it: `"unbounded"`, `"80000"`; a number is one of `unit`.
     pub measured: String,
-    /// What is allowed, in the same unit; 0 where nothing is.
+    /// What is allowed, in `unit`; 0 where nothing is.
     pub limit: u64,
+    /// What both are counted in.
+    pub unit: Unit,
     /// What is wrong, in one sentence.
     pub message: String,
     /// What to write instead.
@@ -43,5 +47,15 @@ impl Breach {
     /// What was measured as a number, where it is one.
     pub fn value(&self) -> Option<u64> {
         self.measured.parse().ok()
+    }
+
+    /// What was measured, for people: a number with its unit, where it has one.
+    pub fn measured_text(&self) -> String {
+        self.value().map_or_else(|| self.measured.clone(), |value| self.unit.exact(value))
+    }
+
+    /// What is allowed, in the same form.
+    pub fn limit_text(&self) -> String {
+        self.unit.exact(self.limit)
     }
 }

@@ -12,6 +12,7 @@ use super::breach::{Breach, Mode};
 use super::intake::Entry;
 use super::rule::{OnPanic, RuleDef};
 use crate::sql::Verb;
+use crate::units::Unit;
 
 /// What a rule does now, which may be less than its mode says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,6 +93,7 @@ pub(super) fn breach(def: &RuleDef, entry: &Entry<'_>) -> Option<Breach> {
         statement: entry.index,
         measured: "unjudged".to_owned(),
         limit: 0,
+        unit: Unit::Count,
         message: "the rule has failed and cannot judge the statement".to_owned(),
         hint: "Floodwall's log says what failed; RELOAD puts the rule back in order, mode = \"off\" does without it"
             .to_owned(),

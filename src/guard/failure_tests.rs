@@ -12,6 +12,7 @@ use super::rules;
 use super::verdict::Judgement;
 use super::{Guard, settings::Section};
 use crate::sql::{Flags, Reading, Verb};
+use crate::units::Unit;
 
 /// What a test rule does with an INSERT; anything else it finds good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,7 @@ impl Rule for OnInsert {
             statement: entry.index,
             measured: "1".to_owned(),
             limit: 0,
+            unit: Unit::Count,
             message: String::new(),
             hint: String::new(),
         }))

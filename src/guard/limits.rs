@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::breach::{Breach, Mode};
 use super::names::{PIPELINE_WRITE, RESULT_BUDGET, STREAM_WRITE, WRITE_BUDGET};
-use crate::units::{ByteSize, counted, display_duration};
+use crate::units::{ByteSize, Unit, counted, display_duration, micros};
 
 /// Everything that is measured; `None` where a rule is off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl ResultLimit {
             Fate::Failed => format!("the reply has more than {max} and was cut there"),
             Fate::Passed => format!("the reply has more than {max}"),
         };
-        Self::breach(self.max_rows, format!("over {max}"), message)
+        Self::breach((self.max_rows, Unit::Count), format!("over {max}"), message)
     }
 
     /// The reply has more bytes than this; `rows` of it fit.
@@ -131,12 +131,12 @@ impl ResultLimit {
             Fate::Failed => format!("the reply has more than {max} and was cut after {rows}"),
             Fate::Passed => format!("the reply has more than {max}, in {rows}"),
         };
-        Self::breach(max.0, format!("over {max} in {rows}"), message)
+        Self::breach((max.0, Unit::Bytes), format!("over {max} in {rows}"), message)
     }
 
-    fn breach(limit: u64, measured: String, message: String) -> Breach {
+    fn breach((limit, unit): (u64, Unit), measured: String, message: String) -> Breach {
         let hint = "Read in pages by a key (WHERE id > $last ORDER BY id LIMIT 1000), through a cursor, or with COPY … TO STDOUT";
-        Breach { rule: RESULT_BUDGET, statement: 0, measured, limit, message, hint: hint.to_owned() }
+        Breach { rule: RESULT_BUDGET, statement: 0, measured, limit, unit, message, hint: hint.to_owned() }
     }
 }
 
@@ -153,6 +153,7 @@ impl WriteLimit {
             statement: 0,
             measured: rows.to_string(),
             limit: max,
+            unit: Unit::Count,
             message: format!("the statement changed {}{undone}; at most {max} are allowed", counted(rows, "row")),
             hint: "Change the rows slice by slice, by ranges of a key, each committed on its own".to_owned(),
         }
@@ -168,6 +169,7 @@ impl PipelineLimit {
             statement: 0,
             measured: writes.to_string(),
             limit: max,
+            unit: Unit::Count,
             message: format!("one pipeline holds more than {}", counted(max, "write")),
             hint: "Send a Sync (commit) after each slice, or load with COPY … FROM STDIN".to_owned(),
         }
@@ -178,18 +180,22 @@ impl StreamLimit {
     /// A COPY FROM STDIN sent more rows than this.
     pub fn too_many_rows(&self, rows: u64) -> Breach {
         let max = self.max_rows;
-        Self::breach(max, rows.to_string(), format!("COPY FROM STDIN sent more than {}", counted(max, "row")))
+        Self::breach(
+            (max, Unit::Count),
+            rows.to_string(),
+            format!("COPY FROM STDIN sent more than {}", counted(max, "row")),
+        )
     }
 
     /// A COPY FROM STDIN sent more bytes than this.
     pub fn too_many_bytes(&self, bytes: u64) -> Breach {
         let max = self.max_bytes;
-        Self::breach(max.0, bytes.to_string(), format!("COPY FROM STDIN sent more than {max}"))
+        Self::breach((max.0, Unit::Bytes), bytes.to_string(), format!("COPY FROM STDIN sent more than {max}"))
     }
 
-    fn breach(limit: u64, measured: String, message: String) -> Breach {
+    fn breach((limit, unit): (u64, Unit), measured: String, message: String) -> Breach {
         let hint = "Load in smaller files, each committed on its own, or let a [[client]] for loads pass".to_owned();
-        Breach { rule: STREAM_WRITE, statement: 0, measured, limit, message, hint }
+        Breach { rule: STREAM_WRITE, statement: 0, measured, limit, unit, message, hint }
     }
 }
 
@@ -201,7 +207,8 @@ impl TimeLimit {
             rule: self.rule,
             statement: 0,
             measured: format!("over {limit}"),
-            limit: u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX),
+            limit: micros(self.limit),
+            unit: Unit::Time,
             message: format!("{} longer than {limit}", self.what),
             hint: self.hint.to_owned(),
         }

@@ -3,6 +3,7 @@
 use super::breach::Breach;
 use super::intake::{Entry, Whole};
 use crate::sql::facts::Source;
+use crate::units::Unit;
 
 /// What becomes of a statement that nobody could read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub(super) fn breach(entry: &Entry<'_>) -> Option<Breach> {
         statement: entry.index,
         measured: reason.to_owned(),
         limit: 0,
+        unit: Unit::Count,
         message: format!("the statement could not be read: {reason}"),
         hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
     })

@@ -101,7 +101,8 @@ fn meaning<'a>(kind: &str, words: &mut impl Iterator<Item = &'a Word>) -> Result
     let (databases, users) = (databases.listed, users.listed);
     let patterns = users.iter().chain(&databases).flatten().any(|name| is_pattern(name));
     let further = [(patterns, LINE), (kind == "local", SOCKETS), (option.is_some_and(is_map), NAMES)];
-    let further = further.iter().find(|(holds, _)| *holds).map(|(_, words)| (*words).to_owned());
+    let further: Vec<_> = further.iter().filter(|(holds, _)| *holds).map(|(_, words)| *words).collect();
+    let further = (!further.is_empty()).then(|| further.join("; "));
     let method = if kept_out.is_some() { REJECT } else { asked.name };
     let told = kept_out.map(|why| kept_out_for(&why)).or(stricter).or(asked.told).or(further);
     Ok((Line { users, databases, network, tls, method }, told))

@@ -85,8 +85,8 @@ pub(super) fn json(name: &str, finding: &Finding, out: &mut impl Write) -> io::R
 fn breach(breach: &Breach) -> Value {
     json!({
         "rule": breach.rule,
-        "measured": breach.measured,
-        "limit": breach.limit,
+        "measured": breach.measured_text(),
+        "limit": breach.limit_text(),
         "message": breach.message,
         "hint": breach.hint,
     })

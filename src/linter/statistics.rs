@@ -14,6 +14,7 @@ use crate::guard::{Breach, Guard, UNREADABLE, Whole};
 use crate::sql::facts::{self, Source};
 use crate::sql::lexer::{self, Marks};
 use crate::sql::{Flags, Reading, Schema};
+use crate::units::Unit;
 
 /// One row of the view.
 #[derive(Debug)]
@@ -79,6 +80,7 @@ fn hidden() -> Breach {
         statement: 0,
         measured: "hidden".to_owned(),
         limit: 0,
+        unit: Unit::Count,
         message: "the role that exported this may not see the statement".to_owned(),
         hint: "Export as a member of pg_read_all_stats".to_owned(),
     }
@@ -108,7 +110,8 @@ fn too_slow(guard: &Guard, counted: Counted, finding: &mut Finding) {
     let (Some(limit), Some(mean_ms)) = (guard.limits().statement, counted.mean_ms) else { return };
     if mean_ms > limit.limit.as_secs_f64() * 1e3 {
         let message = format!("its calls took {mean_ms:.0} ms on average");
-        finding.add(limit.mode, Breach { message, measured: format!("{mean_ms:.0} ms"), ..limit.too_long() });
+        finding
+            .add(limit.mode, Breach { message, measured: format!("{:.0}", mean_ms.round() * 1e3), ..limit.too_long() });
     }
 }
 

@@ -2,8 +2,9 @@
 
 use bytes::BytesMut;
 
+use super::account::Account;
+use super::failed::LoginFailed;
 use super::lacking::Lacking;
-use super::login::{Account, LoginFailed};
 use crate::auth::Proof;
 use crate::auth::md5::Md5Hash;
 use crate::auth::scram::{Challenged, ClientExchange, ClientKeys, Expected};

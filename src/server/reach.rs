@@ -2,9 +2,11 @@
 
 use tokio::time::{Instant, timeout_at};
 
+use super::account::Account;
 use super::connect::{Reached, connect};
 use super::dial::Unreachable;
-use super::login::{Account, Fresh, LoginFailed, login};
+use super::failed::LoginFailed;
+use super::login::{Fresh, login};
 use super::nodes::Nodes;
 use super::route::Route;
 use super::secure::Security;

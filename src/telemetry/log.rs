@@ -9,7 +9,10 @@ use std::io;
 use std::str::FromStr;
 
 use tracing::Subscriber;
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::{Writer as Line, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, reload};
 
@@ -80,12 +83,40 @@ type Built = (Log, Box<dyn Subscriber + Send + Sync>);
 fn build(format: Format, level: &str, sink: impl io::Write + Send + 'static) -> Result<Built, LogError> {
     let (filter, handle) = reload::Layer::new(targets(level)?);
     let writer = Writer::start(sink)?;
-    let text = lines::layer().with_writer(writer.clone()).with_ansi(false);
+    let lines = lines::layer().with_writer(writer.clone()).with_ansi(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        Format::Text => text.with_filter(filter).boxed(),
-        Format::Json => text.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed(),
+        Format::Text => lines.fmt_fields(debug_fn(write_field).delimited(" ")).with_filter(filter).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed(),
     };
     Ok((Log { writer, level: handle }, Box::new(Registry::default().with(layer))))
+}
+
+/// The message as it is, then `name=value` as logfmt reads it: what is more than a word is in quotes, whatever its type.
+fn write_field(line: &mut Line<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    if field.name() == "message" {
+        return text
+            .chars()
+            .try_for_each(|c| if c.is_control() { write!(line, "{}", c.escape_debug()) } else { line.write_char(c) });
+    }
+    let is_word =
+        !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '='));
+    match is_word || is_quoted(&text) {
+        true => write!(line, "{}={text}", field.name()),
+        false => write!(line, "{}={text:?}", field.name()),
+    }
+}
+
+/// Is it one text in quotes, as `Debug` writes it? What only begins and ends with them may be several.
+fn is_quoted(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
+    let mut escaped = false;
+    let quotes_end_early = inner.chars().any(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends || c.is_control()
+    });
+    !quotes_end_early && !escaped
 }
 
 impl Log {
@@ -184,6 +215,17 @@ mod tests {
         });
         assert_eq!(text.lines().count(), 1);
         assert!(text.contains("WARN") && text.contains("refused") && text.contains("bulk_write"), "{text}");
+    }
+
+    /// `why=` of a pool that gets no server was a sentence without quotes, and whatever stood in it could look like a field.
+    #[test]
+    fn every_field_can_be_told_from_the_next() {
+        let text = logged(Format::Text, "info", |_| {
+            let why = "no server: it said \"no\"";
+            tracing::info!(%why, user = "a b", peer = %"[::1]:5432", forged = %"x\" mode=\"off", hidden = %"\"x\" mode=\"off\"", limit = 5, empty = %"", "a pool\ngot none");
+        });
+        let expected = r#"a pool\ngot none why="no server: it said \"no\"" user="a b" peer=[::1]:5432 forged="x\" mode=\"off" hidden="\"x\" mode=\"off\"" limit=5 empty="""#;
+        assert!(text.trim_end().ends_with(expected), "{text}");
     }
 
     #[test]

@@ -227,6 +227,21 @@ fn a_second_signal_ends_at_once() {
     assert!(proxy.wait(SOON).is_some(), "still running:\n{}", proxy.log());
 }
 
+/// It said that it drained for as long as `drain_timeout`, and waited for nobody.
+#[test]
+fn sigquit_says_that_it_waits_for_nobody() {
+    if direct() {
+        return;
+    }
+    let mut proxy = Proxy::start(Cluster::shared(), "drain_timeout = '10m'");
+    let mut working = Raw::login(proxy.port, "postgres", "app").unwrap();
+    working.query("BEGIN");
+    proxy.signal(Signal::QUIT);
+    assert!(proxy.wait(SOON).is_some(), "still running:\n{}", proxy.log());
+    let log = proxy.log();
+    assert!(log.contains("ending at once") && !log.contains("draining") && !log.contains("timeout="), "{log}");
+}
+
 /// Nobody listens any more, or the newcomer is told to come later.
 fn not_welcome(proxy: &Proxy) -> bool {
     if std::net::TcpStream::connect(("127.0.0.1", proxy.port)).is_err() {

@@ -55,6 +55,22 @@ fn protocol_3_2_logs_in() {
     site.finish();
 }
 
+/// Only pools told it; here the server's words stood alone.
+#[test]
+fn who_looks_for_the_console_in_a_database_is_told_where_it_is() {
+    if direct() {
+        return;
+    }
+    let site = Site::new("no_console", "");
+    for (database, hinted) in [("pgbouncer", true), ("no_such_database", false)] {
+        let told = Raw::login(site.proxy.port, "postgres", database).unwrap_err();
+        assert!(told.summary().contains(&format!("database \"{database}\" does not exist")), "{}", told.summary());
+        assert_eq!(told.field(b'C').as_deref(), Some("3D000"));
+        assert_eq!(told.field(b'H').is_some_and(|hint| hint.contains("console has a port")), hinted);
+    }
+    site.finish();
+}
+
 #[test]
 fn other_major_versions_get_an_error() {
     let site = Site::new("major", "");

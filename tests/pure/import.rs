@@ -579,6 +579,20 @@ local   all  app  md5
     assert!(told.contains(&"4: auth_type".to_owned()), "{told:?}");
 }
 
+/// Of a line with both, only the pattern was told.
+#[test]
+fn names_that_are_not_mapped_are_told_beside_all_else() {
+    let ini = "[databases]\n* = host=db\n[pgbouncer]\nauth_type = hba\nauth_hba_file = hba.conf\nauth_user = asker\n";
+    let hba = "hostssl all \"web*\",app all cert map=people\n";
+    let imported = imported(&[("/etc/pgb/pgbouncer.ini", ini), ("/etc/pgb/hba.conf", hba)], None).unwrap();
+    let told = imported.notes.iter().find(|note| note.advice.contains("names are not mapped")).map(|note| &note.advice);
+    assert!(
+        told.is_some_and(|told| told.len() > "names are not mapped: a certificate has to name the user itself".len()),
+        "{:?}",
+        imported.notes
+    );
+}
+
 /// Without that, whoever goes on asking the first port would be pooled in another manner, or get what PgBouncer would not have let it see.
 #[test]
 fn a_listener_lets_in_the_databases_that_were_declared_for_it_and_no_others() {

@@ -235,6 +235,23 @@ fn a_slow_shape_is_held_against_the_time_limit() {
     assert_eq!(out.matches("statement_timeout: its calls took 1500 ms on average").count(), 1, "{out}");
 }
 
+/// A limit of time was told in milliseconds without their unit, beside what was measured in words.
+#[test]
+fn what_was_measured_and_its_limit_have_one_form() {
+    let told = |settings: &str, sql: &str, kind: Kind| {
+        let (_, out) = judge(settings, kind, sql, Format::Json).unwrap();
+        let line: serde_json::Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+        let breach = line["refused"].as_object().unwrap();
+        ["measured", "limit"].map(|key| breach[key].as_str().unwrap_or_default().to_owned())
+    };
+    let slow = "query,calls,rows,mean_exec_time\nSELECT $1,2,2,1500.4\n";
+    let timeout = "statement_timeout = { mode = 'enforce', limit = '1s' }";
+    assert_eq!(told(timeout, slow, Kind::Statistics), ["1s500ms", "1s"]);
+    let long = format!("INSERT INTO t VALUES ('{}')", "x".repeat(2048 - 25));
+    assert_eq!(told("bulk_write.max_bytes = '1KiB'", &long, Kind::Sql), ["2KiB", "1KiB"]);
+    assert_eq!(told("bulk_write.max_rows = 2", "INSERT INTO t VALUES (1), (2), (3)", Kind::Sql), ["3", "2"]);
+}
+
 #[test]
 fn an_export_may_be_json() {
     let list = r#"[{"query": "DELETE FROM t", "calls": "7", "rows": 70}, {"query": "SELECT 1", "calls": 9}]"#;

@@ -184,6 +184,7 @@ fn sources(broken: &Arc<AtomicBool>) -> Sources {
         cancels: Arc::new(Vec::new),
         steer: Arc::new(Still),
         listeners: Arc::new(|| vec![listener()]),
+        clients_most: Arc::new(|user| (user == "django").then_some(40)),
         roster,
         control: Arc::new(Control::default()),
         metrics: Metrics::new(1),

@@ -22,6 +22,7 @@ mod denied;
 #[cfg(test)]
 mod fixture;
 mod identify;
+mod lobby;
 mod permits;
 mod proven;
 mod queue;
@@ -44,6 +45,7 @@ use crate::config::Config;
 use crate::roster::Identity;
 
 use self::address::AddressKey;
+use self::lobby::LobbyLimits;
 use self::permits::{ClaimSeat, Slot};
 use self::queue::{Line, Turn};
 use self::records::Known;
@@ -54,26 +56,6 @@ pub use self::denied::{Behind, Denied, Disclose, Reason};
 pub use self::permits::{CancelPermit, ClientPermit, HousePermit, LobbyPermit, LoginPermit, ServerPermit, Waited};
 pub use self::rows::{CapRow, Counters, SurgeRow};
 pub use self::surge::SurgeState;
-
-/// Bounds of the lobby.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LobbyLimits {
-    /// Sockets in all.
-    all: usize,
-    /// Sockets of one address.
-    per_address: usize,
-}
-
-/// The lobby of a small house: a few thousand dials at once are nothing unusual after a restart.
-const LOBBY_LEAST: usize = 4096;
-
-impl LobbyLimits {
-    /// Room for as many as may be in at once, who all may dial at once. One address may fill three quarters.
-    fn of_house(max_clients: usize) -> Self {
-        let all = max_clients.max(LOBBY_LEAST);
-        Self { all, per_address: all.saturating_sub(all / 4) }
-    }
-}
 
 /// Admission control of one listener.
 #[derive(Debug)]

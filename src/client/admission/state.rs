@@ -9,10 +9,10 @@ use crate::clock::Instant;
 use crate::config::{Config, Listener, Over};
 use crate::guard::caps::{self, Cap};
 
-use super::LobbyLimits;
 use super::address::{AddressKey, Addresses};
 use super::claim::{Claim, ClaimPart};
 use super::identify::Identities;
+use super::lobby::LobbyLimits;
 use super::proven::Proven;
 use super::queue::{Line, Queue};
 use super::records::{Known, Records};

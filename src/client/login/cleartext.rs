@@ -3,7 +3,8 @@
 use bytes::BytesMut;
 use subtle::ConstantTimeEq as _;
 
-use super::{Applicant, Known, Logins, Unproven, WRONG_PASSWORD, answer, send};
+use super::unproven::WRONG_PASSWORD;
+use super::{Applicant, Known, Logins, Unproven, answer, send};
 use crate::auth::accounts::Credential;
 use crate::auth::derive::{NotDerived, Order};
 use crate::auth::md5::Md5Hash;

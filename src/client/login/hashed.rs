@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 
-use super::{Applicant, Known, Logins, Unproven, WRONG_PASSWORD, answer, send};
+use super::unproven::WRONG_PASSWORD;
+use super::{Applicant, Known, Logins, Unproven, answer, send};
 use crate::auth::accounts::Credential;
 use crate::auth::md5::Md5Hash;
 use crate::auth::{Password, Proof};

@@ -52,8 +52,6 @@ impl std::fmt::Debug for Logins {
     }
 }
 
-const WRONG_PASSWORD: &str = "wrong password";
-
 /// What a client is checked against.
 enum Known {
     /// An account in force.

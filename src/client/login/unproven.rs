@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::WRONG_PASSWORD;
 use crate::auth::derive::NotDerived;
 use crate::auth::scram::Turned;
 use crate::net::framed::Broken;
 use crate::wire::Malformed;
+
+/// What the log says of most of them.
+pub(super) const WRONG_PASSWORD: &str = "wrong password";
 
 /// Why a client was not believed.
 #[derive(Debug)]

@@ -38,8 +38,9 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     let row = |(user, (servers, clients)): (&str, (u64, u64))| {
         let name = display_bytes(user.as_bytes());
         // A user has no sizes and no mode of its own, and 0 is PgBouncer's word for no bound.
+        let most = (asked.sources.clients_most)(user).unwrap_or(0);
         let [size, reserve, mode] = [Value::Null, Value::Null, Value::Null];
-        vec![name.into(), size, reserve, mode, Value::Count(0), servers.into(), Value::Count(0), clients.into()]
+        vec![name.into(), size, reserve, mode, Value::Count(0), servers.into(), most.into(), clients.into()]
     };
     Ok(Answer::rows(users.into_iter().map(row)))
 }

@@ -10,7 +10,7 @@ use crate::guard::names::BULK_WRITE;
 use crate::guard::rule::{Finding, OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::sql::lexer::{Counts, Marks};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Unit};
 
 pub(super) const DEF: RuleDef = RuleDef {
     name: BULK_WRITE,
@@ -49,6 +49,7 @@ impl BulkWrite {
             statement: entry.index,
             measured: rows.to_string(),
             limit: max,
+            unit: Unit::Count,
             message: format!("one statement carries {rows} rows as {what}; at most {max} are allowed"),
             hint: format!("Write at most {max} rows with one statement{hint}"),
         })
@@ -68,6 +69,7 @@ impl BulkWrite {
             statement: entry.index,
             measured: rows.to_string(),
             limit: max,
+            unit: Unit::Count,
             message: format!("the statements of one text carry {rows} rows together; at most {max} are allowed"),
             hint: format!("Send at most {max} rows at once, each slice committed on its own, or load with COPY … FROM STDIN"),
         })
@@ -84,6 +86,7 @@ impl BulkWrite {
             statement: entry.index,
             measured: bytes.to_string(),
             limit: max.0,
+            unit: Unit::Bytes,
             message: format!("one write is {bytes} bytes of SQL text; at most {max} are allowed"),
             hint: "Send values as parameters, in smaller statements, or with COPY … FROM STDIN".to_owned(),
         })

@@ -13,6 +13,7 @@ use crate::guard::rule::{Finding, OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::sql::TableName;
 use crate::sql::lexer::Wrap;
+use crate::units::Unit;
 
 pub(super) const DEF: RuleDef = RuleDef {
     name: UNBOUNDED_SELECT,
@@ -79,6 +80,7 @@ impl UnboundedSelect {
             statement: entry.index,
             measured,
             limit: self.max_rows,
+            unit: Unit::Count,
             message,
             hint: hint::in_pages(entry, table, self.max_rows.min(1000)),
         }

@@ -10,6 +10,7 @@ use crate::guard::rule::{Finding, OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::sql::facts::{Filter, Write, WriteKind};
 use crate::sql::lexer::{Limit, Wrap};
+use crate::units::Unit;
 
 pub(super) const DEF: RuleDef = RuleDef {
     name: UNFILTERED_WRITE,
@@ -103,6 +104,7 @@ impl Rule for UnfilteredWrite {
             statement: entry.index,
             measured: "every row".to_owned(),
             limit: 0,
+            unit: Unit::Count,
             message,
             hint,
         }))

@@ -9,6 +9,7 @@ use crate::guard::rule::{Finding, OnPanic, Rule, RuleDef};
 use crate::guard::settings::Section;
 use crate::sql::lexer::Marks;
 use crate::sql::{Piece, Verb};
+use crate::units::Unit;
 
 pub(super) const DEF: RuleDef = RuleDef {
     name: WRITE_BUDGET,
@@ -81,6 +82,7 @@ fn commits_itself(entry: &Entry<'_>, max_rows: u64) -> Breach {
         statement: entry.index,
         measured: "commits itself".to_owned(),
         limit: max_rows,
+        unit: Unit::Count,
         message: "the text commits a write before anybody knows how many rows it changes".to_owned(),
         hint: "Send the COMMIT in a query of its own".to_owned(),
     }

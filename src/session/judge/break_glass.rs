@@ -145,7 +145,7 @@ pub fn lifted(pass: &Pass, breaches: &[Breach], shape: &[u8], who: &Entry, commo
         let (rule, until) = (breach.rule, pass.until_text());
         let key = format!("break_glass {rule} {until} {} {}", who.client, pass.reason);
         if let Line::Write { suppressed } = common.gate.pass(&key) {
-            let (client, number, peer, measured) = (&who.client, who.number, &who.peer, &breach.measured);
+            let (client, number, peer, measured) = (&who.client, who.number, &who.peer, breach.measured_text());
             let [user, database, reason] =
                 [&who.identity.user, &who.identity.database, &pass.reason].map(|text| display_bytes(text.as_bytes()));
             let shape = display_bytes(shape);

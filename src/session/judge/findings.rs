@@ -14,7 +14,7 @@ use crate::session::reader::Text;
 use crate::session::reader::memo::Observed;
 use crate::telemetry::Pass;
 use crate::telemetry::report::{Hit, HitOutcome};
-use crate::units::{display_bytes, display_duration};
+use crate::units::{Unit, display_bytes, display_duration};
 use crate::wire::Refusal;
 
 /// What became of a statement in which a rule found something.
@@ -135,7 +135,7 @@ impl Judge {
         // One client's lines must not crowd out another's.
         let key = format!("{} {}", breach.rule, who.client);
         if let Pass::Write { suppressed } = self.house.common.gate.pass(&key) {
-            let Breach { rule, measured, limit, .. } = breach;
+            let (rule, measured, limit) = (breach.rule, breach.measured_text(), breach.limit_text());
             let (client, number, peer) = (&who.client, who.number, &who.peer);
             let shape = display_bytes(text.map_or(&[], |text| &text.shape.text));
             let (mode, said) = (fate.mode(), fate.words());
@@ -173,6 +173,7 @@ fn unread() -> Refusal {
         statement: 0,
         measured: "unreadable".to_owned(),
         limit: 0,
+        unit: Unit::Count,
         message: "the statement could not be read".to_owned(),
         hint: "Write it in simpler SQL; on_unreadable = \"allow\" lets such statements pass".to_owned(),
     })

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Key;
-use crate::server::login::Account;
+use crate::server::account::Account;
 
 /// One pool's account.
 #[derive(Debug)]

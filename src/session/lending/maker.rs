@@ -14,7 +14,7 @@ use super::{Hold, Lent, accounts};
 use crate::client::admission::{Denied, ServerPermit};
 use crate::clock;
 use crate::config::Databases;
-use crate::server::login::Account;
+use crate::server::account::Account;
 use crate::server::pool::{ASK_AGAIN, Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
 use crate::server::reach::LoggedIn;

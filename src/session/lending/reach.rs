@@ -3,8 +3,9 @@
 use crate::client::refuse::NO_CONNECTION;
 use crate::clock::Instant;
 use crate::config::Login;
+use crate::server::account::Account;
+use crate::server::failed::LoginFailed;
 use crate::server::lacking::Lacking;
-use crate::server::login::{Account, LoginFailed};
 use crate::server::pool::NotMade;
 use crate::server::reach::{self, LoggedIn, NotReached};
 use crate::session::house::House;
@@ -59,7 +60,7 @@ fn not_let_in(failed: LoginFailed, login: &Login) -> NotMade {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::login::Rejection;
+    use crate::server::failed::Rejection;
     use crate::wire::{Failure, Severity};
 
     #[test]

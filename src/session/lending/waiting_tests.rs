@@ -18,7 +18,7 @@ use crate::auth::Proof;
 use crate::config::Listener;
 use crate::guard::Guard;
 use crate::net::stream::Stream;
-use crate::server::login::Account;
+use crate::server::account::Account;
 use crate::server::pool::{Key, Lease, Pools};
 use crate::server::reported::Reported;
 use crate::session::cancel::{self, Cancelled};

@@ -14,6 +14,7 @@ use crate::client::proxied::Way;
 use crate::client::refuse;
 use crate::net::framed::{Broken, FRAME_MAX, Framed};
 use crate::net::stream::Stream;
+use crate::units::display_bytes;
 use crate::wire::pg::auth::{
     Authentication, authentication, backend_key, misses_channel_binding, without_channel_binding,
 };
@@ -134,6 +135,10 @@ impl Relayed<'_> {
                     out.extend_from_slice(&message);
                 }
                 server::ERROR => {
+                    if let Some(refusal) = refuse::console_is_elsewhere(&display_bytes(reply::message(&message))) {
+                        self.flush(&mut out).await?;
+                        return Err(Failed::refused(refusal));
+                    }
                     out.extend_from_slice(&message);
                     self.flush(&mut out).await?;
                     return Err(Failed::Rejected(reply::failure(&message)));

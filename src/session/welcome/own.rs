@@ -22,7 +22,9 @@ use crate::config::{AccessMethod, PoolMode};
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::Identity;
-use crate::server::login::{Account, Fresh, LoginFailed};
+use crate::server::account::Account;
+use crate::server::failed::LoginFailed;
+use crate::server::login::Fresh;
 use crate::server::reach::{LoggedIn, NotReached, reach};
 use crate::session::local::Local;
 use crate::wire::pg::startup::{Purpose, Startup, Version};
@@ -238,6 +240,9 @@ impl Visitor<'_> {
         }
         if rejection.failure.sqlstate.starts_with(&AUTHORIZATION) {
             return Failed::refused(refuse::server_login(&account.user, &rejection.message));
+        }
+        if let Some(refusal) = refuse::console_is_elsewhere(&rejection.message) {
+            return Failed::refused(refusal);
         }
         // A database that does not exist, or may not be used: the server's own words say it best.
         match client.send(&rejection.words).await {

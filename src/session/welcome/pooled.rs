@@ -14,7 +14,7 @@ use super::{Back, Permits};
 use crate::client::refuse;
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
-use crate::server::login::Account;
+use crate::server::account::Account;
 use crate::server::pool::Key;
 use crate::server::reported::Reported;
 use crate::session::lending::Lender;

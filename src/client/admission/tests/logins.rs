@@ -1,6 +1,7 @@
 //! Logins in progress, and those who have not proven who they are.
 
 use super::*;
+use crate::client::admission::lobby::LOBBY_LEAST;
 
 #[tokio::test(start_paused = true)]
 async fn claims_burn_no_rate() {

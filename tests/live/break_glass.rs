@@ -176,6 +176,66 @@ fn a_prepared_statement_keeps_its_pass() {
     site.finish();
 }
 
+/// The server skips what is sent behind an error, and refuses a name that is taken: then the statement of before runs, with its pass.
+#[test]
+fn a_statement_whose_change_failed_keeps_its_pass() {
+    let Some(site) = glass("glass_skipped") else { return };
+    let mut client = site.raw();
+    let text = format!("{} UPDATE small SET n = n + 1", signed(&pass(&site), KEY));
+    let fails = raw::run("SELECT 1 / 0");
+    for (label, group) in [
+        ("a Parse behind an error", vec![fails.clone(), raw::parse("s", "SELECT 1")]),
+        ("a Close behind an error", vec![fails.clone(), raw::close_statement("s")]),
+        ("both", vec![fails, raw::close_statement("s"), raw::parse("s", "SELECT 1")]),
+        ("a Parse under a name that is taken", vec![raw::parse("s", "SELECT 1")]),
+    ] {
+        client.send_all(&[raw::close_statement("s"), raw::parse("s", &text), raw::sync()]);
+        assert_eq!(reply_codes(&client.until(b"Z")), "3 1 Z", "{label}");
+        client.send_all(&[group, vec![raw::sync()]].concat());
+        assert_eq!(sqlstates(&client.until(b"Z")).len(), 1, "{label}");
+        client.send_all(&[raw::bind("s", &[]), raw::execute(), raw::sync()]);
+        let reply = client.until(b"Z");
+        assert_eq!((reply_codes(&reply), sqlstates(&reply)), ("2 C Z".to_owned(), vec![]), "{label}");
+    }
+    assert_eq!(client.rows("SELECT sum(n) FROM small"), [[(5050 + 400).to_string()]]);
+    drop(client);
+    site.finish();
+}
+
+/// And a pass that the server never saw lifts nothing of what runs in its place.
+#[test]
+fn a_pass_that_was_skipped_lifts_nothing_of_the_statement_before() {
+    let Some(site) = lenient_site("glass_unseen", "[rules.result_budget]\nmax_rows = 10") else { return };
+    set_key(&site, KEY);
+    let rules = vec!["unbounded_select", "result_budget"];
+    let comment = signed(&Pass { rules, ..pass(&site) }, KEY);
+    let mut client = site.raw();
+    for (sql, values) in
+        [("SELECT n FROM small LIMIT $1::int8", &["999999"][..]), ("SELECT generate_series(1, 50)", &[])]
+    {
+        let shown = format!("{comment} {sql}");
+        let fails = raw::run("SELECT 1 / 0");
+        for (label, group) in [
+            ("behind an error", vec![fails.clone(), raw::close_statement("s"), raw::parse("s", &shown)]),
+            ("under a name that is taken", vec![raw::parse("s", &shown)]),
+        ] {
+            client.send_all(&[raw::close_statement("s"), raw::parse("s", sql), raw::sync()]);
+            assert_eq!(reply_codes(&client.until(b"Z")), "3 1 Z", "{label}: {sql}");
+            client.send_all(&[group, vec![raw::sync()]].concat());
+            assert_eq!(sqlstates(&client.until(b"Z")).len(), 1, "{label}: {sql}");
+            client.send_all(&[raw::bind("s", values), raw::execute(), raw::sync()]);
+            assert_eq!(sqlstates(&client.until(b"Z")), ["54000"], "{label}: {sql}");
+        }
+        // Prepared with its pass in a group that succeeds, it is lifted.
+        client.send_all(&[raw::close_statement("s"), raw::parse("s", &shown), raw::sync()]);
+        assert_eq!(reply_codes(&client.until(b"Z")), "3 1 Z", "{sql}");
+        client.send_all(&[raw::bind("s", values), raw::execute(), raw::sync()]);
+        assert_eq!(sqlstates(&client.until(b"Z")), [""; 0], "{sql}");
+    }
+    drop(client);
+    site.finish();
+}
+
 #[test]
 fn a_prepared_statement_outlives_neither_its_expiry_nor_its_key() {
     let Some(site) = glass("glass_expiry") else { return };

@@ -3,8 +3,10 @@
 
 use std::rc::Rc;
 
+use super::break_glass::Shown;
 use super::doubted::Meanings;
 use super::portals::{Due, Portal};
+use super::prepared::Statement;
 use super::text::Case;
 use super::values::{Bound, Unbound, is_long};
 use super::{Judge, Lending};
@@ -34,12 +36,14 @@ impl Judge {
         who: &Entry,
     ) -> Opinion {
         self.refresh(who);
-        self.break_glass.note_prepared(statement);
         self.forget_traces();
         if let Some(meanings) = self.prepared.meanings(statement) {
             return self.bind_any(portal, &meanings, sent, who);
         }
-        let Some(text) = self.prepared.find(statement).map(Rc::clone) else {
+        let found = self.prepared.find(statement);
+        let (text, shown) = found.map_or((None, None), |found| (found.text, found.shown));
+        self.break_glass.show(shown);
+        let Some(text) = text else {
             self.know(None, Observed::default());
             self.plan = Plan::UNREAD;
             self.portals.forget(portal);
@@ -63,7 +67,8 @@ impl Judge {
         self.bound(bound, Some(read), who)
     }
 
-    /// The same where it may be any of several: what one of them must not do is refused, and nobody waits for how much is fetched.
+    /// The same where it may be any of several, each with its own pass: what one of them must not do is refused, and nobody waits for
+    /// how much is fetched.
     fn bind_any(
         &mut self,
         portal: &[u8],
@@ -72,14 +77,16 @@ impl Judge {
         who: &Entry,
     ) -> Opinion {
         self.plan = Plan::default();
-        let Meanings::Few(texts) = meanings else {
+        let Meanings::Few(statements) = meanings else {
             self.know(None, Observed::default());
             self.plan = Plan::UNREAD;
             self.portals.forget(portal);
             return Opinion::Refuse(refuse::memory(portal.len()));
         };
         let mut all = Opinion::Allow;
-        for text in texts {
+        for Statement { text, shown } in statements {
+            self.break_glass.show(shown.clone());
+            let Some(text) = text else { continue };
             let wanted = text.reading.wanted();
             let reads = !wanted.is_empty() && !is_long(wanted, sent);
             let read = reads.then(|| Values::read(wanted, for_sql(sent.0)));
@@ -92,12 +99,24 @@ impl Judge {
             }
         }
         self.blur_traces();
-        let (plan, shown) = (self.plan, self.break_glass.shown());
-        if let Some(text) = texts.last().map(Rc::clone) {
-            let bound = Portal { text, values: Values::default(), due: Due::Settled, plan, shown, asked: 0 };
-            self.portals.remember(&self.house.common.memory, portal, bound);
-        }
+        self.break_glass.show(shown_by_all(statements));
+        self.any_bound(portal, statements);
         all
+    }
+
+    /// A portal runs one of these.
+    fn any_bound(&mut self, portal: &[u8], statements: &[Statement]) {
+        let read: Option<Vec<&Rc<Text>>> = statements.iter().map(|statement| statement.text.as_ref()).collect();
+        let Some(&text) = read.as_ref().and_then(|texts| texts.last()) else {
+            // What nobody has read may leave anything.
+            self.forget_traces();
+            self.know(None, Observed::default());
+            self.plan = Plan::UNREAD;
+            return self.portals.forget(portal);
+        };
+        let (text, plan, shown) = (Rc::clone(text), self.plan, self.break_glass.shown());
+        let bound = Portal { text, values: Values::default(), due: Due::Settled, plan, shown, asked: 0 };
+        self.portals.remember(&self.house.common.memory, portal, bound);
     }
 
     /// What is thought of a statement that gets these values; `None`: no value of it matters.
@@ -196,6 +215,12 @@ impl Judge {
             self.local.metrics.observe(Measure::StreamBytes.into(), bytes);
         }
     }
+}
+
+/// The pass that counts while one of these runs, nobody knows which: one that each of them showed.
+fn shown_by_all(statements: &[Statement]) -> Option<Shown> {
+    let shown = statements.first()?.shown.as_ref()?;
+    statements.iter().all(|other| other.shown.as_ref() == Some(shown)).then(|| Rc::clone(shown))
 }
 
 /// What a measure found, as rules say it.

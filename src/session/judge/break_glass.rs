@@ -7,11 +7,8 @@
 //! Rules that measure while a statement runs ask the same way: keep [`BreakGlass::shown`] with the statement, and before its limit
 //! acts ask [`BreakGlass::prove`] whether the pass names the rule.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-
-use rapidhash::fast::GlobalState;
 
 use crate::clock;
 use crate::guard::Breach;
@@ -20,12 +17,6 @@ use crate::roster::Entry;
 use crate::session::house::Common;
 use crate::telemetry::Pass as Line;
 use crate::units::display_bytes;
-
-/// Prepared statements of one session whose pass is kept. Only who holds a pass can fill this; of further ones the pass holds
-/// for what is judged when they are prepared.
-const PREPARED_MAX: usize = 64;
-/// Names that are longer belong to no driver.
-const NAME_MAX: usize = 256;
 
 /// A comment that claims to be a pass, as the client sent it.
 pub type Shown = Rc<[u8]>;
@@ -41,7 +32,6 @@ struct Passes {
     key: Option<Arc<Key>>,
     /// That of the statement the client speaks of.
     shown: Option<Shown>,
-    prepared: HashMap<Box<[u8]>, Shown, GlobalState>,
 }
 
 impl BreakGlass {
@@ -71,14 +61,7 @@ impl BreakGlass {
         }
     }
 
-    /// Notes that a prepared statement is used: what its text showed counts again.
-    pub fn note_prepared(&mut self, name: &[u8]) {
-        if let Some(passes) = self.open() {
-            passes.shown = passes.prepared.get(name).cloned();
-        }
-    }
-
-    /// Notes that a portal runs: what its statement showed counts again.
+    /// Notes that a statement runs which was prepared or bound before: what its text showed counts again.
     pub fn show(&mut self, shown: Option<Shown>) {
         if let Some(passes) = &mut self.0 {
             passes.shown = shown;
@@ -90,24 +73,13 @@ impl BreakGlass {
         self.0.as_ref()?.shown.clone()
     }
 
-    /// A statement was prepared under that name with the text that was noted last. A pass that does not hold now is not
-    /// kept: memory is for those who hold one.
-    pub fn remember(&mut self, name: &[u8], who: &Entry) {
-        self.forget(name);
-        let Some(passes) = self.0.as_deref_mut() else { return };
-        let Some(shown) = &passes.shown else { return };
-        let has_room = name.len() <= NAME_MAX && passes.prepared.len() < PREPARED_MAX;
-        if has_room && verify(passes.key.as_deref(), shown, who).is_some_and(|verified| verified.is_ok()) {
-            passes.prepared.insert(name.into(), Rc::clone(shown));
-        }
-    }
-
-    /// A prepared statement is gone.
-    pub fn forget(&mut self, name: &[u8]) {
-        // Nearly always there are none, and then not even the name is hashed.
-        if let Some(passes) = self.0.as_mut().filter(|passes| !passes.prepared.is_empty()) {
-            passes.prepared.remove(name);
-        }
+    /// What is to be kept with the statement that was noted last, which is prepared. A pass that does not hold now is not: memory is
+    /// for those who hold one.
+    pub fn kept(&self, who: &Entry) -> Option<Shown> {
+        let passes = self.0.as_deref()?;
+        let shown = passes.shown.as_ref()?;
+        let verified = verify(passes.key.as_deref(), shown, who)?;
+        verified.is_ok().then(|| Rc::clone(shown))
     }
 
     /// The pass that was shown, where it holds for this session at this moment. One that does not is counted and logged, and

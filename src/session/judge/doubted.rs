@@ -4,12 +4,11 @@
 //! did before. Nobody here is told which of them failed, so whatever was replaced stays a possible meaning until the server has answered
 //! all without an error. What the group at hand has prepared is beyond doubt: where that fails, so does what follows there.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::named::{Named, Weighs};
+use super::prepared::Statement;
 use crate::session::memory::Budget;
-use crate::session::reader::Text;
 
 /// How a name is given another meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,18 +49,18 @@ pub(super) struct Earlier {
 #[derive(Debug, Clone)]
 pub(super) enum Meanings {
     /// One of these, or what was prepared last.
-    Few(Vec<Rc<Text>>),
+    Few(Vec<Statement>),
     /// Nobody knows.
     Many,
 }
 
 impl Named<Earlier> {
     /// A name of this meaning gets another one, or none. False where there is no room to remember what it was.
-    pub(super) fn changes(&mut self, budget: &Arc<Budget>, name: &[u8], old: Option<&Rc<Text>>, at: Flight) -> bool {
+    pub(super) fn changes(&mut self, budget: &Arc<Budget>, name: &[u8], old: Option<&Statement>, at: Flight) -> bool {
         let group = Some(at.group);
         let Some(earlier) = self.get_mut(name) else {
             let Some(old) = old else { return true };
-            let meanings = Meanings::Few(vec![Rc::clone(old)]);
+            let meanings = Meanings::Few(vec![old.clone()]);
             return self.insert(budget, name, Earlier { meanings, group });
         };
         earlier.group = group;
@@ -115,11 +114,11 @@ impl Flight {
 
 impl Meanings {
     /// These and one more; `None` where it is one of them.
-    fn with(&self, text: &Rc<Text>) -> Option<Self> {
+    fn with(&self, statement: &Statement) -> Option<Self> {
         match self {
-            Self::Few(texts) if texts.iter().any(|known| Rc::ptr_eq(known, text)) => None,
-            Self::Few(texts) if texts.len() < MEANINGS_MAX => {
-                Some(Self::Few(texts.iter().chain([text]).map(Rc::clone).collect()))
+            Self::Few(known) if known.iter().any(|known| known.is(statement)) => None,
+            Self::Few(known) if known.len() < MEANINGS_MAX => {
+                Some(Self::Few(known.iter().chain([statement]).cloned().collect()))
             }
             Self::Few(_) => Some(Self::Many),
             Self::Many => None,
@@ -130,7 +129,7 @@ impl Meanings {
 impl Weighs for Earlier {
     fn weight_bytes(&self) -> usize {
         match &self.meanings {
-            Meanings::Few(texts) => texts.iter().map(Weighs::weight_bytes).sum(),
+            Meanings::Few(statements) => statements.iter().map(Weighs::weight_bytes).sum(),
             Meanings::Many => 0,
         }
     }

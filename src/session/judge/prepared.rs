@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::break_glass::Shown;
 use super::doubted::{Change, Earlier, Flight, Meanings};
 use super::named::{Named, Weighs};
 use super::portals::Due;
@@ -22,9 +23,20 @@ pub struct Prepared {
 
 #[derive(Debug, Default)]
 struct Kept {
-    named: Named<Rc<Text>>,
+    named: Named<Statement>,
     /// What names may stand for as well.
     earlier: Named<Earlier>,
+    /// The break-glass pass of the unnamed statement.
+    unnamed: Option<Shown>,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    /// `None`: nobody has read it.
+    pub(super) text: Option<Rc<Text>>,
+    /// The break-glass pass that came with it: texts that read alike are the same, whoever shows one.
+    pub(super) shown: Option<Shown>,
 }
 
 /// Whether a statement found no room that rules wanted to see again.
@@ -37,31 +49,52 @@ enum Lost {
 
 impl Prepared {
     /// The statement of that name; the empty name is that of the unnamed one.
-    pub fn find(&self, name: &[u8]) -> Option<&Rc<Text>> {
-        if name.is_empty() { self.unnamed.as_ref() } else { self.kept.as_ref()?.named.get(name) }
+    pub(super) fn find(&self, name: &[u8]) -> Option<Statement> {
+        if !name.is_empty() {
+            return self.kept.as_ref()?.named.get(name).cloned();
+        }
+        let shown = self.kept.as_ref().and_then(|kept| kept.unnamed.clone());
+        let is_known = self.unnamed.is_some() || shown.is_some();
+        is_known.then(|| Statement { text: self.unnamed.clone(), shown })
     }
 
     /// What that name may stand for, and each of it counts; `None`: what [`Prepared::find`] finds.
     pub(super) fn meanings(&self, name: &[u8]) -> Option<Meanings> {
         match (self.kept.as_ref()?.earlier.of(name, self.flight)?, self.find(name)) {
-            (Meanings::Few(texts), Some(last)) => {
-                Some(Meanings::Few(texts.iter().chain([last]).map(Rc::clone).collect()))
+            (Meanings::Few(statements), Some(last)) => {
+                Some(Meanings::Few(statements.iter().chain([&last]).cloned().collect()))
             }
             (meanings, _) => Some(meanings.clone()),
         }
     }
 
     /// Remembers a statement about which something is due, within the budget; one of the same name goes.
-    pub fn remember(&mut self, budget: &Arc<Budget>, name: &[u8], text: &Rc<Text>, due: Due) {
-        if !self.changes(budget, name, Change::Prepares, Some(text)) {
+    pub(super) fn remember(&mut self, budget: &Arc<Budget>, name: &[u8], statement: Statement, due: Due) {
+        if !self.changes(budget, name, Change::Prepares, Some(&statement)) {
             return;
         }
         if name.is_empty() {
-            self.unnamed = Some(Rc::clone(text));
-        } else if !self.kept.get_or_insert_default().named.insert(budget, name, Rc::clone(text)) && due != Due::Settled
-        {
+            self.unnamed = statement.text;
+            return self.show_unnamed(statement.shown);
+        }
+        if statement.text.is_none() && statement.shown.is_none() && !self.is_doubted(name) {
+            // Nothing is asked of it later.
+            return self.drop_last(name);
+        }
+        if !self.kept.get_or_insert_default().named.insert(budget, name, statement) && due != Due::Settled {
             self.lost = Lost::Some;
         }
+    }
+
+    fn show_unnamed(&mut self, shown: Option<Shown>) {
+        // Nearly always there is none, and nothing to keep it in.
+        if shown.is_some() || self.kept.is_some() {
+            self.kept.get_or_insert_default().unnamed = shown;
+        }
+    }
+
+    fn is_doubted(&self, name: &[u8]) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.earlier.get(name).is_some())
     }
 
     /// True where a statement that is not known may be one that rules wanted to see when it runs.
@@ -109,12 +142,12 @@ impl Prepared {
     }
 
     /// A name is about to stand for this. False where nobody can know what it stands for from now on.
-    fn changes(&mut self, budget: &Arc<Budget>, name: &[u8], change: Change, to: Option<&Rc<Text>>) -> bool {
+    fn changes(&mut self, budget: &Arc<Budget>, name: &[u8], change: Change, to: Option<&Statement>) -> bool {
         if self.flight.is_sure(name, change) {
             self.kept.iter_mut().for_each(|kept| kept.earlier.remove(name));
             return true;
         }
-        let old = self.find(name).filter(|old| to.is_none_or(|to| !Rc::ptr_eq(old, to))).map(Rc::clone);
+        let old = self.find(name).filter(|old| to.is_none_or(|to| !old.is(to)));
         if old.is_none() && self.kept.is_none() {
             return true;
         }
@@ -129,6 +162,7 @@ impl Prepared {
     fn drop_last(&mut self, name: &[u8]) {
         if name.is_empty() {
             self.unnamed = None;
+            self.kept.iter_mut().for_each(|kept| kept.unnamed = None);
         } else {
             self.kept.iter_mut().for_each(|kept| kept.named.remove(name));
             self.tidy();
@@ -137,14 +171,36 @@ impl Prepared {
 
     /// Nothing is kept for names where there are none.
     fn tidy(&mut self) {
-        self.kept = self.kept.take().filter(|kept| !(kept.named.is_empty() && kept.earlier.is_empty()));
+        self.kept = self.kept.take().filter(|kept| !kept.is_empty());
     }
 }
 
-impl Weighs for Rc<Text> {
+impl Kept {
+    fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.earlier.is_empty() && self.unnamed.is_none()
+    }
+}
+
+impl Statement {
+    /// Do the rules say the same of both?
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let is_same = match (&self.text, &other.text) {
+            (Some(text), Some(other)) => Rc::ptr_eq(text, other),
+            (None, None) => true,
+            _ => false,
+        };
+        is_same && self.shown == other.shown
+    }
+}
+
+impl Weighs for Statement {
     /// As if nobody shared the text: it may outlive the caches.
     fn weight_bytes(&self) -> usize {
-        let reading = self.reading.weight_bytes().saturating_add(self.reading.facts().weight_bytes());
-        reading.saturating_add(self.shape.text.len())
+        let reading = |text: &Rc<Text>| {
+            let reading = text.reading.weight_bytes().saturating_add(text.reading.facts().weight_bytes());
+            reading.saturating_add(text.shape.text.len())
+        };
+        let shown = self.shown.as_ref().map_or(0, |shown| shown.len());
+        self.text.as_ref().map_or(0, reading).saturating_add(shown)
     }
 }

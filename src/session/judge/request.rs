@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::Judge;
 use super::doubted::Change;
 use super::portals::Due;
+use super::prepared::Statement;
 use super::text::Occasion;
 use crate::guard::{Fetch, Plan};
 use crate::roster::Entry;
@@ -79,12 +80,8 @@ impl Judge {
     pub fn forwarded(&mut self, request: Request<'_>, who: &Entry) {
         self.in_flight = true;
         match request {
-            Request::Prepare { name, .. } => {
-                self.break_glass.remember(name, who);
-                self.remember(name);
-            }
+            Request::Prepare { name, .. } => self.remember(name, who),
             Request::Forget { statement } => {
-                self.break_glass.forget(statement);
                 return self.prepared.forget(&self.house.common.memory, statement, Change::Closes);
             }
             Request::Run { .. } | Request::Bind { .. } => {
@@ -130,17 +127,19 @@ impl Judge {
         text.is_some_and(|text| text.reading.pieces().iter().all(|piece| piece.verb.queries() || piece.verb.writes()))
     }
 
-    fn remember(&mut self, name: &[u8]) {
-        let Some(current) = &self.current else {
+    fn remember(&mut self, name: &[u8], who: &Entry) {
+        let statement = Statement { text: self.current.clone(), shown: self.break_glass.kept(who) };
+        let due = if self.current.is_some() { self.due } else { Due::Settled };
+        self.prepared.remember(&self.house.common.memory, name, statement, due);
+        let Some(current) = self.current.as_ref().filter(|_| !name.is_empty()) else {
             // Of what was not read nobody knows.
             self.prepares = if name.is_empty() { self.prepares } else { Prepares::Transactions };
-            return self.prepared.forget(&self.house.common.memory, name, Change::Prepares);
+            return;
         };
-        self.prepared.remember(&self.house.common.memory, name, current, self.due);
-        if !name.is_empty() && current.reading.pieces().iter().any(|piece| piece.verb.controls_transactions()) {
+        if current.reading.pieces().iter().any(|piece| piece.verb.controls_transactions()) {
             self.prepares = Prepares::Transactions;
         }
-        if self.due == Due::ToRefuse && !name.is_empty() && self.portioned.is_none() {
+        if self.due == Due::ToRefuse && self.portioned.is_none() {
             self.portioned = Some(Rc::clone(current));
         }
     }

@@ -40,8 +40,7 @@ pub async fn recover(mut borrowed: Borrowed, end: End, left: Left, behind: Behin
             Left::Working if end == End::ClientQuit => finish(&mut borrowed, behind, patient).await,
             Left::Working => stop(&mut borrowed, behind).await,
             Left::Unclear => {
-                // What runs there must not run on for nobody.
-                borrowed.target().stop().await;
+                stop_for_good(&mut borrowed).await;
                 None
             }
         }
@@ -88,6 +87,28 @@ async fn stop(borrowed: &mut Borrowed, mut behind: Behind) -> Option<Transaction
         }
     }
     None
+}
+
+/// The same where it can't be led back. What runs there must not run on for nobody, beside whoever gets its place: one stop may not be
+/// enough, and a server is gone once it is through and hears no more.
+async fn stop_for_good(borrowed: &mut Borrowed) {
+    let target = std::sync::Arc::clone(borrowed.target());
+    target.stop().await;
+    let Some(stream) = borrowed.stream() else { return };
+    let mut gone = pin!(async {
+        let mut nobodys = BytesMut::new();
+        if stream.shutdown().await.is_ok() {
+            while stream.read_buf(&mut nobodys).await.is_ok_and(|count| count > 0) {
+                nobodys.clear();
+            }
+        }
+    });
+    for _ in 1..CANCELS_MAX {
+        if timeout(CANCEL_AGAIN, gone.as_mut()).await.is_ok() {
+            return;
+        }
+        target.stop().await;
+    }
 }
 
 /// What was ours to do there when the session ended is done first. `None`: no server is left.

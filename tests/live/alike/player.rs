@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use crate::support::process::{SOON, wait_until};
 use crate::support::raw::{self, Message, Raw, VERSION_3_0, cancel_request};
@@ -73,6 +74,7 @@ impl Players {
             }
             Act::Garbles(sent) => player.garbles(place, &bytes(sent)),
             Act::Breaks(sent) => player.breaks(place, &bytes(sent), at_work),
+            Act::BreaksAsleep(sent) => player.breaks_asleep(place, &bytes(sent), at_work),
         };
         answer.unwrap_or_else(|fault| vec![fault])
     }
@@ -89,6 +91,14 @@ impl Players {
         for gid in self.place.helper.rows(left).concat() {
             self.place.helper.rows(&format!("ROLLBACK PREPARED '{gid}'"));
         }
+    }
+
+    /// Is there a transaction, prepared to be committed, that keeps a temporary schema locked?
+    pub(super) fn locks_what_is_temporary(&mut self) -> bool {
+        let locked = "SELECT count(*) FROM pg_locks l JOIN pg_namespace n ON n.oid = l.objid \
+                      WHERE l.classid = 'pg_namespace'::regclass AND l.pid IS NULL AND l.mode = 'AccessExclusiveLock' \
+                      AND starts_with(n.nspname, 'pg_temp_')";
+        self.place.helper.rows(locked)[0][0] != "0"
     }
 
     /// What each was notified of.
@@ -182,11 +192,9 @@ impl Player {
     /// The first statement of these bytes sleeps, and is cancelled then.
     fn is_cancelled(&mut self, place: &mut Place, sent: &[u8]) -> Result<Vec<String>, String> {
         self.send(sent)?;
-        let sleepers =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
         // In a transaction that has failed it does not sleep.
         let fails = self.status == b'E';
-        if !fails && !wait_until(SOON, || place.helper.rows(sleepers)[0][0] == "1") {
+        if !fails && !wait_until(SOON, || place.helper.rows(SLEEPERS)[0][0] == "1") {
             return Err("it does not sleep".to_owned());
         }
         if !fails {
@@ -215,6 +223,28 @@ impl Player {
     /// It is gone behind these bytes, and comes again when the server has seen to that; so many others are at work.
     fn breaks(&mut self, place: &mut Place, bytes: &[u8], others: usize) -> Result<Vec<String>, String> {
         self.send(bytes)?;
+        self.breaks_off(place, others)
+    }
+
+    /// The same where the first statement of these bytes sleeps, unless that fails.
+    fn breaks_asleep(&mut self, place: &mut Place, bytes: &[u8], others: usize) -> Result<Vec<String>, String> {
+        self.send(bytes)?;
+        let mut error = None;
+        let asleep = wait_until(SOON, || {
+            while error.is_none() && !self.raw.is_silent(Duration::from_millis(1)) {
+                let Ok(Some(message)) = self.raw.read() else { break };
+                error = self.take(&message).filter(|_| message.code == b'E');
+            }
+            error.is_some() || place.helper.rows(SLEEPERS)[0][0] == "1"
+        });
+        if !asleep {
+            return Err("it does not sleep".to_owned());
+        }
+        let told = self.breaks_off(place, others)?;
+        Ok(error.into_iter().chain(told).collect())
+    }
+
+    fn breaks_off(&mut self, place: &mut Place, others: usize) -> Result<Vec<String>, String> {
         self.raw.stream.shutdown(std::net::Shutdown::Both).map_err(|_| CLOSED.to_owned())?;
         let at_work = "SELECT count(*) FROM pg_stat_activity \
                        WHERE datname = current_database() AND usename = 'trusted' AND state <> 'idle'";
@@ -239,6 +269,10 @@ impl Player {
 fn bytes(sent: &[Sent]) -> Vec<u8> {
     sent.iter().flat_map(|sent| sent.bytes.clone()).collect()
 }
+
+/// How many sleep.
+const SLEEPERS: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
 
 /// The connection has ended; by which of the system's words depends on who is quicker.
 pub(super) const CLOSED: &str = "closed";

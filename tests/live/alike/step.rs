@@ -25,6 +25,8 @@ pub(super) enum Act {
     Garbles(Vec<Sent>),
     /// It sends these and is gone in the middle of them, and comes again.
     Breaks(Vec<Sent>),
+    /// The same once the first statement of these sleeps.
+    BreaksAsleep(Vec<Sent>),
 }
 
 /// A message, and how a person reads it.
@@ -169,6 +171,7 @@ impl Step {
             Act::CancelFirst(sent) => format!("CancelFirst {}", says(sent)),
             Act::Garbles(sent) => format!("Garbles {}", says(sent)),
             Act::Breaks(sent) => format!("Breaks {}", says(sent)),
+            Act::BreaksAsleep(sent) => format!("BreaksAsleep {}", says(sent)),
             Act::Cancel | Act::CancelNothing | Act::ComesAgain(_) => format!("{:?}", self.act),
         };
         format!("client {}: {act}", self.client)

@@ -70,6 +70,9 @@ pub(super) const SCENE: &str = "
         'BEGIN INSERT INTO public.numbered (v) VALUES (''c'' || n); COMMIT; PERFORM 1 / (n - 2); END';
     CREATE PROCEDURE goes_back(n int) LANGUAGE plpgsql AS
         'BEGIN INSERT INTO public.numbered (v) VALUES (''r'' || n); ROLLBACK; INSERT INTO public.numbered (v) VALUES (''s'' || n); END';
+    CREATE PROCEDURE other.sleeps(n int) LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO public.numbered (v) VALUES (''k'' || n); COMMIT; INSERT INTO public.numbered (v) VALUES (''l'' || n);
+         PERFORM set_config(''search_path'', ''s1'', false), set_config(''TimeZone'', ''Asia/Tokyo'', false), pg_sleep(600); COMMIT; END';
     CREATE PROCEDURE sets(path text) LANGUAGE plpgsql AS
         'BEGIN PERFORM set_config(''search_path'', path, false); COMMIT; PERFORM set_config(''TimeZone'', ''PST8PDT'', false); END';
     CREATE FUNCTION goes(path text) RETURNS text LANGUAGE plpgsql AS
@@ -389,6 +392,10 @@ const TRANSACTION: [&str; 28] = [
 
 /// What is cancelled.
 pub(super) const SLEEPS: &str = "SELECT pg_sleep(600)";
+
+/// What is broken off while it sleeps, behind a COMMIT of its own. Its schema is on no path: a server tells it by the name that it had there
+/// when it was first called.
+pub(super) const COMMITS_AND_SLEEPS: &str = "CALL other.sleeps(1)";
 
 /// What shows that all before it is answered.
 pub(super) const THE_END: &str = "SELECT 'the end'";

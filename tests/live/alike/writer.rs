@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::seed::Dice;
 
 use super::step::{Act, Columns, Sent, Step, Waits};
-use super::texts::{FORGETS, Form, Kind, LETS_GO, SLEEPS, THE_END, Text, hides};
+use super::texts::{COMMITS_AND_SLEEPS, FORGETS, Form, Kind, LETS_GO, SLEEPS, THE_END, Text, hides};
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -150,8 +150,9 @@ impl Writer {
 
     fn act(&mut self, client: usize) -> Act {
         let flushed = self.clients[client].flushed;
-        match self.dice.below(45) {
+        match self.dice.below(46) {
             44 if !self.clients[client].holds() => self.garbles(),
+            45 if !self.clients[client].holds() => self.breaks_asleep(client),
             40 if !flushed => self.is_cancelled_first(client),
             41 if !self.clients[client].holds() => self.breaks(client),
             42 if !flushed => self.forgets(client),
@@ -204,7 +205,7 @@ impl Writer {
         for _ in 0..1 + self.dice.below(3) {
             let kind = *self.dice.one(&[Kind::Reads, Kind::Writes]);
             let text = Text::of(kind, Form::Parameters, &mut self.dice);
-            // What commits by itself may do so or not, whoever is quicker.
+            // What commits by itself may do so or not, whoever is quicker: see `breaks_asleep`.
             if !["watched", "CALL "].iter().any(|word| text.sql.contains(word)) {
                 let name = *self.dice.one(&NAMES);
                 sent.extend([Sent::parse(name, &text.sql), Sent::bind("", name, &text.values), Sent::execute("", 0)]);
@@ -212,6 +213,21 @@ impl Writer {
         }
         self.clients[client] = Client { idle: true, ..Client::default() };
         Act::Breaks(sent)
+    }
+
+    /// In a CALL that has committed once, and waits before it would again.
+    fn breaks_asleep(&mut self, client: usize) -> Act {
+        let by_protocol = |sql: &str| [Sent::parse("", sql), Sent::bind("", "", &[]), Sent::execute("", 0)];
+        let never = "INSERT INTO public.numbered (v) VALUES ('never')";
+        let sent = match self.dice.below(4) {
+            0 => vec![Sent::query(COMMITS_AND_SLEEPS)],
+            1 => vec![Sent::query(&format!("{COMMITS_AND_SLEEPS}; {never}"))],
+            2 => [&by_protocol(COMMITS_AND_SLEEPS)[..], &[Sent::sync()]].concat(),
+            // Behind the Sync the server would go on with what it has.
+            _ => [&by_protocol(COMMITS_AND_SLEEPS)[..], &by_protocol(never), &[Sent::sync()]].concat(),
+        };
+        self.clients[client] = Client { idle: true, ..Client::default() };
+        Act::BreaksAsleep(sent)
     }
 
     /// What it had prepared is given up: a pool does not tell it that it has no more, once its transaction is over.

@@ -16,6 +16,7 @@
 //! | a copy of any size | `copy::a_large_copy_goes_through_among_others` |
 //! | a copy that fails, is broken off or cancelled costs nobody else anything | `copy::a_copy_that_fails_leaves_a_clean_server` |
 //! | a client that is gone in a copy | `copy::who_leaves_in_a_copy_leaves_nothing` |
+//! | a client that is gone in a CALL | `calls::who_dies_in_a_call_leaves_what_it_has_committed_and_no_more` |
 //! | `max_client_conn` (`caps.max_clients`) | `../caps::the_listener_is_full` |
 //! | `max_db_client_connections`, `max_user_client_connections` (`[[client]]`) | `limits::clients_of_a_database_and_of_a_user_are_bounded` |
 //! | `default_pool_size`: for each user and database | `limits::each_user_and_database_has_a_pool` |
@@ -88,6 +89,7 @@
 //! | SHOW, PAUSE, RESUME, RECONNECT, KILL, … | the console's own tests |
 
 mod auth;
+mod calls;
 mod cancel;
 mod copy;
 mod deaf;

@@ -1,7 +1,7 @@
 //! A cap, or the server, has no room.
 
 use super::code::LATER;
-use super::fatal;
+use super::sentence::fatal;
 use crate::client::admission::{Denied, Disclose, Reason};
 use crate::wire::Refusal;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::code::{AUTHORIZATION, LATER, NO_DATABASE, PROTOCOL, UNREACHABLE, UNSUPPORTED, WRONG_PASSWORD};
-use super::fatal;
+use super::sentence::fatal;
 use crate::client::channel::Channel;
 use crate::units::{display_bytes, display_duration};
 use crate::wire::{Malformed, Refusal, Severity};

@@ -11,6 +11,7 @@ mod code;
 mod login;
 mod operator;
 mod pool;
+mod sentence;
 mod server;
 mod statements;
 
@@ -30,25 +31,3 @@ pub use self::statements::{
     breach, cancelled_unsent, cancelled_while_waiting, foreign_sequence, memory, name_too_long, overrun,
     query_in_pipeline, settings_failed, statement_exists, statement_too_long, timed_out, too_many_statements,
 };
-use crate::wire::{Refusal, Severity};
-
-/// A refusal that the session outlives.
-fn statement(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
-    Refusal { severity: Severity::Error, ..fatal(sqlstate, rule, message, hint) }
-}
-
-/// One that ends it.
-fn fatal(sqlstate: &'static str, rule: &'static str, message: &str, hint: &str) -> Refusal {
-    Refusal {
-        severity: Severity::Fatal,
-        sqlstate,
-        rule,
-        message: prefixed(rule, message),
-        detail: String::new(),
-        hint: hint.to_owned(),
-    }
-}
-
-fn prefixed(rule: &str, message: &str) -> String {
-    format!("FLOODWALL[rule={rule}] {message}")
-}

@@ -1,7 +1,7 @@
 //! An operator has said so, or Floodwall ends.
 
 use super::code::{IDLE_SESSION, NOT_NOW, SHUTDOWN};
-use super::fatal;
+use super::sentence::fatal;
 use crate::wire::Refusal;
 
 /// PAUSE held a login back for too long.

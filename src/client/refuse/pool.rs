@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::code::{LATER, UNREACHABLE};
 use super::login::{CONSOLE, NO_CONSOLE, server_login};
+use super::sentence::statement;
 use super::server::{NO_CONNECTION, unreachable_hint};
-use super::statement;
 use crate::units::counted;
 use crate::wire::{Refusal, Severity};
 

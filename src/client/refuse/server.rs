@@ -1,7 +1,7 @@
 //! The server, or the connection to it, is not what it was.
 
 use super::code::{AUTHORIZATION, CONNECTION, NOT_NOW, PROTOCOL, SHUTDOWN, UNREACHABLE};
-use super::{fatal, statement};
+use super::sentence::{fatal, statement};
 use crate::net::tls::{NO_HANDSHAKE, NO_TLS};
 use crate::wire::{Malformed, Refusal};
 

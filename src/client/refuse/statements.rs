@@ -4,7 +4,7 @@ use super::code::{
     CANCELLED, CONNECTION, DUPLICATE_STATEMENT, IDLE_IN_TRANSACTION, MEMORY, PERMANENT, PREREQUISITE,
     TRANSACTION_TIMEOUT,
 };
-use super::{fatal, prefixed, statement};
+use super::sentence::{fatal, prefixed, statement};
 use crate::guard::limits::TimeLimit;
 use crate::guard::{Breach, names};
 use crate::units::display_bytes;

@@ -7,6 +7,7 @@ pub mod door;
 pub mod listener;
 pub mod login;
 pub mod matching;
+pub mod pools;
 pub mod proxied;
 pub mod refuse;
 pub mod startup;

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use super::cancel::Keys;
 use super::cancel::siblings::Siblings;
-use super::lending::{Exceptions, Lending};
+use super::lending::Lending;
 use super::memory::{Budget, Prepared};
 use super::pace::Waits;
 use super::policy::Policies;
@@ -16,6 +16,7 @@ use crate::auth::derive::Deriver;
 use crate::catalog::Catalog;
 use crate::client::admission::Admission;
 use crate::client::login::Logins;
+use crate::client::pools::PoolRules;
 use crate::config::{Caps, Config, Listener};
 use crate::control::Control;
 use crate::guard::pass::Key;
@@ -154,13 +155,13 @@ pub struct Current {
     /// Signs break-glass passes; `None`: there are none.
     pub break_glass: Option<Arc<Key>>,
     /// For how long clients have a server.
-    pub(in crate::session) pools: Exceptions,
+    pub(in crate::session) pools: PoolRules,
 }
 
 impl Current {
     /// What the configuration says of this listener.
     pub fn new(listener: &Listener, caps: &Caps, policies: Policies, break_glass: Option<Arc<Key>>) -> Self {
-        let (listener, caps, pools) = (listener.clone(), caps.clone(), Exceptions::new(listener));
+        let (listener, caps, pools) = (listener.clone(), caps.clone(), PoolRules::new(listener));
         Self { listener, caps, policies, break_glass, pools }
     }
 

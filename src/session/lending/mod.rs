@@ -35,11 +35,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::accounts::Accounts;
 use self::ahead::Ahead;
-pub use self::bounds::Exceptions;
 use self::greetings::Greetings;
 use self::maker::Maker;
 use self::turns::Turns;
 use crate::client::admission::ServerPermit;
+use crate::client::pools::PoolRules;
 use crate::client::refuse::{self, Lack};
 use crate::config::{Config, Listener};
 use crate::server::pool::{Key, NotMade, Pool, PoolRow, Pools, Register, Unserved};
@@ -104,7 +104,7 @@ impl Lending {
     pub fn new(config: &Config, listener: &Listener) -> Self {
         let most = listener.pool.max_server_logins;
         Self {
-            register: Register::new(Exceptions::new(listener), config.workers),
+            register: Register::new(PoolRules::new(listener), config.workers),
             accounts: Accounts::default(),
             greetings: Greetings::default(),
             statements_most: Arc::new(AtomicUsize::new(listener.pool.max_prepared_statements)),
@@ -116,7 +116,7 @@ impl Lending {
 
     /// Puts other limits in force. No transaction is cut: what is too much goes when it is given back.
     pub fn reload(&self, listener: &Listener) {
-        self.register.set_bounds(Exceptions::new(listener));
+        self.register.set_bounds(PoolRules::new(listener));
         self.statements_most.store(listener.pool.max_prepared_statements, Ordering::Relaxed);
         let wanted = listener.pool.max_server_logins;
         let mut most = self.logins_most.lock().unwrap_or_else(PoisonError::into_inner);

@@ -89,7 +89,7 @@ impl Visitor<'_> {
         client: &mut Framed<Stream>,
         proven: Proven,
     ) -> Result<Entered, Turned> {
-        let mode = self.settings.pools.mode(&proven.account.user, &proven.account.database);
+        let mode = self.settings.pools.of(&proven.account.user, &proven.account.database).mode;
         // Replication has no transactions to lend a server for.
         if mode == PoolMode::Transaction && proven.purpose != Purpose::Replication {
             return self.enter_pool(worker, client, proven).await;

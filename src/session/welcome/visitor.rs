@@ -155,7 +155,7 @@ impl Visitor<'_> {
         if control.is_disabled(&identity.database) {
             return Err(Failed::refused(refuse::disabled()));
         }
-        if self.settings.pools.mode(identity.role(), &identity.database) == PoolMode::Transaction {
+        if self.settings.pools.of(identity.role(), &identity.database).mode == PoolMode::Transaction {
             return Ok(());
         }
         timeout_at(until, control.resumed(&identity.database)).await.map_err(|_| Failed::refused(refuse::paused()))

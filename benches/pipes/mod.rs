@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floodwall::auth::derive::Deriver;
+use floodwall::client::admission::Party;
 use floodwall::clock;
 use floodwall::config::{self, Config, RulesTable, Secret, SecretSource, SettingError, Surroundings};
 use floodwall::roster::{Identity, Newcomer};
@@ -162,7 +163,7 @@ impl Worker {
         let admission = &self.house.admission;
         let house = admission.enter(address, deadline).await.unwrap();
         let login = admission.claim(&identity, deadline).await.unwrap();
-        let server = admission.server(deadline).await.unwrap();
+        let server = admission.server(&Party::new("app", "shop"), deadline).await.unwrap();
         let client = admission.prove(login, deadline).await.unwrap();
         let common = &self.house.common;
         let label = Arc::clone(client.label());

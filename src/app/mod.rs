@@ -41,6 +41,7 @@ use crate::console::Accounts;
 use crate::control::Shutdown;
 use crate::server::pool::Excess;
 use crate::session::house::{Common, House};
+use crate::session::lending::places;
 use crate::session::timing::beat::Beat;
 use crate::shutdown::Signals;
 use crate::telemetry::VERSION;
@@ -173,7 +174,7 @@ impl App {
             for (Open { house, .. }, excess) in self.open.iter().zip(&mut excesses) {
                 house.admission.set_learnt_server_limit(house.catalog.max_server_connections());
                 house.admission.tick(clock::now());
-                excess.is(house.admission.servers_over());
+                excess.is(&places::excess(&house.admission.servers_over()));
                 leave_past_servers(&self.common, house);
                 end_idle_clients(&self.common, house);
             }

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use super::reload::Reloader;
 use super::rows::{
-    cap_rows, clients_most, config_rows, guard_states, listener_row, node_rows, node_series, pool_rows, pool_series,
-    rule_rows, surge_rows,
+    cap_rows, clients_most, config_rows, guard_states, listener_row, node_rows, node_series, parts_most, pool_rows,
+    pool_series, rule_rows, surge_rows,
 };
 use super::steer::Pools;
 use super::{Failed, certificates};
@@ -114,7 +114,7 @@ async fn serve(doors: Option<Doors>, http: Option<TcpListener>, common: &Arc<Com
 fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
     let (caps, surges, config, reload) =
         (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader), Arc::clone(reloader));
-    let users = Arc::clone(reloader);
+    let (users, parts) = (Arc::clone(reloader), Arc::clone(reloader));
     let (pools, listeners, keys) = (Arc::clone(reloader), Arc::clone(reloader), Arc::clone(&common.keys));
     Sources {
         roster: Arc::clone(&common.roster),
@@ -128,6 +128,7 @@ fn sources(common: &Arc<Common>, reloader: &Arc<Reloader>) -> Sources {
         cancels: Arc::new(move || keys.canceling().rows()),
         listeners: Arc::new(move || listeners.houses.iter().map(listener_row).collect()),
         clients_most: Arc::new(move |user| clients_most(&users.config.load(), user)),
+        parts_most: Arc::new(move |listener, role, database| parts_most(&parts.houses, listener, role, database)),
         averages: Arc::new(Averages::new(&common.roster)),
         rules: rules(common, reloader),
         config: Arc::new(move || config_rows(&config.config.load())),

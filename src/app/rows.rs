@@ -10,7 +10,7 @@ use crate::guard::{Guard, Measure, Mode, RuleDef, State};
 use crate::server::pool;
 use crate::session::house::House;
 use crate::telemetry::rows::{
-    CapRow, ConfigRow, DatabaseRow, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, Standing, SurgeRow,
+    CapRow, ConfigRow, DatabaseRow, LimitRow, ListenerRow, NodeRow, PartsBound, PoolRow, RuleRow, Standing, SurgeRow,
 };
 use crate::telemetry::{Metrics, Series};
 
@@ -34,6 +34,15 @@ pub(super) fn clients_most(config: &Config, user: &str) -> Option<u64> {
 /// Does an entry look at nothing but the user?
 fn is_of_users(matches: &ClientMatch) -> bool {
     *matches == ClientMatch { user: matches.user.clone(), ..ClientMatch::default() }
+}
+
+/// What bounds the servers of this listener's database and role, in all of their pools.
+pub(super) fn parts_most(houses: &[Arc<House>], listener: &str, role: &str, database: &str) -> PartsBound {
+    let Some(house) = houses.iter().find(|house| *house.name == *listener) else { return PartsBound::default() };
+    let settings = house.settings.load();
+    let pool = settings.pools.of(role, database);
+    let wide = |most: Option<usize>| most.map(|most| most as u64);
+    PartsBound { database: wide(pool.max_db_connections), role: wide(pool.max_user_connections) }
 }
 
 pub(super) fn surge_rows(houses: &[Arc<House>]) -> Vec<SurgeRow> {

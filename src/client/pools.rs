@@ -6,7 +6,7 @@ use super::matching::{cut, glob};
 use crate::config::{Listener, Pool, PoolRule};
 
 /// The keys of a listener's pools, and what `[[pool]]` entries make of them: one version of the configuration.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PoolRules {
     common: Pool,
     entries: Vec<Entry>,
@@ -30,6 +30,12 @@ impl PoolRules {
         Self { common: listener.pool.clone(), entries: listener.pools.iter().map(entry).collect() }
     }
 
+    /// Does any bound the servers of a database, or of a role, in all of its pools together?
+    pub fn bound_parts(&self) -> bool {
+        let mut pools = self.entries.iter().map(|entry| &entry.decides).chain([&self.common]);
+        pools.any(|pool| pool.max_db_connections.is_some() || pool.max_user_connections.is_some())
+    }
+
     /// What holds for the pool of this role and database, as clients name it.
     pub fn of(&self, role: &str, database: &str) -> &Pool {
         let (role, database) = (cut(role), cut(database));
@@ -47,15 +53,11 @@ mod tests {
     fn rule(user: &str, database: &str, size: Option<usize>) -> PoolRule {
         let named = |text: &str| text.to_owned();
         PoolRule {
-            matches: PoolMatch { user: named(user), database: named(database), listener: named("main") },
+            matches: PoolMatch { user: named(user), database: named(database), ..PoolMatch::default() },
             mode: size.is_none().then_some(PoolMode::Transaction),
             size,
-            min_size: None,
-            min_guaranteed_size: None,
-            server_idle_timeout: None,
-            server_lifetime: None,
-            query_wait_timeout: None,
             queue_length: Some(7),
+            ..PoolRule::default()
         }
     }
 

@@ -11,7 +11,7 @@ use super::problem::Fault;
 use super::{Config, Listener, Login, Pool, PoolMode, value};
 
 /// `[[pool]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolRule {
     /// Which pools it means.
     pub matches: PoolMatch,
@@ -31,6 +31,10 @@ pub struct PoolRule {
     pub query_wait_timeout: Option<Duration>,
     /// Statements that may wait.
     pub queue_length: Option<usize>,
+    /// Servers of the pool's database, in all of its pools; 0: any number.
+    pub max_db_connections: Option<usize>,
+    /// Servers of the pool's role, in all of its pools; 0: any number.
+    pub max_user_connections: Option<usize>,
 }
 
 /// `match = { … }`: all parts that are given must match. Globs know `*` and `?`.
@@ -42,6 +46,14 @@ pub struct PoolMatch {
     pub database: String,
     /// Glob over the listener's name.
     pub listener: String,
+}
+
+/// All pools.
+impl Default for PoolMatch {
+    fn default() -> Self {
+        let all = || "*".to_owned();
+        Self { user: all(), database: all(), listener: all() }
+    }
 }
 
 impl PoolRule {
@@ -56,8 +68,15 @@ impl PoolRule {
             server_lifetime: self.server_lifetime.unwrap_or(common.server_lifetime),
             query_wait_timeout: self.query_wait_timeout.unwrap_or(common.query_wait_timeout),
             queue_length: self.queue_length.unwrap_or(common.queue_length),
+            max_db_connections: most(self.max_db_connections, common.max_db_connections),
+            max_user_connections: most(self.max_user_connections, common.max_user_connections),
             ..common.clone()
         }
+    }
+
+    /// Does it say how many servers a database or a role may have, in whatever mode?
+    const fn bounds_parts(&self) -> bool {
+        self.max_db_connections.is_some() || self.max_user_connections.is_some()
     }
 
     /// The keys that it gives and that say something of servers that are lent.
@@ -75,6 +94,11 @@ impl PoolRule {
     }
 }
 
+/// The bound of an entry, where it says one: 0 takes away the listener's.
+fn most(own: Option<usize>, common: Option<usize>) -> Option<usize> {
+    own.map_or(common, |most| (most > 0).then_some(most))
+}
+
 /// Reads one `[[pool]]`.
 pub(super) fn resolve(mut section: Section<'_>) -> PoolRule {
     let rule = PoolRule {
@@ -87,14 +111,21 @@ pub(super) fn resolve(mut section: Section<'_>) -> PoolRule {
         server_lifetime: section.read("server_lifetime", value::timeout),
         query_wait_timeout: section.read("query_wait_timeout", value::timeout),
         queue_length: section.read("pool_queue_length", value::count),
+        max_db_connections: section.read("max_db_connections", value::count_or_zero),
+        max_user_connections: section.read("max_user_connections", value::count_or_zero),
     };
     section.finish();
     rule
 }
 
 fn resolve_match(mut section: Section<'_>) -> PoolMatch {
-    let mut glob = |key| section.read(key, value::text).unwrap_or_else(|| "*".to_owned());
-    let matches = PoolMatch { user: glob("user"), database: glob("database"), listener: glob("listener") };
+    let all = PoolMatch::default();
+    let mut glob = |key, all| section.read(key, value::text).unwrap_or(all);
+    let matches = PoolMatch {
+        user: glob("user", all.user),
+        database: glob("database", all.database),
+        listener: glob("listener", all.listener),
+    };
     section.finish();
     matches
 }
@@ -136,7 +167,8 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
         if let Some(fault) = relayed(config, rule) {
             document.error(&at(&["pool"]), fault);
         }
-        for key in rule.of_servers().filter(|_| rule.mode == Some(PoolMode::Session)) {
+        let of_sessions = rule.mode == Some(PoolMode::Session) || (rule.bounds_parts() && !is_lent(config, rule));
+        for key in rule.of_servers().filter(|_| of_sessions) {
             document.warn(&at(&[key]), of_transactions());
         }
     }
@@ -145,12 +177,15 @@ pub(super) fn check(config: &Config, document: &Document<'_>) {
 /// None of its listeners has pools.
 fn never_applies(config: &Config, rule: &PoolRule) -> Option<(&'static [&'static str], Fault)> {
     let glob = &rule.matches.listener;
-    let listeners = client::listeners_of(config, glob);
-    if listeners.is_empty() {
+    if client::listeners_of(config, glob).is_empty() {
         return Some((&["match", "listener"], client::no_listener(glob)));
     }
-    let lends = listeners.iter().any(|listener| listener.lends());
-    (!lends).then(|| (&[] as &[_], of_transactions()))
+    (!rule.bounds_parts() && !is_lent(config, rule)).then(|| (&[] as &[_], of_transactions()))
+}
+
+/// Does any of its listeners lend servers?
+fn is_lent(config: &Config, rule: &PoolRule) -> bool {
+    client::listeners_of(config, &rule.matches.listener).iter().any(|listener| listener.lends())
 }
 
 fn of_transactions() -> Fault {

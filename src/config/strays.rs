@@ -68,10 +68,9 @@ pub(super) fn translated(key: &str, asked: &[&'static str]) -> Option<&'static s
 }
 
 /// What PgBouncer calls some of our keys, where the nearest word would be another key.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 7] = [
     ("pool_mode", "pool"),
     ("default_pool_size", "pool_size"),
-    ("max_db_connections", "max_server_connections"),
     ("auth_file", "users_file"),
     ("auth_type", "login"),
     ("listen_addr", "bind"),

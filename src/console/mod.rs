@@ -14,6 +14,7 @@
 mod accounts;
 mod answer;
 mod averages;
+mod bounds;
 mod commands;
 mod desk;
 mod door;
@@ -31,4 +32,4 @@ pub use accounts::{Accounts, AccountsError};
 pub use averages::Averages;
 pub use door::{Doors, OpenError, serve};
 pub use password::read_or_make as generated_secret;
-pub use sources::{ClientsMost, Reload, Rows, Sources, Steer};
+pub use sources::{ClientsMost, PartsMost, Reload, Rows, Sources, Steer};

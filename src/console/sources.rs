@@ -7,7 +7,9 @@ use super::averages::Averages;
 use crate::control::Control;
 use crate::roster::Roster;
 use crate::telemetry::Metrics;
-use crate::telemetry::rows::{CancelRow, CapRow, ConfigRow, ListenerRow, NodeRow, PoolRow, RuleRow, SurgeRow};
+use crate::telemetry::rows::{
+    CancelRow, CapRow, ConfigRow, ListenerRow, NodeRow, PartsBound, PoolRow, RuleRow, SurgeRow,
+};
 use crate::telemetry::shapes::Shapes;
 
 /// Rows that somebody else fills when asked.
@@ -15,6 +17,9 @@ pub type Rows<T> = Arc<dyn Fn() -> Vec<T> + Send + Sync>;
 
 /// How many clients a user may have on all listeners together; `None` where nothing bounds those of a user.
 pub type ClientsMost = Arc<dyn Fn(&str) -> Option<u64> + Send + Sync>;
+
+/// How many servers the database and the role of a pool may have, of all pools together: of this listener, role and database.
+pub type PartsMost = Arc<dyn Fn(&str, &str, &str) -> PartsBound + Send + Sync>;
 
 /// Reads the configuration again. It is told who asks, and answers with what to tell them.
 pub type Reload = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
@@ -42,6 +47,8 @@ pub struct Sources {
     pub cancels: Rows<CancelRow>,
     /// How many clients a user may have, where something bounds those of a user.
     pub clients_most: ClientsMost,
+    /// What bounds the servers of a database and of a role, in all of their pools.
+    pub parts_most: PartsMost,
     /// What each listener gives a database.
     pub listeners: Rows<ListenerRow>,
     /// What sessions moved in the last minute.

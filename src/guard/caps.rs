@@ -16,20 +16,29 @@ pub const MAX_LOGINS: &str = "max_logins";
 pub const MAX_LOGINS_PER_ADDRESS: &str = "max_logins_per_address";
 /// Server connections of one listener.
 pub const MAX_SERVER_CONNECTIONS: &str = "max_server_connections";
+/// Server connections of one database.
+pub const MAX_DB_CONNECTIONS: &str = "max_db_connections";
+/// Server connections of one role.
+pub const MAX_USER_CONNECTIONS: &str = "max_user_connections";
 /// Newcomers that wait at one listener.
 pub const QUEUE_LENGTH: &str = "queue_length";
 
 /// Every cap, in the order in which a newcomer meets them.
-pub const ALL: [&str; 8] = [
+pub const ALL: [&str; 10] = [
     MAX_CLIENTS,
     ADDRESS_MAX_CONNECTIONS,
     MAX_LOGINS,
     MAX_LOGINS_PER_ADDRESS,
+    MAX_DB_CONNECTIONS,
+    MAX_USER_CONNECTIONS,
     MAX_SERVER_CONNECTIONS,
     CLIENT_MAX_CONNECTIONS,
     NEW_CONNECTIONS_PER_SECOND,
     QUEUE_LENGTH,
 ];
+
+/// Those that count server connections.
+pub const OF_SERVERS: [&str; 3] = [MAX_DB_CONNECTIONS, MAX_USER_CONNECTIONS, MAX_SERVER_CONNECTIONS];
 
 /// A cap that has no place for one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -154,8 +154,8 @@ pub struct Current {
     pub policies: Policies,
     /// Signs break-glass passes; `None`: there are none.
     pub break_glass: Option<Arc<Key>>,
-    /// For how long clients have a server.
-    pub(in crate::session) pools: PoolRules,
+    /// For how long clients have a server, and how many there may be.
+    pub pools: PoolRules,
 }
 
 impl Current {

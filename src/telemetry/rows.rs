@@ -262,6 +262,15 @@ pub struct ListenerRow {
     pub databases: Vec<DatabaseRow>,
 }
 
+/// Servers at the most of a database and of a role; `None`: any number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PartsBound {
+    /// Of the database.
+    pub database: Option<u64>,
+    /// Of the role.
+    pub role: Option<u64>,
+}
+
 /// A database that has another name at the server, or whose clients are one role there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseRow {

@@ -102,12 +102,12 @@ fn pools_put_clients_and_servers_together() {
     assert!(lists.contains("databases|1\nusers|2\n") && lists.contains("pools|2\n"), "{lists}");
     assert!(lists.contains("used_clients|3\nlogin_clients|0\nfree_servers|2\nused_servers|6\n"), "{lists}");
     // The servers of the pool are those of its user.
-    assert_eq!(shown(&steer, "SHOW USERS"), "django||||0|12|40|2\nrails||||0|1|0|1\n");
+    assert_eq!(shown(&steer, "SHOW USERS"), "django||||30|12|40|2\nrails||||0|1|0|1\n");
     // One is lent servers, the other one has its own.
     assert_eq!(
         shown(&steer, "SHOW DATABASES"),
-        "shop|127.0.0.1|5432|shop||0|0|0|0|session||0|1|10000|1|0|0|main\n\
-         shop|127.0.0.1|5432|shop||20|0|0|3600|transaction||0|12|10000|2|0|0|main\n"
+        "shop|127.0.0.1|5432|shop||0|0|0|0|session||50|1|10000|1|0|0|main\n\
+         shop|127.0.0.1|5432|shop||20|0|0|3600|transaction||50|12|10000|2|0|0|main\n"
     );
 }
 

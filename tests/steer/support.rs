@@ -15,7 +15,8 @@ use floodwall::roster::{Identity, Newcomer, Roster, Seat};
 use floodwall::telemetry::Metrics;
 use floodwall::telemetry::report::Slot;
 use floodwall::telemetry::rows::{
-    CapRow, ConfigRow, Label, LimitRow, ListenerRow, NodeRow, PoolRow, RuleRow, ServerRow, Standing, SurgeRow,
+    CapRow, ConfigRow, Label, LimitRow, ListenerRow, NodeRow, PartsBound, PoolRow, RuleRow, ServerRow, Standing,
+    SurgeRow,
 };
 use floodwall::telemetry::shapes::Shapes;
 use floodwall::units::Unit;
@@ -185,6 +186,10 @@ fn sources(broken: &Arc<AtomicBool>) -> Sources {
         steer: Arc::new(Still),
         listeners: Arc::new(|| vec![listener()]),
         clients_most: Arc::new(|user| (user == "django").then_some(40)),
+        parts_most: Arc::new(|_, role, database| PartsBound {
+            database: (database == "shop").then_some(50),
+            role: (role == "django").then_some(30),
+        }),
         roster,
         control: Arc::new(Control::default()),
         metrics: Metrics::new(1),

@@ -52,16 +52,16 @@ impl State {
         for record in self.records.iter_mut() {
             (record.waiting, record.proving) = (0, 0);
         }
-        let waiting: Vec<Want> = self.queue.wants().collect();
-        for want in waiting {
+        let waiting: Vec<Want> = self.queue.wants().cloned().collect();
+        for want in &waiting {
             self.count_waiter(want, |count| count.saturating_add(1));
         }
     }
 
     /// Counts somebody in or out who waits for the places of a client.
-    pub(super) fn count_waiter(&mut self, want: Want, count: impl Fn(usize) -> usize) {
+    pub(super) fn count_waiter(&mut self, want: &Want, count: impl Fn(usize) -> usize) {
         let (Want::Login(claim) | Want::Client(claim)) = want else { return };
-        let Some(claim) = self.claims.get(&claim) else { return };
+        let Some(claim) = self.claims.get(claim) else { return };
         for part in &claim.parts {
             self.records.change(part.record, |record| {
                 record.waiting = count(record.waiting);

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Denied {
     /// Name of the cap, one of `guard::caps::ALL`.
     pub rule: &'static str,
-    /// Whose cap it is: the label of a client, `address` or `listener`.
+    /// Whose cap it is: the label of a client, `address`, `database`, `user` or `listener`.
     pub scope: String,
     /// What was held at the moment of the refusal.
     pub current: usize,

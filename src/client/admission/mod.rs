@@ -30,6 +30,7 @@ mod rate;
 mod records;
 mod rows;
 mod serve;
+mod servers;
 mod state;
 mod surge;
 mod view;
@@ -49,12 +50,14 @@ use self::lobby::LobbyLimits;
 use self::permits::{ClaimSeat, Slot};
 use self::queue::{Line, Turn};
 use self::records::Known;
+use self::servers::Before;
 use self::state::{Limits, State};
 use self::want::{Held, Want};
 
 pub use self::denied::{Behind, Denied, Disclose, Reason};
 pub use self::permits::{CancelPermit, ClientPermit, HousePermit, LobbyPermit, LoginPermit, ServerPermit, Waited};
 pub use self::rows::{CapRow, Counters, SurgeRow};
+pub use self::servers::{Party, Surplus};
 pub use self::surge::SurgeState;
 
 /// Admission control of one listener.
@@ -92,8 +95,8 @@ impl Admission {
         self.change(Line::ALL, |state, _| state.learnt_server_limit = limit);
     }
 
-    /// Server connections beyond the limit, since that has become lower.
-    pub fn servers_over(&self) -> usize {
+    /// Server connections beyond each cap of these, since that has become lower.
+    pub fn servers_over(&self) -> Vec<Surplus> {
         self.lock().servers_over()
     }
 
@@ -147,12 +150,18 @@ impl Admission {
         Ok(ClientPermit { _slot: slot, label, waited })
     }
 
-    /// A server connection.
+    /// A server connection of this party.
     ///
     /// Cancel safe: who is dropped while waiting leaves the queue.
-    pub async fn server(self: &Arc<Self>, deadline: Instant) -> Result<ServerPermit, Denied> {
-        let (slot, waited) = self.request(Want::Server, deadline, Disclose::NameOnly)?.settle().await?;
+    pub async fn server(self: &Arc<Self>, party: &Arc<Party>, deadline: Instant) -> Result<ServerPermit, Denied> {
+        let want = Want::Server(Arc::clone(party));
+        let (slot, waited) = self.request(want, deadline, Disclose::NameOnly)?.settle().await?;
         Ok(ServerPermit { _slot: slot, waited })
+    }
+
+    /// The cap that has no place for another server connection of this party now; `None`: there is one.
+    pub fn server_hindrance(&self, party: &Party) -> Option<&'static str> {
+        self.lock().server_fits(party.whose(), Before::Holders).err().map(|block| block.over.rule)
     }
 }
 

@@ -10,6 +10,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use tokio::sync::oneshot;
 
 use super::permits::Slot;
+use super::servers::Party;
 use super::want::{Held, Want};
 
 /// The lines. A proven client comes before those who only claim to be somebody.
@@ -25,10 +26,10 @@ impl Line {
     /// All lines, in the order in which they are served.
     pub(super) const ALL: &'static [Self] = &[Self::Client, Self::Server, Self::House, Self::Login];
 
-    fn of(want: Want) -> Self {
+    const fn of(want: &Want) -> Self {
         match want {
             Want::Client(_) => Self::Client,
-            Want::Server => Self::Server,
+            Want::Server(_) => Self::Server,
             Want::House(_) => Self::House,
             Want::Login(_) => Self::Login,
         }
@@ -41,14 +42,14 @@ impl Line {
             Held::House(_) => &[Self::House],
             Held::Login { .. } => &[Self::Login],
             Held::Client(_) => &[Self::Client, Self::Login],
-            Held::Server => &[Self::Server, Self::Login],
+            Held::Server(_) => &[Self::Server, Self::Login],
         }
     }
 
     /// The lines that may move on when somebody leaves the line: logins stand back for who waits in the first two.
-    pub(super) fn moved_by(want: Want) -> &'static [Self] {
+    pub(super) const fn moved_by(want: &Want) -> &'static [Self] {
         match want {
-            Want::Client(_) | Want::Server => &[Self::Login],
+            Want::Client(_) | Want::Server(_) => &[Self::Login],
             Want::House(_) | Want::Login(_) => &[],
         }
     }
@@ -96,14 +97,22 @@ impl Queue {
         self.line(line).len()
     }
 
-    pub(super) fn wants(&self) -> impl Iterator<Item = Want> {
-        Line::ALL.iter().flat_map(|line| self.line(*line).values()).map(|waiter| waiter.want)
+    pub(super) fn wants(&self) -> impl Iterator<Item = &Want> {
+        Line::ALL.iter().flat_map(|line| self.line(*line).values()).map(|waiter| &waiter.want)
+    }
+
+    /// Whose server connections are waited for.
+    pub(super) fn parties(&self) -> impl Iterator<Item = &Party> {
+        self.server.values().filter_map(|waiter| match &waiter.want {
+            Want::Server(party) => Some(&**party),
+            _ => None,
+        })
     }
 
     /// Puts a waiter at the end of its line.
     pub(super) fn push(&mut self, want: Want, tell: oneshot::Sender<Slot>) -> Ticket {
         self.next = self.next.wrapping_add(1);
-        let ticket = Ticket { line: Line::of(want), number: self.next };
+        let ticket = Ticket { line: Line::of(&want), number: self.next };
         self.line_mut(ticket.line).insert(ticket.number, Waiter { want, tell });
         ticket
     }
@@ -111,7 +120,7 @@ impl Queue {
     /// The next in line behind `last`.
     pub(super) fn after(&self, line: Line, last: Option<u64>) -> Option<(u64, Want)> {
         let from = last.map_or(Unbounded, Excluded);
-        self.line(line).range((from, Unbounded)).next().map(|(number, waiter)| (*number, waiter.want))
+        self.line(line).range((from, Unbounded)).next().map(|(number, waiter)| (*number, waiter.want.clone()))
     }
 
     fn line(&self, line: Line) -> &BTreeMap<u64, Waiter> {

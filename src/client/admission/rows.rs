@@ -11,7 +11,8 @@ pub struct CapRow {
     pub listener: String,
     /// Name of the cap.
     pub rule: &'static str,
-    /// Whose cap it is: `listener`, `address 10.0.0.1` (the fullest one; `address` where none holds any) or the label of a client.
+    /// Whose cap it is: `listener`, `address 10.0.0.1` (the fullest one; `address` where none holds any), `database shop` and `user app` likewise,
+    /// or the label of a client.
     pub scope: String,
     /// What is held.
     pub current: usize,

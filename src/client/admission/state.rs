@@ -1,21 +1,26 @@
 //! What is held at one listener, and whether one more fits. Plain data behind the listener's mutex: no waiting here.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rapidhash::fast::GlobalState;
 
+use crate::client::matching::cut;
+use crate::client::pools::PoolRules;
 use crate::clock::Instant;
 use crate::config::{Config, Listener, Over};
 use crate::guard::caps::{self, Cap};
+use crate::roster::Identity;
 
 use super::address::{AddressKey, Addresses};
 use super::claim::{Claim, ClaimPart};
 use super::identify::Identities;
 use super::lobby::LobbyLimits;
 use super::proven::Proven;
-use super::queue::{Line, Queue};
+use super::queue::Queue;
 use super::records::{Known, Records};
+use super::servers::{Before, Servers, Whose};
 use super::want::{Block, Held, Scope, Want};
 
 /// The limits of one listener.
@@ -28,6 +33,7 @@ pub(super) struct Limits {
     pub(super) over: Over,
     pub(super) queue_length: usize,
     pub(super) server: Option<usize>,
+    pub(super) pools: PoolRules,
     /// Whether clients, all or some, are lent servers.
     pub(super) lends: bool,
     pub(super) identities: Identities,
@@ -45,6 +51,7 @@ impl Limits {
             over: caps.over,
             queue_length: caps.queue_length,
             server: listener.and_then(|it| it.max_server_connections),
+            pools: listener.map(PoolRules::new).unwrap_or_default(),
             lends: listener.is_some_and(Listener::lends),
             identities: Identities::new(config),
         }
@@ -53,7 +60,7 @@ impl Limits {
     /// Whether to wait for what is blocked. `over` is about connections of clients and rates; logins are short and take turns in any case,
     /// and a pool waits for what other pools can spare.
     pub(super) fn let_wait_for(&self, block: &Block) -> bool {
-        let of_a_pool = self.lends && block.over.rule == caps::MAX_SERVER_CONNECTIONS;
+        let of_a_pool = self.lends && caps::OF_SERVERS.contains(&block.over.rule);
         self.over == Over::Queue || block.over.rule == caps::MAX_LOGINS || of_a_pool
     }
 }
@@ -67,7 +74,7 @@ pub(super) struct State {
     pub(super) lobby: usize,
     pub(super) clients: usize,
     pub(super) logins: usize,
-    pub(super) servers: usize,
+    pub(super) servers: Servers,
     pub(super) addresses: Addresses,
     pub(super) records: Records,
     pub(super) claims: HashMap<u64, Claim, GlobalState>,
@@ -89,7 +96,7 @@ impl State {
             lobby: 0,
             clients: 0,
             logins: 0,
-            servers: 0,
+            servers: Servers::default(),
             addresses: Addresses::default(),
             records: Records::default(),
             claims: HashMap::default(),
@@ -99,14 +106,6 @@ impl State {
             served_at: None,
             next_claim: 0,
         }
-    }
-
-    pub(super) fn server_limit(&self) -> Option<usize> {
-        self.limits.server.or(self.learnt_server_limit)
-    }
-
-    pub(super) fn servers_over(&self) -> usize {
-        self.server_limit().map_or(0, |limit| self.servers.saturating_sub(limit))
     }
 
     /// Takes a place in the lobby, where there is one.
@@ -121,9 +120,9 @@ impl State {
     }
 
     /// Takes what is wanted, all of it or nothing.
-    pub(super) fn take(&mut self, want: Want, now: Instant) -> Result<Held, Block> {
+    pub(super) fn take(&mut self, want: &Want, now: Instant) -> Result<Held, Block> {
         self.fits(want, now)?;
-        Ok(match want {
+        Ok(match *want {
             Want::House(address) => {
                 self.clients = self.clients.saturating_add(1);
                 self.addresses.change(address, |holding| holding.clients = holding.clients.saturating_add(1));
@@ -131,9 +130,9 @@ impl State {
             }
             Want::Login(claim) => self.begin_login(claim, now),
             Want::Client(claim) => self.open_client(claim, now),
-            Want::Server => {
-                self.servers = self.servers.saturating_add(1);
-                Held::Server
+            Want::Server(ref party) => {
+                self.servers.take(party);
+                Held::Server(Arc::clone(party))
             }
         })
     }
@@ -160,17 +159,17 @@ impl State {
                     self.records.sweep(id);
                 }
             }
-            Held::Server => self.servers = self.servers.saturating_sub(1),
+            Held::Server(party) => self.servers.give_back(&party),
         }
     }
 
     /// Whether what is wanted is there now.
-    pub(super) fn fits(&self, want: Want, now: Instant) -> Result<(), Block> {
-        match want {
+    pub(super) fn fits(&self, want: &Want, now: Instant) -> Result<(), Block> {
+        match *want {
             Want::House(address) => self.house_fits(address),
             Want::Login(claim) => self.login_fits(claim, now),
             Want::Client(claim) => self.client_fits(claim, now),
-            Want::Server => self.server_fits(0),
+            Want::Server(ref party) => self.server_fits(party.whose(), Before::Holders),
         }
     }
 
@@ -183,24 +182,19 @@ impl State {
             .map_err(Block::at(Scope::Listener))
     }
 
-    /// Whether a login would find a server connection. Who is lent one for each transaction needs none to come in: servers that are all
-    /// in use, or idle in pools, keep nobody out. Whoever has one of its own beside them asks for it once it is proven.
-    pub(super) fn login_finds_server(&self) -> Result<(), Block> {
+    /// Whether logins would find server connections, whosever they are. Who is lent one for each transaction needs none to come in: servers
+    /// that are all in use, or idle in pools, keep nobody out. Whoever has one of its own beside them asks for it once it is proven.
+    pub(super) fn logins_find_servers(&self) -> bool {
+        self.limits.lends || self.server_has_room(Before::Waiters).is_ok()
+    }
+
+    /// The same for one of them. Who waits for a server connection is served first.
+    fn login_finds_server(&self, identity: &Identity) -> Result<(), Block> {
         if self.limits.lends {
             return Ok(());
         }
-        // Who waits for a server connection is served first.
-        self.server_fits(self.queue.waiting(Line::Server))
-    }
-
-    pub(super) fn server_has_room(&self) -> bool {
-        self.server_fits(0).is_ok()
-    }
-
-    fn server_fits(&self, ahead: usize) -> Result<(), Block> {
-        Cap::new(caps::MAX_SERVER_CONNECTIONS, self.server_limit())
-            .admit(self.servers.saturating_add(ahead))
-            .map_err(Block::at(Scope::Listener))
+        let whose = Whose { role: cut(identity.role()), database: cut(&identity.database) };
+        self.server_fits(whose, Before::Waiters)
     }
 
     /// A login starts where its client has a place, the server has one, and the login budget has one, looked at in this
@@ -210,7 +204,7 @@ impl State {
         for part in &claim.parts {
             self.place_is_likely(part, claim.known, now)?;
         }
-        self.login_finds_server()?;
+        self.login_finds_server(&claim.identity)?;
         let in_all = Cap::new(caps::MAX_LOGINS, Some(self.limits.max_logins));
         in_all.admit(self.logins).map_err(Block::at(Scope::Listener))?;
         let of_address = Cap::new(caps::MAX_LOGINS_PER_ADDRESS, Some(self.limits.logins_per_address));

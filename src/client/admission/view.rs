@@ -92,7 +92,7 @@ impl Admission {
             clients: state.clients,
             addresses: state.addresses.len(),
             logins: state.logins,
-            servers: state.servers,
+            servers: state.servers.all(),
             open: sum(|record| record.open),
             claims: state.claims.len()
                 + sum(|record| record.pins + record.logins.len() + record.waiting + record.proving),
@@ -126,14 +126,20 @@ impl Admission {
                 ..row(rule, fullest.map_or(0, |(_, held)| held), Some(limit), 0)
             }
         };
-        vec![
+        let mut rows = vec![
             row(caps::MAX_CLIENTS, state.clients, Some(limits.max_clients), waiting(Line::House)),
             row(caps::MAX_LOGINS, state.logins, Some(limits.max_logins), waiting(Line::Login)),
-            row(caps::MAX_SERVER_CONNECTIONS, state.servers, state.server_limit(), waiting(Line::Server)),
+            row(caps::MAX_SERVER_CONNECTIONS, state.servers.all(), state.server_limit(), waiting(Line::Server)),
             row(caps::QUEUE_LENGTH, state.queue.len(), Some(limits.queue_length), 0),
             of_address(caps::ADDRESS_MAX_CONNECTIONS, |held| held.clients, limits.address_max),
             of_address(caps::MAX_LOGINS_PER_ADDRESS, |held| held.logins, limits.logins_per_address),
-        ]
+        ];
+        rows.extend(state.fullest_parts().into_iter().map(|part| CapRow {
+            scope: part.scope,
+            label: Label::As(part.kind),
+            ..row(part.rule, part.current, part.limit, part.waiting)
+        }));
+        rows
     }
 }
 

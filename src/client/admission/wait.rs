@@ -56,7 +56,7 @@ impl Admission {
         let mut state = self.lock();
         // Time alone may have made room for somebody older.
         let turns = state.serve_by_time(now);
-        let outcome = match state.take(want, now) {
+        let outcome = match state.take(&want, now) {
             Ok(held) => Ok(Request::Granted(Slot::new(Arc::clone(self), held))),
             Err(block) => {
                 let newcomer = Newcomer { want, block, now, deadline, disclose };
@@ -81,7 +81,7 @@ impl Admission {
             return Err(state.deny(&block, reason, Duration::ZERO, disclose));
         }
         let (tell, turn) = oneshot::channel();
-        let ticket = state.join_queue(want, tell);
+        let ticket = state.join_queue(want.clone(), tell);
         Ok(Waiting { admission: Arc::clone(self), ticket, turn, want, block, since: now, deadline, disclose })
     }
 }
@@ -115,7 +115,7 @@ impl Waiting {
     fn look_again(&mut self) {
         self.admission.change(Line::ALL, |_, _| ());
         let now = clock::now();
-        if let Err(block) = self.admission.lock().fits(self.want, now) {
+        if let Err(block) = self.admission.lock().fits(&self.want, now) {
             self.block = Block { again: block.again.map(|again| again.max(now + LOOK_PAUSE)), ..block };
         }
     }
@@ -148,7 +148,7 @@ impl Waiting {
     fn denied(&self, reason: Reason) -> Denied {
         let now = clock::now();
         let mut state = self.admission.lock();
-        let block = state.fits(self.want, now).err().unwrap_or(self.block);
+        let block = state.fits(&self.want, now).err().unwrap_or(self.block);
         let waited = now.saturating_duration_since(self.since);
         state.deny(&block, block.reason(reason), waited, self.disclose)
     }
@@ -159,7 +159,7 @@ impl Drop for Waiting {
         // Nobody who waits behind is left waiting. The channel's own end goes later, outside the lock: a place in it
         // comes back through the lock.
         let ticket = self.ticket;
-        self.admission.change(Line::moved_by(self.want), |state, _| drop(state.leave_queue(ticket)));
+        self.admission.change(Line::moved_by(&self.want), |state, _| drop(state.leave_queue(ticket)));
     }
 }
 
@@ -205,9 +205,8 @@ impl State {
 
     fn scope(&self, scope: Scope) -> String {
         match scope {
-            Scope::Listener => "listener".to_owned(),
-            Scope::Address => "address".to_owned(),
             Scope::Client(id) => self.records.label(id).map_or_else(String::new, |label| label.to_string()),
+            other => other.kind().to_owned(),
         }
     }
 

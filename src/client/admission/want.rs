@@ -1,13 +1,16 @@
 //! What is asked for, what is held, and why somebody has to wait: the words that the parts of admission share.
 
+use std::sync::Arc;
+
 use crate::clock::Instant;
 use crate::guard::caps;
 
 use super::address::AddressKey;
 use super::records::RecordId;
+use super::servers::Party;
 
 /// What a newcomer wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Want {
     /// A place at the listener.
     House(AddressKey),
@@ -16,7 +19,7 @@ pub(super) enum Want {
     /// The places of a proven client.
     Client(u64),
     /// A server connection.
-    Server,
+    Server(Arc<Party>),
 }
 
 /// What a permit holds, exactly as it is to be given back.
@@ -26,7 +29,7 @@ pub(super) enum Held {
     House(AddressKey),
     Login { claim: u64, address: AddressKey },
     Client(Vec<RecordId>),
-    Server,
+    Server(Arc<Party>),
 }
 
 /// Whose cap is full.
@@ -34,7 +37,24 @@ pub(super) enum Held {
 pub(super) enum Scope {
     Listener,
     Address,
+    /// Server connections of one database.
+    Database,
+    /// Server connections of one role.
+    User,
     Client(RecordId),
+}
+
+impl Scope {
+    /// What it is, without a name.
+    pub(super) const fn kind(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Address => "address",
+            Self::Database => "database",
+            Self::User => "user",
+            Self::Client(_) => "client",
+        }
+    }
 }
 
 /// Why somebody doesn't fit now.

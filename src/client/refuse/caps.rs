@@ -10,6 +10,8 @@ pub fn denied(denied: &Denied) -> Refusal {
     let whose = match denied.scope.as_str() {
         "listener" => "this listener".to_owned(),
         "address" => "this address".to_owned(),
+        "database" => "this database".to_owned(),
+        "user" => "this user".to_owned(),
         client => format!("client \"{client}\""),
     };
     let what = match denied.reason {
@@ -34,6 +36,12 @@ fn cap_hint(rule: &str) -> &'static str {
     match rule {
         "max_server_connections" => {
             "The server's connections are all in use: close idle ones, or raise `max_server_connections`."
+        }
+        "max_db_connections" => {
+            "The server connections of this database are all in use: close idle ones, or raise `max_db_connections` of the listener or of a [[pool]]."
+        }
+        "max_user_connections" => {
+            "The server connections of this role are all in use: close idle ones, or raise `max_user_connections` of the listener or of a [[pool]]."
         }
         "new_connections_per_second" => {
             "Keep connections open and use them again, or raise `new_connections_per_second`."

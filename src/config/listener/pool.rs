@@ -31,6 +31,10 @@ pub struct Pool {
     pub query_wait_timeout: Duration,
     /// Statements of one pool that may wait.
     pub queue_length: usize,
+    /// Servers of the pool's database, of all roles together, with which no other is opened for the pool; `None`: any number.
+    pub max_db_connections: Option<usize>,
+    /// Servers of the pool's role, of all databases together, with which no other is opened for the pool; `None`: any number.
+    pub max_user_connections: Option<usize>,
     /// Prepared statements that one server keeps.
     pub max_prepared_statements: usize,
     /// Prepared statements that one client keeps.
@@ -95,6 +99,8 @@ impl Default for Pool {
             server_lifetime: Duration::from_secs(60 * 60),
             query_wait_timeout: Duration::from_secs(30),
             queue_length: 10_000,
+            max_db_connections: None,
+            max_user_connections: None,
             max_prepared_statements: 200,
             max_client_prepared_statements: 5_000,
             prepare_unnamed: false,
@@ -152,6 +158,8 @@ pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>, login: 
         server_lifetime: section.read("server_lifetime", value::timeout).unwrap_or(default.server_lifetime),
         query_wait_timeout: section.read("query_wait_timeout", value::timeout).unwrap_or(default.query_wait_timeout),
         queue_length: section.read("pool_queue_length", value::count).unwrap_or(default.queue_length),
+        max_db_connections: section.read("max_db_connections", value::count),
+        max_user_connections: section.read("max_user_connections", value::count),
         max_prepared_statements: section
             .read("max_prepared_statements", value::count)
             .unwrap_or(default.max_prepared_statements),
@@ -170,7 +178,7 @@ pub(super) fn resolve(section: &mut Section<'_>, _context: &Context<'_>, login: 
 /// A key of [`OF_POOLS`] is given to a listener that lends nothing.
 pub(super) fn without_effect() -> Fault {
     let fault = Fault::new("has no effect: it belongs to pool = \"transaction\"");
-    fault.advise("max_server_connections bounds what session mode opens")
+    fault.advise("max_server_connections, max_db_connections and max_user_connections bound what session mode opens")
 }
 
 fn check(section: &mut Section<'_>, pool: &Pool) {

@@ -34,6 +34,8 @@ pub(super) fn listener(listener: &Listener) -> Part {
         pair("client_tls", listener.tls.client.to_table()),
         pair("server_tls", listener.tls.server.to_table()),
         max_server_connections,
+        bound("max_db_connections", listener.pool.max_db_connections),
+        bound("max_user_connections", listener.pool.max_user_connections),
         client_idle_timeout,
         pair("allow_trust", listener.allow_trust),
         monitor,
@@ -55,6 +57,11 @@ pub(super) fn listener(listener: &Listener) -> Part {
         keys.extend(pool(&listener.pool));
     }
     entry("listener", &listener.name, keys)
+}
+
+/// Servers of some pools together.
+fn bound(key: &str, most: Option<usize>) -> (String, Shown) {
+    most.map_or_else(|| note(key, "any number"), |most| number(key, most))
 }
 
 fn unix_socket(listener: &Listener) -> (String, Shown) {

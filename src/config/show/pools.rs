@@ -13,6 +13,8 @@ pub(super) fn pool_rule(index: usize, rule: &PoolRule) -> Part {
         ("min_pool_size", rule.min_size),
         ("min_guaranteed_pool_size", rule.min_guaranteed_size),
         ("pool_queue_length", rule.queue_length),
+        ("max_db_connections", rule.max_db_connections),
+        ("max_user_connections", rule.max_user_connections),
     ];
     let times = [
         ("server_idle_timeout", rule.server_idle_timeout),

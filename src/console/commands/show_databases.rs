@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Asked, Def};
 use crate::config::Role;
 use crate::console::answer::{Answer, Failure, Row, Value, count, text};
+use crate::console::bounds::Bounds;
 use crate::console::pools::{Lent, Pools, Use};
 use crate::control::Control;
 use crate::telemetry::rows::{DatabaseRow, ListenerRow};
@@ -46,7 +47,10 @@ struct Database {
     at_server: Option<DatabaseRow>,
     listeners: BTreeSet<String>,
     bounds: Lent,
+    /// Of the listeners.
     servers_most: u64,
+    /// Its own, at each listener.
+    parts_most: Bounds,
     servers: u64,
     clients_most: u64,
     clients: u64,
@@ -58,7 +62,10 @@ fn run(asked: &Asked<'_>) -> Result<Answer, Failure> {
     for listener in (asked.sources.listeners)() {
         for pool in Pools::of_listener(asked.sources, &listener.listener).all() {
             let key = (pool.database.clone(), listener.host.clone(), listener.port, pool.mode());
-            databases.entry(key).or_default().note(pool, &listener);
+            let most = (asked.sources.parts_most)(&listener.listener, &pool.user, &pool.database).database;
+            let database = databases.entry(key).or_default();
+            database.parts_most.note(&listener.listener, most);
+            database.note(pool, &listener);
         }
     }
     let control = &asked.sources.control;
@@ -78,6 +85,16 @@ impl Database {
         let gone = || if pool.lends() { common(listener) } else { Lent::default() };
         self.bounds = self.bounds.max(pool.lent.unwrap_or_else(gone));
     }
+
+    /// The servers that it may have: as many as are its own, and no more than its listeners have in all. 0 is PgBouncer's word for any
+    /// number.
+    fn most(&self) -> u64 {
+        match (self.parts_most.sum(), self.servers_most) {
+            (None, all) => all,
+            (Some(own), 0) => own,
+            (Some(own), all) => own.min(all),
+        }
+    }
 }
 
 /// The bounds of a pool that is not there at the moment.
@@ -89,6 +106,7 @@ const fn common(listener: &ListenerRow) -> Lent {
 fn row((name, host, port, mode): Key, database: Database, control: &Control) -> Row {
     let (paused, disabled) = (control.paused(&name), control.is_disabled(&name));
     let name = display_bytes(name.as_bytes());
+    let servers_most = database.most();
     let at_server = database.at_server;
     let listeners: Vec<_> = database.listeners.into_iter().collect();
     vec![
@@ -103,7 +121,7 @@ fn row((name, host, port, mode): Key, database: Database, control: &Control) -> 
         database.bounds.server_lifetime.as_secs().into(),
         mode.into(),
         Value::Null,
-        database.servers_most.into(),
+        servers_most.into(),
         database.servers.into(),
         database.clients_most.into(),
         database.clients.into(),

@@ -103,8 +103,8 @@ impl<M: Make> Pool<M> {
         if retired {
             return server.close();
         }
-        if self.shared.owes(turn) {
-            server.slot_mut().promise();
+        if let Some(room) = self.shared.owes(turn) {
+            server.slot_mut().promise(room);
             return server.close();
         }
         let waiting = self.inner.borrow().queue.waiting();

@@ -9,9 +9,9 @@ use tokio::time::sleep;
 
 use super::bounds::WithoutLeast;
 use super::mail::{Note, Post};
+use super::rooms::Rooms;
 use super::rows::PoolRow;
 use super::shared::Shared;
-use super::starving::Starving;
 use super::{Bounds, Key, Limits};
 use crate::clock::{self, Instant};
 use crate::units;
@@ -26,7 +26,7 @@ pub struct Register<A> {
     pub(super) post: Vec<Post<A>>,
     all: Mutex<All<A>>,
     /// Pools below their guarantee that wait for a place.
-    pub(super) starving: Starving,
+    pub(super) rooms: Rooms,
     epoch: Instant,
 }
 
@@ -58,7 +58,7 @@ impl<A: Debug + Send + 'static> Register<A> {
             bounds: Mutex::new(Arc::new(bounds)),
             post: (0..workers.max(1)).map(|_| Post::default()).collect(),
             all: Mutex::new(All { pools: HashMap::new(), held: Held::default() }),
-            starving: Starving::default(),
+            rooms: Rooms::default(),
             epoch: clock::now(),
         })
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::mail::Note;
 use super::register::{Held, Register};
+use super::rooms::Lines;
 use super::slot::{Count, Slot};
 use super::standing::Record;
 use super::{Key, Limits, NotMade};
@@ -29,6 +30,8 @@ pub(super) struct Shared<A> {
     pub(super) register: Arc<Register<A>>,
     pub(super) key: Key,
     pub(super) lanes: Vec<Lane>,
+    /// Who starves where it has places.
+    pub(super) lines: Lines,
     limits: Mutex<Limits>,
     /// That of the limits, to be read without a lock.
     size: AtomicUsize,
@@ -86,6 +89,7 @@ impl<A: Debug + Send + 'static> Shared<A> {
         Arc::new(Self {
             register: Arc::clone(register),
             key: key.clone(),
+            lines: register.rooms.of(key),
             lanes: register.post.iter().map(|_| Lane::default()).collect(),
             limits: Mutex::new(limits),
             size: AtomicUsize::new(limits.size),

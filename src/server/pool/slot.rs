@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::rooms::Room;
 use super::standing::Record;
 use crate::address::Endpoint;
 use crate::telemetry::rows::Standing;
@@ -13,23 +14,23 @@ pub(super) trait Count: Debug + Send + Sync {
     fn lost_place(&self);
     fn moved(&self, from: Option<usize>, to: Option<usize>);
     fn freed(&self, number: u64);
-    fn kept_promise(&self);
+    fn kept_promise(&self, room: Room);
     fn is_due(&self) -> bool;
-    fn wait_for_place(&self) -> Result<Need, AlreadyWaiting>;
-    fn ask_again(&self, before: Need) -> Result<Need, Overtaken>;
+    fn wait_for_place(&self, room: Option<Room>) -> Result<Need, AlreadyWaiting>;
+    fn ask_again(&self, before: Need, room: Option<Room>) -> Result<Need, Overtaken>;
     fn is_next(&self, need: Need) -> bool;
     fn waited_for_place(&self, need: Need);
 }
 
-/// What a pool wants a place of the listener for.
+/// What a pool wants a place for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     /// For more servers than it is due.
     Growth,
     /// It has less than it is due, and another pool has been asked for an idle one.
     Asked,
-    /// It has less than it is due, and no other pool has a server idle: since this microsecond of the register's time.
-    Guarantee(u64),
+    /// It has less than it is due, and no other pool of the room has a server idle: since this microsecond of the register's time.
+    Guarantee(Room, u64),
 }
 
 /// A place in a pool's count: given back on drop.
@@ -38,14 +39,14 @@ pub(super) enum Need {
 pub struct Slot {
     of: Arc<dyn Count>,
     worker: Option<usize>,
-    /// It has a place of the listener, and its server is still being made.
+    /// It has its places, and its server is still being made.
     making: bool,
-    /// Its place is due to another pool.
-    promised: bool,
+    /// Its place in that room is due to another pool.
+    promised: Option<Room>,
     record: Arc<Record>,
 }
 
-/// Another one of the same pool waits for a place of the listener already.
+/// Another one of the same pool waits for a place already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlreadyWaiting;
 
@@ -53,7 +54,7 @@ pub struct AlreadyWaiting;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overtaken;
 
-/// A pool waits for a place of the listener: told for as long as this lives.
+/// A pool waits for a place: told for as long as this lives.
 #[derive(Debug)]
 pub struct Placing {
     of: Arc<dyn Count>,
@@ -62,10 +63,10 @@ pub struct Placing {
 
 impl Slot {
     pub(super) fn new(of: Arc<dyn Count>, record: Arc<Record>) -> Self {
-        Self { of, worker: None, making: false, promised: false, record }
+        Self { of, worker: None, making: false, promised: None, record }
     }
 
-    /// It has a place of the listener.
+    /// It has its places.
     pub fn has_place(&mut self) {
         if !std::mem::replace(&mut self.making, true) {
             self.of.has_place();
@@ -88,9 +89,9 @@ impl Slot {
         self.record.stands(Standing::Closing);
     }
 
-    /// Its server is closed so that another pool has its place.
-    pub(super) fn promise(&mut self) {
-        self.promised = true;
+    /// Its server is closed so that another pool of that room has its place.
+    pub(super) const fn promise(&mut self, room: Room) {
+        self.promised = Some(room);
     }
 
     /// Is a server still to be made for it? Not where its pool has what it is due and another pool, which has not, waits for its place.
@@ -117,12 +118,13 @@ impl Slot {
         }
     }
 
-    /// The listener has no place for this server now: asks other pools to make room, until the result is dropped.
+    /// There is no place for this server now in that room: asks other pools to make some, until the result is dropped. `None`: there is one
+    /// by now, and nobody is asked.
     ///
     /// # Errors
     /// Another server of this pool waits already, and one is enough: the pool looks again when that one got through.
-    pub fn wait_for_place(&self) -> Result<Placing, AlreadyWaiting> {
-        let need = self.of.wait_for_place()?;
+    pub fn wait_for_place(&self, room: Option<Room>) -> Result<Placing, AlreadyWaiting> {
+        let need = self.of.wait_for_place(room)?;
         Ok(Placing { of: Arc::clone(&self.of), need })
     }
 }
@@ -132,8 +134,8 @@ impl Placing {
     ///
     /// # Errors
     /// See [`Overtaken`]: the place in line is to be given up.
-    pub fn ask_again(&mut self) -> Result<(), Overtaken> {
-        self.need = self.of.ask_again(self.need)?;
+    pub fn ask_again(&mut self, room: Option<Room>) -> Result<(), Overtaken> {
+        self.need = self.of.ask_again(self.need, room)?;
         Ok(())
     }
 
@@ -146,8 +148,8 @@ impl Placing {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.set_worker(None);
-        if self.promised {
-            self.of.kept_promise();
+        if let Some(room) = self.promised {
+            self.of.kept_promise(room);
         }
         self.of.freed(self.record.number);
     }

@@ -1,10 +1,10 @@
-//! Pools that wait for a place of the listener and have less than they are due: since when the oldest does, and what is on its way.
+//! Pools that wait for a place of a room and have less than they are due: since when the oldest does, and what is on its way.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// All of one listener. Whoever gives a server back reads one atomic here while nobody starves.
+/// All of one room. Whoever gives a server back reads one atomic here while nobody starves.
 #[derive(Debug, Default)]
 pub(super) struct Starving {
     /// How many began to wait at each microsecond of the register's time.

@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::greetings::Found;
+use super::places::full_room;
 use super::reach::reach;
 use super::{Hold, Lent, accounts};
-use crate::client::admission::{Denied, ServerPermit};
+use crate::client::admission::{Denied, Party, ServerPermit};
 use crate::clock;
 use crate::config::Databases;
 use crate::server::account::Account;
@@ -30,6 +31,8 @@ pub struct Maker {
     house: Arc<House>,
     beat: Arc<Beat>,
     pool: Key,
+    /// The same, for whoever counts server connections.
+    party: Arc<Party>,
     /// As whom. Whoever proves it last says with what.
     account: Arc<accounts::Shared>,
     /// What servers report, that of the last first: kept once for all that report the same, so that they are told apart by address.
@@ -46,6 +49,7 @@ impl Maker {
             house: Arc::clone(house),
             beat: Arc::clone(beat),
             pool: key.clone(),
+            party: Party::new(&key.user, &key.database),
             account: house.lending.accounts.of(key, account),
             reports: RefCell::default(),
         }
@@ -102,16 +106,17 @@ impl Maker {
 
     async fn place(&self, slot: &Slot, patience: Duration) -> Result<ServerPermit, NotMade> {
         let until = clock::now() + patience;
-        let mut place = pin!(self.house.admission.server(until));
+        let admission = &self.house.admission;
+        let mut place = pin!(admission.server(&self.party, until));
         if let Poll::Ready(place) = futures::poll!(place.as_mut()) {
             return place.map_err(|denied| full(&denied));
         }
-        let mut placing = slot.wait_for_place().map_err(|_| NotMade::InLine)?;
+        let mut placing = slot.wait_for_place(full_room(admission, &self.party)).map_err(|_| NotMade::InLine)?;
         loop {
             match timeout(ASK_AGAIN, place.as_mut()).await {
                 Ok(Ok(_)) if !placing.is_next() => return Err(NotMade::InLine),
                 Ok(place) => return place.map_err(|denied| full(&denied)),
-                Err(_) => placing.ask_again().map_err(|_| NotMade::InLine)?,
+                Err(_) => placing.ask_again(full_room(admission, &self.party)).map_err(|_| NotMade::InLine)?,
             }
         }
     }

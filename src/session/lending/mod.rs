@@ -21,6 +21,7 @@ pub mod kept;
 mod leaves;
 pub mod maker;
 mod own;
+pub mod places;
 mod reach;
 pub mod recover;
 mod settling;
@@ -52,7 +53,7 @@ use crate::wire::Refusal;
 /// What a server of a pool holds while it lasts.
 #[derive(Debug)]
 pub struct Hold {
-    /// Its place under `max_server_connections`.
+    /// Its place under the caps of server connections.
     pub permit: ServerPermit,
     /// Its part of the gauge.
     pub gauge: GaugeGuard,

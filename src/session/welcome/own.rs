@@ -98,7 +98,7 @@ impl Visitor<'_> {
         let mut desk = Desk::new(self, login);
         desk.settings = settings;
         let (own, server) = tokio::select! {
-            places = self.own_places(&mut desk) => places?,
+            places = self.own_places(&identity, &mut desk) => places?,
             () = client.closed() => return Err(Failed::ClientGone.into()),
         };
         let permits = Permits { client: Box::new(own), house: Box::new(house), server: Some(Box::new(server)) };
@@ -137,10 +137,14 @@ impl Visitor<'_> {
     }
 
     /// The client's places under its caps, and one at the server.
-    async fn own_places(&self, desk: &mut Desk<'_>) -> Result<(ClientPermit, ServerPermit), Failed> {
+    async fn own_places(
+        &self,
+        identity: &Identity,
+        desk: &mut Desk<'_>,
+    ) -> Result<(ClientPermit, ServerPermit), Failed> {
         desk.proven().await.map_err(Failed::Refused)?;
         let own = desk.client.take().ok_or_else(|| Failed::refused(refuse::server_gone()))?;
-        Ok((own, self.server_permit().await?))
+        Ok((own, self.server_permit(identity).await?))
     }
 
     /// What a client that was not believed is told. A wrong proof costs it time first.

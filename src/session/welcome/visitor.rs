@@ -14,18 +14,20 @@ use super::own::{Access, Proven};
 use super::turned::Turned;
 use super::{Back, Guest, Permits, Stay};
 use crate::address::Endpoint;
-use crate::client::admission::{Denied, HousePermit, LoginPermit, ServerPermit, Waited};
+use crate::client::admission::{Denied, HousePermit, LoginPermit, Party, ServerPermit, Waited};
 use crate::client::channel::Channel;
 use crate::client::proxied::Way;
 use crate::client::refuse;
 use crate::clock;
 use crate::config::{Login, PoolMode};
+use crate::guard::caps;
 use crate::net::framed::Framed;
 use crate::net::stream::Stream;
 use crate::roster::{Identity, Newcomer};
 use crate::server::connect::{Reached, connect};
 use crate::server::pool::{ASK_AGAIN, Outsider};
 use crate::session::house::{Current, House};
+use crate::session::lending::places::{full_room, key_of};
 use crate::telemetry::Pass;
 use crate::units::display_bytes;
 use crate::wire::pg::NAME_MAX;
@@ -128,7 +130,7 @@ impl Visitor<'_> {
 
     async fn permits(&self, identity: &Identity) -> Result<(HousePermit, LoginPermit, ServerPermit), Failed> {
         let (house, login) = self.places(identity).await?;
-        Ok((house, login, self.server_permit().await?))
+        Ok((house, login, self.server_permit(identity).await?))
     }
 
     /// A place at the listener and for a login.
@@ -162,22 +164,25 @@ impl Visitor<'_> {
     }
 
     /// A place at the server.
-    pub(in crate::session) async fn server_permit(&self) -> Result<ServerPermit, Failed> {
-        let place = self.queued("max_server_connections", self.server_place()).await;
+    pub(in crate::session) async fn server_permit(&self, identity: &Identity) -> Result<ServerPermit, Failed> {
+        let party = Party::new(identity.role(), &identity.database);
+        let cap = self.house.admission.server_hindrance(&party).unwrap_or(caps::MAX_SERVER_CONNECTIONS);
+        let place = self.queued(cap, self.server_place(&party)).await;
         let server = place.map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(server.waited());
         Ok(server)
     }
 
     /// A place that pools may have to give: this session will be in none.
-    async fn server_place(&self) -> Result<ServerPermit, Denied> {
-        let mut place = pin!(self.house.admission.server(self.wait_until()));
+    async fn server_place(&self, party: &Arc<Party>) -> Result<ServerPermit, Denied> {
+        let admission = &self.house.admission;
+        let mut place = pin!(admission.server(party, self.wait_until()));
         if let Poll::Ready(place) = futures::poll!(place.as_mut()) {
             return place;
         }
-        let mut outsider = Outsider::new(Arc::clone(&self.house.lending.register));
+        let mut outsider = Outsider::new(Arc::clone(&self.house.lending.register), key_of(party));
         loop {
-            outsider.ask();
+            full_room(admission, party).into_iter().for_each(|room| outsider.ask(room));
             if let Ok(place) = timeout(ASK_AGAIN, place.as_mut()).await {
                 return place;
             }

@@ -1,6 +1,7 @@
 //! `[[pool]]`: pools with bounds of their own.
 
 use super::*;
+use floodwall::config::Pool;
 
 /// A listener with pools, in front of these entries.
 fn pooled(text: &str) -> String {
@@ -21,11 +22,27 @@ fn an_entry_has_its_own_keys_and_the_rest_of_the_listener() {
     assert_eq!((pools[0].matches.user.as_str(), pools[0].matches.listener.as_str()), ("*", "*"));
 }
 
+/// 0 takes away what the listener says; there it would be no bound at all, so it is a mistake.
+#[test]
+fn an_entry_bounds_the_servers_of_a_database_or_leaves_them_unbounded() {
+    let keys = "max_db_connections = 30\nmax_user_connections = 9\n";
+    let entries = "[[pool]]\nmatch = { database = \"shop\" }\nmax_db_connections = 0\n\
+                   [[pool]]\nmatch = { user = \"cron\" }\nmax_user_connections = 2\n";
+    let loaded = read(&pooled(&format!("{keys}{entries}"))).unwrap();
+    assert_eq!(loaded.warnings.list, []);
+    let common = &loaded.config.listeners[0].pool;
+    let of = |pool: &Pool| (pool.max_db_connections, pool.max_user_connections);
+    let [shop, cron] = [0, 1].map(|at| loaded.config.pools[at].bounds(common));
+    assert_eq!([of(common), of(&shop), of(&cron)], [(Some(30), Some(9)), (None, Some(9)), (Some(30), Some(2))]);
+    let wrong = read(&pooled("max_db_connections = 0")).unwrap_err();
+    assert!(wrong.to_string().contains("must be at least 1"), "{wrong}");
+}
+
 #[test]
 fn what_is_shown_of_an_entry_reads_as_the_same() {
     let text = "[[pool]]\nmatch = { database = \"shop\", user = \"a*\" }\npool = \"transaction\"\npool_size = 7\nmin_pool_size = 1\n\
                 min_guaranteed_pool_size = 2\nserver_idle_timeout = \"1m\"\nserver_lifetime = \"2m\"\n\
-                query_wait_timeout = \"2s\"\npool_queue_length = 9\n";
+                query_wait_timeout = \"2s\"\npool_queue_length = 9\nmax_db_connections = 0\nmax_user_connections = 8\n";
     let config = read(&pooled(text)).unwrap().config;
     assert_eq!(read(&config.to_toml()).unwrap().config.pools, config.pools);
     assert!(config.rows().contains(&("pool.0.pool_size".to_owned(), "7".to_owned())), "{:?}", config.rows());
@@ -56,6 +73,14 @@ fn entries_that_never_apply_are_told() {
         let told = told(&text);
         assert!(told.len() == 1 && told[0].0 == key && told[0].1.contains(says), "{text}: {told:?}");
     }
+    // What bounds a database holds in every mode.
+    let sessions = "[[listener]]\n[[pool]]\nmatch = { database = \"shop\" }\nmax_db_connections = 4\n";
+    assert_eq!(told(sessions), []);
+    let [told_of] = told(&format!("{sessions}pool_size = 3")).try_into().unwrap();
+    assert_eq!(
+        (told_of.0.as_str(), told_of.1.contains("belongs to pool = \"transaction\"")),
+        ("pool[0].pool_size", true)
+    );
     let apart = "[[pool]]\nmatch = { user = \"a\", database = \"b\" }\n[[pool]]\nmatch = { user = \"a\" }";
     assert_eq!(told(&pooled(apart)), []);
 }

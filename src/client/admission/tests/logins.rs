@@ -156,7 +156,7 @@ async fn claims_that_are_never_proven_leave_no_record() {
 async fn a_login_that_comes_back_after_its_claim_is_not_left_listed() {
     let admission = admission(|_| ());
     let (claim, ..) = admission.note_claim(&who("web"));
-    let held = admission.lock().take(Want::Login(claim.number), clock::now()).unwrap();
+    let held = admission.lock().take(&Want::Login(claim.number), clock::now()).unwrap();
     drop(claim);
     admission.give_back(held);
     assert!(admission.is_zero(), "{:?}", admission.counters());

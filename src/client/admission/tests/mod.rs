@@ -1,4 +1,5 @@
 mod logins;
+mod servers;
 mod storm;
 
 use std::net::IpAddr;
@@ -34,6 +35,10 @@ fn who_at(user: &str, from: &str) -> Identity {
 
 fn who(user: &str) -> Identity {
     who_at(user, "10.0.0.1")
+}
+
+fn party(role: &str, database: &str) -> Arc<Party> {
+    Party::new(role, database)
 }
 
 fn within(millis: u64) -> Instant {
@@ -269,10 +274,11 @@ async fn a_full_queue_names_what_it_stands_for() {
 #[tokio::test(start_paused = true)]
 async fn server_connections_are_capped_by_configuration_or_by_what_was_learnt() {
     let unlimited = admission(|_| ());
-    let held: Vec<_> = futures::future::join_all((0..500).map(|_| unlimited.server(within(0)))).await;
+    let web = party("web", "shop");
+    let held: Vec<_> = futures::future::join_all((0..500).map(|_| unlimited.server(&web, within(0)))).await;
     assert!(held.iter().all(Result::is_ok));
     unlimited.set_learnt_server_limit(Some(500));
-    let denied = unlimited.server(within(0)).await.unwrap_err();
+    let denied = unlimited.server(&party("web", "shop"), within(0)).await.unwrap_err();
     assert_eq!((denied.rule, denied.current, denied.limit), ("max_server_connections", 500, 500));
     // A newcomer is told so before it is sent to log in.
     assert_eq!(unlimited.claim(&who("web"), within(0)).await.unwrap_err().rule, "max_server_connections");
@@ -281,8 +287,8 @@ async fn server_connections_are_capped_by_configuration_or_by_what_was_learnt() 
 
     let fixed = admission(|config| config.listeners[0].max_server_connections = Some(1));
     fixed.set_learnt_server_limit(Some(90));
-    let _one = fixed.server(within(0)).await.unwrap();
-    assert_eq!(fixed.server(within(0)).await.unwrap_err().limit, 1);
+    let _one = fixed.server(&party("web", "shop"), within(0)).await.unwrap();
+    assert_eq!(fixed.server(&party("web", "shop"), within(0)).await.unwrap_err().limit, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,11 +299,11 @@ async fn servers_that_are_all_in_use_keep_nobody_out_of_a_pool() {
         config.caps.over = Over::Refuse;
     };
     let pooled = admission(refuses);
-    let one = pooled.server(within(0)).await.unwrap();
+    let one = pooled.server(&party("web", "shop"), within(0)).await.unwrap();
     // One pool waits for it in any case, and others come in all the same.
     let waiting = tokio::spawn({
         let pooled = Arc::clone(&pooled);
-        async move { pooled.server(within(1_000)).await.map(drop) }
+        async move { pooled.server(&party("web", "shop"), within(1_000)).await.map(drop) }
     });
     tokio::task::yield_now().await;
     drop(pooled.claim(&who("web"), within(0)).await.unwrap());

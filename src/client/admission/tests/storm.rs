@@ -68,7 +68,7 @@ async fn visit(admission: &Arc<Admission>, inside: &Inside, dice: u64) -> Result
     let _house = admission.enter(address(&from), within(2_000)).await?;
     let identity = who_at(&format!("user{}", dice % 3), &from);
     let login = admission.claim(&identity, within(2_000)).await?;
-    let _server = admission.server(within(2_000)).await?;
+    let _server = admission.server(&party(&identity.user, &identity.database), within(2_000)).await?;
     let _servers = Within::count(&inside.servers, 6);
     sleep(Duration::from_micros(dice % 300)).await;
     if dice % 4 == 1 {
@@ -103,7 +103,7 @@ fn ten_thousand_at_once_are_served_or_told_why() {
             runtime.spawn(async move {
                 let _house = admission.enter(identity.address, within(30_000)).await?;
                 let login = admission.claim(&identity, within(30_000)).await?;
-                let _server = admission.server(within(30_000)).await?;
+                let _server = admission.server(&party(&identity.user, &identity.database), within(30_000)).await?;
                 sleep(Duration::from_millis(2)).await;
                 let _client = admission.prove(login, within(30_000)).await?;
                 sleep(Duration::from_millis(20)).await;

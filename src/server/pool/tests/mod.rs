@@ -3,6 +3,7 @@
 mod crowd;
 mod making;
 mod pauses;
+mod rooms;
 mod sizes;
 mod waiting;
 
@@ -19,7 +20,9 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::slot::Placing;
-use super::{Bounds, Held, Key, Lease, Limits, Make, Member, NotMade, Pool, Pools, Register, Slot, Standing, Unserved};
+use super::{
+    Bounds, Held, Key, Lease, Limits, Make, Member, NotMade, Pool, Pools, Register, Room, Slot, Standing, Unserved,
+};
 use crate::clock::{self, Instant};
 
 const LIMITS: Limits = Limits {
@@ -97,8 +100,10 @@ struct Works {
     at_once: Cell<u32>,
     at_once_most: Cell<u32>,
     fails: RefCell<Option<NotMade>>,
-    /// Places of the listener, where these are counted.
+    /// Places, where these are counted.
     places: Option<Arc<Semaphore>>,
+    /// Whose places they are; none: the listener's.
+    room: Option<Room>,
     broken: Rc<Cell<bool>>,
     /// How long each takes to close.
     closing: Cell<Duration>,
@@ -138,18 +143,19 @@ impl Make for Maker {
 }
 
 impl Maker {
-    /// A place of the listener: first come, first served.
+    /// A place: first come, first served.
     async fn place(&self, slot: &Slot) -> Result<Option<OwnedSemaphorePermit>, NotMade> {
         let Some(places) = &self.0.places else { return Ok(None) };
         let mut place = pin!(Arc::clone(places).acquire_owned());
+        let room = Some(self.0.room.unwrap_or(Room::Listener));
         let mut placing = None;
         loop {
             match timeout(if placing.is_none() { Duration::ZERO } else { AGAIN }, place.as_mut()).await {
                 Ok(place) if placing.as_ref().is_none_or(Placing::is_next) => return Ok(place.ok()),
                 Ok(_) => return Err(NotMade::InLine),
                 Err(_) => match &mut placing {
-                    None => placing = Some(slot.wait_for_place().map_err(|_| NotMade::InLine)?),
-                    Some(placing) => placing.ask_again().map_err(|_| NotMade::InLine)?,
+                    None => placing = Some(slot.wait_for_place(room).map_err(|_| NotMade::InLine)?),
+                    Some(placing) => placing.ask_again(room).map_err(|_| NotMade::InLine)?,
                 },
             }
         }

@@ -76,15 +76,15 @@ fn a_pool_without_servers_gets_the_place_that_another_can_spare() {
         let slot = other.shared.reserve(1).unwrap();
         let mut waiter = Lease::new(Rc::clone(&other));
         assert!(futures::poll!(pin!(take(&mut waiter))).is_pending());
-        let placing = slot.wait_for_place().unwrap();
-        assert!(slot.wait_for_place().is_err(), "one is enough");
+        let placing = slot.wait_for_place(Some(Room::Listener)).unwrap();
+        assert!(slot.wait_for_place(Some(Room::Listener)).is_err(), "one is enough");
         // Nothing is idle, so the next server that is given back makes room; it is not used again meanwhile.
         rich[0].give();
         assert_eq!(house.register.rows().iter().map(|row| count(row, Standing::Active)).sum::<usize>(), 2);
         drop(placing);
         rich[1].give();
         // Something is idle now: it makes room at once.
-        let placing = slot.wait_for_place().unwrap();
+        let placing = slot.wait_for_place(Some(Room::Listener)).unwrap();
         settle().await;
         let rows = house.register.rows();
         assert_eq!(rows.iter().map(|row| count(row, Standing::Idle)).sum::<usize>(), 0, "{rows:?}");

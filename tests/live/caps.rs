@@ -84,6 +84,21 @@ fn the_server_has_no_more_room_for_this_listener() {
 }
 
 #[test]
+fn a_database_has_no_more_servers_and_another_one_has() {
+    let overrides = "[caps]\nover = 'refuse'\n[[listener]]\nmax_db_connections = 2\nmax_user_connections = 3";
+    let Some(site) = site("cap_db", overrides) else { return };
+    let held = [site.raw(), site.raw()];
+    assert_refused(&site, "max_db_connections");
+    let elsewhere = Raw::login(site.proxy.port, "postgres", "app").unwrap();
+    let user = Raw::login(site.proxy.port, "postgres", "app").map(drop).unwrap_err();
+    assert!(user.field(b'M').unwrap().contains("rule=max_user_connections"), "{}", user.summary());
+    assert_eq!(user.sqlstate(), "53300");
+    drop((held, elsewhere));
+    assert!(becomes_free(&site));
+    site.finish();
+}
+
+#[test]
 fn too_many_new_connections_a_second_are_refused() {
     let overrides = "[caps]\nover = 'refuse'\n[caps.client]\nnew_connections_per_second = 1";
     let Some(site) = site("cap_rate", overrides) else { return };

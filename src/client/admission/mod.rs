@@ -43,6 +43,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::{self, Instant};
 use crate::config::Config;
+use crate::guard::caps::Over;
 use crate::roster::Identity;
 
 use self::address::AddressKey;
@@ -160,8 +161,8 @@ impl Admission {
     }
 
     /// The cap that has no place for another server connection of this party now; `None`: there is one.
-    pub fn server_hindrance(&self, party: &Party) -> Option<&'static str> {
-        self.lock().server_fits(party.whose(), Before::Holders).err().map(|block| block.over.rule)
+    pub fn server_hindrance(&self, party: &Party) -> Option<Over> {
+        self.lock().server_fits(party.whose(), Before::Holders).err().map(|block| block.over)
     }
 }
 

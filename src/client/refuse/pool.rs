@@ -48,7 +48,10 @@ impl Lack {
     /// Nobody who waits for a server that hangs is helped by shorter transactions.
     const fn hint(&self) -> &'static str {
         match self {
-            Self::Busy | Self::Full(_) => "Shorten transactions, or raise `pool_size` or `query_wait_timeout`.",
+            Self::Busy => "Shorten transactions, or raise `pool_size` or `query_wait_timeout`.",
+            Self::Full(_) => {
+                "Shorten transactions, or raise what is used up, or `query_wait_timeout`. SHOW CAPS on the console tells all caps."
+            }
             Self::Unmade(_) | Self::Dialled | Self::Silent(_) => {
                 "See that the server runs and answers, and look at its log; SHOW NODES on the console tells what is known of it."
             }

@@ -113,6 +113,11 @@ impl<M: Make> Pool<M> {
         self.shared.servers() == 0 && self.shared.making.load(Ordering::Relaxed) > 0
     }
 
+    /// Does one of its servers wait for a place under the caps?
+    pub fn is_placing(&self) -> bool {
+        self.shared.placing.load(Ordering::Relaxed)
+    }
+
     /// What makes its servers.
     pub fn maker(&self) -> &M {
         &self.make

@@ -40,7 +40,7 @@ pub(super) struct Shared<A> {
     /// Servers that are being made and have a place of the listener.
     pub(super) making: AtomicUsize,
     trouble: Mutex<Trouble>,
-    /// Somebody waits for a place of the listener in this pool's name.
+    /// Somebody waits for a place in this pool's name.
     pub(super) placing: AtomicBool,
     /// Counts what closes all servers: PAUSE, RESUME and RECONNECT. Odd while the pool is paused. A server of an earlier era is closed
     /// as soon as no client has it.

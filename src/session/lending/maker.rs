@@ -15,6 +15,7 @@ use super::{Hold, Lent, accounts};
 use crate::client::admission::{Denied, Party, ServerPermit};
 use crate::clock;
 use crate::config::Databases;
+use crate::guard::caps::Over;
 use crate::server::account::Account;
 use crate::server::pool::{ASK_AGAIN, Key, Make, NotMade, Slot};
 use crate::server::pooled::Chosen;
@@ -68,6 +69,11 @@ impl Maker {
     /// What is wrong with the server that is used, where it does not answer.
     pub fn server_fault(&self) -> Option<String> {
         self.house.nodes.fault()
+    }
+
+    /// The cap that has no place for another server of the pool now, where there is one.
+    pub fn hindrance(&self) -> Option<String> {
+        self.house.admission.server_hindrance(&self.party).map(used_up)
     }
 
     /// How long a server may take for what is ours to do there.
@@ -176,7 +182,11 @@ impl Make for Maker {
 }
 
 fn full(denied: &Denied) -> NotMade {
-    NotMade::Full(format!("{} is used up ({} of {})", denied.rule, denied.current, denied.limit))
+    NotMade::Full(used_up(Over { rule: denied.rule, current: denied.current, limit: denied.limit }))
+}
+
+fn used_up(Over { rule, current, limit }: Over) -> String {
+    format!("{rule} is used up ({current} of {limit})")
 }
 
 /// Up to a tenth more or less, so that servers that were made together do not end together.

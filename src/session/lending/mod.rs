@@ -168,6 +168,10 @@ fn lack(why: Option<&NotMade>, pool: &Lender) -> Lack {
         (None, Some(NotMade::Full(why))) => Lack::Full(why.clone()),
         (None, Some(why @ (NotMade::Failed(_) | NotMade::Denied { .. }))) => Lack::Unmade(why.to_string()),
         (None, Some(NotMade::InLine) | None) if pool.is_beginning() => Lack::Dialled,
+        // Somebody asks for a place still, for as long as this statement has waited for one.
+        (None, Some(NotMade::InLine) | None) if pool.is_placing() => {
+            pool.maker().hindrance().map_or(Lack::Busy, Lack::Full)
+        }
         (None, Some(NotMade::InLine) | None) => Lack::Busy,
     }
 }

@@ -6,7 +6,7 @@ use crate::server::pool::{Key, Room};
 
 /// Where there is no place for another server connection of this party now; `None`: there is one.
 pub fn full_room(admission: &Admission, party: &Party) -> Option<Room> {
-    admission.server_hindrance(party).map(room_of)
+    admission.server_hindrance(party).map(|over| room_of(over.rule))
 }
 
 /// Whose servers a party's are among.

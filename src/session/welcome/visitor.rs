@@ -166,7 +166,7 @@ impl Visitor<'_> {
     /// A place at the server.
     pub(in crate::session) async fn server_permit(&self, identity: &Identity) -> Result<ServerPermit, Failed> {
         let party = Party::new(identity.role(), &identity.database);
-        let cap = self.house.admission.server_hindrance(&party).unwrap_or(caps::MAX_SERVER_CONNECTIONS);
+        let cap = self.house.admission.server_hindrance(&party).map_or(caps::MAX_SERVER_CONNECTIONS, |over| over.rule);
         let place = self.queued(cap, self.server_place(&party)).await;
         let server = place.map_err(|denied| Failed::Refused(self.denied(&denied)))?;
         self.waited(server.waited());

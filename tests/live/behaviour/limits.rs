@@ -13,7 +13,7 @@ use crate::support::process::{Stop, wait_until};
 use crate::support::raw::{Raw, VERSION_3_0, query, startup, terminate};
 
 /// Opens a transaction and has it use its server.
-fn hold(client: &mut Raw) -> String {
+pub(super) fn hold(client: &mut Raw) -> String {
     client.rows("BEGIN");
     pid(client)
 }

@@ -22,12 +22,13 @@
 //! | `default_pool_size`: for each user and database | `limits::each_user_and_database_has_a_pool` |
 //! | `pool_mode`, `pool_size`, `min_pool_size` of a database or a user (`[[pool]]`) | `../pool_modes`, `../pool_bounds`, `../imported` |
 //! | `dbname`, `user`, `password` of a database (`[[database]]`) | `../databases` |
-//! | `max_db_connections` (`max_server_connections`) | `limits::idle_servers_of_one_pool_make_room_for_another` |
+//! | `max_db_connections`, of all and of one | `parts::a_database_has_so_many_servers_of_all_its_users`, `../imported` |
+//! | where it is reached, an idle server of another pool is closed | the same, `limits::idle_servers_of_one_pool_make_room_for_another` |
 //! | `min_pool_size` * (kept without a client too) | `limits::a_pool_keeps_its_least` |
 //! | `min_pool_size` beyond `max_db_connections` | `limits::a_least_that_is_over_the_most_is_the_most` |
 //! | a login that the server denies is taken off every count | `limits::logins_that_the_server_denies_leave_no_client_behind` |
 //! | `reserve_pool_size` * | none: `min_guaranteed_pool_size` is the reserve of pools that come late |
-//! | `max_user_connections` * | none: `pool_size` and `max_server_connections` |
+//! | `max_user_connections`, of all and of one | `parts::a_user_has_so_many_servers_in_all_databases`, `../imported` |
 //! | one user's load does not keep another one out | `limits::a_pool_without_a_server_is_served_beside_one_that_never_rests` |
 //! | a client has a server from its request to the end of its transaction | `limits::only_who_has_asked_something_gets_a_server`, `limits::a_goodbye_ends_nothing_that_was_asked_for` |
 //! | `server_round_robin = 0`: last in, first out | `limits::the_server_used_last_is_used_next` |
@@ -97,6 +98,7 @@ mod gate;
 mod limits;
 mod lost;
 mod parameters;
+mod parts;
 mod prepared;
 mod signals;
 mod timeouts;

@@ -40,7 +40,7 @@ async fn server_connections_of_a_database_and_of_a_role_are_capped() {
     assert_eq!(denied(take("cron", "shop").await), (db, "database".to_owned(), 2, 2));
     // Neither does a login find one, though the listener has room.
     assert_eq!(admission.claim(&who("cron"), within(0)).await.unwrap_err().rule, db);
-    assert_eq!(admission.server_hindrance(&party("cron", "shop")), Some(db));
+    assert_eq!(admission.server_hindrance(&party("cron", "shop")), Some(caps::Over { rule: db, current: 2, limit: 2 }));
     let _more = [take("app", "blog").await.unwrap(), take("app", "blog").await.unwrap()];
     assert_eq!(denied(take("app", "blog").await), (user, "user".to_owned(), 3, 3));
     let _unbounded = [take("web", "blog").await.unwrap(), take("cron", "blog").await.unwrap()];

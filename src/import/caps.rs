@@ -48,9 +48,9 @@ impl Convert<'_> {
             }
         }
         for listener in listeners.iter().filter(|listener| listener.pool == Mode::Session) {
-            let instead = match listener.max_server_connections {
-                None => "write max_server_connections there",
-                Some(_) => "max_server_connections bounds them all together",
+            let instead = match (listener.max_db_connections, listener.max_user_connections) {
+                (0, 0) => "write max_db_connections or max_user_connections there",
+                _ => "max_db_connections and max_user_connections bound them",
             };
             let name = &listener.name;
             let advice =

@@ -61,8 +61,7 @@ pub(super) fn convert(entries: &[Entry], source: &Source<'_>) -> Result<Imported
         let name = (listeners.len() > 1).then_some(&*listener.name);
         listener.databases.iter().filter_map(move |database| database.text(name))
     }));
-    let pooled: Vec<_> = listeners.iter().filter(|listener| listener.lends).collect();
-    parts.extend(pools::entries(&pooled, &sizes_of_users, common.min_pool_size));
+    parts.extend(pools::entries(&listeners, &sizes_of_users, common.min_pool_size));
     let known = Known { users: users.as_deref().unwrap_or_default(), all: users.is_some() && login == Login::Users };
     parts.extend(convert.access(&listeners, known, source));
     parts.push(REPLICATION.to_owned());

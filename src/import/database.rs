@@ -19,6 +19,8 @@ pub(super) struct Database {
     pub(super) mode: Mode,
     /// Servers of each of its pools with PgBouncer.
     pub(super) pool_size: u64,
+    /// Servers in all of its pools together; 0: any number.
+    pub(super) max_connections: u64,
     /// What its pools have of their own, where its servers are lent.
     pub(super) sizes: Sizes,
 }

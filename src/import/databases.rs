@@ -1,6 +1,6 @@
 //! What `[databases]` becomes: listeners, with the servers behind them.
 
-use super::connect;
+use super::database::Database;
 use super::declared::Given;
 use super::ini::Entry;
 use super::listener::{Listener, Others};
@@ -16,10 +16,11 @@ impl Convert<'_> {
         let told = self.mode(None, &mode);
         let default = if *given.login == Login::Relay { Mode::Session } else { told };
         let size = self.at_least_one("default_pool_size", 20, "since a pool needs a server");
-        let most = Some(self.number("max_db_connections", 0)).filter(|most| *most > 0);
+        let [most, of_user] = ["max_db_connections", "max_user_connections"].map(|key| self.number(key, 0));
         let mut listeners: Vec<Listener> = Vec::new();
         for entry in databases {
-            let Some(database) = self.database(entry, (default, size, most), given) else { continue };
+            let Some(mut database) = self.database(entry, (default, size, most), given) else { continue };
+            database.max_user_connections = of_user;
             match listeners.iter_mut().find(|known| known.servers == database.servers) {
                 None => {
                     let bind = self.bind(listeners.len(), entry);
@@ -30,10 +31,22 @@ impl Convert<'_> {
                 Some(known) => known.join(database),
             }
         }
-        listeners.iter_mut().for_each(|listener| listener.settle(default, size));
-        self.note_shared_bounds(&listeners, databases);
+        listeners.iter_mut().for_each(|listener| listener.settle((default, size, most)));
         self.note_patterns(&listeners, databases);
+        self.note_bounds_of_patterns(&listeners, databases);
         listeners
+    }
+
+    /// Databases that no entry can name, and that have a bound of their own.
+    fn note_bounds_of_patterns(&mut self, listeners: &[Listener], databases: &[&Entry]) {
+        for listener in listeners {
+            let own = |known: &&Database| known.max_connections != listener.max_db_connections;
+            for known in listener.databases.iter().filter(own).filter(|known| is_pattern(&known.key)) {
+                let key = format!("{} max_db_connections", known.key);
+                let entries = databases.iter().filter(|entry| entry.key == known.key);
+                entries.for_each(|entry| self.note_key(entry, &key, pattern::POOL));
+            }
+        }
     }
 
     /// Databases that no `[[access]]` can name.
@@ -45,29 +58,6 @@ impl Convert<'_> {
                 .iter()
                 .filter(|entry| entry.key == database.key)
                 .for_each(|entry| self.note(entry, pattern::DATABASE));
-        }
-    }
-
-    /// PgBouncer bounds each database by itself.
-    fn note_shared_bounds(&mut self, listeners: &[Listener], databases: &[&Entry]) {
-        let shares = |listener: &&Listener| listener.databases.len() > 1 || listener.others == Others::LetIn;
-        for listener in listeners.iter().filter(shares) {
-            let name = &listener.name;
-            let advice = match listener.max_server_connections {
-                Some(most) => format!(
-                    "bounds each database with PgBouncer: max_server_connections of listener \"{name}\" bounds all of its databases together, by {most}"
-                ),
-                None => format!(
-                    "bounds each database with PgBouncer, and nothing bounds those of listener \"{name}\" together, since one of them was unbounded: write max_server_connections there"
-                ),
-            };
-            self.note_setting("max_db_connections", &advice);
-            for entry in databases.iter().filter(|entry| listener.declares(&entry.key)) {
-                let own = connect::parse(&entry.value).unwrap_or_default();
-                if own.iter().any(|(key, most)| key == "max_db_connections" && most != "0") {
-                    self.note_key(entry, &format!("{} max_db_connections", entry.key), &advice);
-                }
-            }
         }
     }
 
@@ -118,17 +108,18 @@ impl Listener {
         self.databases.extend(database.databases);
         if database.others == Others::LetIn {
             (self.others, self.pool, self.pool_size) = (Others::LetIn, database.pool, database.pool_size);
+            self.max_db_connections = database.max_db_connections;
         }
-        self.max_server_connections =
-            self.max_server_connections.zip(database.max_server_connections).map(|(a, b)| a.saturating_add(b));
     }
 
     /// What holds for all other databases, or for those that were declared, where they have the same; the default otherwise.
-    fn settle(&mut self, mode: Mode, size: u64) {
+    fn settle(&mut self, (mode, size, most): (Mode, u64, u64)) {
         if self.others == Others::Unknown {
             self.pool = common(self.databases.iter().map(|database| database.mode)).unwrap_or(mode);
             let lent = self.databases.iter().filter(|database| database.mode == Mode::Transaction);
             self.pool_size = common(lent.map(|database| database.pool_size)).unwrap_or(size);
+            let bounds = self.databases.iter().map(|database| database.max_connections);
+            self.max_db_connections = common(bounds).unwrap_or(most);
         }
     }
 }

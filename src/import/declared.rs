@@ -47,7 +47,7 @@ impl Convert<'_> {
     pub(super) fn database(
         &mut self,
         entry: &Entry,
-        (pool, size, most): (Mode, u64, Option<u64>),
+        (pool, size, most): (Mode, u64, u64),
         given: Given<'_>,
     ) -> Option<Listener> {
         let Some(pairs) = connect::parse(&entry.value) else {
@@ -63,7 +63,8 @@ impl Convert<'_> {
             others: if is_rest { Others::LetIn } else { Others::Unknown },
             pool,
             pool_size: size,
-            max_server_connections: most,
+            max_db_connections: most,
+            max_user_connections: 0,
             lends: false,
         };
         let mut own = Own::default();
@@ -73,7 +74,7 @@ impl Convert<'_> {
                 ("host", _) => own.hosts = value,
                 ("port", _) => own.port = value,
                 ("pool_size", Ok(size @ 1..)) => own.sizes.pool_size = Some(size),
-                ("max_db_connections", Ok(own)) => found.max_server_connections = Some(own).filter(|most| *most > 0),
+                ("max_db_connections", Ok(own)) => found.max_db_connections = own,
                 ("pool_mode", _) => own.mode = self.mode_of(entry, &value, given.login),
                 ("dbname", _) if value == entry.key => {}
                 ("dbname", _) if !is_rest => own.at_server = Some(value),
@@ -97,7 +98,7 @@ impl Convert<'_> {
         found.pool = own.mode.unwrap_or(pool);
         found.servers = self.servers(entry, &own.hosts, &own.port);
         if !is_rest {
-            let database = self.declared(entry, own, (found.pool, found.pool_size), given);
+            let database = self.declared(entry, own, &found, given);
             found.databases.push(database);
         }
         Some(found)
@@ -110,7 +111,8 @@ impl Convert<'_> {
         seconds.min(DAY_SECONDS)
     }
 
-    fn declared(&mut self, entry: &Entry, own: Own, (mode, pool_size): (Mode, u64), given: Given<'_>) -> Database {
+    fn declared(&mut self, entry: &Entry, own: Own, alone: &Listener, given: Given<'_>) -> Database {
+        let Listener { pool: mode, pool_size, max_db_connections: max_connections, .. } = *alone;
         let role = own.user.and_then(|user| self.role(entry, user, own.password, given));
         let mut sizes = own.sizes;
         if mode == Mode::Session {
@@ -127,7 +129,16 @@ impl Convert<'_> {
         if clients != own.clients {
             self.note_key(entry, &format!("{} max_db_client_connections", entry.key), pattern::EXCEPTION);
         }
-        Database { key: entry.key.clone(), at_server: own.at_server, role, clients, mode, pool_size, sizes }
+        Database {
+            key: entry.key.clone(),
+            at_server: own.at_server,
+            role,
+            clients,
+            mode,
+            pool_size,
+            max_connections,
+            sizes,
+        }
     }
 
     /// As whom PgBouncer logs in for all clients of a database: with the password that stands beside, or in `auth_file`.

@@ -80,6 +80,9 @@ impl Convert<'_> {
                     let mode = self.mode_of(entry, &value, login);
                     sizes.mode = mode.filter(|mode| !is_everywhere(*mode, listeners));
                 }
+                ("max_user_connections", _, Ok(most)) if most >= 0.0 && most.fract() == 0.0 => {
+                    sizes.max_user_connections = value.parse().ok();
+                }
                 ("pool_size", _, Ok(size)) if size >= 1.0 && size.fract() == 0.0 => {
                     sizes.pool_size = value.parse().ok()
                 }
@@ -90,7 +93,7 @@ impl Convert<'_> {
             }
         }
         let kept = match sizes.mode {
-            None if is_everywhere(Mode::Session, listeners) => Sizes::default(),
+            None if is_everywhere(Mode::Session, listeners) => sizes.of_sessions(),
             _ => sizes.of_mode(),
         };
         if kept != sizes {
@@ -138,9 +141,7 @@ fn instead(key: &str) -> &'static str {
     match key {
         "pool_size" => "is no number above 0",
         "reserve_pool_size" => "there is no second pool: add it to pool_size",
-        "max_user_connections" => {
-            "pool_size is of each database and user; max_server_connections bounds them all together"
-        }
+        "max_user_connections" => "is no number",
         "client_idle_timeout" => "it is of a listener: give these users a listener of their own",
         "query_wait_timeout" => "no statement waits for ever: write a [[pool]] that matches the user, with a time",
         "query_timeout" | "transaction_timeout" | "idle_transaction_timeout" => "is no number of seconds",

@@ -46,6 +46,7 @@ const TAKEN: &[&str] = &[
     "max_db_connections",
     "max_prepared_statements",
     "max_user_client_connections",
+    "max_user_connections",
     "min_pool_size",
     "pool_mode",
     "query_timeout",
@@ -116,7 +117,6 @@ const GONE: &[(&str, &str)] = &[
     ("log_stats", "/metrics has the figures; nothing is written to the log each minute"),
     ("login_notify_message", "a client is told nothing at its login: what it sees is the server's own"),
     ("logfile", "the log goes to standard error: let systemd or the container keep it"),
-    ("max_user_connections", "pool_size is of each database and user; max_server_connections bounds them all together"),
     (
         "peer_id",
         "processes of one host that share a port by `reuse_port`, and a `state_dir`, pass cancel requests on by themselves; others do not",

@@ -18,8 +18,9 @@ pub(super) struct Listener {
     /// Of its pools, as the next, where nothing else is said of them.
     pub(super) pool: Mode,
     pub(super) pool_size: u64,
-    /// The most that any of its databases may use; `None`: no bound.
-    pub(super) max_server_connections: Option<u64>,
+    /// Servers of a database, where nothing else is said of it, and of a user, in all of their pools; 0: any number.
+    pub(super) max_db_connections: u64,
+    pub(super) max_user_connections: u64,
     /// Whether it lends servers, to all of its clients or to some.
     pub(super) lends: bool,
 }
@@ -32,11 +33,6 @@ pub(super) enum Others {
 }
 
 impl Listener {
-    /// Was it made of this entry of `[databases]`, among others?
-    pub(super) fn declares(&self, key: &str) -> bool {
-        if key == "*" { self.others == Others::LetIn } else { self.databases.iter().any(|known| known.key == key) }
-    }
-
     /// Those of its databases, and of all others where they are let in.
     pub(super) fn modes(&self) -> impl Iterator<Item = Mode> {
         let rest = (self.others == Others::LetIn).then_some(self.pool);
@@ -64,7 +60,9 @@ impl Listener {
             lines.push(MONITOR.to_owned());
         }
         lines.push(format!("pool = {}", quoted(self.pool.word())));
-        lines.extend(self.max_server_connections.map(|most| format!("max_server_connections = {most}")));
+        let bounds =
+            [("max_db_connections", self.max_db_connections), ("max_user_connections", self.max_user_connections)];
+        lines.extend(bounds.into_iter().filter(|(_, most)| *most > 0).map(|(key, most)| format!("{key} = {most}")));
         if self.lends {
             lines.extend(self.pool_lines(common));
         }

@@ -7,7 +7,7 @@ use super::sizes::{Sizes, Whose};
 
 /// The entries for all pools, in their order: what is said of a user goes before what is said of a database, as with PgBouncer, and what
 /// only the database says stands with both.
-pub(super) fn entries(listeners: &[&Listener], users: &[(String, Sizes)], least: u64) -> Vec<String> {
+pub(super) fn entries(listeners: &[Listener], users: &[(String, Sizes)], least: u64) -> Vec<String> {
     let several = listeners.len() > 1;
     let databases = || {
         listeners.iter().flat_map(|listener| {
@@ -47,6 +47,7 @@ impl Listener {
         Sizes {
             mode: Some(known.mode),
             pool_size: Some(known.pool_size).filter(|size| *size != self.pool_size),
+            max_db_connections: Some(known.max_connections).filter(|most| *most != self.max_db_connections),
             min_pool_size: known.sizes.min_pool_size.map(|least| least.min(known.pool_size)),
             ..known.sizes
         }

@@ -12,6 +12,9 @@ pub(super) struct Sizes {
     /// In seconds, as the next.
     pub(super) server_lifetime: Option<u64>,
     pub(super) query_wait_timeout: Option<u64>,
+    /// Servers of the database in all of its pools, as the next of the user; 0: any number.
+    pub(super) max_db_connections: Option<u64>,
+    pub(super) max_user_connections: Option<u64>,
 }
 
 /// Whose pools have sizes of their own; `None`: any.
@@ -31,6 +34,8 @@ impl Sizes {
             min_pool_size: self.min_pool_size.or(other.min_pool_size),
             server_lifetime: self.server_lifetime.or(other.server_lifetime),
             query_wait_timeout: self.query_wait_timeout.or(other.query_wait_timeout),
+            max_db_connections: self.max_db_connections.or(other.max_db_connections),
+            max_user_connections: self.max_user_connections.or(other.max_user_connections),
         }
     }
 
@@ -43,9 +48,15 @@ impl Sizes {
     /// What is left of it in its mode.
     pub(super) fn of_mode(self) -> Self {
         match self.mode {
-            Some(Mode::Session) => Self { mode: self.mode, ..Self::default() },
+            Some(Mode::Session) => self.of_sessions(),
             Some(Mode::Transaction) | None => self,
         }
+    }
+
+    /// What holds for sessions as well, each of which has a server.
+    pub(super) fn of_sessions(self) -> Self {
+        let Self { mode, max_db_connections, max_user_connections, .. } = self;
+        Self { mode, max_db_connections, max_user_connections, ..Self::default() }
     }
 
     /// The entry; `None` where nothing is other than for all pools of the listener.
@@ -59,7 +70,12 @@ impl Sizes {
             parts.into_iter().filter_map(|(key, part)| Some(format!("{key} = {}", quoted(part?)))).collect();
         let mut lines = vec!["[[pool]]".to_owned(), format!("match = {{ {} }}", parts.join(", "))];
         lines.extend(self.mode.map(|mode| format!("pool = {}", quoted(mode.word()))));
-        let counts = [("pool_size", self.pool_size), ("min_pool_size", self.min_pool_size)];
+        let counts = [
+            ("pool_size", self.pool_size),
+            ("min_pool_size", self.min_pool_size),
+            ("max_db_connections", self.max_db_connections),
+            ("max_user_connections", self.max_user_connections),
+        ];
         lines.extend(counts.into_iter().filter_map(|(key, count)| Some(format!("{key} = {}", count?))));
         let times = [("server_lifetime", self.server_lifetime), ("query_wait_timeout", self.query_wait_timeout)];
         lines.extend(times.into_iter().filter_map(|(key, seconds)| Some(format!("{key} = \"{}s\"", seconds?))));

@@ -7,7 +7,8 @@ use tokio_postgres::NoTls;
 use crate::support::cluster::{Cluster, run};
 use crate::support::command::{pg, stderr, stdout};
 use crate::support::floodwall::{Launch, Proxy, direct};
-use crate::support::process::Scratch;
+use crate::support::process::{SOON, Scratch, wait_until};
+use crate::support::raw::Raw;
 
 /// A proxy with what becomes of a `pgbouncer.ini`, whose database is `database`.
 struct Imported {
@@ -170,5 +171,35 @@ async fn a_user_keeps_its_own_mode() {
         let rows = imported.proxy.console("SHOW POOLS").unwrap();
         let shown: Vec<_> = rows.iter().map(|row| (row["user"].as_str(), row["pool_mode"].as_str())).collect();
         assert_eq!(shown, [("app", mode), ("replicator", own)]);
+    }
+}
+
+#[test]
+fn the_bounds_of_a_database_and_of_a_user_hold() {
+    if direct() {
+        return;
+    }
+    let database = Cluster::shared().create_database("bounds");
+    let users = [("users", "\"app\" \"app-secret\"\n\"replicator\" \"replicator-secret\"\n")];
+    for mode in ["transaction", "session"] {
+        let ini = format!(
+            "pool_mode = {mode}\nauth_type = trust\nauth_file = users\nmax_user_connections = 1\nquery_wait_timeout = 1\n\
+             [users]\napp = max_user_connections=5\n"
+        );
+        let imported = Imported::start_as(&database, "max_db_connections=3", &ini, &users);
+        let hold = |user: &str| {
+            let mut client = Raw::login(imported.proxy.port, user, &database).map_err(|error| error.summary())?;
+            let reply = client.query("BEGIN; SELECT 1");
+            let error = reply.iter().find(|message| message.code == b'E');
+            error.map_or_else(|| Ok(client), |error| Err(error.summary() + &error.field(b'D').unwrap_or_default()))
+        };
+        let held = [hold("app"), hold("replicator")].map(Result::unwrap);
+        let error = hold("replicator").map(drop).unwrap_err();
+        assert!(error.contains("max_user_connections"), "{mode}: {error}");
+        let third = hold("app").unwrap();
+        let error = hold("app").map(drop).unwrap_err();
+        assert!(error.contains("max_db_connections"), "{mode}: {error}");
+        drop((held, third));
+        assert!(wait_until(SOON, || hold("app").is_ok()), "{mode}: {}", imported.proxy.log());
     }
 }

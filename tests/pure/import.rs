@@ -156,26 +156,19 @@ auth_dbname = admin
     assert_eq!(
         pools,
         [
-            "{ match = { database = \"a\", listener = \"main\" }, pool_size = 5 }",
-            "{ match = { database = \"b\", listener = \"main\" }, pool_size = 7 }",
+            "{ match = { database = \"a\", listener = \"main\" }, max_db_connections = 10, pool_size = 5 }",
+            "{ match = { database = \"b\", listener = \"main\" }, max_db_connections = 20, pool_size = 7 }",
             "{ match = { database = \"d\", listener = \"main\" }, pool = \"session\" }"
         ]
     );
-    // Where one of its databases was unbounded, it is.
-    assert_eq!(first.get("max_server_connections"), None);
+    // What nothing bounded, nothing bounds.
+    assert_eq!((first.get("max_server_connections"), first.get("max_db_connections")), (None, None));
     assert_eq!((text(first, "login"), text(first, "auth_query")), ("query", "SELECT 1"));
     let auth = first["auth"].as_table().unwrap();
     assert_eq!((text(auth, "user"), text(auth, "database")), ("asker", "admin"));
     assert_eq!(text(auth, "password_env"), "FLOODWALL_AUTH_PASSWORD");
     assert_eq!((text(first, "pool"), text(listener(&config, 1), "pool")), ("transaction", "transaction"));
-    let expected = [
-        "2: a max_db_connections",
-        "3: b max_db_connections",
-        "4: c",
-        "5: d pool_mode",
-        "7: listen_addr",
-        "11: auth_user",
-    ];
+    let expected = ["4: c", "5: d pool_mode", "7: listen_addr", "11: auth_user"];
     assert_eq!(told, expected);
 }
 
@@ -669,25 +662,84 @@ fn lines_of_the_hba_file_let_in_to_declared_databases_and_no_others() {
     assert_eq!(entries("shop = host=db\nlogs = host=other\n", "host shop app all md5\n"), expected);
 }
 
-/// What holds for one database with PgBouncer and for a listener here is told, since the one may then use what was the other's.
+/// The `[[pool]]` entries, each in a line.
+fn pools(config: &Table) -> Vec<String> {
+    let entries = config.get("pool").and_then(toml::Value::as_array).map_or(&[][..], Vec::as_slice);
+    entries.iter().map(toml::Value::to_string).collect()
+}
+
 #[test]
-fn bounds_of_single_databases_that_are_shared_here_are_told() {
+fn bounds_of_databases_and_users_are_taken_over() {
     let (config, told) = of("\
 [databases]
 jobs = host=db max_db_connections=2
 shop = host=db
-reports = host=db pool_mode=session pool_size=3
+free = host=db max_db_connections=0
+reports = host=db pool_mode=session pool_size=3 max_db_connections=9
+a*b = host=db max_db_connections=4
+[users]
+cron = max_user_connections=3
+web = max_user_connections=0 pool_size=5
 [pgbouncer]
 pool_mode = transaction
 max_db_connections = 30
+max_user_connections = 20
 auth_query = SELECT 1
 auth_user = asker
 auth_dbname = admin
 default_pool_size = 10
 ");
-    assert_eq!(listener(&config, 0)["max_server_connections"].as_integer(), Some(62));
-    let expected = ["2: jobs max_db_connections", "4: reports pool_mode", "7: max_db_connections", "9: auth_user"];
-    assert_eq!(told, expected);
+    let bounds = ["max_server_connections", "max_db_connections", "max_user_connections"];
+    let of_listener = bounds.map(|key| listener(&config, 0).get(key).and_then(toml::Value::as_integer));
+    assert_eq!(of_listener, [None, Some(30), Some(20)]);
+    let entry = |user: &str, database: &str, keys: &str| {
+        let part = |key: &str, name: &str| if name.is_empty() { None } else { Some(format!("{key} = \"{name}\"")) };
+        let parts = [part("database", database), part("user", user)].into_iter().flatten().collect::<Vec<_>>();
+        format!("{{ match = {{ {} }}, {keys} }}", parts.join(", "))
+    };
+    // The first that fits decides, so each that looks at both says what either has.
+    assert_eq!(
+        pools(&config),
+        [
+            entry("cron", "jobs", "max_db_connections = 2, max_user_connections = 3"),
+            entry("cron", "free", "max_db_connections = 0, max_user_connections = 3"),
+            entry("cron", "reports", "max_db_connections = 9, max_user_connections = 3, pool = \"session\""),
+            entry("cron", "", "max_user_connections = 3"),
+            entry("web", "jobs", "max_db_connections = 2, max_user_connections = 0, pool_size = 5"),
+            entry("web", "free", "max_db_connections = 0, max_user_connections = 0, pool_size = 5"),
+            entry("web", "reports", "max_db_connections = 9, max_user_connections = 0, pool = \"session\""),
+            entry("web", "", "max_user_connections = 0, pool_size = 5"),
+            entry("", "jobs", "max_db_connections = 2"),
+            entry("", "free", "max_db_connections = 0"),
+            entry("", "reports", "max_db_connections = 9, pool = \"session\""),
+        ]
+    );
+    assert_eq!(told, ["5: reports pool_mode", "6: a*b", "6: a*b max_db_connections", "15: auth_user"]);
+}
+
+#[test]
+fn bounds_of_databases_and_users_hold_for_sessions_too() {
+    let (config, told) = of("\
+[databases]
+jobs = host=db max_db_connections=2 min_pool_size=1
+* = host=db max_db_connections=7
+[users]
+cron = max_user_connections=3 pool_size=4
+web = max_user_connections=many
+[pgbouncer]
+max_user_connections = 20
+");
+    assert_eq!(listener(&config, 0)["max_db_connections"].as_integer(), Some(7));
+    assert_eq!(listener(&config, 0)["max_user_connections"].as_integer(), Some(20));
+    assert_eq!(
+        pools(&config),
+        [
+            "{ match = { database = \"jobs\", user = \"cron\" }, max_db_connections = 2, max_user_connections = 3 }",
+            "{ match = { user = \"cron\" }, max_user_connections = 3 }",
+            "{ match = { database = \"jobs\" }, max_db_connections = 2 }",
+        ]
+    );
+    assert_eq!(told, ["2: jobs", "5: cron", "6: web max_user_connections"]);
 }
 
 /// PgBouncer's pool bounds the servers of a user and database in session mode too.

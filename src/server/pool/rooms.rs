@@ -41,7 +41,17 @@ impl Room {
 
 /// Who starves in each room of a listener.
 #[derive(Debug, Default)]
-pub(super) struct Rooms(Mutex<HashMap<(Room, String), Weak<Starving>>>);
+pub(super) struct Rooms(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    rooms: HashMap<(Room, String), Weak<Starving>>,
+    /// With so many, those that nobody is in any more are swept out.
+    sweep_at: usize,
+}
+
+/// Fewer are not worth the look.
+const SWEPT_MIN: usize = 64;
 
 /// Who starves in the rooms that one pool is in.
 #[derive(Debug)]
@@ -50,8 +60,11 @@ pub(super) struct Lines([Arc<Starving>; 3]);
 impl Rooms {
     /// Those of a pool. A room lasts as long as anybody is in it.
     pub(super) fn of(&self, key: &Key) -> Lines {
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rooms.retain(|_, room| room.strong_count() > 0);
+        let Known { rooms, sweep_at } = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rooms.len() >= *sweep_at {
+            rooms.retain(|_, room| room.strong_count() > 0);
+            *sweep_at = rooms.len().saturating_mul(2).max(SWEPT_MIN);
+        }
         Lines(Room::ALL.map(|room| {
             let known = rooms.entry((room, room.name(key).to_owned())).or_default();
             known.upgrade().unwrap_or_else(|| {
@@ -111,6 +124,10 @@ mod tests {
         assert_eq!(hungry(&rooms.of(&key("shop", "app"))), [Room::Listener]);
         drop((app, web, other));
         assert!(!rooms.of(&key("app", "shop")).is_anybody_hungry(), "nobody is left");
-        assert_eq!(rooms.0.lock().unwrap().len(), 3);
+        for number in 0..1000 {
+            drop(rooms.of(&key("app", &number.to_string())));
+        }
+        let left = rooms.0.lock().unwrap().rooms.len();
+        assert!(left <= SWEPT_MIN + 3, "{left} rooms with nobody in them");
     }
 }

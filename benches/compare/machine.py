@@ -60,11 +60,19 @@ def tell(verdicts: list) -> int:
     return 0 if all(passed for passed, _ in verdicts) else 1
 
 
+# Ports that were handed out: nobody listens there yet, and the system may name one twice.
+handed_out: set = set()
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that nobody listens on now, and that nobody else was told."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in handed_out:
+            handed_out.add(port)
+            return port
 
 
 class Scratch:
